@@ -1,0 +1,61 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+)
+
+// Close ends the pool: those who wait get ErrClosed at once, idle connections
+// are closed, dials are cancelled and connections in use are closed when they
+// come back. Close waits for that until ctx ends; then it closes the
+// connections under their users, which ends their conversations, and returns
+// an error that says how many there were. Further calls wait likewise.
+func (p *Pool[K, C]) Close(ctx context.Context) error {
+	p.cancelDial()
+	var idle []*entry[K, C]
+	p.mu.Lock()
+	if !p.closed {
+		p.closed = true
+		if p.reaper != nil {
+			p.reaper.Stop()
+		}
+		p.starved = nil
+		for _, t := range p.targets {
+			t.starving = 0
+			for t.waiters.len > 0 {
+				t.waiters.pop().deliver(nil, ErrClosed)
+			}
+		}
+		if p.open == 0 {
+			close(p.drained)
+		}
+		for e := p.idle.front; e != nil; e = p.idle.front {
+			p.removeIdleLocked(e)
+			p.leaseLocked(e)
+			idle = append(idle, e)
+		}
+	}
+	p.mu.Unlock()
+	for _, e := range idle {
+		p.close(e, ClosedShutdown)
+	}
+
+	select {
+	case <-p.drained:
+		return nil
+	case <-ctx.Done():
+	}
+	var inUse []C
+	p.mu.Lock()
+	for e := p.leased.front; e != nil; e = e.next {
+		inUse = append(inUse, e.conn)
+	}
+	p.mu.Unlock()
+	for _, c := range inUse {
+		_ = c.Close()
+	}
+	if len(inUse) == 0 {
+		return fmt.Errorf("pool: dials still under way at the end of the time to close: %w", ctx.Err())
+	}
+	return fmt.Errorf("pool: %d connections were still in use at the end of the time to close: %w", len(inUse), ctx.Err())
+}

@@ -1,0 +1,112 @@
+package pool
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// startDialLocked takes a place and begins a dial for t. At the total limit
+// the place is that of the oldest idle connection, which is another target's:
+// t has none, or nobody would wait for it. It reports false when every place
+// is in use.
+func (p *Pool[K, C]) startDialLocked(t *target[K, C], now time.Time) bool {
+	var victim *entry[K, C]
+	if p.cfg.MaxTotal > 0 && p.open >= p.cfg.MaxTotal {
+		if victim = p.idle.front; victim == nil {
+			return false
+		}
+		p.removeIdleLocked(victim)
+		victim.target.Closed[ClosedEvicted]++
+		p.open--
+	}
+	p.open++
+	t.dialing++
+	t.Dials++
+	go p.dial(t, t.generation, victim, now)
+	return true
+}
+
+// dial makes one connection and gives it to whoever is next. It outlives the
+// caller it was begun for.
+func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C], began time.Time) {
+	if victim != nil {
+		_ = victim.conn.Close() // before the dial, so that the total limit holds
+	}
+	conn, err := p.callDial(t.key)
+	now := time.Now()
+
+	p.mu.Lock()
+	t.dialing--
+	if err != nil {
+		p.freePlaceLocked()
+		t.DialErrors++
+		p.noteFailureLocked(t, began, err, now)
+		p.pumpLocked(t, now, p.cfg.MaxPerTarget)
+		p.pumpStarvedLocked(now)
+		p.mu.Unlock()
+		return
+	}
+	t.lastDial = now.Sub(began)
+	e := &entry[K, C]{conn: conn, target: t, born: began, generation: generation}
+	if p.cfg.MaxLifetime > 0 {
+		e.expires = now.Add(jittered(p.cfg.MaxLifetime))
+	}
+	p.leaseLocked(e)
+	p.settleUnlock(e, now)
+}
+
+// callDial runs Config.Dial under its time limit; a panic in it becomes an
+// error, because it would end the process otherwise.
+func (p *Pool[K, C]) callDial(key K) (conn C, err error) {
+	ctx, cancel := context.WithTimeout(p.dialCtx, p.cfg.DialTimeout)
+	defer cancel()
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic while dialing: %v", r)
+		}
+	}()
+	return p.cfg.Dial(ctx, key)
+}
+
+// noteFailureLocked records that a dial, or the first use of a fresh
+// connection, failed. Dials that were under way together count as one failure.
+func (p *Pool[K, C]) noteFailureLocked(t *target[K, C], began time.Time, err error, now time.Time) {
+	n := 1
+	if t.failure != nil {
+		if began.Before(t.failure.At) {
+			return
+		}
+		n = t.failure.InARow + 1
+	}
+	t.failure = &Failure{Err: err, At: now, InARow: n, RetryAt: now.Add(p.backoff(n))}
+}
+
+// noteSuccessLocked marks a leased connection as proven and ends its target's
+// failing state. A connection from before the failure proves nothing about new
+// ones: it ends the state only after the backoff, so that a server without room
+// for another client is not asked for one at each checkout.
+func (p *Pool[K, C]) noteSuccessLocked(e *entry[K, C], now time.Time) {
+	t := e.target
+	if t.failure != nil && (!e.proven || !now.Before(t.failure.RetryAt)) {
+		t.failure = nil
+	}
+	if !e.proven {
+		e.proven = true
+		t.proven++
+	}
+}
+
+// backoff is the wait after the nth failure in a row: doubling from BackoffMin
+// to BackoffMax, less up to a tenth.
+func (p *Pool[K, C]) backoff(n int) time.Duration {
+	d := p.cfg.BackoffMin
+	for range n - 1 {
+		if d >= p.cfg.BackoffMax/2 {
+			d = p.cfg.BackoffMax
+			break
+		}
+		d *= 2
+	}
+	return jittered(min(d, p.cfg.BackoffMax))
+}

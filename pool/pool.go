@@ -1,0 +1,383 @@
+package pool
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+// Conn is what the pool must know of a connection. The pool calls Alive and
+// Err only while nobody uses the connection; Close also, at the end of a
+// bounded Close, while somebody does.
+type Conn interface {
+	// Alive reports, without blocking, why an idle connection must not be used
+	// again; nil when nothing speaks against it.
+	Alive() error
+	// Err reports why the connection is broken; nil when it may be used again.
+	Err() error
+	// Close ends the connection. It must not block.
+	Close() error
+}
+
+// Config says what a pool does. Dial is required; every other zero value means
+// the default.
+type Config[K comparable, C Conn] struct {
+	// Dial makes a connection. It runs in a goroutine of its own, outside all
+	// locks, under DialTimeout, and must honour its context.
+	Dial func(ctx context.Context, key K) (C, error)
+	// Name shows a key in figures and errors. Default: "target".
+	Name func(key K) string
+	// Stale reports that a conversation on a proven connection failed only
+	// because the connection had ended before, so that it may be held once more
+	// on another one. Default: never.
+	Stale func(error) bool
+	// Refused reports that the first conversation on a fresh connection failed
+	// in a way that the next one would too, such as a refused login: the target
+	// then counts as failing, as after a failed dial. Default: never.
+	Refused func(error) bool
+
+	MaxPerTarget int           // connections to one target; default 2
+	MaxTotal     int           // connections in all; 0 = no limit
+	IdleTimeout  time.Duration // close after that much idling; default 5 min
+	MaxLifetime  time.Duration // close at that age, less up to a tenth; 0 = never
+	DialTimeout  time.Duration // for one dial; default 3 s
+	BackoffMin   time.Duration // after a first failure; default 1 s
+	BackoffMax   time.Duration // after many; default 10 s
+}
+
+// probeWait is how long a caller waits for a target that is known to fail and
+// is being tried again, before it is told the known cause. It lets a target
+// that came back serve all who ask at that moment, and keeps a mute one from
+// holding everybody for a whole dial.
+const probeWait = 500 * time.Millisecond
+
+// Pool lends connections to targets; see the package comment for what it
+// guarantees. Use New.
+type Pool[K comparable, C Conn] struct {
+	cfg Config[K, C]
+	// dialCtx ends when the pool is closed.
+	dialCtx    context.Context
+	cancelDial context.CancelFunc
+
+	// mu guards everything below. Nothing blocks and nothing of the caller's
+	// runs while it is held, except Config.Name.
+	mu      sync.Mutex
+	targets map[K]*target[K, C]
+	sweepAt int
+	idle    entryList[K, C] // oldest first
+	// leased are the connections that somebody uses, and those being closed.
+	leased entryList[K, C]
+	open   int // idle + leased + dialing
+	// starved are the targets that wait for the total limit, in the order in
+	// which they began to.
+	starved []*target[K, C]
+	arrival uint64   // numbers waiters and starved targets
+	retired Counters // of forgotten targets
+	reaper  *time.Timer
+	reapAt  time.Time // zero: not armed
+	closed  bool
+	drained chan struct{} // closed when closed is set and open falls to 0
+}
+
+// target is everything the pool knows of one key.
+type target[K comparable, C Conn] struct {
+	key        K
+	idle       []*entry[K, C] // newest last
+	inUse      int
+	proven     int // of inUse, those that had served before
+	dialing    int
+	waiters    waiterQueue[K, C]
+	starving   uint64 // arrival number while in Pool.starved, else 0
+	failure    *Failure
+	generation uint64
+	lastDial   time.Duration
+	lastUsed   time.Time
+	Counters
+}
+
+func (t *target[K, C]) open() int { return len(t.idle) + t.inUse + t.dialing }
+
+// New makes an empty pool. It starts no goroutine before it has a connection.
+func New[K comparable, C Conn](cfg Config[K, C]) (*Pool[K, C], error) {
+	if cfg.Dial == nil {
+		return nil, errors.New("pool: Config.Dial is missing")
+	}
+	if cfg.MaxPerTarget < 0 || cfg.MaxTotal < 0 || cfg.IdleTimeout < 0 || cfg.MaxLifetime < 0 ||
+		cfg.DialTimeout < 0 || cfg.BackoffMin < 0 || cfg.BackoffMax < 0 {
+		return nil, errors.New("pool: a limit or a duration is negative")
+	}
+	if cfg.Name == nil {
+		cfg.Name = func(K) string { return "target" }
+	}
+	if cfg.Stale == nil {
+		cfg.Stale = func(error) bool { return false }
+	}
+	if cfg.Refused == nil {
+		cfg.Refused = func(error) bool { return false }
+	}
+	setDefault(&cfg.MaxPerTarget, 2)
+	setDefault(&cfg.IdleTimeout, 5*time.Minute)
+	setDefault(&cfg.DialTimeout, 3*time.Second)
+	setDefault(&cfg.BackoffMin, time.Second)
+	setDefault(&cfg.BackoffMax, max(10*time.Second, cfg.BackoffMin))
+	p := &Pool[K, C]{
+		cfg:     cfg,
+		targets: make(map[K]*target[K, C]),
+		sweepAt: minSweep,
+		drained: make(chan struct{}),
+	}
+	p.dialCtx, p.cancelDial = context.WithCancel(context.Background())
+	return p, nil
+}
+
+func setDefault[T int | time.Duration](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+// Do lends fn a connection to key for one conversation and returns fn's error.
+// When no connection can be had it returns a *WaitError, a *FailingError, the
+// dial's error or ErrClosed, and fn was not called.
+//
+// fn must not keep the connection and must not call Do for a target whose
+// connections it may be holding. A nil error proves that the connection works.
+// fn may be called a second time with another connection, when the first one
+// turned out stale (Config.Stale).
+func (p *Pool[K, C]) Do(ctx context.Context, key K, fn func(ctx context.Context, conn C) error) error {
+	e, err := p.acquire(ctx, key)
+	if err != nil {
+		return err
+	}
+	retry := e.proven
+	if err = p.run(ctx, e, fn); err == nil || !retry || !p.cfg.Stale(err) {
+		return err
+	}
+	p.noteRetry(e.target)
+	if e, err = p.acquire(ctx, key); err != nil {
+		return err
+	}
+	return p.run(ctx, e, fn)
+}
+
+// run holds one conversation and gives the connection back, whatever happens.
+func (p *Pool[K, C]) run(ctx context.Context, e *entry[K, C], fn func(context.Context, C) error) (err error) {
+	returned := false
+	defer func() {
+		if !returned { // fn panicked or ended its goroutine: the state is unknown
+			p.release(e, nil, false)
+		}
+	}()
+	err = fn(ctx, e.conn)
+	returned = true
+	p.release(e, err, true)
+	return err
+}
+
+// acquire gets a connection: an idle one, or else the one that a place in the
+// queue brings.
+func (p *Pool[K, C]) acquire(ctx context.Context, key K) (*entry[K, C], error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for {
+		p.mu.Lock()
+		if p.closed {
+			p.mu.Unlock()
+			return nil, ErrClosed
+		}
+		t := p.targetLocked(key)
+		e := p.popIdleLocked(t)
+		if e == nil {
+			return p.waitUnlock(ctx, t)
+		}
+		t.Reuses++
+		p.leaseLocked(e)
+		p.mu.Unlock()
+		if e.conn.Alive() == nil {
+			return e, nil
+		}
+		p.close(e, ClosedStale)
+	}
+}
+
+// release takes a connection back after a conversation that returned err, or
+// that did not return at all.
+func (p *Pool[K, C]) release(e *entry[K, C], err error, returned bool) {
+	broken := !returned || e.conn.Err() != nil
+	if broken {
+		_ = e.conn.Close() // before its place is given back; it is gone either way
+	}
+	now := time.Now()
+	p.mu.Lock()
+	t := e.target
+	t.lastUsed = now
+	if !broken {
+		if err == nil {
+			p.noteSuccessLocked(e, now)
+		}
+		p.settleUnlock(e, now)
+		return
+	}
+	reason := ClosedBroken
+	switch {
+	case e.proven && p.cfg.Stale(err):
+		reason = ClosedStale
+	case !e.proven && p.cfg.Refused(err):
+		t.Refusals++
+		p.noteFailureLocked(t, e.born, err, now)
+	}
+	p.retireLocked(e, reason, now)
+	p.mu.Unlock()
+}
+
+// settleUnlock finds the next place for a healthy leased connection that its
+// user is done with: an over-age or outdated one is closed, a starved target
+// that has waited longer than this one's first waiter gets the place, then
+// comes this target's queue, and last the idle stack. It unlocks p.mu.
+func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now time.Time) {
+	t := e.target
+	reason := numCloseReasons
+	switch {
+	case p.closed:
+		reason = ClosedShutdown
+	case e.generation != t.generation, !e.expires.IsZero() && !now.Before(e.expires):
+		reason = ClosedLifetime
+	case p.behindLocked(t):
+		reason = ClosedEvicted
+	case t.waiters.len > 0:
+		t.waiters.pop().deliver(e, nil)
+		p.pumpLocked(t, now, p.cfg.MaxPerTarget)
+	default:
+		p.unleaseLocked(e)
+		p.pushIdleLocked(e, now)
+	}
+	p.mu.Unlock()
+	if reason != numCloseReasons {
+		p.close(e, reason)
+	}
+}
+
+// close ends a leased connection and gives its place back, in this order: a
+// place that is free has no socket any more.
+func (p *Pool[K, C]) close(e *entry[K, C], reason CloseReason) {
+	_ = e.conn.Close() // it is gone either way
+	p.mu.Lock()
+	p.retireLocked(e, reason, time.Now())
+	p.mu.Unlock()
+}
+
+// retireLocked gives the place of a closed connection back and lets those who
+// wait for it have it.
+func (p *Pool[K, C]) retireLocked(e *entry[K, C], reason CloseReason, now time.Time) {
+	t := e.target
+	p.unleaseLocked(e)
+	t.Closed[reason]++
+	p.freePlaceLocked()
+	if p.behindLocked(t) {
+		p.pumpStarvedLocked(now)
+	}
+	p.pumpLocked(t, now, p.cfg.MaxPerTarget)
+	p.pumpStarvedLocked(now)
+}
+
+// freePlaceLocked is the only place where open falls.
+func (p *Pool[K, C]) freePlaceLocked() {
+	p.open--
+	if p.closed && p.open == 0 {
+		close(p.drained)
+	}
+}
+
+func (p *Pool[K, C]) leaseLocked(e *entry[K, C]) {
+	p.leased.pushBack(e)
+	e.target.inUse++
+	if e.proven {
+		e.target.proven++
+	}
+}
+
+func (p *Pool[K, C]) unleaseLocked(e *entry[K, C]) {
+	p.leased.remove(e)
+	e.target.inUse--
+	if e.proven {
+		e.target.proven--
+	}
+}
+
+// noteRetry counts a second try and closes the target's idle connections:
+// what ended one of them has most likely ended all.
+func (p *Pool[K, C]) noteRetry(t *target[K, C]) {
+	p.mu.Lock()
+	t.Retries++
+	p.closeIdleUnlock(t, ClosedStale)
+}
+
+// Renew makes the target's connections of now serve their current
+// conversation only: idle ones are closed, those in use when they come back.
+// It is meant for changed credentials. Closing counts as ClosedLifetime.
+func (p *Pool[K, C]) Renew(key K) {
+	p.mu.Lock()
+	t := p.targets[key]
+	if t == nil {
+		p.mu.Unlock()
+		return
+	}
+	t.generation++
+	p.closeIdleUnlock(t, ClosedLifetime)
+}
+
+func (p *Pool[K, C]) closeIdleUnlock(t *target[K, C], reason CloseReason) {
+	var idle []*entry[K, C]
+	for e := p.popIdleLocked(t); e != nil; e = p.popIdleLocked(t) {
+		p.leaseLocked(e)
+		idle = append(idle, e)
+	}
+	p.mu.Unlock()
+	for _, e := range idle {
+		p.close(e, reason)
+	}
+}
+
+// minSweep is the number of targets from which on forgotten ones are looked
+// for when a new one comes.
+const minSweep = 1024
+
+// forgetAfter is how long a target without connections is remembered.
+const forgetAfter = 10 * time.Minute
+
+// targetLocked finds or makes the entry of a key. Item keys are free text, so
+// entries that nobody has asked for lately are dropped as new ones come; the
+// threshold doubles with what stays, which makes the cost per new one constant.
+func (p *Pool[K, C]) targetLocked(key K) *target[K, C] {
+	if t := p.targets[key]; t != nil {
+		return t
+	}
+	now := time.Now()
+	if len(p.targets) >= p.sweepAt {
+		p.forgetLocked(now)
+		p.sweepAt = max(minSweep, 2*len(p.targets))
+	}
+	t := &target[K, C]{key: key, lastUsed: now}
+	p.targets[key] = t
+	return t
+}
+
+// forgetLocked drops targets that hold nothing and were not used lately, and
+// keeps their figures in the sum.
+func (p *Pool[K, C]) forgetLocked(now time.Time) {
+	for k, t := range p.targets {
+		if t.open() == 0 && t.waiters.len == 0 && now.Sub(t.lastUsed) >= forgetAfter {
+			p.retired.add(&t.Counters)
+			delete(p.targets, k)
+		}
+	}
+}
+
+// jittered takes up to a tenth off d, so that connections made together do
+// not end together.
+func jittered(d time.Duration) time.Duration {
+	return d - time.Duration(rand.Int64N(int64(d)/10+1))
+}

@@ -1,0 +1,252 @@
+package pool
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// waiter is a caller in a target's queue. Under Pool.mu it is either in the
+// queue or delivered, never both: deliver and the removal after a cancel
+// exclude each other.
+type waiter[K comparable, C Conn] struct {
+	arrival    uint64
+	queued     bool
+	ready      chan delivery[K, C] // takes exactly one, never blocks the sender
+	prev, next *waiter[K, C]
+}
+
+// delivery is a leased connection, or why there is none.
+type delivery[K comparable, C Conn] struct {
+	entry *entry[K, C]
+	err   error
+}
+
+func (w *waiter[K, C]) deliver(e *entry[K, C], err error) {
+	w.ready <- delivery[K, C]{e, err}
+}
+
+// waiterQueue is first in, first out, with removal from anywhere.
+type waiterQueue[K comparable, C Conn] struct {
+	front, back *waiter[K, C]
+	len         int
+}
+
+func (q *waiterQueue[K, C]) push(w *waiter[K, C]) {
+	w.queued = true
+	w.prev, w.next = q.back, nil
+	if q.back != nil {
+		q.back.next = w
+	} else {
+		q.front = w
+	}
+	q.back = w
+	q.len++
+}
+
+func (q *waiterQueue[K, C]) remove(w *waiter[K, C]) {
+	if w.prev != nil {
+		w.prev.next = w.next
+	} else {
+		q.front = w.next
+	}
+	if w.next != nil {
+		w.next.prev = w.prev
+	} else {
+		q.back = w.prev
+	}
+	w.queued, w.prev, w.next = false, nil, nil
+	q.len--
+}
+
+func (q *waiterQueue[K, C]) pop() *waiter[K, C] {
+	w := q.front
+	q.remove(w)
+	return w
+}
+
+// waitUnlock queues the caller for a connection to t, unlocks p.mu and waits.
+// A target that is failing is answered for at once, unless it is being tried
+// again or may be: then the caller waits for probeWait at most.
+func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K, C], error) {
+	began := time.Now()
+	t.lastUsed = began
+	if f := t.failure; f != nil && t.inUse+t.dialing == 0 && began.Before(f.RetryAt) {
+		defer p.mu.Unlock()
+		return nil, p.failFastLocked(t, began)
+	}
+	var patience <-chan time.Time
+	if t.failure != nil && t.proven == 0 {
+		timer := time.NewTimer(probeWait)
+		defer timer.Stop()
+		patience = timer.C
+	}
+	p.arrival++
+	w := &waiter[K, C]{arrival: p.arrival, ready: make(chan delivery[K, C], 1)}
+	t.waiters.push(w)
+	t.Waits++
+	p.pumpLocked(t, began, p.cfg.MaxPerTarget)
+	p.mu.Unlock()
+
+	for {
+		select {
+		case d := <-w.ready:
+			return p.received(t, d, began)
+		case <-ctx.Done():
+			return p.giveUp(t, w, began, ctx.Err())
+		case now := <-patience:
+			patience = nil
+			if err := p.losePatience(t, w, began, now); err != nil {
+				return nil, err
+			}
+		}
+	}
+}
+
+// received books a delivery.
+func (p *Pool[K, C]) received(t *target[K, C], d delivery[K, C], began time.Time) (*entry[K, C], error) {
+	waited := time.Since(began)
+	p.mu.Lock()
+	t.WaitTime += waited
+	p.mu.Unlock()
+	return d.entry, d.err
+}
+
+// giveUp takes a cancelled waiter out of the queue. When a connection came at
+// the same moment it goes to the next one.
+func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], began time.Time, cause error) (*entry[K, C], error) {
+	now := time.Now()
+	p.mu.Lock()
+	t.WaitTime += now.Sub(began)
+	if w.queued {
+		t.waiters.remove(w)
+		t.WaitTimeouts++
+		err := p.waitErrorLocked(t, now.Sub(began), cause)
+		p.unstarveIdlersLocked(t)
+		p.mu.Unlock()
+		return nil, err
+	}
+	d := <-w.ready // delivered under the lock: it is there
+	if d.err != nil {
+		p.mu.Unlock()
+		return nil, d.err
+	}
+	t.WaitTimeouts++
+	err := p.waitErrorLocked(t, now.Sub(began), cause)
+	p.settleUnlock(d.entry, now)
+	return nil, err
+}
+
+// losePatience ends the wait for a failing target, unless it has come back or
+// the delivery is there.
+func (p *Pool[K, C]) losePatience(t *target[K, C], w *waiter[K, C], began, now time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !w.queued || t.failure == nil || t.proven > 0 {
+		return nil
+	}
+	t.WaitTime += now.Sub(began)
+	t.waiters.remove(w)
+	p.unstarveIdlersLocked(t)
+	return p.failFastLocked(t, now)
+}
+
+func (p *Pool[K, C]) failFastLocked(t *target[K, C], now time.Time) error {
+	t.FastFails++
+	f := t.failure
+	return &FailingError{
+		Target:  p.cfg.Name(t.key),
+		Err:     f.Err,
+		Ago:     now.Sub(f.At),
+		InARow:  f.InARow,
+		RetryIn: max(0, f.RetryAt.Sub(now)),
+	}
+}
+
+func (p *Pool[K, C]) waitErrorLocked(t *target[K, C], waited time.Duration, cause error) error {
+	return &WaitError{
+		Target:       p.cfg.Name(t.key),
+		Waited:       waited,
+		MaxPerTarget: p.cfg.MaxPerTarget,
+		MaxTotal:     p.cfg.MaxTotal,
+		Gauges:       t.gauges(),
+		TotalFull:    t.starving != 0,
+		Err:          cause,
+	}
+}
+
+// pumpLocked does what t's queue calls for. It begins at most limit dials,
+// while there are waiters that no dial is under way for and places to be had.
+// For a failing target it lets one probe at a time through, after the backoff,
+// and tells the waiters the known cause when nothing is under way for them.
+func (p *Pool[K, C]) pumpLocked(t *target[K, C], now time.Time, limit int) {
+	for ; limit > 0 && t.wantsDial(p.cfg.MaxPerTarget); limit-- {
+		if f := t.failure; f != nil {
+			if t.inUse+t.dialing == 0 && now.Before(f.RetryAt) {
+				p.failWaitersLocked(t, now)
+				return
+			}
+			if probing := t.dialing + t.inUse - t.proven; probing > 0 || now.Before(f.RetryAt) {
+				break
+			}
+		}
+		if !p.startDialLocked(t, now) {
+			p.starveLocked(t)
+			return
+		}
+	}
+	p.unstarveIdlersLocked(t)
+}
+
+// wantsDial reports whether t has waiters that no dial is under way for, and
+// room below its own limit.
+func (t *target[K, C]) wantsDial(maxPerTarget int) bool {
+	return t.waiters.len > t.dialing && t.open() < maxPerTarget
+}
+
+// behindLocked reports whether another target has waited for a place longer
+// than the first in t's queue.
+func (p *Pool[K, C]) behindLocked(t *target[K, C]) bool {
+	return len(p.starved) > 0 && (t.waiters.len == 0 || p.starved[0].starving < t.waiters.front.arrival)
+}
+
+// failWaitersLocked tells all who wait for t that it cannot be reached.
+func (p *Pool[K, C]) failWaitersLocked(t *target[K, C], now time.Time) {
+	for t.waiters.len > 0 {
+		t.waiters.pop().deliver(nil, p.failFastLocked(t, now))
+	}
+	p.unstarveIdlersLocked(t)
+}
+
+// starveLocked notes that t waits for the total limit.
+func (p *Pool[K, C]) starveLocked(t *target[K, C]) {
+	if t.starving == 0 {
+		p.arrival++
+		t.starving = p.arrival
+		p.starved = append(p.starved, t)
+	}
+}
+
+// unstarveIdlersLocked takes t off the list when nobody waits for it any more.
+func (p *Pool[K, C]) unstarveIdlersLocked(t *target[K, C]) {
+	if t.starving == 0 || t.wantsDial(p.cfg.MaxPerTarget) {
+		return
+	}
+	t.starving = 0
+	i := slices.Index(p.starved, t)
+	p.starved = slices.Delete(p.starved, i, i+1)
+}
+
+// pumpStarvedLocked gives free places to the targets that wait for one, in
+// turn: a target that wants a second one queues again behind the others.
+func (p *Pool[K, C]) pumpStarvedLocked(now time.Time) {
+	for len(p.starved) > 0 && (p.open < p.cfg.MaxTotal || p.idle.len > 0) {
+		t := p.starved[0]
+		p.starved = slices.Delete(p.starved, 0, 1)
+		t.starving = 0
+		p.pumpLocked(t, now, 1)
+		if t.starving == 0 && t.failure == nil && t.wantsDial(p.cfg.MaxPerTarget) {
+			p.starveLocked(t)
+		}
+	}
+}
