@@ -1,0 +1,280 @@
+// Package jsondoc writes JSON documents by appending to one slice of bytes:
+// no reflection, no maps, no intermediate values.
+//
+// Strings are escaped exactly as encoding/json does by default, HTML
+// characters and invalid UTF-8 included, so that a document can be compared
+// byte for byte with one that encoding/json made. A number that is no number
+// (NaN, an infinity) is never written: it is left out, together with its key.
+package jsondoc
+
+import (
+	"math"
+	"strconv"
+	"unicode/utf8"
+)
+
+// Writer builds one document. The zero value is ready. It puts the commas; it
+// does not check that objects and arrays are closed in order.
+type Writer struct {
+	buf []byte
+	// member is where the member begun last starts, its comma included.
+	member int
+	// comma: the next key or array element is not the first of its container.
+	comma bool
+	// keyed: a key was written and waits for its value.
+	keyed bool
+}
+
+// New returns a Writer with room for size bytes.
+func New(size int) *Writer { return &Writer{buf: make([]byte, 0, size)} }
+
+// Bytes returns the document. It is the Writer's own memory.
+func (w *Writer) Bytes() []byte { return w.buf }
+
+// Document returns a copy of the document as a string.
+func (w *Writer) Document() string { return string(w.buf) }
+
+// BeginObject starts an object.
+func (w *Writer) BeginObject() {
+	w.begin()
+	w.buf = append(w.buf, '{')
+	w.comma = false
+}
+
+// EndObject ends an object.
+func (w *Writer) EndObject() {
+	w.buf = append(w.buf, '}')
+	w.comma = true
+}
+
+// BeginArray starts an array.
+func (w *Writer) BeginArray() {
+	w.begin()
+	w.buf = append(w.buf, '[')
+	w.comma = false
+}
+
+// EndArray ends an array.
+func (w *Writer) EndArray() {
+	w.buf = append(w.buf, ']')
+	w.comma = true
+}
+
+// Key writes an object key and returns w for its value, as in
+// w.Key("up").Int(1).
+func (w *Writer) Key(name string) *Writer {
+	w.begin()
+	w.buf = append(appendString(w.buf, name), ':')
+	w.keyed = true
+	return w
+}
+
+// KeyBytes is Key for a name that is at hand as bytes.
+func (w *Writer) KeyBytes(name []byte) *Writer {
+	w.begin()
+	w.buf = append(appendString(w.buf, name), ':')
+	w.keyed = true
+	return w
+}
+
+// begin puts the comma before a key or an array element, and nothing between
+// a key and its value.
+func (w *Writer) begin() {
+	if w.keyed {
+		w.keyed = false
+		return
+	}
+	w.member = len(w.buf)
+	if w.comma {
+		w.buf = append(w.buf, ',')
+	}
+	w.comma = true
+}
+
+// String writes a string.
+func (w *Writer) String(s string) {
+	w.begin()
+	w.buf = appendString(w.buf, s)
+}
+
+// StringBytes writes a string that is at hand as bytes.
+func (w *Writer) StringBytes(s []byte) {
+	w.begin()
+	w.buf = appendString(w.buf, s)
+}
+
+// Int writes an integer.
+func (w *Writer) Int(n int64) {
+	w.begin()
+	w.buf = strconv.AppendInt(w.buf, n, 10)
+}
+
+// Uint writes an integer.
+func (w *Writer) Uint(n uint64) {
+	w.begin()
+	w.buf = strconv.AppendUint(w.buf, n, 10)
+}
+
+// Bool writes true or false.
+func (w *Writer) Bool(b bool) {
+	w.begin()
+	w.buf = strconv.AppendBool(w.buf, b)
+}
+
+// Float writes a number with the fewest digits that read back as f, without
+// an exponent between 1e-9 and 1e21. For NaN and the infinities it takes back
+// the key, or writes no array element.
+func (w *Writer) Float(f float64) {
+	if math.IsNaN(f) || math.IsInf(f, 0) {
+		w.drop()
+		return
+	}
+	w.begin()
+	format := byte('f')
+	if abs := math.Abs(f); abs != 0 && (abs < 1e-9 || abs >= 1e21) {
+		format = 'e'
+	}
+	w.buf = strconv.AppendFloat(w.buf, f, format, -1, 64)
+}
+
+// Number writes a number that is at hand as text, digit by digit. A text for
+// which IsNumber is false is written as a string.
+func (w *Writer) Number(text []byte) {
+	if !IsNumber(text) {
+		w.StringBytes(text)
+		return
+	}
+	w.begin()
+	w.buf = append(w.buf, text...)
+}
+
+// drop takes back a key that gets no value.
+func (w *Writer) drop() {
+	if !w.keyed {
+		return
+	}
+	w.keyed = false
+	w.comma = w.buf[w.member] == ','
+	w.buf = w.buf[:w.member]
+}
+
+// IsNumber reports whether text is a number as JSON's grammar has it, and
+// finite in 64 bits: "-1", "0.50" and "1e5" are, "007", "+1", ".5", "nan" and
+// "1e999" are not.
+func IsNumber(text []byte) bool {
+	s := text
+	if len(s) > 0 && s[0] == '-' {
+		s = s[1:]
+	}
+	switch {
+	case len(s) == 0:
+		return false
+	case s[0] == '0':
+		s = s[1:]
+	default:
+		n := digits(s)
+		if n == 0 {
+			return false
+		}
+		s = s[n:]
+	}
+	if len(s) > 0 && s[0] == '.' {
+		n := digits(s[1:])
+		if n == 0 {
+			return false
+		}
+		s = s[1+n:]
+	}
+	if len(s) == 0 && len(text) < 300 {
+		return true
+	}
+	if len(s) > 0 {
+		if s[0] != 'e' && s[0] != 'E' {
+			return false
+		}
+		s = s[1:]
+		if len(s) > 0 && (s[0] == '+' || s[0] == '-') {
+			s = s[1:]
+		}
+		if n := digits(s); n == 0 || n != len(s) {
+			return false
+		}
+	}
+	_, err := strconv.ParseFloat(string(text), 64)
+	return err == nil
+}
+
+// digits counts the decimal digits that s starts with.
+func digits(s []byte) int {
+	for i, c := range s {
+		if c < '0' || c > '9' {
+			return i
+		}
+	}
+	return len(s)
+}
+
+const hex = "0123456789abcdef"
+
+// appendString appends s quoted and escaped as encoding/json does by default:
+// <, > and & as \u003c, \u003e and \u0026, U+2028 and U+2029 escaped, each
+// byte of invalid UTF-8 as \ufffd.
+func appendString[T string | []byte](dst []byte, s T) []byte {
+	dst = append(dst, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		if c := s[i]; c < utf8.RuneSelf {
+			if plain[c] {
+				i++
+				continue
+			}
+			dst = append(dst, s[start:i]...)
+			switch c {
+			case '\\', '"':
+				dst = append(dst, '\\', c)
+			case '\b':
+				dst = append(dst, '\\', 'b')
+			case '\f':
+				dst = append(dst, '\\', 'f')
+			case '\n':
+				dst = append(dst, '\\', 'n')
+			case '\r':
+				dst = append(dst, '\\', 'r')
+			case '\t':
+				dst = append(dst, '\\', 't')
+			default:
+				dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+			}
+			i++
+			start = i
+			continue
+		}
+		// At most one rune's bytes, so that the conversion stays on the stack.
+		r, size := utf8.DecodeRuneInString(string(s[i:min(i+utf8.UTFMax, len(s))]))
+		switch {
+		case r == utf8.RuneError && size == 1:
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, `\ufffd`...)
+			start = i + size
+		case r == '\u2028' || r == '\u2029':
+			dst = append(dst, s[start:i]...)
+			dst = append(dst, '\\', 'u', '2', '0', '2', hex[r&0xf])
+			start = i + size
+		}
+		i += size
+	}
+	dst = append(dst, s[start:]...)
+	return append(dst, '"')
+}
+
+// plain holds the ASCII characters that need no escape.
+var plain = func() (t [utf8.RuneSelf]bool) {
+	for c := byte(' '); c < utf8.RuneSelf; c++ {
+		switch c {
+		case '"', '\\', '<', '>', '&':
+		default:
+			t[c] = true
+		}
+	}
+	return t
+}()

@@ -1,0 +1,132 @@
+package jsondoc
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestCommasStandBetweenMembersOnly(t *testing.T) {
+	t.Parallel()
+	w := New(0)
+	w.BeginObject()
+	w.Key("empty").BeginObject()
+	w.EndObject()
+	w.Key("list").BeginArray()
+	w.Int(-1)
+	w.Uint(math.MaxUint64)
+	w.BeginArray()
+	w.EndArray()
+	w.BeginObject()
+	w.Key("x").Bool(true)
+	w.KeyBytes([]byte("y")).StringBytes([]byte("z"))
+	w.EndObject()
+	w.String("a")
+	w.EndArray()
+	w.Key("last").Bool(false)
+	w.EndObject()
+	require.Equal(t,
+		`{"empty":{},"list":[-1,18446744073709551615,[],{"x":true,"y":"z"},"a"],"last":false}`,
+		w.Document())
+	require.Equal(t, w.Document(), string(w.Bytes()))
+}
+
+func TestANumberThatIsNoneIsLeftOutWithItsKey(t *testing.T) {
+	t.Parallel()
+	w := New(0)
+	w.BeginObject()
+	w.Key("first").Float(math.NaN())
+	w.Key("a").Float(1.5)
+	w.Key("inf").Float(math.Inf(1))
+	w.Key("b").BeginArray()
+	w.Float(math.Inf(-1))
+	w.Float(2)
+	w.Float(math.NaN())
+	w.Float(3)
+	w.EndArray()
+	w.Key("last").Float(math.NaN())
+	w.EndObject()
+	require.Equal(t, `{"a":1.5,"b":[2,3]}`, w.Document())
+}
+
+func TestFloatsReadBackAndAvoidExponents(t *testing.T) {
+	t.Parallel()
+	for f, want := range map[float64]string{
+		0:           "0",
+		-0.25:       "-0.25",
+		0.000001003: "0.000001003",
+		1e20:        "100000000000000000000",
+		1e21:        "1e+21",
+		1e-10:       "1e-10",
+	} {
+		w := New(0)
+		w.Float(f)
+		require.Equal(t, want, w.Document())
+		back, err := strconv.ParseFloat(w.Document(), 64)
+		require.NoError(t, err)
+		require.Equal(t, f, back)
+	}
+}
+
+func TestIsNumberFollowsTheGrammar(t *testing.T) {
+	t.Parallel()
+	for _, s := range []string{"0", "-0", "7", "-1", "10.50", "0.00", "1e5", "1E-5", "12.5e+3", "18446744073709551615"} {
+		require.True(t, IsNumber([]byte(s)), s)
+	}
+	for _, s := range []string{
+		"", "-", "+1", "007", "00000000", ".5", "1.", "1e", "1e+", "0x10", "nan", "-nan", "inf",
+		"1e999", "1 ", " 1", "1_000", "99%", "1.2.3", "١",
+	} {
+		require.False(t, IsNumber([]byte(s)), s)
+	}
+	w := New(0)
+	w.BeginArray()
+	w.Number([]byte("1.50"))
+	w.Number([]byte("007"))
+	w.EndArray()
+	require.Equal(t, `[1.50,"007"]`, w.Document())
+}
+
+func FuzzStringEqualsEncodingJSON(f *testing.F) {
+	for _, s := range []string{
+		"", "plain", `"\/`, "<a href='x'>&</a>", "\x00\x01\x1f\x7f\b\f\n\r\t", "\u2028\u2029", "žluť 日本 😀",
+		"\xff", "a\xc3", "\xed\xa0\x80", "\xf0\x9f\x98", "\ufffd", "\xe2\x80",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		want, err := json.Marshal(s)
+		require.NoError(t, err)
+		w := New(0)
+		w.String(s)
+		require.Equal(t, string(want), w.Document())
+		w = New(0)
+		w.StringBytes([]byte(s))
+		require.Equal(t, string(want), w.Document())
+	})
+}
+
+func FuzzIsNumberEqualsEncodingJSON(f *testing.F) {
+	for _, s := range []string{"0", "-1.5e3", "007", "1e999", "nan", "true", "\"1\"", " 1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		var n float64
+		want := json.Unmarshal([]byte(s), &n) == nil && s != "" && s != "null" &&
+			(s[0] == '-' || s[0] >= '0' && s[0] <= '9') && s[len(s)-1] > ' '
+		require.Equal(t, want, IsNumber([]byte(s)))
+	})
+}
+
+func BenchmarkString(b *testing.B) {
+	w := New(128)
+	text := []byte("replica-announced-hostname.example.org:6379")
+	b.ReportAllocs()
+	for b.Loop() {
+		w.buf = w.buf[:0]
+		w.StringBytes(text)
+	}
+}
