@@ -1,0 +1,41 @@
+package resp
+
+// Limits bound what one reply may cost. A field that is zero or less means its
+// default.
+type Limits struct {
+	// MaxBulk is the longest text of a bulk string, bulk error or verbatim
+	// string, in bytes; 16 MiB by default.
+	MaxBulk int
+	// MaxElements is how many members all aggregates of a reply may have
+	// together; 1,048,576 by default. A map's keys and values count each.
+	MaxElements int
+	// MaxDepth is how deep aggregates may be nested; 16 by default.
+	MaxDepth int
+	// MaxReply is how many bytes of memory a reply may take, its texts and
+	// its Values together, and with it the frames skipped before it; 64 MiB
+	// by default.
+	MaxReply int
+}
+
+const (
+	defaultMaxBulk     = 16 << 20
+	defaultMaxElements = 1 << 20
+	defaultMaxDepth    = 16
+	defaultMaxReply    = 64 << 20
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.MaxBulk <= 0 {
+		l.MaxBulk = defaultMaxBulk
+	}
+	if l.MaxElements <= 0 {
+		l.MaxElements = defaultMaxElements
+	}
+	if l.MaxDepth <= 0 {
+		l.MaxDepth = defaultMaxDepth
+	}
+	if l.MaxReply <= 0 {
+		l.MaxReply = defaultMaxReply
+	}
+	return l
+}
