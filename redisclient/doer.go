@@ -1,0 +1,23 @@
+package redisclient
+
+import (
+	"context"
+
+	"redisjobs/redisclient/resp"
+)
+
+// Command is one Redis command with its arguments, as in
+// Command{"CONFIG", "GET", "maxmemory"}. Arguments are binary safe.
+type Command []string
+
+// Doer runs commands against one target. Both one connection (*Conn) and a
+// pooled target satisfy it.
+//
+// DoAll sends all commands in one write, on one connection, and returns one
+// value for each, in order: one pipeline is one round trip. What the server
+// refused is a value whose Err is a *resp.ServerError. The returned error is
+// for the conversation as a whole (not reached, not logged in, broken off):
+// then there are no values, and ReasonOf tells why.
+type Doer interface {
+	DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error)
+}

@@ -1,0 +1,147 @@
+package redisclient
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"redisjobs/redisclient/resp"
+)
+
+// Reason is why a target could not be asked, in one word that alerts and
+// value maps may rely on.
+type Reason string
+
+// The reasons. "" is used where nothing is wrong.
+const (
+	ReasonDNS        Reason = "dns"        // the name does not resolve
+	ReasonTCP        Reason = "tcp"        // refused, unreachable, reset; also for unix sockets
+	ReasonTLS        Reason = "tls"        // handshake or certificate
+	ReasonAuth       Reason = "auth"       // NOAUTH, WRONGPASS, no such user
+	ReasonACL        Reason = "acl"        // NOPERM
+	ReasonProtected  Reason = "protected"  // DENIED: protected mode
+	ReasonLoading    Reason = "loading"    // LOADING: reading its data set
+	ReasonMasterDown Reason = "masterdown" // MASTERDOWN: replica without its master
+	ReasonMaxClients Reason = "maxclients" // the server has no free client slot
+	ReasonBusy       Reason = "busy"       // BUSY: a script blocks the server
+	ReasonTimeout    Reason = "timeout"    // no answer within the deadline
+	ReasonPool       Reason = "pool"       // every connection of the target is taken
+	ReasonProtocol   Reason = "protocol"   // the answer is no RESP, or cut
+	ReasonDatabase   Reason = "database"   // SELECT refused
+	ReasonConfig     Reason = "config"     // a file of the session cannot be read
+	ReasonCommand    Reason = "command"    // the server refused the command otherwise
+	ReasonClosed     Reason = "closed"     // the plugin is stopping
+)
+
+// Error is a failure of the conversation with a server. After it the
+// connection is closed.
+type Error struct {
+	// Op is the phase that failed: dial, tls, auth, select, write or read.
+	Op     string
+	Reason Reason
+	Err    error
+	// Stale: the connection had served before, and it ended before the first
+	// byte of this reply. The commands may be sent once more on another one.
+	Stale bool
+	// Refused: the server was reached, and it did not let us in or did not
+	// answer the very first commands. Dialing again at once will not help.
+	Refused bool
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Op, e.Err) }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// IsStale reports whether err only says that a reused connection had ended
+// meanwhile, so that asking again on a fresh one is safe.
+func IsStale(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Stale
+}
+
+// IsRefused reports whether err means that a fresh connection was of no use,
+// so that the target counts as failing.
+func IsRefused(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Refused
+}
+
+// ReasonOf classifies any error of this package or of a reply. It returns ""
+// for nil and ReasonCommand for a server error it has no own word for.
+func ReasonOf(err error) Reason {
+	if err == nil {
+		return ""
+	}
+	var e *Error
+	if errors.As(err, &e) && e.Reason != "" {
+		return e.Reason
+	}
+	var se *resp.ServerError
+	if errors.As(err, &se) {
+		return serverReason(se)
+	}
+	return ioReason(err)
+}
+
+// serverReason reads the error codes that Redis documents; the two refusals
+// at connect time have no code of their own.
+// Sources: redis src/server.c (shared objects), src/networking.c (acceptCommonHandler).
+func serverReason(e *resp.ServerError) Reason {
+	switch e.Code {
+	case "NOAUTH", "WRONGPASS":
+		return ReasonAuth
+	case "NOPERM":
+		return ReasonACL
+	case "DENIED":
+		return ReasonProtected
+	case "LOADING":
+		return ReasonLoading
+	case "MASTERDOWN":
+		return ReasonMasterDown
+	case "BUSY":
+		return ReasonBusy
+	}
+	switch {
+	case strings.Contains(e.Message, "max number of clients"):
+		return ReasonMaxClients
+	// Redis 5 and older answer AUTH with a plain ERR.
+	case strings.Contains(e.Message, "invalid password"),
+		strings.Contains(e.Message, "without any password configured"):
+		return ReasonAuth
+	}
+	return ReasonCommand
+}
+
+// ioReason classifies what the standard library returns from dialing,
+// handshaking and reading.
+func ioReason(err error) Reason {
+	var (
+		protocol *resp.ProtocolError
+		dns      *net.DNSError
+		record   tls.RecordHeaderError
+		alert    tls.AlertError
+		verify   *tls.CertificateVerificationError
+		unknown  x509.UnknownAuthorityError
+		host     x509.HostnameError
+		netErr   net.Error
+	)
+	switch {
+	case errors.As(err, &protocol):
+		return ReasonProtocol
+	case errors.As(err, &dns):
+		return ReasonDNS
+	case errors.As(err, &record), errors.As(err, &alert), errors.As(err, &verify),
+		errors.As(err, &unknown), errors.As(err, &host):
+		return ReasonTLS
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
+		errors.As(err, &netErr) && netErr.Timeout():
+		return ReasonTimeout
+	default:
+		return ReasonTCP
+	}
+}

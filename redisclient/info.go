@@ -1,0 +1,20 @@
+package redisclient
+
+import "time"
+
+// ConnInfo describes how a connection came about.
+type ConnInfo struct {
+	// Addr is the address that answered, after name resolution.
+	Addr string
+	// Connect is the time for name resolution and the TCP or unix connect.
+	Connect time.Duration
+	// TLS is the time for the TLS handshake; 0 without TLS.
+	TLS time.Duration
+	// Auth is the time from the first write to the last handshake reply. The
+	// first command travels in the same write.
+	Auth time.Duration
+	// CertNotAfter is when the server's certificate ends; zero without TLS.
+	CertNotAfter time.Time
+	// At is when the connection was made.
+	At time.Time
+}
