@@ -1,0 +1,98 @@
+# RedisJobs. `make help` lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := build
+
+GO ?= go
+# The version is the tag, else (a tarball, a clone without tags) 0.0.0-dev.
+VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)),0.0.0-dev)
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME ?= 20s
+TESTFLAGS ?=
+
+CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/redisjobs
+PLUGIN := build/zabbix-agent2-plugin-redisjobs
+GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+
+# For the end-to-end tests.
+export REDISJOBS_AGENTS ?= $(CACHE)/agents/agents.txt
+export REDISJOBS_PLUGIN ?= $(CURDIR)/$(PLUGIN)
+export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
+
+# Real results only: nothing here takes an earlier run's word for a test against a server or an agent.
+GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
+TALLY = build/tally
+
+.PHONY: build test test-unit test-e2e race demo lint bench fuzz tidy clean help sdk setup agents always
+
+build: $(PLUGIN) ## build the plugin into build/
+
+# The go command knows better than make what has changed.
+$(PLUGIN): sdk always
+	@$(GOBUILD) -o $@ .
+
+build/test-plugin: sdk always ## build the plugin with the keys that break it on purpose (end-to-end tests only)
+	@$(GOBUILD) -tags redisjobs_testkeys -o $@ .
+
+$(TALLY): sdk always
+	@$(GO) build -buildvcs=false -o $@ ./test/cmd/tally
+
+test: setup agents $(PLUGIN) build/test-plugin $(TALLY) ## run all tests: unit, integration, end to end
+	@{ status=0; \
+	  $(GOTEST) -json $$($(GO) list ./... | grep -v '^redisjobs/test/') || status=1; \
+	  $(GOTEST) -json -tags e2e -p 1 ./test/... || status=1; \
+	  exit $$status; } | $(TALLY)
+
+test-unit: setup sdk $(TALLY) ## run the unit and integration tests (real redis-server, no agent)
+	@$(GOTEST) -json ./... | $(TALLY)
+
+test-e2e: setup agents $(PLUGIN) build/test-plugin $(TALLY) ## run the tests against real Zabbix agents
+	@$(GOTEST) -json -tags e2e -p 1 ./test/... | $(TALLY)
+
+race: setup sdk ## run the unit and integration tests under the race detector (needs a C compiler)
+	@CGO_ENABLED=1 $(GOTEST) -race ./...
+
+demo: setup $(PLUGIN) ## show live items: a real agent, a real Redis, one pool
+	@test/demo.sh
+
+lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
+	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
+	  [ -z "$$unformatted" ] || { printf 'gofmt -w needed:\n%s\n' "$$unformatted" >&2; exit 1; }
+	@for system in linux windows darwin; do \
+	  echo "go vet ($$system)"; CGO_ENABLED=0 GOOS=$$system $(GO) vet ./...; done
+	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,redisjobs_testkeys ./...
+	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,redisjobs_testkeys ./...
+	@if command -v shellcheck >/dev/null; then \
+	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
+	else echo "shellcheck: not installed, not run"; fi
+
+bench: sdk ## run the benchmarks of the pool, the RESP codec and the metrics
+	@$(GO) test -run '^$$' -bench . -benchmem ./pool ./redisclient/resp ./metrics
+
+fuzz: sdk ## run every fuzz target for FUZZTIME (20s)
+	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \
+	while read -r package name; do \
+	  echo "$$package $$name"; \
+	  $(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$package" </dev/null; \
+	done
+
+tidy: sdk ## go mod tidy, also where the host of the SDK is out of reach
+	@packaging/tidy.sh
+
+clean: ## remove what make builds
+	rm -rf build dist
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][^ ]*:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+sdk:
+	@packaging/sdk.sh
+
+setup:
+	@test/setup.sh
+
+agents:
+	@test/agents.sh "$$(dirname "$$REDISJOBS_AGENTS")"

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// event is one line of go test -json, see `go doc test2json` and `go help buildjson`.
+type event struct {
+	Action      string
+	Package     string
+	ImportPath  string
+	Test        string
+	Elapsed     float64
+	Output      string
+	FailedBuild string
+}
+
+// test is what is known of one test or subtest. Its output is kept until it is known not to be needed.
+type test struct {
+	result   string // "" until it ends
+	output   strings.Builder
+	children bool
+	failed   bool // a subtest failed
+}
+
+type pkg struct {
+	tests  map[string]*test
+	output strings.Builder // what belongs to no test
+}
+
+type tally struct {
+	out                     io.Writer
+	packages                map[string]*pkg
+	builds                  map[string]*strings.Builder // compiler output by import path
+	passed, failed, skipped int
+}
+
+func newTally(out io.Writer) *tally {
+	return &tally{out: out, packages: map[string]*pkg{}, builds: map[string]*strings.Builder{}}
+}
+
+// read takes the stream to its end. Lines that are not JSON events are shown as they are: the go command prints some of
+// its errors that way.
+func (t *tally) read(r io.Reader) error {
+	lines := bufio.NewReader(r)
+	for {
+		line, err := lines.ReadString('\n')
+		var e event
+		switch {
+		case strings.TrimSpace(line) == "":
+		case json.Unmarshal([]byte(line), &e) != nil || e.Action == "":
+			fmt.Fprintln(t.out, strings.TrimSuffix(line, "\n"))
+		default:
+			t.take(e)
+		}
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (t *tally) take(e event) {
+	switch e.Action {
+	case "build-output":
+		if t.builds[e.ImportPath] == nil {
+			t.builds[e.ImportPath] = &strings.Builder{}
+		}
+		t.builds[e.ImportPath].WriteString(e.Output)
+		return
+	case "build-fail":
+		return // the packages that needed it fail with FailedBuild
+	}
+	p := t.packages[e.Package]
+	if p == nil {
+		p = &pkg{tests: map[string]*test{}}
+		t.packages[e.Package] = p
+	}
+	if e.Test == "" {
+		t.takePackage(p, e)
+		return
+	}
+	one := p.test(e.Test)
+	switch e.Action {
+	case "output":
+		one.output.WriteString(e.Output)
+	case "pass", "fail", "skip":
+		one.result = e.Action
+	}
+}
+
+// test finds or begins the record of a test and tells its parents that they have a subtest.
+func (p *pkg) test(name string) *test {
+	one := p.tests[name]
+	if one == nil {
+		one = &test{}
+		p.tests[name] = one
+		if parent, _, ok := cutLast(name, "/"); ok {
+			p.test(parent).children = true
+		}
+	}
+	return one
+}
+
+func (t *tally) takePackage(p *pkg, e event) {
+	switch e.Action {
+	case "output":
+		p.output.WriteString(e.Output)
+	case "pass", "fail", "skip":
+		t.closePackage(e.Package, p, e)
+		delete(t.packages, e.Package)
+	}
+}
+
+// closePackage counts the tests of a package that has ended (or, with an empty action, never did).
+func (t *tally) closePackage(name string, p *pkg, e event) {
+	passed, failed, skipped := 0, 0, 0
+	// Names in reverse order: subtests before the test that they belong to.
+	for _, testName := range slices.Backward(slices.Sorted(maps.Keys(p.tests))) {
+		one := p.tests[testName]
+		failedHere := one.result == "fail" || one.result == ""
+		if parent, _, ok := cutLast(testName, "/"); ok && (failedHere || one.failed) {
+			p.tests[parent].failed = true
+		}
+		if failedHere {
+			t.show(name, testName, one)
+		}
+		switch {
+		case one.children && (one.failed || !failedHere): // counted by its subtests
+		case failedHere:
+			failed++
+		case one.result == "skip":
+			skipped++
+			fmt.Fprintf(t.out, "SKIP %s %s: %s\n", name, testName, reason(one.output.String()))
+		default:
+			passed++
+		}
+	}
+	if e.Action != "pass" && e.Action != "skip" && failed == 0 {
+		failed++
+		fmt.Fprintf(t.out, "FAIL %s: no test failed, the package did\n", name)
+		if build := t.builds[e.FailedBuild]; build != nil {
+			fmt.Fprint(t.out, build.String())
+		}
+		fmt.Fprint(t.out, p.output.String())
+	}
+	switch {
+	case failed > 0:
+		fmt.Fprintf(t.out, "FAIL %s %.1fs: %d passed, %d failed, %d skipped\n", name, e.Elapsed, passed, failed, skipped)
+	case passed+skipped > 0:
+		fmt.Fprintf(t.out, "ok   %s %.1fs: %d passed, %d skipped\n", name, e.Elapsed, passed, skipped)
+	}
+	t.passed += passed
+	t.failed += failed
+	t.skipped += skipped
+}
+
+// show prints the output of a failed test, the go command's own marker lines included.
+func (t *tally) show(pkg, name string, one *test) {
+	end := ""
+	if one.result == "" {
+		end = " (it began and did not end)"
+	}
+	fmt.Fprintf(t.out, "FAIL %s %s%s\n%s", pkg, name, end, one.output.String())
+}
+
+// finish prints the last line and reports whether all is well.
+func (t *tally) finish() bool {
+	for _, name := range slices.Sorted(maps.Keys(t.packages)) {
+		t.closePackage(name, t.packages[name], event{})
+	}
+	fmt.Fprintf(t.out, "%d passed, %d failed, %d skipped\n", t.passed, t.failed, t.skipped)
+	return t.failed == 0 && t.passed > 0
+}
+
+// reason takes the text of t.Skip out of a skipped test's output.
+func reason(output string) string {
+	var lines []string
+	for line := range strings.Lines(output) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "=== ") && !strings.HasPrefix(line, "--- ") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, " ")
+}
+
+func cutLast(s, sep string) (before, after string, found bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
