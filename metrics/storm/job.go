@@ -1,0 +1,154 @@
+// Package storm reads what jobs say about themselves: topologies, spouts and
+// bolts of Apache Storm, and any batch or daemon that keeps a record of the
+// same kind.
+//
+// A record lies in Redis in one of four layouts: a hash for each job, a JSON
+// object for each job, one hash with a field for each job (JSON or a bare
+// status; the stock RedisStoreBolt writes it), or a bare status for each job.
+// Heartbeats may stand in a sorted set beside any of them. Nothing here writes
+// to Redis, runs Lua or uses KEYS.
+package storm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+	"unicode/utf8"
+)
+
+// Source is where jobs are read from. An error is for the conversation as a
+// whole; what is wrong with one job is in that Job.
+type Source interface {
+	// Job reads one job. A job without a record is Missing, which is no error.
+	// maxAge overrides how old a live job's last sign may be; 0 leaves that to
+	// the record.
+	Job(ctx context.Context, name string, maxAge time.Duration) (Job, error)
+	// Jobs finds and reads all jobs.
+	Jobs(ctx context.Context) (Jobs, error)
+}
+
+// Jobs are all jobs that a source knows, by name.
+type Jobs struct {
+	Jobs []Job
+	// Truncated: there are more than MaxJobs, and the rest is not here.
+	Truncated bool
+	// Partial: the search for jobs ended at its budget; there may be more.
+	Partial bool
+	// Skipped counts names that CheckName refuses.
+	Skipped int
+}
+
+// MaxJobs bounds the jobs of one answer.
+const MaxJobs = 1000
+
+// Job is one job, judged by its server's clock.
+type Job struct {
+	Name string
+	// Key holds the record, or would hold it.
+	Key string
+	// Status is Stale or Missing where that is so, else what the record says.
+	// It means nothing while Err is set.
+	Status Status
+	// Err is why the status is not known.
+	Err error
+	// Age is the seconds since the job's last sign, never negative; HasAge is
+	// false when there was none.
+	Age    float64
+	HasAge bool
+	// Record is what the record says; its updated_at may be the heartbeat of
+	// the sorted set. What could not be read of the job is in Unavailable.
+	Record
+}
+
+// maxName bounds a job's name in bytes.
+const maxName = 255
+
+// CheckName says what is wrong with a job's name.
+func CheckName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("a job's name must not be empty")
+	case len(name) > maxName:
+		return fmt.Errorf("a job's name must be at most %d bytes long", maxName)
+	case !utf8.ValidString(name):
+		return errors.New("a job's name must be valid UTF-8")
+	}
+	return nil
+}
+
+// defaultStaleAfter is the age in seconds at which a live job that names no
+// limit itself is stale.
+const defaultStaleAfter = 300
+
+// intervals is how many of its own intervals a job may be silent.
+const intervals = 3
+
+// clock is what it takes to judge a record.
+type clock struct {
+	now        float64 // the server's, unix seconds
+	maxAge     time.Duration
+	staleAfter time.Duration
+	statusMap  map[string]int
+}
+
+// judge sets the job's status and age from its record.
+func (j *Job) judge(c clock) {
+	if signed, ok := j.lastSign(); ok {
+		// To a microsecond, as TIME has it; a writer's clock may be ahead.
+		j.Age = max(0, math.Round((c.now-signed)*1e6)/1e6)
+		j.HasAge = true
+	}
+	raw, ok := j.Text("status")
+	if !ok {
+		j.Err = errors.New("the record has no status")
+		for _, u := range j.Unavailable {
+			if u.Name == "status" {
+				j.Err = fmt.Errorf("status: %s", u.Reason)
+				return
+			}
+		}
+		j.Unavailable = append(j.Unavailable, Unreadable{Name: "status", Reason: j.Err.Error()})
+		return
+	}
+	j.Status = statusOf(raw, c.statusMap)
+	if j.Status.live() && j.HasAge && j.Age > j.limit(c) {
+		j.Status = Stale
+	}
+}
+
+// lastSign is when the job was last heard of. A record without updated_at may
+// tell when its run began or ended; the later one counts, for a batch that is
+// running again still has the end of its last run.
+func (j *Job) lastSign() (float64, bool) {
+	if at, ok := j.Number("updated_at"); ok {
+		return at, true
+	}
+	started, began := j.Number("started_at")
+	finished, ended := j.Number("finished_at")
+	return max(started, finished), began || ended
+}
+
+// limit is the age in seconds from which a live job is stale.
+func (j *Job) limit(c clock) float64 {
+	if c.maxAge > 0 {
+		return c.maxAge.Seconds()
+	}
+	if limit, ok := j.Number("max_age"); ok {
+		return limit
+	}
+	if interval, ok := j.Number("interval"); ok {
+		return intervals * interval
+	}
+	if c.staleAfter > 0 {
+		return c.staleAfter.Seconds()
+	}
+	return defaultStaleAfter
+}
+
+// fail makes err the reason why nothing is known of the job.
+func (j *Job) fail(err error) {
+	j.Err = err
+	j.Unavailable = append(j.Unavailable, Unreadable{Name: "record", Reason: err.Error()})
+}

@@ -1,0 +1,258 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// Jobs implements Source. The jobs found last are read in the same round trip
+// as the index, so that only new ones cost another.
+func (s *Store) Jobs(ctx context.Context) (Jobs, error) {
+	c := s.newCheck()
+	var k commonKeys
+	k.state = c.add(s.opts.StateKey, readFields(s.opts.StateKey))
+	if s.opts.IndexKey != s.opts.StateKey {
+		k.index = c.add(s.opts.IndexKey, readIndex(s.opts.IndexKey))
+	}
+	if s.opts.HeartbeatKey != s.opts.IndexKey {
+		k.beats = c.add(s.opts.HeartbeatKey, readScores(s.opts.HeartbeatKey))
+	}
+	own := make(map[string]*probe)
+	for _, name := range s.lastNames() {
+		key := s.ownKey(name)
+		if k.state == nil || c.recall(key) != typeField {
+			own[name] = c.add(key, readOwn(key))
+		}
+	}
+	if err := c.run(ctx); err != nil {
+		return Jobs{}, err
+	}
+
+	fields, err := k.fields()
+	if err != nil {
+		return Jobs{}, err
+	}
+	beats, beatsErr := k.heartbeats()
+	var out Jobs
+	names, err := s.names(ctx, &k, fields, &out)
+	if err != nil {
+		return Jobs{}, err
+	}
+	for _, name := range names {
+		if _, inState := fields[name]; !inState && own[name] == nil {
+			key := s.ownKey(name)
+			own[name] = c.add(key, readOwn(key))
+		}
+	}
+	if err := c.run(ctx); err != nil {
+		return Jobs{}, err
+	}
+
+	out.Jobs = make([]Job, len(names))
+	for i, name := range names {
+		j := &out.Jobs[i]
+		*j = Job{Name: name, Key: s.ownKey(name)}
+		if value, inState := fields[name]; inState {
+			c.remember(j.Key, typeField)
+			j.Key = s.opts.StateKey
+			j.read(parseString(value.Str))
+		} else {
+			j.readOwn(own[name], k.state)
+		}
+		beat, ok := beats[name]
+		if !ok {
+			beat = heartbeat{err: beatsErr}
+		}
+		s.finish(j, beat, c.now, 0)
+	}
+	return out, nil
+}
+
+// commonKeys are the keys that speak of many jobs; nil where not used.
+type commonKeys struct{ index, state, beats *probe }
+
+// fields returns the records in the hash of all jobs by name.
+func (k *commonKeys) fields() (map[string]resp.Value, error) {
+	if !k.state.usable() {
+		return nil, nil
+	}
+	pairs, err := k.state.reply.Pairs()
+	if err != nil {
+		return nil, fmt.Errorf("read %q: %w", k.state.key, err)
+	}
+	out := make(map[string]resp.Value, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		out[string(pairs[i].Str)] = pairs[i+1]
+	}
+	return out, nil
+}
+
+// heartbeats returns all heartbeats by job; those of HeartbeatKey count
+// before those of an index. The error is for jobs that have none.
+func (k *commonKeys) heartbeats() (map[string]heartbeat, error) {
+	out := make(map[string]heartbeat)
+	if k.index.usable() && k.index.typ == "zset" {
+		addScores(out, k.index.reply)
+	}
+	if k.beats.usable() {
+		addScores(out, k.beats.reply)
+	}
+	return out, k.beats.problem(wantScores)
+}
+
+// addScores adds a sorted set's heartbeats. One that cannot be read hides none
+// that can.
+func addScores(out map[string]heartbeat, v resp.Value) {
+	for _, m := range scoredMembers(v) {
+		beat := newHeartbeat(m.score)
+		if beat.known || !out[m.name].known {
+			out[m.name] = beat
+		}
+	}
+}
+
+type scored struct {
+	name  string
+	score resp.Value
+}
+
+// scoredMembers reads ZRANGE WITHSCORES: member and score in turn, or as a
+// pair, which is how RESP3 has it.
+func scoredMembers(v resp.Value) []scored {
+	var out []scored
+	for i := 0; i < len(v.Elems); i++ {
+		switch e := v.Elems[i]; {
+		case e.Kind == resp.Array && len(e.Elems) == 2:
+			out = append(out, scored{string(e.Elems[0].Str), e.Elems[1]})
+		case i+1 < len(v.Elems):
+			i++
+			out = append(out, scored{string(e.Str), v.Elems[i]})
+		}
+	}
+	return out
+}
+
+// names finds the jobs: in the index, else in the hash of all jobs, else by
+// SCAN, else those of the options. They are sorted, so that a cut at MaxJobs
+// spares the same ones each time.
+func (s *Store) names(ctx context.Context, k *commonKeys, fields map[string]resp.Value, out *Jobs) ([]string, error) {
+	if err := k.index.problem(wantIndex); err != nil {
+		return nil, err
+	}
+	var found []string
+	switch {
+	case k.index.exists():
+		found = indexNames(k.index)
+	case k.state.problem(wantState) != nil:
+		return nil, k.state.problem(wantState)
+	case k.state.exists():
+		for name := range fields {
+			found = append(found, name)
+		}
+	case s.opts.ScanBudget > 0:
+		var err error
+		if found, out.Partial, err = s.scan(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if len(found) == 0 {
+		found = slices.Clone(s.opts.Jobs)
+	}
+	slices.Sort(found)
+	found = slices.Compact(found)
+	names := found[:0]
+	for _, name := range found {
+		if CheckName(name) != nil {
+			out.Skipped++
+			continue
+		}
+		names = append(names, name)
+	}
+	if len(names) > MaxJobs {
+		names = names[:MaxJobs]
+		out.Truncated = true
+	}
+	s.memory.Store(memoryNames+s.opts.KeyPattern, names)
+	return names, nil
+}
+
+// lastNames are the jobs that were found last.
+func (s *Store) lastNames() []string {
+	v, _ := s.memory.Load(memoryNames + s.opts.KeyPattern)
+	names, _ := v.([]string)
+	return names
+}
+
+func indexNames(index *probe) []string {
+	var out []string
+	if index.typ == "zset" {
+		for _, m := range scoredMembers(index.reply) {
+			out = append(out, m.name)
+		}
+		return out
+	}
+	for _, e := range index.reply.Elems {
+		out = append(out, string(e.Str))
+	}
+	return out
+}
+
+// scanCount is how many keys SCAN looks at in one step, about.
+const scanCount = 1000
+
+// scan finds jobs by their own keys. partial: the budget ended first.
+func (s *Store) scan(ctx context.Context) (names []string, partial bool, err error) {
+	match := globEscape(s.prefix) + "*" + globEscape(s.suffix)
+	cursor := "0"
+	for budget := s.opts.ScanBudget; budget > 0; budget -= scanCount {
+		replies, err := s.doer.DoAll(ctx, redisclient.Command{
+			"SCAN", cursor, "MATCH", match, "COUNT", strconv.Itoa(min(scanCount, budget)),
+		})
+		if err != nil {
+			return nil, false, err
+		}
+		var keys []string
+		if cursor, keys, err = parseScan(replies[0]); err != nil {
+			return nil, false, fmt.Errorf("search for jobs: %w", err)
+		}
+		for _, key := range keys {
+			// A pattern may be wide enough to match the common keys.
+			if key == s.opts.IndexKey || key == s.opts.HeartbeatKey || key == s.opts.StateKey {
+				continue
+			}
+			name := strings.TrimSuffix(strings.TrimPrefix(key, s.prefix), s.suffix)
+			names = append(names, name)
+		}
+		if cursor == "0" {
+			return names, false, nil
+		}
+	}
+	return names, true, nil
+}
+
+// parseScan reads a reply to SCAN: the next cursor and the keys.
+func parseScan(v resp.Value) (cursor string, keys []string, err error) {
+	parts, err := v.Array()
+	if err != nil {
+		return "", nil, err
+	}
+	if len(parts) != 2 {
+		return "", nil, fmt.Errorf("expected a cursor and keys, got %d members", len(parts))
+	}
+	if cursor, err = parts[0].Text(); err != nil {
+		return "", nil, err
+	}
+	keys, err = parts[1].Strings()
+	return cursor, keys, err
+}
+
+// globEscape makes a text match itself in MATCH.
+func globEscape(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(s)
+}
