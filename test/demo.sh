@@ -1,0 +1,112 @@
+#!/bin/bash
+# Shows live items: a private redis-server with Storm jobs in it, a private Zabbix agent with the shipped
+# configuration, and what the agent's passive port answers. Nothing is installed, everything is stopped and removed at
+# the end. Run it with `make demo`, which builds the plugin first.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+plugin=${REDISJOBS_PLUGIN:-$root/build/zabbix-agent2-plugin-redisjobs}
+agents=${REDISJOBS_AGENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/agents/agents.txt}
+width=100
+
+[ -x "$plugin" ] || { echo "demo.sh: $plugin is missing, run \`make demo\`" >&2; exit 1; }
+
+if agent=$(PATH=$PATH:/usr/sbin command -v zabbix_agent2); then
+	: # the machine's own agent, with a configuration of ours
+else
+	test/agents.sh "$(dirname "$agents")"
+	agent=$(awk '$1 == "agent-7.0-backports" { sub(/^[^ ]+ [^ ]+ /, ""); print }' "$agents")
+fi
+
+work=$(mktemp -d)
+pids=()
+# shellcheck disable=SC2317 # the trap calls it
+cleanup() {
+	local pid
+	for pid in ${pids[@]+"${pids[@]}"}; do kill "$pid" 2>/dev/null || :; done
+	for pid in ${pids[@]+"${pids[@]}"}; do wait "$pid" 2>/dev/null || :; done
+	rm -rf "$work"
+}
+trap cleanup EXIT
+trap 'exit 1' HUP INT TERM
+
+die() { # MESSAGE LOG
+	echo "demo.sh: $1" >&2
+	tail -n 20 "$2" >&2 || :
+	exit 1
+}
+
+# free_port prints a loopback port that nobody listens on; agents refuse ports above 32767.
+free_port() {
+	local port
+	while :; do
+		port=$((10000 + RANDOM % 22000))
+		(exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+	done
+}
+
+# await DESCRIPTION LOG PID COMMAND... runs the command until it succeeds, for 20 s, while the process lives.
+await() {
+	local what=$1 log=$2 pid=$3 deadline=$((SECONDS + 20))
+	shift 3
+	until "$@" >/dev/null 2>&1; do
+		kill -0 "$pid" 2>/dev/null || die "$what ended at once" "$log"
+		[ "$SECONDS" -lt "$deadline" ] || die "$what does not answer" "$log"
+		sleep 0.1
+	done
+}
+
+go build -o "$work/zget" ./test/cmd/zget
+
+redis_port=$(free_port)
+redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$work" --save '' --appendonly no >"$work/redis.log" 2>&1 &
+pids+=($!)
+redis() { redis-cli -p "$redis_port" "$@"; }
+await redis-server "$work/redis.log" "$!" redis ping
+
+# The records that a topology and two batch jobs leave: one at work, one failed, one that has gone quiet.
+now=$(date +%s)
+redis >/dev/null <<-RECORDS
+	SADD storm:jobs wordcount nightly-export clickstream
+	HSET storm:job:wordcount status ACTIVE type topology updated_at $now started_at $((now - 7200)) processed 184220 failed 12 interval 30
+	HSET storm:job:nightly-export status FAILED type batch updated_at $((now - 600)) finished_at $((now - 600)) last_success_at $((now - 87000)) message "disk full"
+	HSET storm:job:clickstream status ACTIVE type topology updated_at $((now - 3600)) started_at $((now - 90000)) processed 991 failed 0 interval 30
+RECORDS
+# Every redis-cli above was a connection too; the count below begins here.
+redis config resetstat >/dev/null
+
+agent_port=$(free_port)
+cat >"$work/agent.conf" <<-CONF
+	LogType=console
+	Hostname=demo
+	Server=127.0.0.1
+	ServerActive=
+	ListenIP=127.0.0.1
+	ListenPort=$agent_port
+	PidFile=$work/agent.pid
+	ControlSocket=$work/control.sock
+	PluginSocket=$work/plugin.sock
+	Include=$root/packaging/redisjobs.conf
+	Plugins.RedisJobs.System.Path=$plugin
+CONF
+"$agent" -c "$work/agent.conf" -f >"$work/agent.log" 2>&1 </dev/null &
+pids+=($!)
+await "$agent" "$work/agent.log" "$!" "$work/zget" "127.0.0.1:$agent_port" agent.ping
+
+uri=tcp://127.0.0.1:$redis_port
+"$work/zget" "127.0.0.1:$agent_port" agent.version | sed 's/^/Zabbix agent /'
+"$work/zget" -table -width "$width" "127.0.0.1:$agent_port" \
+	"redis.ping[$uri]" \
+	"redis.info[$uri]" \
+	"redis.get[$uri]" \
+	"redis.status[$uri]" \
+	"storm.job.status[$uri,,,wordcount]" \
+	"storm.job.status[$uri,,,nightly-export]" \
+	"storm.job.status[$uri,,,clickstream]" \
+	"storm.job.discovery[$uri]" \
+	"redis.pool.get" || failed=1
+
+# The connection that asks is the only one besides the plugin's.
+connections=$(redis info stats | tr -d '\r' | sed -n 's/^total_connections_received://p')
+echo "connections that Redis has seen from the plugin: $((connections - 1))"
+exit "${failed:-0}"
