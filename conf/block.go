@@ -1,0 +1,180 @@
+package conf
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// The values of TLSConnect.
+const (
+	tlsDisabled   = "disabled"
+	tlsRequired   = "required"
+	tlsVerifyCA   = "verify_ca"
+	tlsVerifyFull = "verify_full"
+)
+
+// maxUser bounds a user name, maxSecret a password, wherever they come from.
+const (
+	maxUser   = 512
+	maxSecret = 4096
+)
+
+// block is what is set below Default. or below one session. An empty field is
+// not set.
+type block struct {
+	name          string // Default or Sessions.<name>
+	uri           *endpoint
+	user          string
+	password      Secret
+	passwordFile  string
+	database      int // -1: not set
+	tlsConnect    string
+	tlsCAFile     string
+	tlsCertFile   string
+	tlsKeyFile    string
+	tlsServerName string
+	lines         map[string]int // of the options that are set
+}
+
+func newBlock(name string) *block {
+	return &block{name: name, database: -1, lines: map[string]int{}}
+}
+
+// option is the full name of one of the block's options, for errors.
+func (b *block) option(field string) string { return prefix + join(b.name, field) }
+
+func (b *block) errorf(field, format string, args ...any) error {
+	return &optionError{option: b.option(field), line: b.lines[field], err: fmt.Errorf(format, args...)}
+}
+
+// rules are what the options of one block must keep to among themselves. mode
+// is the TLSConnect that is in effect for it.
+func (b *block) rules(mode string) error {
+	off := mode == "" || mode == tlsDisabled
+	switch {
+	case !b.password.IsEmpty() && b.passwordFile != "":
+		return b.errorf("PasswordFile", "Password is set as well: only one of them can be")
+	case b.tlsCertFile != "" && b.tlsKeyFile == "":
+		return b.errorf("TLSCertFile", "TLSKeyFile must be set as well, in the same place")
+	case b.tlsKeyFile != "" && b.tlsCertFile == "":
+		return b.errorf("TLSKeyFile", "TLSCertFile must be set as well, in the same place")
+	case mode == tlsRequired && b.tlsCAFile != "":
+		return b.errorf("TLSCAFile", "is not used with TLSConnect=required: choose verify_ca or verify_full")
+	}
+	if !off {
+		return nil
+	}
+	for _, f := range []struct{ name, value string }{
+		{"TLSCAFile", b.tlsCAFile},
+		{"TLSCertFile", b.tlsCertFile},
+		{"TLSKeyFile", b.tlsKeyFile},
+		{"TLSServerName", b.tlsServerName},
+	} {
+		if f.value != "" {
+			return b.errorf(f.name, "is set while TLS is off: set TLSConnect to required, verify_ca or verify_full")
+		}
+	}
+	return nil
+}
+
+// blockOptions are the rows for the fields of a block.
+func blockOptions(group, of string) []Option {
+	row := func(field, def, rng, doc, example string, set func(b *block, value string) error) Option {
+		return Option{
+			Name: group + field, Default: def, Range: rng, Doc: fmt.Sprintf(doc, of), Example: example,
+			ofBlock: true,
+			set:     func(at place, value string) error { return set(at.block, value) },
+		}
+	}
+	file := func(field, doc, example string, to func(*block) *string) Option {
+		return row(field, "", "an absolute path", doc, example, func(b *block, value string) (err error) {
+			*to(b), err = parseFilePath(value)
+			return err
+		})
+	}
+	// Only Default's have a built-in default; a session's is Default's.
+	uri, database := defaultURI, "0"
+	if group != "Default." {
+		uri, database = "", ""
+	}
+	databases := bounds{max: maxDatabase, text: fmt.Sprintf("0-%d", maxDatabase)}
+	return []Option{
+		row("Uri", uri, "",
+			"Address %s: tcp://host:port/database, host, host:port, unix:/path, redis:// or rediss:// (with TLS).",
+			"tcp://localhost:6379", func(b *block, value string) (err error) {
+				b.uri, err = parseEndpoint(value)
+				return err
+			}),
+		row("User", "", "",
+			"ACL user %s; nothing or default is Redis' own default user.", "zabbix",
+			func(b *block, value string) error {
+				b.user = value
+				return checkUser(value)
+			}),
+		row("Password", "", "",
+			"Password %s. Agents from 7.2 on replace ${NAME} in it by the environment variable NAME.", "secret",
+			func(b *block, value string) error {
+				b.password = NewSecret(value)
+				return checkPassword(value)
+			}),
+		file("PasswordFile",
+			"File that holds nothing but the password %s; it is read anew for each connection.",
+			"/etc/zabbix/redis.password", func(b *block) *string { return &b.passwordFile }),
+		row("Database", database, databases.text,
+			"Database number %s; a database in the Uri goes before it.", "0",
+			func(b *block, value string) error {
+				n, err := databases.parse(value, nil)
+				b.database = int(n)
+				return err
+			}),
+		row("TLSConnect", "", "disabled, required, verify_ca, verify_full",
+			"How TLS is used %s: not, without checking the certificate, with a check of who signed it, "+
+				"or of its name as well. rediss:// alone means verify_full.", tlsVerifyFull,
+			func(b *block, value string) error {
+				switch value {
+				case tlsDisabled, tlsRequired, tlsVerifyCA, tlsVerifyFull:
+					b.tlsConnect = value
+					return nil
+				}
+				return fmt.Errorf("%s is none of disabled, required, verify_ca and verify_full", quote(value))
+			}),
+		file("TLSCAFile",
+			"Certificates (PEM) of the authorities that may have signed the server's %s. "+
+				"Needed for verify_ca; verify_full without it trusts those of the system.",
+			"/etc/zabbix/redis-ca.pem", func(b *block) *string { return &b.tlsCAFile }),
+		file("TLSCertFile",
+			"Certificate (PEM) to show to the server %s; TLSKeyFile must be set in the same place.",
+			"/etc/zabbix/redis-client.pem", func(b *block) *string { return &b.tlsCertFile }),
+		file("TLSKeyFile",
+			"Private key (PEM, not encrypted) of TLSCertFile %s.",
+			"/etc/zabbix/redis-client.key", func(b *block) *string { return &b.tlsKeyFile }),
+		row("TLSServerName", "", "a host name",
+			"Name that the server's certificate must have, when it is not the host in the Uri, %s.",
+			"redis.example.com", func(b *block, value string) error {
+				if !validHost(value) {
+					return fmt.Errorf("%s is no valid host name", quote(value))
+				}
+				b.tlsServerName = strings.ToLower(value)
+				return nil
+			}),
+	}
+}
+
+func checkUser(user string) error {
+	if len(user) > maxUser {
+		return fmt.Errorf("is longer than %d bytes", maxUser)
+	}
+	// Redis takes no such names: ACLStringHasSpaces in its src/acl.c.
+	if strings.ContainsAny(user, " \t\r\n\v\f\x00") {
+		return errors.New("holds a space")
+	}
+	return nil
+}
+
+func checkPassword(password string) error {
+	if len(password) > maxSecret {
+		return fmt.Errorf("is longer than %d bytes", maxSecret)
+	}
+	return nil
+}

@@ -1,0 +1,52 @@
+package conf
+
+import (
+	"fmt"
+	"strings"
+)
+
+// didYouMean suggests the candidate that name was probably meant to be, as the
+// end of an error text; "" when none is near.
+func didYouMean(name string, candidates []string) string {
+	best, distance := "", 3
+	for _, c := range candidates {
+		if strings.EqualFold(name, c) {
+			return fmt.Sprintf("; did you mean %s?", c)
+		}
+		if d := editDistance(name, c, distance); d < distance && d < len(c)-1 {
+			best, distance = c, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+// editDistance counts the bytes to insert, delete, replace or swap with their
+// neighbour to make b of a (optimal string alignment). It gives up early and
+// returns limit when the lengths alone say that it is not below.
+func editDistance(a, b string, limit int) int {
+	if len(a)-len(b) >= limit || len(b)-len(a) >= limit {
+		return limit
+	}
+	before, prev, cur := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			cur[j] = min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				cur[j] = min(cur[j], before[j-2]+1)
+			}
+		}
+		before, prev, cur = prev, cur, before
+	}
+	return prev[len(b)]
+}

@@ -1,0 +1,191 @@
+package conf
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// jobPlaceholder stands for a job's name in Storm.KeyPattern.
+const jobPlaceholder = "{job}"
+
+// Option is one row of the table of options.
+type Option struct {
+	// Name is the name below Plugins.RedisJobs., with * for a session's name.
+	Name string
+	// Default is what an option that is not set stands for, as it would be
+	// written; "" when there is nothing to write.
+	Default string
+	// DefaultNote says in words what Default cannot, as in "Global timeout".
+	DefaultNote string
+	// Range is what values are allowed; "" when any text is.
+	Range string
+	// Doc is one sentence or more.
+	Doc string
+	// Example is a value that is accepted.
+	Example string
+
+	// ofBlock: it is one of Default's or a session's.
+	ofBlock bool
+	// set stores a value that is not empty. Its error gets the option's name
+	// and line from the decoder.
+	set func(at place, value string) error
+}
+
+// place is where a value goes.
+type place struct {
+	options *Options
+	block   *block // of Default or a session; nil elsewhere
+}
+
+// Table returns all options, in the order in which they are documented.
+func Table() []Option { return slices.Clone(table) }
+
+var (
+	table = slices.Concat(generalOptions(), stormOptions(),
+		blockOptions("Default.", "for all item keys and sessions that do not set it"),
+		blockOptions("Sessions.*.", "of the session"))
+	index    = indexTable()
+	children = childTable()
+)
+
+// indexTable finds a row by its Name.
+func indexTable() map[string]*Option {
+	out := make(map[string]*Option, len(table))
+	for i := range table {
+		out[table[i].Name] = &table[i]
+	}
+	return out
+}
+
+// childTable lists the names that may stand below each group of options; ""
+// is the plugin itself.
+func childTable() map[string][]string {
+	out := map[string][]string{}
+	for _, o := range table {
+		group := ""
+		for part := range strings.SplitSeq(o.Name, ".") {
+			if !slices.Contains(out[group], part) {
+				out[group] = append(out[group], part)
+			}
+			group = join(group, part)
+		}
+	}
+	return out
+}
+
+func join(group, name string) string {
+	if group == "" {
+		return name
+	}
+	return group + "." + name
+}
+
+func generalOptions() []Option {
+	return []Option{
+		seconds("Timeout", "", bounds{min: 1, max: 30, text: "1-30"},
+			"The longest time for one request, in seconds: connecting, logging in and reading the answer. "+
+				"An agent from 7.0 on sends the item's own timeout, and the shorter of both counts.",
+			func(o *Options) *time.Duration { return &o.Timeout }).noted("Global timeout").example("3"),
+		seconds("KeepAlive", "300", bounds{min: 60, max: 900, text: "60-900"},
+			"How long an unused connection is kept open, in seconds.",
+			func(o *Options) *time.Duration { return &o.KeepAlive }),
+		number("MaxConnections", "2", bounds{min: 1, max: 64, text: "1-64"},
+			"The most connections to one target. Requests beyond it wait for a free one until their timeout.",
+			func(o *Options) *int { return &o.MaxConnections }),
+		number("MaxConnectionsTotal", "20000", bounds{min: 1, max: 100000, text: "1-100000"},
+			"The most connections to all targets together; each is one open file. "+
+				"The default lets 10000 targets have two each.",
+			func(o *Options) *int { return &o.MaxConnectionsTotal }),
+		seconds("MaxLifetime", "1h", bounds{min: 60, max: 7 * 86400, orZero: true, text: "0, 60-604800"},
+			"The age at which a connection is closed instead of being used again, in seconds; 0 is never. "+
+				"Each connection's own limit is up to a tenth shorter, so that they do not all end at once.",
+			func(o *Options) *time.Duration { return &o.MaxLifetime }),
+		size("MaxAnswer", "1M", bounds{min: 64 << 10, max: 16 << 20, text: "64K-16M"},
+			"The longest value that is sent to the agent, in bytes. A longer one is an item error.",
+			func(o *Options) *int { return &o.MaxAnswer }),
+		toggle("SessionsOnly",
+			"1 takes nothing but the name of a session as the first parameter of an item key "+
+				"(or nothing at all, when Default.Uri is set), and no password or user from item keys.",
+			func(o *Options) *bool { return &o.SessionsOnly }),
+		toggle("UnmaskSecrets",
+			"1 shows passwords in the answers of redis.server.config, as the built-in plugin does.",
+			func(o *Options) *bool { return &o.UnmaskSecrets }),
+	}
+}
+
+func stormOptions() []Option {
+	return []Option{
+		parsed("Storm.KeyPattern", "storm:job:"+jobPlaceholder, "a text with "+jobPlaceholder+" in it once",
+			"The key of one job's record.",
+			parseKeyPattern, func(o *Options) *string { return &o.Storm.KeyPattern }),
+		parsed("Storm.IndexKey", "storm:jobs", "",
+			"The key that lists the jobs: a set, sorted set, list or hash.",
+			parseKeyName, func(o *Options) *string { return &o.Storm.IndexKey }),
+		parsed("Storm.HeartbeatKey", "storm:jobs:heartbeat", "",
+			"The sorted set that holds each job's last sign of life, in unix seconds.",
+			parseKeyName, func(o *Options) *string { return &o.Storm.HeartbeatKey }),
+		parsed("Storm.StateKey", "storm:jobs:state", "",
+			"The hash that holds all jobs' records or bare states, for writers that keep them in one key.",
+			parseKeyName, func(o *Options) *string { return &o.Storm.StateKey }),
+		seconds("Storm.StaleAfter", "300", bounds{min: 1, max: 7 * 86400, text: "1-604800"},
+			"The age in seconds from which a live job's record is stale, when the record itself does not say.",
+			func(o *Options) *time.Duration { return &o.Storm.StaleAfter }),
+		number("Storm.ScanBudget", "10000", bounds{min: 1, max: 1_000_000, text: "1-1000000"},
+			"The most keys that are looked at to find jobs when there is no index.",
+			func(o *Options) *int { return &o.Storm.ScanBudget }),
+		parsed("Storm.StatusMap", "", "WORD:NUMBER,... with numbers 0-9",
+			"More words for a job's state and the numbers they stand for.",
+			parseStatusMap, func(o *Options) *map[string]int { return &o.Storm.StatusMap }).example("DRAINING:3,SLEEPING:2"),
+		parsed("Storm.Jobs", "", "names separated by commas",
+			"Jobs that are always discovered, whether Redis knows them or not.",
+			func(text string) ([]string, error) {
+				list := splitList(text)
+				slices.Sort(list)
+				return slices.Compact(list), nil
+			},
+			func(o *Options) *[]string { return &o.Storm.Jobs }).example("backup,invoices"),
+	}
+}
+
+// parsed is a row for whatever parse makes of a text.
+func parsed[T any](name, def, rng, doc string, parse func(string) (T, error), field func(*Options) *T) Option {
+	return Option{
+		Name: name, Default: def, Range: rng, Doc: doc, Example: def,
+		set: func(at place, text string) error {
+			v, err := parse(text)
+			if err == nil {
+				*field(at.options) = v
+			}
+			return err
+		},
+	}
+}
+
+func seconds(name, def string, b bounds, doc string, field func(*Options) *time.Duration) Option {
+	return parsed(name, def, b.text, doc, func(text string) (time.Duration, error) {
+		n, err := b.parse(text, timeUnits)
+		return toSeconds(n), err
+	}, field)
+}
+
+func number(name, def string, b bounds, doc string, field func(*Options) *int) Option {
+	return parsed(name, def, b.text, doc, func(text string) (int, error) {
+		n, err := b.parse(text, nil)
+		return int(n), err
+	}, field)
+}
+
+func size(name, def string, b bounds, doc string, field func(*Options) *int) Option {
+	return parsed(name, def, b.text, doc, func(text string) (int, error) {
+		n, err := b.parse(text, byteUnits)
+		return int(n), err
+	}, field)
+}
+
+func toggle(name, doc string, field func(*Options) *bool) Option {
+	return parsed(name, "0", "0, 1", doc, parseSwitch, field)
+}
+
+func (o Option) noted(note string) Option    { o.DefaultNote = note; return o }
+func (o Option) example(value string) Option { o.Example = value; return o }

@@ -1,0 +1,151 @@
+package conf
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"sync/atomic"
+	"time"
+)
+
+// agentTimeout is an agent's own default for Timeout.
+const agentTimeout = 3
+
+// Options are what the operator set, completed with the defaults. Nobody
+// changes them after Decode, nor the map and the slice in Storm.
+type Options struct {
+	Timeout             time.Duration // of one request, 1-30 s
+	KeepAlive           time.Duration // idle connections are closed after it
+	MaxConnections      int           // to one target
+	MaxConnectionsTotal int
+	MaxLifetime         time.Duration // of a connection; 0: no limit
+	MaxAnswer           int           // bytes of one value
+	SessionsOnly        bool
+	UnmaskSecrets       bool
+	Storm               Storm
+
+	def           *block
+	sessions      map[string]*block
+	defaultTarget *Target
+	named         []*Target // one per session, sorted by the session's name
+	names         []string  // the sessions' names, in the same order
+	// fmt follows plain pointers for verbs that do not fit, and item keys hold
+	// passwords; it cannot see what is behind an atomic one.
+	refs     atomic.Pointer[refCache]
+	interned *interned
+}
+
+// Storm says where job records live.
+type Storm struct {
+	KeyPattern   string         // with {job} in it once
+	IndexKey     string         // set, sorted set, list or hash of job names
+	HeartbeatKey string         // sorted set job -> unix seconds
+	StateKey     string         // one hash job -> record or bare state
+	StaleAfter   time.Duration  // for records that say nothing themselves
+	ScanBudget   int            // keys looked at when there is no index
+	StatusMap    map[string]int // upper case word -> 0-9; nil when there is none
+	Jobs         []string       // always discovered; sorted
+}
+
+// SessionInfo is a configured session as it may be shown.
+type SessionInfo struct {
+	Name string
+	URI  string // without user and password
+}
+
+func newOptions(global Global) *Options {
+	o := &Options{
+		def:      newBlock("Default"),
+		sessions: map[string]*block{},
+		interned: newInterned(),
+	}
+	o.refs.Store(newRefCache())
+	o.Timeout = toSeconds(int64(min(max(cmp.Or(global.Timeout, agentTimeout), 1), 30)))
+	for _, row := range table {
+		// Those of a block apply where nothing at all is set; see settle.
+		if row.Default == "" || row.ofBlock {
+			continue
+		}
+		if err := row.set(place{options: o}, row.Default); err != nil {
+			panic("bug: the default of " + row.Name + " " + err.Error())
+		}
+	}
+	return o
+}
+
+// settleAll resolves Default and all sessions, so that what is wrong with them
+// is found at once and a target is known by its session, whoever asks first.
+func (o *Options) settleAll() error {
+	var errs []*optionError
+	settle := func(s *block, name string) *Target {
+		t, err := o.settle(noKey, s, name)
+		if oe := (*optionError)(nil); errors.As(err, &oe) {
+			errs = append(errs, oe)
+		}
+		return t
+	}
+	o.names = slices.Sorted(maps.Keys(o.sessions))
+	for _, name := range o.names {
+		o.named = append(o.named, settle(o.sessions[name], name))
+	}
+	o.defaultTarget = settle(nil, "")
+	if len(errs) == 0 {
+		return nil
+	}
+	return slices.MinFunc(errs, func(a, b *optionError) int { return cmp.Compare(a.line, b.line) })
+}
+
+// targets are those that the configuration itself names.
+func (o *Options) targets() []*Target {
+	return append(slices.Clip(o.named), o.defaultTarget)
+}
+
+// Sessions lists the configured sessions, sorted by name.
+func (o *Options) Sessions() []SessionInfo {
+	out := make([]SessionInfo, len(o.names))
+	for i, name := range o.names {
+		out[i] = SessionInfo{Name: name, URI: o.named[i].URI()}
+	}
+	return out
+}
+
+// CheckFiles reads every file that Default and the sessions name: certificates,
+// keys and passwords. The error names the option and the file. It is for the
+// Validate request, where it makes the agent refuse to start; later a file is
+// read when it is needed, and a problem is one of that check.
+func (o *Options) CheckFiles() error {
+	for _, t := range o.targets() {
+		if _, err := t.Credential(); err != nil {
+			return err
+		}
+		if _, err := t.TLS(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Warnings lists what is worth a line in the log but no reason to refuse: files
+// with secrets that every user of the machine can read. It looks at the files
+// when it is called.
+func (o *Options) Warnings() []string {
+	if runtime.GOOS == "windows" {
+		return nil // its file modes do not say who may read
+	}
+	var out []string
+	for _, t := range o.targets() {
+		for _, f := range []setting{t.passwordSource, t.tlsFiles.key} {
+			st, err := os.Stat(f.value)
+			if f.value == "" || err != nil || st.Mode().Perm()&0o004 == 0 {
+				continue
+			}
+			out = append(out, fmt.Sprintf("%s: every user of this machine can read %s", f.option, f.value))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,120 @@
+package conf
+
+import (
+	"bytes"
+	"errors"
+	"net"
+	"strconv"
+	"sync/atomic"
+)
+
+// settings are what makes two targets the same one.
+type settings struct {
+	network      string
+	address      string // in lower case for tcp
+	user         string
+	password     Secret
+	passwordFile string
+	database     int
+	tls          tlsSettings
+}
+
+// setting is a value with the option it was taken from, for errors.
+type setting struct{ value, option string }
+
+// Target is one server as one user with one database: what connections can be
+// shared for. It is made by [Options.Resolve] only, and compared by pointer.
+type Target struct {
+	settings
+	endpoint       *endpoint
+	session        string
+	hint           string
+	passwordSource setting
+	tlsFiles       tlsFiles
+	tlsState       atomic.Pointer[tlsState]
+}
+
+// String is the target as it may be shown: the address, after the name of the
+// session if there is one, as in "Prod (tcp://10.0.0.1:6379/2)". It has no user
+// and no secret, so that two targets may have the same. A target that several
+// sessions mean has the name of the first.
+func (t *Target) String() string {
+	s := t.URI()
+	if t.network == "unix" && t.database != 0 {
+		s += " database " + strconv.Itoa(t.database)
+	}
+	if t.session != "" {
+		return t.session + " (" + s + ")"
+	}
+	return s
+}
+
+// URI is the address alone: tcp:// or rediss:// (where TLS is used) with the
+// database if it is not 0, or unix://.
+func (t *Target) URI() string {
+	if t.network == "unix" {
+		return "unix://" + t.endpoint.path
+	}
+	s := "tcp://"
+	if t.tls.mode != "" {
+		s = "rediss://"
+	}
+	s += t.endpoint.address()
+	if t.database != 0 {
+		s += "/" + strconv.Itoa(t.database)
+	}
+	return s
+}
+
+// Session is the name of the session; "" when the item key names none.
+func (t *Target) Session() string { return t.session }
+
+// Network is "tcp" or "unix".
+func (t *Target) Network() string { return t.network }
+
+// Address is what to dial: host:port, with brackets round an IPv6 address, or
+// the path of the socket.
+func (t *Target) Address() string { return t.endpoint.address() }
+
+// Host is the host alone, without brackets; "" for a unix socket.
+func (t *Target) Host() string { return t.endpoint.host }
+
+// User is the ACL user; "" for Redis' default user.
+func (t *Target) User() string { return t.user }
+
+// Database is the number for SELECT; 0 needs none.
+func (t *Target) Database() int { return t.database }
+
+// Hint explains what may be behind a host that does not exist: it was a single
+// word that could have been meant as the name of a session. "" otherwise.
+func (t *Target) Hint() string { return t.hint }
+
+// Credential is the password, "" when there is none. A PasswordFile is read
+// now, so that it may change at any time; one line end behind the password does
+// not count. The error names the option and the file.
+func (t *Target) Credential() (string, error) {
+	if t.passwordFile == "" {
+		return t.password.Reveal(), nil
+	}
+	fail := func(err error) (string, error) {
+		return "", &optionError{option: t.passwordSource.option, err: err}
+	}
+	data, err := readFile(t.passwordFile, maxSecret)
+	if err != nil {
+		return fail(err)
+	}
+	data = bytes.TrimSuffix(data, []byte("\n"))
+	data = bytes.TrimSuffix(data, []byte("\r"))
+	if len(data) == 0 {
+		return fail(errors.New(t.passwordFile + " holds no password"))
+	}
+	return string(data), nil
+}
+
+// address is what to dial.
+func (e *endpoint) address() string {
+	if e.network == "unix" {
+		return e.path
+	}
+	return net.JoinHostPort(e.host, e.port)
+}
