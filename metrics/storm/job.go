@@ -32,8 +32,8 @@ type Source interface {
 // Jobs are all jobs that a source knows, by name.
 type Jobs struct {
 	Jobs []Job
-	// Truncated: there are more than MaxJobs, and the rest is not here.
-	Truncated bool
+	// Truncated counts those beyond MaxJobs, which are not here.
+	Truncated int
 	// Partial: the search for jobs ended at its budget; there may be more.
 	Partial bool
 	// Skipped counts names that CheckName refuses.

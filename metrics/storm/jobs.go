@@ -84,7 +84,7 @@ func (k *commonKeys) fields() (map[string]resp.Value, error) {
 	}
 	pairs, err := k.state.reply.Pairs()
 	if err != nil {
-		return nil, fmt.Errorf("read %q: %w", k.state.key, err)
+		return nil, misread("read the jobs' states", err)
 	}
 	out := make(map[string]resp.Value, len(pairs)/2)
 	for i := 0; i < len(pairs); i += 2 {
@@ -175,8 +175,8 @@ func (s *Store) names(ctx context.Context, k *commonKeys, fields map[string]resp
 		names = append(names, name)
 	}
 	if len(names) > MaxJobs {
+		out.Truncated = len(names) - MaxJobs
 		names = names[:MaxJobs]
-		out.Truncated = true
 	}
 	s.memory.Store(memoryNames+s.opts.KeyPattern, names)
 	return names, nil
@@ -219,7 +219,7 @@ func (s *Store) scan(ctx context.Context) (names []string, partial bool, err err
 		}
 		var keys []string
 		if cursor, keys, err = parseScan(replies[0]); err != nil {
-			return nil, false, fmt.Errorf("search for jobs: %w", err)
+			return nil, false, misread("search for jobs", err)
 		}
 		for _, key := range keys {
 			// A pattern may be wide enough to match the common keys.

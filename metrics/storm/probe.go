@@ -77,7 +77,11 @@ func (p *probe) problem(want string) error {
 	case p.err != nil:
 		return fmt.Errorf("read %q: %w", p.key, p.err)
 	case p.exists() && p.read(p.typ) == nil:
-		return fmt.Errorf("the key %q is of type %s, want %s", p.key, p.typ, want)
+		// What the server would answer to a read; it is spared the question.
+		return &resp.ServerError{
+			Code:    "WRONGTYPE",
+			Message: fmt.Sprintf("the key %q is of type %s, want %s", p.key, p.typ, want),
+		}
 	}
 	return nil
 }
@@ -141,7 +145,7 @@ func (c *check) run(ctx context.Context) error {
 			return err
 		}
 		if c.now, err = parseTIME(replies[0]); err != nil {
-			return fmt.Errorf("ask the server for its time: %w", err)
+			return misread("ask the server for its time", err)
 		}
 		for i, p := range open {
 			before := p.typ
@@ -166,6 +170,16 @@ func concernsAll(err error) bool {
 	default:
 		return true
 	}
+}
+
+// misread names what was tried when a reply is a refusal, or has not the form
+// that its command answers with.
+func misread(op string, err error) error {
+	var refusal *resp.ServerError
+	if errors.As(err, &refusal) {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return &redisclient.Error{Op: op, Reason: redisclient.ReasonProtocol, Err: err}
 }
 
 // parseTIME reads the server's clock as unix seconds.

@@ -228,7 +228,7 @@ func TestJobsAreFoundInAnIndexOfAnyType(t *testing.T) {
 				jobs := readAll(t, store)
 				require.Equal(t, map[string]Status{"a": active, "b": Failed, "gone": Missing}, statuses(jobs))
 				require.False(t, jobs.Partial)
-				require.False(t, jobs.Truncated)
+				require.Zero(t, jobs.Truncated)
 			}
 			require.Len(t, rec.trips, 1)
 			require.Equal(t, active, read(t, store, "a").Status)
@@ -245,6 +245,7 @@ func TestAnIndexOfAnotherTypeIsAnErrorAndNotReadAgain(t *testing.T) {
 	for range 3 {
 		_, err := store.Jobs(t.Context())
 		require.EqualError(t, err, `the key "storm:jobs" is of type string, want a set, a sorted set, a list or a hash`)
+		require.Equal(t, redisclient.ReasonCommand, redisclient.ReasonOf(err))
 	}
 	require.NotContains(t, srv.Do(t, "INFO", "errorstats"), "errorstat_")
 }
@@ -375,7 +376,7 @@ func TestTooManyJobsAreCutByNameAndSaidSo(t *testing.T) {
 	}
 	srv.Do(t, "SADD", "storm:jobs", "\xff\xfe", strings.Repeat("n", 256))
 	jobs := readAll(t, open(t, dial(t, srv), defaults))
-	require.True(t, jobs.Truncated)
+	require.Equal(t, 5, jobs.Truncated)
 	require.Equal(t, 2, jobs.Skipped)
 	require.Len(t, jobs.Jobs, MaxJobs)
 	require.Equal(t, "job0000", jobs.Jobs[0].Name)
@@ -583,6 +584,26 @@ func TestAServerThatIsLoadingHasNoMissingJobs(t *testing.T) {
 	require.Equal(t, redisclient.ReasonLoading, redisclient.ReasonOf(err))
 	_, err = store.Jobs(t.Context())
 	require.Equal(t, redisclient.ReasonLoading, redisclient.ReasonOf(err))
+}
+
+func TestATimeThatIsNoneIsAProtocolError(t *testing.T) {
+	t.Parallel()
+	for _, v := range []resp.Value{
+		{Kind: resp.Null},
+		{Kind: resp.Array, Elems: pairs("1795000000")},
+		{Kind: resp.Array, Elems: pairs("now", "0")},
+		{Kind: resp.Array, Elems: pairs("1795000000", "")},
+	} {
+		_, err := open(t, always{v}, Options{}).Job(t.Context(), "a", 0)
+		require.Equal(t, redisclient.ReasonProtocol, redisclient.ReasonOf(err))
+	}
+}
+
+// always answers everything with one value.
+type always struct{ v resp.Value }
+
+func (a always) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	return slices.Repeat([]resp.Value{a.v}, len(cmds)), nil
 }
 
 func TestAnEndedConversationIsAnError(t *testing.T) {
