@@ -1,0 +1,280 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/metrics/storm"
+)
+
+// stormMetrics read the records that jobs keep of themselves; package storm
+// says what a record is.
+var stormMetrics = []*Metric{
+	{
+		Key:         "storm.job.status",
+		Description: "Returns the status of a Storm job as a number, 8 for a stale and 9 for a missing one.",
+		Params:      connParams(paramJob, paramMaxAge),
+		Collect:     collectStormStatus,
+	},
+	{
+		Key:         "storm.job.get",
+		Description: "Returns the record of a Storm job as JSON, also when the server is down.",
+		Params:      connParams(paramJob, paramMaxAge),
+		Collect:     collectStormJob,
+	},
+	{
+		Key:         "storm.jobs.get",
+		Description: "Returns the records of all Storm jobs as JSON, also when the server is down.",
+		Params:      connParams(),
+		Collect:     collectStormJobs,
+	},
+	{
+		Key:         "storm.job.discovery",
+		Description: "Returns the Storm jobs for low-level discovery.",
+		Params:      connParams(),
+		Collect:     collectStormDiscovery,
+	},
+}
+
+var (
+	paramJob = Param{
+		Name: "Job", Required: true, Check: storm.CheckName,
+		Description: "name of the job",
+	}
+	paramMaxAge = Param{
+		Name: "MaxAge", Check: checkMaxAge,
+		Description: "age from which a live job is stale, as 90 or 5m; else the record tells",
+	}
+)
+
+// stormSource is where the jobs of the request's target are read from.
+func stormSource(r *Request) (storm.Source, error) {
+	o := r.Env.Storm
+	return storm.NewStore(storm.Options{
+		KeyPattern:   o.KeyPattern,
+		IndexKey:     o.IndexKey,
+		HeartbeatKey: o.HeartbeatKey,
+		StateKey:     o.StateKey,
+		StaleAfter:   o.StaleAfter,
+		ScanBudget:   o.ScanBudget,
+		StatusMap:    o.StatusMap,
+		Jobs:         o.Jobs,
+	}, r.Target, r.Target.Memory)
+}
+
+// stormJob reads the job that the request names.
+func stormJob(ctx context.Context, r *Request, source storm.Source) (storm.Job, error) {
+	maxAge, err := parseMaxAge(r.Arg(paramMaxAge.Name))
+	if err != nil {
+		return storm.Job{}, err
+	}
+	return source.Job(ctx, r.Arg(paramJob.Name), maxAge)
+}
+
+func collectStormStatus(ctx context.Context, r *Request) (string, error) {
+	source, err := stormSource(r)
+	if err != nil {
+		return "", err
+	}
+	job, err := stormJob(ctx, r, source)
+	if err != nil {
+		return "", err
+	}
+	if job.Err != nil {
+		return "", fmt.Errorf("job %q: %w", job.Name, job.Err)
+	}
+	return strconv.Itoa(int(job.Status)), nil
+}
+
+// collectStormJob answers with the members of a document's head, then those
+// that writeStormJob writes.
+func collectStormJob(ctx context.Context, r *Request) (string, error) {
+	source, err := stormSource(r)
+	if err != nil {
+		return "", err
+	}
+	job, err := stormJob(ctx, r, source)
+	if err != nil {
+		return downDocument(r.Target.Name, err), nil
+	}
+	w := jsondoc.New(512)
+	w.BeginObject()
+	writeHead(w, r.Target.Name, nil)
+	writeStormJob(w, &job)
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// collectStormJobs answers with the head; count and jobs, a row per job; their
+// number by_status, in lower case, with other for numbers that have no name
+// and unreadable for jobs whose status is not known; partial, whether SCAN
+// ended at its budget; truncated, the number of jobs left out; and what is
+// unavailable.
+func collectStormJobs(ctx context.Context, r *Request) (string, error) {
+	source, err := stormSource(r)
+	if err != nil {
+		return "", err
+	}
+	jobs, err := source.Jobs(ctx)
+	if err != nil {
+		return downDocument(r.Target.Name, err), nil
+	}
+	w := jsondoc.New(512 + 384*len(jobs.Jobs))
+	w.BeginObject()
+	writeHead(w, r.Target.Name, nil)
+	w.Key("count").Int(int64(len(jobs.Jobs)))
+	w.Key("jobs").BeginArray()
+	for i := range jobs.Jobs {
+		w.BeginObject()
+		writeStormJob(w, &jobs.Jobs[i])
+		w.EndObject()
+	}
+	w.EndArray()
+	writeByStatus(w, jobs.Jobs)
+	w.Key("partial").Bool(jobs.Partial)
+	var cut truncations
+	if jobs.Truncated > 0 {
+		cut = truncations{{"jobs", jobs.Truncated}}
+	}
+	cut.write(w)
+	w.Key("unavailable").BeginObject()
+	if jobs.Skipped > 0 {
+		w.Key("jobs").String(fmt.Sprintf("%d names are empty, too long or no valid UTF-8", jobs.Skipped))
+	}
+	w.EndObject()
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// writeStormJob writes the members of one job: job, key, status and
+// status_text (left out when the status is not known), raw_status as the
+// record has it, age in seconds, the record's other fields as far as it has
+// them, and why what could not be read is unavailable.
+func writeStormJob(w *jsondoc.Writer, job *storm.Job) {
+	w.Key("job").String(job.Name)
+	w.Key("key").String(job.Key)
+	if job.Err == nil {
+		w.Key("status").Int(int64(job.Status))
+		w.Key("status_text").String(job.Status.String())
+	}
+	if raw, ok := job.Text("status"); ok {
+		w.Key("raw_status").String(raw)
+	}
+	if job.HasAge {
+		w.Key("age").Float(job.Age)
+	}
+	for _, f := range job.Fields {
+		switch {
+		case f.Name == "status":
+		case f.IsText:
+			w.Key(f.Name).String(f.Text)
+		default:
+			w.Key(f.Name).Float(f.Number)
+		}
+	}
+	w.Key("unavailable").BeginObject()
+	for _, u := range job.Unavailable {
+		w.Key(u.Name).String(u.Reason)
+	}
+	w.EndObject()
+}
+
+// writeByStatus counts the jobs in each status, those that no job is in
+// included: that no job is in it is known.
+func writeByStatus(w *jsondoc.Writer, jobs []storm.Job) {
+	counts := make(map[storm.Status]int64)
+	var other, unreadable int64
+	for i := range jobs {
+		switch job := &jobs[i]; {
+		case job.Err != nil:
+			unreadable++
+		case job.Status > storm.Missing:
+			other++
+		default:
+			counts[job.Status]++
+		}
+	}
+	w.Key("by_status").BeginObject()
+	for _, s := range storm.Statuses() {
+		w.Key(strings.ToLower(s.String())).Int(counts[s])
+	}
+	w.Key("other").Int(other)
+	w.Key("unreadable").Int(unreadable)
+	w.EndObject()
+}
+
+// defaultJobType stands for the type of a job whose record names none.
+const defaultJobType = "job"
+
+// collectStormDiscovery fails when the jobs cannot be read: an empty list
+// would have Zabbix take all jobs for gone.
+func collectStormDiscovery(ctx context.Context, r *Request) (string, error) {
+	source, err := stormSource(r)
+	if err != nil {
+		return "", err
+	}
+	jobs, err := source.Jobs(ctx)
+	if err != nil {
+		return "", err
+	}
+	w := jsondoc.New(96 * len(jobs.Jobs))
+	w.BeginArray()
+	for i := range jobs.Jobs {
+		job := &jobs.Jobs[i]
+		kind, ok := job.Text("type")
+		if !ok || kind == "" {
+			kind = defaultJobType
+		}
+		w.BeginObject()
+		w.Key("{#JOB}").String(job.Name)
+		w.Key("{#KEY}").String(job.Key)
+		w.Key("{#TYPE}").String(kind)
+		if interval, ok := job.Number("interval"); ok {
+			w.Key("{#INTERVAL}").Float(interval)
+		}
+		w.EndObject()
+	}
+	w.EndArray()
+	return w.Document(), nil
+}
+
+// maxMaxAge bounds the parameter MaxAge, to ten years.
+const maxMaxAge = 3650 * 24 * time.Hour
+
+// timeSuffixes are Zabbix's. Source: Zabbix documentation, "Time suffixes".
+var timeSuffixes = map[byte]time.Duration{
+	's': time.Second,
+	'm': time.Minute,
+	'h': time.Hour,
+	'd': 24 * time.Hour,
+	'w': 7 * 24 * time.Hour,
+}
+
+var errMaxAge = errors.New("expected a positive number of seconds, at most 10 years, " +
+	"which may end in s, m, h, d or w, as 90 or 5m")
+
+// parseMaxAge reads whole seconds with a time suffix of Zabbix; "" is 0.
+func parseMaxAge(s string) (time.Duration, error) {
+	if s == "" {
+		return 0, nil
+	}
+	unit, digits := time.Second, s
+	if u, ok := timeSuffixes[s[len(s)-1]]; ok {
+		unit, digits = u, s[:len(s)-1]
+	}
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || n == 0 || n > uint64(maxMaxAge/unit) {
+		return 0, errMaxAge
+	}
+	return time.Duration(n) * unit, nil
+}
+
+func checkMaxAge(s string) error {
+	_, err := parseMaxAge(s)
+	return err
+}

@@ -1,0 +1,310 @@
+package metrics
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+)
+
+// stormDefaults are the keys of the shipped configuration.
+var stormDefaults = StormOptions{
+	KeyPattern: "storm:job:{job}", IndexKey: "storm:jobs",
+	HeartbeatKey: "storm:jobs:heartbeat", StateKey: "storm:jobs:state",
+	StaleAfter: 5 * time.Minute, ScanBudget: 10000,
+}
+
+func stormMetric(t testing.TB, key string) *Metric {
+	t.Helper()
+	for _, m := range stormMetrics {
+		if m.Key == key {
+			return m
+		}
+	}
+	t.Fatalf("no metric %s", key)
+	return nil
+}
+
+// collectStorm asks key of target; own are the key's own parameters.
+func collectStorm(t testing.TB, target *Target, opts StormOptions, key string, own ...string) (string, error) {
+	t.Helper()
+	m := stormMetric(t, key)
+	args, err := m.ParseArgs(append([]string{"", "", ""}, own...))
+	require.NoError(t, err)
+	return m.Collect(context.Background(), &Request{Target: target, Args: args, Env: &Env{Storm: opts}})
+}
+
+// seedStorm writes jobs in every layout and state, and returns the server's
+// time at that moment.
+func seedStorm(t testing.TB, srv *redistest.Server) int64 {
+	t.Helper()
+	sec, _, _ := strings.Cut(srv.Do(t, "TIME"), "\n")
+	now, err := strconv.ParseInt(sec, 10, 64)
+	require.NoError(t, err)
+	at := func(ago int64) string { return strconv.FormatInt(now-ago, 10) }
+	srv.Do(t, "SADD", "storm:jobs", "wordcount", "backup", "ingest", "report", "gone", "broken", "odd")
+	srv.Do(t, "HSET", "storm:job:wordcount", "status", "ACTIVE", "type", "topology", "updated_at", at(10),
+		"started_at", at(86400), "processed", "123456789", "failed", "17", "emitted", "130000000", "lag", "42",
+		"interval", "30", "expected", "ACTIVE", "host", "worker-1", "pid", "4711", "run_id", "wordcount-3-1795000000",
+		"version", "2.8.8", "message", "")
+	srv.Do(t, "SET", "storm:job:backup", fmt.Sprintf(
+		`{"status":"FAILED","type":"batch","started_at":%s,"finished_at":%s,"last_success_at":%s,"duration_ms":61500,"progress":73.5,"error":"disk full"}`,
+		at(200), at(139), at(90000)))
+	srv.Do(t, "HSET", "storm:jobs:state", "ingest", `{"state":"RUNNING","ts":`+at(4000)+`,"lag":"abc"}`)
+	srv.Do(t, "SET", "storm:job:report", "PAUSED")
+	srv.Do(t, "ZADD", "storm:jobs:heartbeat", at(20), "report")
+	srv.Do(t, "SET", "storm:job:broken", "\x80\x04\x95")
+	srv.Do(t, "SET", "storm:job:odd", "42")
+	return now
+}
+
+func TestStormJobStatusIsANumber(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, redistest.Config{})
+	seedStorm(t, srv)
+	target := newTarget(dialWire(t, srv.Addr))
+	for job, want := range map[string]string{
+		"wordcount": "1", "report": "2", "backup": "5", "ingest": "8", "gone": "9", "never-heard-of": "9", "odd": "42",
+	} {
+		got, err := collectStorm(t, target, stormDefaults, "storm.job.status", job)
+		require.NoError(t, err)
+		require.Equal(t, want, got, job)
+	}
+	got, err := collectStorm(t, target, stormDefaults, "storm.job.status", "wordcount", "5s")
+	require.NoError(t, err)
+	require.Equal(t, "8", got)
+	got, err = collectStorm(t, target, stormDefaults, "storm.job.status", "ingest", "2h")
+	require.NoError(t, err)
+	require.Equal(t, "1", got)
+	_, err = collectStorm(t, target, stormDefaults, "storm.job.status", "broken")
+	require.EqualError(t, err, `job "broken": the record is neither a JSON object nor a status`)
+}
+
+func TestStormJobDocument(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, redistest.Config{})
+	now := float64(seedStorm(t, srv))
+	target := newTarget(dialWire(t, srv.Addr))
+	for job, want := range map[string]map[string]any{
+		"wordcount": {
+			"key": "storm:job:wordcount", "status": 1.0, "status_text": "ACTIVE", "raw_status": "ACTIVE",
+			"type": "topology", "age": 10.0, "updated_at": now - 10, "started_at": now - 86400,
+			"processed": 123456789.0, "failed": 17.0, "emitted": 130000000.0, "lag": 42.0, "interval": 30.0,
+			"expected": "ACTIVE", "host": "worker-1", "pid": "4711", "run_id": "wordcount-3-1795000000",
+			"version": "2.8.8", "message": "", "unavailable": map[string]any{},
+		},
+		"backup": {
+			"key": "storm:job:backup", "status": 5.0, "status_text": "FAILED", "raw_status": "FAILED", "type": "batch",
+			"age": 139.0, "started_at": now - 200, "finished_at": now - 139, "last_success_at": now - 90000,
+			"duration": 61.5, "progress": 73.5, "message": "disk full", "unavailable": map[string]any{},
+		},
+		"ingest": {
+			"key": "storm:jobs:state", "status": 8.0, "status_text": "STALE", "raw_status": "RUNNING",
+			"age": 4000.0, "updated_at": now - 4000, "unavailable": map[string]any{"lag": `"abc" is no number`},
+		},
+		"report": {
+			"key": "storm:job:report", "status": 2.0, "status_text": "INACTIVE", "raw_status": "PAUSED",
+			"age": 20.0, "updated_at": now - 20, "unavailable": map[string]any{},
+		},
+		"gone": {
+			"key": "storm:job:gone", "status": 9.0, "status_text": "MISSING", "unavailable": map[string]any{},
+		},
+		"broken": {
+			"key":         "storm:job:broken",
+			"unavailable": map[string]any{"record": "the record is neither a JSON object nor a status"},
+		},
+	} {
+		text, err := collectStorm(t, target, stormDefaults, "storm.job.get", job)
+		require.NoError(t, err)
+		got := decode(t, text)
+		want["schema_version"], want["up"], want["reason"], want["error"] = 1.0, 1.0, "", ""
+		want["target"], want["job"] = target.Name, job
+		if age, ok := want["age"].(float64); ok {
+			require.InDelta(t, age, got["age"], 5, job)
+			want["age"] = got["age"]
+		}
+		require.Equal(t, want, got, job)
+	}
+}
+
+func TestStormJobsDocument(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, redistest.Config{})
+	seedStorm(t, srv)
+	wire := dialWire(t, srv.Addr)
+	target := newTarget(wire)
+	text, err := collectStorm(t, target, stormDefaults, "storm.jobs.get")
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.Equal(t, 1.0, doc["up"])
+	require.Equal(t, 7.0, doc["count"])
+	require.Equal(t, false, doc["partial"])
+	require.Equal(t, map[string]any{}, doc["truncated"])
+	require.Equal(t, map[string]any{}, doc["unavailable"])
+	require.Equal(t, map[string]any{
+		"unknown": 0.0, "active": 1.0, "inactive": 1.0, "rebalancing": 0.0, "killed": 0.0, "failed": 1.0,
+		"success": 0.0, "queued": 0.0, "stale": 1.0, "missing": 1.0, "other": 1.0, "unreadable": 1.0,
+	}, doc["by_status"])
+
+	wire.calls = 0
+	text, err = collectStorm(t, target, stormDefaults, "storm.jobs.get")
+	require.NoError(t, err)
+	require.Equal(t, 1, wire.calls)
+
+	// Each row is what storm.job.get has beside its head.
+	for _, row := range decode(t, text)["jobs"].([]any) {
+		row := row.(map[string]any)
+		one, err := collectStorm(t, target, stormDefaults, "storm.job.get", row["job"].(string))
+		require.NoError(t, err)
+		alone := decode(t, one)
+		for _, head := range []string{"schema_version", "up", "reason", "error", "target"} {
+			delete(alone, head)
+		}
+		delete(alone, "age")
+		delete(row, "age")
+		require.Equal(t, alone, row)
+	}
+}
+
+func TestStormJobsSayWhatIsLeftOut(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, redistest.Config{})
+	for i := range 1003 {
+		srv.Do(t, "SADD", "storm:jobs", fmt.Sprint("job", i))
+	}
+	srv.Do(t, "SADD", "storm:jobs", "\xff")
+	target := newTarget(dialWire(t, srv.Addr))
+	text, err := collectStorm(t, target, stormDefaults, "storm.jobs.get")
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.Equal(t, 1000.0, doc["count"])
+	require.Equal(t, map[string]any{"jobs": 3.0}, doc["truncated"])
+	require.Equal(t, map[string]any{"jobs": "1 names are empty, too long or no valid UTF-8"}, doc["unavailable"])
+
+	srv.Do(t, "DEL", "storm:jobs")
+	for i := range 1003 {
+		srv.Do(t, "SET", fmt.Sprint("other", i), "x")
+	}
+	opts := stormDefaults
+	opts.ScanBudget = 100
+	text, err = collectStorm(t, target, opts, "storm.jobs.get")
+	require.NoError(t, err)
+	require.Equal(t, true, decode(t, text)["partial"])
+}
+
+func TestStormJobDiscovery(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, redistest.Config{})
+	target := newTarget(dialWire(t, srv.Addr))
+	text, err := collectStorm(t, target, stormDefaults, "storm.job.discovery")
+	require.NoError(t, err)
+	require.Equal(t, "[]", text)
+
+	seedStorm(t, srv)
+	srv.Do(t, "SREM", "storm:jobs", "broken", "odd", "report")
+	text, err = collectStorm(t, target, stormDefaults, "storm.job.discovery")
+	require.NoError(t, err)
+	require.JSONEq(t, `[
+		{"{#JOB}":"backup","{#KEY}":"storm:job:backup","{#TYPE}":"batch"},
+		{"{#JOB}":"gone","{#KEY}":"storm:job:gone","{#TYPE}":"job"},
+		{"{#JOB}":"ingest","{#KEY}":"storm:jobs:state","{#TYPE}":"job"},
+		{"{#JOB}":"wordcount","{#KEY}":"storm:job:wordcount","{#TYPE}":"topology","{#INTERVAL}":30}
+	]`, text)
+}
+
+func TestStormOfATargetThatIsDown(t *testing.T) {
+	t.Parallel()
+	target := newTarget(&scriptDoer{err: &redisclient.Error{
+		Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("connection refused"),
+	}})
+	for _, key := range []string{"storm.job.get", "storm.jobs.get"} {
+		own := []string{"a"}[:strings.Count(key, "storm.job.")]
+		text, err := collectStorm(t, target, stormDefaults, key, own...)
+		require.NoError(t, err)
+		require.Equal(t, map[string]any{
+			"schema_version": 1.0, "up": 0.0, "reason": "tcp", "target": target.Name,
+			"error": "Cannot query tcp://127.0.0.1:6379: dial: connection refused",
+		}, decode(t, text))
+	}
+	_, err := collectStorm(t, target, stormDefaults, "storm.job.status", "a")
+	require.Equal(t, redisclient.ReasonTCP, redisclient.ReasonOf(err))
+	_, err = collectStorm(t, target, stormDefaults, "storm.job.discovery")
+	require.Equal(t, redisclient.ReasonTCP, redisclient.ReasonOf(err))
+}
+
+func TestStormJobsBehindAnIndexOfTheWrongTypeAreDownForThatReason(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, redistest.Config{})
+	srv.Do(t, "SET", "storm:jobs", "x")
+	text, err := collectStorm(t, newTarget(dialWire(t, srv.Addr)), stormDefaults, "storm.jobs.get")
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.Equal(t, "command", doc["reason"])
+	require.Contains(t, doc["error"], `the key "storm:jobs" is of type string`)
+}
+
+func TestStormWithAWrongConfigurationIsAnItemError(t *testing.T) {
+	t.Parallel()
+	for _, m := range stormMetrics {
+		_, err := collectStorm(t, newTarget(&scriptDoer{}), StormOptions{KeyPattern: "x"}, m.Key,
+			[]string{"a"}[:len(m.Params[3:])/2]...)
+		require.ErrorContains(t, err, "must contain {job} exactly once", m.Key)
+	}
+}
+
+func TestStormParametersAreChecked(t *testing.T) {
+	t.Parallel()
+	m := stormMetric(t, "storm.job.status")
+	for want, raw := range map[string][]string{
+		"parameter 4 (Job) is required":                         {"", "", "", ""},
+		"parameter 4 (Job): a job's name must be valid UTF-8":   {"", "", "", "\xff"},
+		"parameter 5 (MaxAge): " + errMaxAge.Error():            {"", "", "", "a", "soon"},
+		"too many parameters: storm.job.status takes at most 5": {"", "", "", "a", "5m", "x"},
+	} {
+		_, err := m.ParseArgs(raw)
+		require.EqualError(t, err, want)
+	}
+}
+
+func TestMaxAge(t *testing.T) {
+	t.Parallel()
+	for raw, want := range map[string]time.Duration{
+		"": 0, "30": 30 * time.Second, "30s": 30 * time.Second, "5m": 5 * time.Minute, "2h": 2 * time.Hour,
+		"1d": 24 * time.Hour, "2w": 14 * 24 * time.Hour, "3650d": maxMaxAge,
+	} {
+		got, err := parseMaxAge(raw)
+		require.NoError(t, err, raw)
+		require.Equal(t, want, got, raw)
+	}
+	for _, raw := range []string{"0", "0m", "-5", "1.5", "m", "5M", "5 m", "3651d", "99999999999", "1h30m"} {
+		_, err := parseMaxAge(raw)
+		require.ErrorIs(t, err, errMaxAge, raw)
+	}
+}
+
+// TestStormDocumentOf1000JobsFitsAnAnswer: an answer may have 1 MiB.
+func TestStormDocumentOf1000JobsFitsAnAnswer(t *testing.T) {
+	t.Parallel()
+	srv := redistest.Start(t, redistest.Config{})
+	for i := range 1000 {
+		name := fmt.Sprint("topology-with-a-long-name-", i)
+		srv.Do(t, "SADD", "storm:jobs", name)
+		srv.Do(t, "HSET", "storm:job:"+name, "status", "ACTIVE", "updated_at", "1795000000.123456", "started_at", "1795000000",
+			"processed", "123456789012", "failed", "123456", "emitted", "123456789012", "lag", "123456", "interval", "30",
+			"host", "worker-1.example.com", "pid", "123456", "run_id", name, "version", "2.8.8",
+			"message", strings.Repeat("m", 1000))
+	}
+	text, err := collectStorm(t, newTarget(dialWire(t, srv.Addr)), stormDefaults, "storm.jobs.get")
+	require.NoError(t, err)
+	require.True(t, json.Valid([]byte(text)))
+	require.Less(t, len(text), 1<<20)
+}
