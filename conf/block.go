@@ -79,10 +79,10 @@ func (b *block) rules(mode string) error {
 }
 
 // blockOptions are the rows for the fields of a block.
-func blockOptions(group, of string) []Option {
+func blockOptions(group, whom string) []Option {
 	row := func(field, def, rng, doc, example string, set func(b *block, value string) error) Option {
 		return Option{
-			Name: group + field, Default: def, Range: rng, Doc: fmt.Sprintf(doc, of), Example: example,
+			Name: group + field, Default: def, Range: rng, Doc: fmt.Sprintf(doc, whom), Example: example,
 			ofBlock: true,
 			set:     func(at place, value string) error { return set(at.block, value) },
 		}
@@ -129,8 +129,8 @@ func blockOptions(group, of string) []Option {
 				return err
 			}),
 		row("TLSConnect", "", "disabled, required, verify_ca, verify_full",
-			"How TLS is used %s: not, without checking the certificate, with a check of who signed it, "+
-				"or of its name as well. rediss:// alone means verify_full.", tlsVerifyFull,
+			"How TLS is used %s: not at all, without a check of the certificate, with one of who signed it, "+
+				"or with one of its name as well. A rediss:// address alone means verify_full.", tlsVerifyFull,
 			func(b *block, value string) error {
 				switch value {
 				case tlsDisabled, tlsRequired, tlsVerifyCA, tlsVerifyFull:
@@ -140,14 +140,14 @@ func blockOptions(group, of string) []Option {
 				return fmt.Errorf("%s is none of disabled, required, verify_ca and verify_full", quote(value))
 			}),
 		file("TLSCAFile",
-			"Certificates (PEM) of the authorities that may have signed the server's %s. "+
+			"Certificates (PEM) of the authorities that may have signed the server's certificate, %s. "+
 				"Needed for verify_ca; verify_full without it trusts those of the system.",
 			"/etc/zabbix/redis-ca.pem", func(b *block) *string { return &b.tlsCAFile }),
 		file("TLSCertFile",
-			"Certificate (PEM) to show to the server %s; TLSKeyFile must be set in the same place.",
+			"Certificate (PEM) to show to the server, %s; TLSKeyFile must be set in the same place.",
 			"/etc/zabbix/redis-client.pem", func(b *block) *string { return &b.tlsCertFile }),
 		file("TLSKeyFile",
-			"Private key (PEM, not encrypted) of TLSCertFile %s.",
+			"Private key (PEM, not encrypted) of TLSCertFile, %s.",
 			"/etc/zabbix/redis-client.key", func(b *block) *string { return &b.tlsKeyFile }),
 		row("TLSServerName", "", "a host name",
 			"Name that the server's certificate must have, when it is not the host in the Uri, %s.",

@@ -42,9 +42,10 @@ type place struct {
 func Table() []Option { return slices.Clone(table) }
 
 var (
-	table = slices.Concat(generalOptions(), stormOptions(),
-		blockOptions("Default.", "for all item keys and sessions that do not set it"),
-		blockOptions("Sessions.*.", "of the session"))
+	table = slices.Concat(generalOptions(),
+		blockOptions("Default.", "for item keys and sessions that do not say it themselves"),
+		blockOptions("Sessions.*.", "for this session"),
+		stormOptions())
 	index    = indexTable()
 	children = childTable()
 )
