@@ -64,7 +64,7 @@ func (w *Writer) EndArray() {
 // w.Key("up").Int(1).
 func (w *Writer) Key(name string) *Writer {
 	w.begin()
-	w.buf = append(appendString(w.buf, name), ':')
+	w.buf = append(AppendString(w.buf, name), ':')
 	w.keyed = true
 	return w
 }
@@ -72,7 +72,7 @@ func (w *Writer) Key(name string) *Writer {
 // KeyBytes is Key for a name that is at hand as bytes.
 func (w *Writer) KeyBytes(name []byte) *Writer {
 	w.begin()
-	w.buf = append(appendString(w.buf, name), ':')
+	w.buf = append(AppendString(w.buf, name), ':')
 	w.keyed = true
 	return w
 }
@@ -94,13 +94,13 @@ func (w *Writer) begin() {
 // String writes a string.
 func (w *Writer) String(s string) {
 	w.begin()
-	w.buf = appendString(w.buf, s)
+	w.buf = AppendString(w.buf, s)
 }
 
 // StringBytes writes a string that is at hand as bytes.
 func (w *Writer) StringBytes(s []byte) {
 	w.begin()
-	w.buf = appendString(w.buf, s)
+	w.buf = AppendString(w.buf, s)
 }
 
 // Int writes an integer.
@@ -216,18 +216,19 @@ func digits(s []byte) int {
 
 const hex = "0123456789abcdef"
 
-// appendString appends s quoted and escaped as encoding/json does by default:
+// AppendString appends s quoted and escaped as encoding/json does by default:
 // <, > and & as \u003c, \u003e and \u0026, U+2028 and U+2029 escaped, each
 // byte of invalid UTF-8 as \ufffd.
-func appendString[T string | []byte](dst []byte, s T) []byte {
+func AppendString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(s); {
-		if c := s[i]; c < utf8.RuneSelf {
-			if plain[c] {
-				i++
-				continue
-			}
+		c := s[i]
+		if plain[c] {
+			i++
+			continue
+		}
+		if c < utf8.RuneSelf {
 			dst = append(dst, s[start:i]...)
 			switch c {
 			case '\\', '"':
@@ -268,7 +269,7 @@ func appendString[T string | []byte](dst []byte, s T) []byte {
 }
 
 // plain holds the ASCII characters that need no escape.
-var plain = func() (t [utf8.RuneSelf]bool) {
+var plain = func() (t [256]bool) {
 	for c := byte(' '); c < utf8.RuneSelf; c++ {
 		switch c {
 		case '"', '\\', '<', '>', '&':

@@ -1,0 +1,97 @@
+package metrics
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+// schemaVersion is the first member of every document. It changes when a
+// member changes its meaning or goes away, not when one is added.
+const schemaVersion = 1
+
+// maxErrorLine bounds a document's error, in characters: Zabbix keeps no more
+// of a text item with history.
+const maxErrorLine = 255
+
+// maxRows bounds each list in a document, so that neither a server with a
+// hundred thousand databases nor one that was asked a million misspelled
+// commands makes an answer that Zabbix cannot hold. What is left out is
+// counted in the member truncated.
+const maxRows = 1000
+
+// writeHead writes the members that every document of a target starts with:
+// up, whether the target could be asked; reason and error, why not, both ""
+// when nothing is wrong.
+func writeHead(w *jsondoc.Writer, target string, err error) {
+	up, text := int64(1), ""
+	if err != nil {
+		up, text = 0, errorLine(target, err)
+	}
+	w.Key("schema_version").Int(schemaVersion)
+	w.Key("up").Int(up)
+	w.Key("reason").String(string(redisclient.ReasonOf(err)))
+	w.Key("error").String(text)
+	w.Key("target").String(target)
+}
+
+// downDocument is the valid answer of a document key whose target could not
+// be asked: up is 0, and reason and error say why. A failing item would turn
+// every item that depends on it unsupported.
+func downDocument(target string, err error) string {
+	w := jsondoc.New(256)
+	w.BeginObject()
+	writeHead(w, target, err)
+	w.EndObject()
+	return w.Document()
+}
+
+// errorLine says in one line of at most maxErrorLine characters what could
+// not be done to which target.
+func errorLine(target string, err error) string {
+	text := err.Error()
+	if strings.Contains(text, target) {
+		text = "Cannot query: " + text
+	} else {
+		text = "Cannot query " + target + ": " + text
+	}
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "?"))
+	if utf8.RuneCountInString(text) > maxErrorLine {
+		runes := []rune(text)
+		text = string(runes[:maxErrorLine-1]) + "…"
+	}
+	return text
+}
+
+// truncations counts the rows that were left out of a document's lists.
+type truncations []truncation
+
+type truncation struct {
+	list string
+	rows int
+}
+
+// limit returns how many of n rows a list may have, and notes the others.
+func (t *truncations) limit(list string, n int) int {
+	if n <= maxRows {
+		return n
+	}
+	*t = append(*t, truncation{list, n - maxRows})
+	return maxRows
+}
+
+// write writes the member truncated, {} when nothing was left out.
+func (t truncations) write(w *jsondoc.Writer) {
+	w.Key("truncated").BeginObject()
+	for _, e := range t {
+		w.Key(e.list).Int(int64(e.rows))
+	}
+	w.EndObject()
+}

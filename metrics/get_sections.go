@@ -1,0 +1,159 @@
+package metrics
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"redisjobs/metrics/jsondoc"
+)
+
+// documentMembers are the members of a document that are no section of INFO.
+// A section that is called so anyway, by a module, gets a prefix.
+var documentMembers = map[string]bool{
+	"schema_version": true, "up": true, "reason": true, "error": true, "target": true, "role": true,
+	"slowlog": true, "config": true, "unavailable": true, "truncated": true,
+}
+
+// memberName is the name of a section's member. Names with the prefix get it
+// once more, so that two sections never have one name.
+func memberName(section string) string {
+	if documentMembers[section] || strings.HasPrefix(section, "info_") {
+		return "info_" + section
+	}
+	return section
+}
+
+// writeSection writes one section of INFO: as a list where it is one, else as
+// an object of its fields. The lines are sorted by field.
+func writeSection(w *jsondoc.Writer, x *infoText, section string, lines []infoLine, cut *truncations) {
+	w.Key(memberName(section))
+	switch section {
+	case "keyspace":
+		writeKeyspace(w, x, lines, cut)
+	case "commandstats":
+		writeStats(w, x, lines, cut, statsList{"commandstats", "cmdstat_", "command", writeField})
+	case "errorstats":
+		writeStats(w, x, lines, cut, statsList{"errorstats", "errorstat_", "error", writeField})
+	case "latencystats":
+		writeStats(w, x, lines, cut, statsList{"latencystats", "latency_percentiles_usec_", "command", writePercentile})
+	case "modules":
+		writeModules(w, x, lines, cut)
+	default:
+		w.BeginObject()
+		var replicas []infoLine
+		for i, l := range lines {
+			key := l.key(x.text)
+			if i+1 < len(lines) && bytes.Equal(key, lines[i+1].key(x.text)) {
+				continue
+			}
+			if section == "replication" && isReplicaField(key) {
+				replicas = append(replicas, l)
+				continue
+			}
+			if section == "replication" && string(key) == "replicas" {
+				continue // the list's name
+			}
+			writeField(w, key, l.value(x.text))
+		}
+		if section == "replication" {
+			writeReplicas(w, x, replicas, cut)
+		}
+		w.EndObject()
+	}
+}
+
+// isReplicaField reports whether a field of Replication is slave and a number,
+// and nothing else.
+func isReplicaField(key []byte) bool {
+	return isSlaveField(key) && len(bytes.TrimLeft(key[5:], "0123456789")) == 0
+}
+
+// writeField writes one field with the type that it has.
+func writeField(w *jsondoc.Writer, key, value []byte) {
+	switch {
+	case bytes.HasSuffix(key, []byte("_human")):
+	case isTextField(key):
+		w.KeyBytes(key).StringBytes(value)
+	case jsondoc.IsNumber(value):
+		w.KeyBytes(key).Number(value)
+	case isNoReading(bytes.TrimSuffix(value, []byte("%"))):
+	case bytes.HasSuffix(value, []byte("%")) && jsondoc.IsNumber(value[:len(value)-1]):
+		w.KeyBytes(key).Number(value[:len(value)-1])
+	default:
+		w.KeyBytes(key).StringBytes(value)
+	}
+}
+
+// isNoReading knows the words that servers print in place of a number they do
+// not have: C's nan and inf, Garnet's N/A, KeyDB's unavailable.
+func isNoReading(value []byte) bool {
+	if len(value) == 0 || len(value) > len("unavailable") {
+		return false
+	}
+	switch strings.ToLower(strings.TrimLeft(string(value), "+-")) {
+	case "nan", "inf", "infinity", "n/a", "unavailable":
+		return true
+	}
+	return false
+}
+
+// textFields are names, ids and words: strings even when they are made of
+// digits, because an item of a template has one type.
+var textFields = map[string]bool{
+	"availability_zone": true, "config_file": true, "executable": true, "gcc_version": true, "git_sha1": true,
+	"ip": true, "last_saved_file": true, "maxmemory_policy": true, "mem_allocator": true, "monotonic_clock": true,
+	"multiplexing_api": true, "name": true, "os": true, "process_supervised": true, "role": true, "run_id": true,
+	"server_name": true, "state": true, "type": true, "version": true,
+}
+
+// textSuffixes are the endings of more such names: redis_version,
+// redis_build_id, redis_git_sha1, master_replid2, master_host,
+// tls_server_cert_serial, redis_mode, rdb_last_bgsave_status.
+var textSuffixes = []string{
+	"_version", "_build_id", "_sha1", "_host", "_serial", "_mode", "_status",
+}
+
+func isTextField(key []byte) bool {
+	if textFields[string(key)] || bytes.Contains(key, []byte("replid")) {
+		return true
+	}
+	for _, suffix := range textSuffixes {
+		if len(key) > len(suffix) && string(key[len(key)-len(suffix):]) == suffix {
+			return true
+		}
+	}
+	return false
+}
+
+// writeReplicas writes the member replicas of the replication section:
+//
+//	slave0:ip=127.0.0.1,port=7398,state=online,offset=145,lag=1
+//
+// A row that has no such pairs, as servers before 2.8 print it, is left out.
+func writeReplicas(w *jsondoc.Writer, x *infoText, lines []infoLine, cut *truncations) {
+	slices.SortStableFunc(lines, func(a, b infoLine) int {
+		return compareDigits(a.key(x.text)[5:], b.key(x.text)[5:])
+	})
+	w.Key("replicas").BeginArray()
+	for _, l := range lines[:cut.limit("replicas", len(lines))] {
+		var buf [16]infoPair
+		pairs := infoPairs(l.value(x.text), buf[:0])
+		if pairs == nil {
+			continue
+		}
+		w.BeginObject()
+		writePairs(w, pairs, "", writeField)
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+// compareDigits compares two runs of digits of any length as numbers.
+func compareDigits(a, b []byte) int {
+	a, b = bytes.TrimLeft(a, "0"), bytes.TrimLeft(b, "0")
+	if len(a) != len(b) {
+		return len(a) - len(b)
+	}
+	return bytes.Compare(a, b)
+}

@@ -1,0 +1,184 @@
+package metrics
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// scriptDoer answers commands from a table of replies as they are on the wire;
+// a command that is not in it is answered as a server does that has no such
+// command.
+type scriptDoer struct {
+	mu      sync.Mutex
+	replies map[string]string
+	err     error
+	calls   int                   // round trips
+	sent    []redisclient.Command // all commands, in order
+}
+
+func (d *scriptDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.calls++
+	d.sent = append(d.sent, cmds...)
+	if d.err != nil {
+		return nil, d.err
+	}
+	values := make([]resp.Value, len(cmds))
+	for i, cmd := range cmds {
+		wire, ok := d.replies[strings.Join(cmd, " ")]
+		if !ok {
+			wire = "-ERR unknown command '" + cmd[0] + "'\r\n"
+		}
+		var err error
+		if values[i], err = resp.NewReader(strings.NewReader(wire), resp.Limits{}).ReadReply(); err != nil {
+			return nil, fmt.Errorf("script for %q: %w", cmd, err)
+		}
+	}
+	return values, nil
+}
+
+// bulk is a text as a bulk string on the wire.
+func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
+
+// wireDoer is one plain connection to a real server; it counts round trips.
+type wireDoer struct {
+	conn   net.Conn
+	reader *resp.Reader
+	calls  int
+}
+
+func dialWire(t testing.TB, addr string, login ...redisclient.Command) *wireDoer {
+	t.Helper()
+	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	d := &wireDoer{conn: conn, reader: resp.NewReader(conn, resp.Limits{})}
+	if len(login) > 0 {
+		values, err := d.DoAll(context.Background(), login...)
+		require.NoError(t, err)
+		for _, v := range values {
+			require.NoError(t, v.Err())
+		}
+		d.calls = 0
+	}
+	return d
+}
+
+func (d *wireDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	d.calls++
+	if err := d.conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return nil, err
+	}
+	var out []byte
+	for _, cmd := range cmds {
+		out = resp.AppendCommand(out, cmd...)
+	}
+	if _, err := d.conn.Write(out); err != nil {
+		return nil, err
+	}
+	values := make([]resp.Value, len(cmds))
+	for i := range values {
+		var err error
+		if values[i], err = d.reader.ReadReply(); err != nil {
+			return nil, err
+		}
+	}
+	return values, nil
+}
+
+func newTarget(d redisclient.Doer) *Target {
+	return &Target{Doer: d, Name: "tcp://127.0.0.1:6379", Memory: &Memory{}}
+}
+
+// collect asks m of a new target behind d.
+func collect(t testing.TB, m *Metric, d redisclient.Doer, raw ...string) (string, error) {
+	t.Helper()
+	return collectFrom(t, m, newTarget(d), raw...)
+}
+
+func collectFrom(t testing.TB, m *Metric, target *Target, raw ...string) (string, error) {
+	t.Helper()
+	args, err := m.ParseArgs(raw)
+	require.NoError(t, err)
+	return m.Collect(context.Background(), &Request{Target: target, Args: args, Env: &Env{}})
+}
+
+// getDocument is what redis.get answers for a server with that INFO, which has
+// neither SLOWLOG nor CONFIG.
+func getDocument(text []byte) (string, error) {
+	var p getParts
+	p.length.name, p.newest.name, p.config.name = "slowlog", "slowlog", "config"
+	for _, part := range []*part{&p.length, &p.newest, &p.config} {
+		part.err = resp.NewServerError([]byte("ERR unknown command"))
+	}
+	return p.document("tcp://127.0.0.1:6379", text)
+}
+
+// requireUniqueJSON fails when text is no JSON or an object in it has one
+// member twice. Names that are no UTF-8 may become one another.
+func requireUniqueJSON(t testing.TB, text string) {
+	t.Helper()
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var value func() error
+	value = func() error {
+		token, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		switch token {
+		case json.Delim('{'):
+			seen := map[string]bool{}
+			for dec.More() {
+				key, err := dec.Token()
+				if err != nil {
+					return err
+				}
+				name := key.(string)
+				if seen[name] && !strings.ContainsRune(name, '\ufffd') {
+					return fmt.Errorf("member %q occurs twice", name)
+				}
+				seen[name] = true
+				if err := value(); err != nil {
+					return err
+				}
+			}
+			_, err = dec.Token()
+		case json.Delim('['):
+			for dec.More() {
+				if err := value(); err != nil {
+					return err
+				}
+			}
+			_, err = dec.Token()
+		case nil:
+			return fmt.Errorf("null in a document")
+		}
+		return err
+	}
+	require.NoError(t, value(), "%s", text)
+	require.True(t, json.Valid([]byte(text)))
+	require.False(t, bytes.Contains([]byte(text), []byte("\n")))
+}
+
+// decode reads a document, after a look at its form.
+func decode(t testing.TB, text string) map[string]any {
+	t.Helper()
+	requireUniqueJSON(t, text)
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal([]byte(text), &doc))
+	return doc
+}

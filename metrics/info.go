@@ -1,0 +1,111 @@
+package metrics
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+// infoMetric answers what the agent's built-in redis.info does, byte for byte
+// where that one answers at all. What differs: a section that the server does
+// not have is an error, lines may have any length, and a part without "="
+// (Kvrocks' "sequence:0" in Keyspace) is a string instead of a crash.
+var infoMetric = &Metric{
+	Key:         "redis.server.info",
+	Description: "Returns the output of the INFO command as JSON.",
+	Params: []Param{
+		paramConn, paramPassword,
+		{
+			Name: "Section", Default: "default",
+			Description: "section of INFO, such as server, default, all or everything",
+		},
+		paramUser,
+	},
+	Collect: collectInfo,
+}
+
+func collectInfo(ctx context.Context, r *Request) (string, error) {
+	section := strings.ToLower(r.Arg("Section"))
+	values, err := r.Target.DoAll(ctx, redisclient.Command{"INFO", section})
+	if err != nil {
+		return "", err
+	}
+	text, err := infoReply(values[0])
+	if err != nil {
+		return "", fmt.Errorf("INFO %s: %w", section, err)
+	}
+	return infoJSON(text, section)
+}
+
+// infoJSON makes the built-in plugin's document: {"Section":{"field":"value"}}
+// with sorted names. The parts of a value are an object in the sections named
+// exactly Keyspace and Commandstats and for the slaveN fields of Replication;
+// everything else is a string, numbers too. Of fields that occur twice the
+// last one counts.
+func infoJSON(text []byte, section string) (string, error) {
+	var buf [32]infoSection
+	x, err := scanInfo(text, buf[:0], make([]infoLine, 0, bytes.Count(text, []byte("\n"))+1))
+	if err != nil {
+		return "", err
+	}
+	if len(x.sections) == 0 {
+		return "", fmt.Errorf("the server has no INFO section %q", section)
+	}
+	w := jsondoc.New(len(text) + len(text)/4)
+	w.BeginObject()
+	x.sortSections()
+	for i := 0; i < len(x.sections); {
+		name, lines, next := x.group(i)
+		i = next
+		w.KeyBytes(name).BeginObject()
+		nested := string(name) == "Keyspace" || string(name) == "Commandstats"
+		replication := string(name) == "Replication"
+		for i, l := range lines {
+			key := l.key(text)
+			if i+1 < len(lines) && bytes.Equal(key, lines[i+1].key(text)) {
+				continue
+			}
+			w.KeyBytes(key)
+			if nested || replication && isSlaveField(key) {
+				writeInfoPairs(w, l.value(text))
+			} else {
+				w.StringBytes(l.value(text))
+			}
+		}
+		w.EndObject()
+	}
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// isSlaveField reports whether a field of Replication starts with slave and a
+// digit. slave_priority and the like do not.
+func isSlaveField(key []byte) bool {
+	return len(key) > 5 && string(key[:5]) == "slave" && key[5] >= '0' && key[5] <= '9'
+}
+
+// writeInfoPairs writes "a=1,b=2" as {"a":"1","b":"2"}. In such a value a
+// part without "=" is a member with an empty string; a value with no "=" at
+// all is written as the string that it is.
+func writeInfoPairs(w *jsondoc.Writer, value []byte) {
+	var buf [16]infoPair
+	pairs := infoPairs(value, buf[:0])
+	if pairs == nil {
+		w.StringBytes(value)
+		return
+	}
+	slices.SortStableFunc(pairs, func(a, b infoPair) int { return bytes.Compare(a.key, b.key) })
+	w.BeginObject()
+	for i, p := range pairs {
+		if i+1 < len(pairs) && bytes.Equal(p.key, pairs[i+1].key) {
+			continue
+		}
+		w.KeyBytes(p.key).StringBytes(p.value)
+	}
+	w.EndObject()
+}

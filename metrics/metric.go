@@ -1,0 +1,189 @@
+package metrics
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"redisjobs/pool"
+	"redisjobs/redisclient"
+)
+
+// Metric is one item key: what it is called, what it takes and how it is
+// answered. All returns the one list of them.
+type Metric struct {
+	// Key is the name in Zabbix, without brackets.
+	Key string
+	// Description is shown by the agent. The agent insists on a capital first
+	// letter and a final full stop.
+	Description string
+	// Params are all parameters in order, those of the connection included.
+	Params []Param
+	// Collect answers one request. An error becomes the item's error; the
+	// *.get keys answer a valid document for a target that is down.
+	Collect func(ctx context.Context, r *Request) (string, error)
+}
+
+// ParamKind says who reads a parameter.
+type ParamKind int
+
+// The kinds of parameter.
+const (
+	ParamOwn      ParamKind = iota // read by the metric, through Request.Arg
+	ParamConn                      // session name or URI
+	ParamPassword                  // overrides the session's
+	ParamUser                      // overrides the session's
+)
+
+// Param is one parameter of a key.
+type Param struct {
+	Name        string
+	Description string
+	Kind        ParamKind
+	// Default stands for an empty or missing parameter.
+	Default string
+	// Required: an empty or missing parameter is an error.
+	Required bool
+	// Check, when set, judges a non-empty value; its error is shown with the
+	// parameter's name.
+	Check func(value string) error
+}
+
+// Connection parameters, in the built-in plugin's order.
+var (
+	paramConn = Param{
+		Name: "ConnString", Kind: ParamConn,
+		Description: "session name or URI",
+	}
+	paramPassword = Param{
+		Name: "Password", Kind: ParamPassword,
+		Description: "password, when the session has none",
+	}
+	paramUser = Param{
+		Name: "User", Kind: ParamUser,
+		Description: "ACL user, when the session has none",
+	}
+)
+
+// connParams returns the connection parameters followed by a key's own.
+func connParams(own ...Param) []Param {
+	return append([]Param{paramConn, paramPassword, paramUser}, own...)
+}
+
+// Args is a request's parameters, checked against a Metric's Params and
+// completed with their defaults.
+type Args struct {
+	params []Param
+	values []string
+}
+
+// ParseArgs checks the raw parameters of a request. The error names the
+// parameter.
+func (m *Metric) ParseArgs(raw []string) (Args, error) {
+	if len(raw) > len(m.Params) {
+		return Args{}, fmt.Errorf("too many parameters: %s takes at most %d", m.Key, len(m.Params))
+	}
+	a := Args{params: m.Params, values: make([]string, len(m.Params))}
+	for i, p := range m.Params {
+		if i < len(raw) {
+			a.values[i] = raw[i]
+		}
+		switch {
+		case a.values[i] == "" && p.Required:
+			return Args{}, fmt.Errorf("parameter %d (%s) is required", i+1, p.Name)
+		case a.values[i] == "":
+			a.values[i] = p.Default
+		case p.Check != nil:
+			if err := p.Check(a.values[i]); err != nil {
+				return Args{}, fmt.Errorf("parameter %d (%s): %w", i+1, p.Name, err)
+			}
+		}
+	}
+	return a, nil
+}
+
+// Get returns the metric's own parameter of that name. Asking for one that
+// the metric does not declare is a bug, and panics.
+func (a Args) Get(name string) string {
+	for i, p := range a.params {
+		if p.Name == name {
+			return a.values[i]
+		}
+	}
+	panic("bug: metric asks for parameter " + name + ", which it does not declare")
+}
+
+// Kind returns the value of the connection parameter of that kind, "" when
+// the metric takes none.
+func (a Args) Kind(kind ParamKind) string {
+	for i, p := range a.params {
+		if p.Kind == kind {
+			return a.values[i]
+		}
+	}
+	return ""
+}
+
+// Request is what a Collect function works with.
+type Request struct {
+	// Target is nil for metrics without a connection parameter.
+	Target *Target
+	Args   Args
+	Env    *Env
+}
+
+// Arg returns one of the metric's own parameters.
+func (r *Request) Arg(name string) string { return r.Args.Get(name) }
+
+// Target is the server that a request speaks to.
+type Target struct {
+	redisclient.Doer
+	// Name is the target as it may be shown: session name or URI, never with
+	// a secret.
+	Name string
+	// UnmaskSecrets shows the secrets in CONFIG.
+	UnmaskSecrets bool
+	// Memory keeps what a metric must remember of this target between polls.
+	Memory *Memory
+	// ConnInfo describes the newest connection that was made to this target;
+	// ok is false before the first.
+	ConnInfo func() (info redisclient.ConnInfo, ok bool)
+}
+
+// Env is what the whole process shares.
+type Env struct {
+	Version  string
+	Started  time.Time
+	Pool     func() pool.Stats
+	Sessions []Session
+	Storm    StormOptions
+}
+
+// Session is a configured session, as discovery shows it.
+type Session struct {
+	Name string
+	// URI is without a password.
+	URI string
+}
+
+// StormOptions says where job records live; see package storm.
+type StormOptions struct {
+	KeyPattern   string         // with {job}, as storm:job:{job}
+	IndexKey     string         // set, sorted set, list or hash of job names
+	HeartbeatKey string         // sorted set job -> unix seconds
+	StateKey     string         // one hash job -> JSON or bare status
+	StaleAfter   time.Duration  // for records that say nothing themselves
+	ScanBudget   int            // keys looked at when there is no index
+	StatusMap    map[string]int // more words than the built-in ones
+	Jobs         []string       // names to read where none are found
+}
+
+// TakesConn reports whether the metric speaks to a target.
+func (m *Metric) TakesConn() bool {
+	for _, p := range m.Params {
+		if p.Kind == ParamConn {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,100 @@
+package metrics
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// refusalMemory is how long a command that the server refused is not sent
+// again. Each refusal counts in the server's own error figures and in its ACL
+// log, where it would look like an attack; the price is that a permission
+// given later shows after at most this time.
+const refusalMemory = time.Hour
+
+// part is one command of a pipeline and what became of it.
+type part struct {
+	// name is the member of "unavailable" that tells why the part is missing;
+	// several commands may share one.
+	name string
+	cmd  redisclient.Command
+	// must: the answer is worth nothing without it, so it is always sent.
+	must bool
+
+	value resp.Value
+	err   error // why there is no value
+}
+
+// refusal is what a Memory keeps of a refused command.
+type refusal struct {
+	err   error
+	until time.Time
+}
+
+func (p *part) memoryName() string { return "refused " + strings.Join(p.cmd, " ") }
+
+// askParts sends the commands of parts in one round trip, but for those that
+// the server refused within refusalMemory. The error is the conversation's;
+// what the server refused stands in the part.
+func askParts(ctx context.Context, t *Target, parts ...*part) error {
+	now := time.Now()
+	var cmds []redisclient.Command
+	var sent []*part
+	for _, p := range parts {
+		if v, ok := t.Memory.Load(p.memoryName()); ok && !p.must {
+			if r := v.(refusal); now.Before(r.until) {
+				p.err = r.err
+				continue
+			}
+		}
+		cmds = append(cmds, p.cmd)
+		sent = append(sent, p)
+	}
+	values, err := t.DoAll(ctx, cmds...)
+	if err != nil {
+		return err
+	}
+	for i, p := range sent {
+		p.value, p.err = values[i], values[i].Err()
+		if p.err != nil && !p.must && lasting(p.err) {
+			t.Memory.Store(p.memoryName(), refusal{p.err, now.Add(refusalMemory)})
+		}
+	}
+	return nil
+}
+
+// lasting tells a refusal for good (not permitted, unknown command) from a
+// state that passes, such as loading.
+func lasting(err error) bool {
+	switch redisclient.ReasonOf(err) {
+	case redisclient.ReasonACL, redisclient.ReasonCommand:
+		return true
+	}
+	return false
+}
+
+// writeUnavailable writes the member unavailable: the names of the parts that
+// are missing, each with the server's words; {} when nothing is missing.
+func writeUnavailable(w *jsondoc.Writer, parts ...*part) {
+	w.Key("unavailable").BeginObject()
+	for i, p := range parts {
+		if p.err == nil || saidAlready(parts[:i], p.name) {
+			continue
+		}
+		w.Key(p.name).String(p.err.Error())
+	}
+	w.EndObject()
+}
+
+func saidAlready(parts []*part, name string) bool {
+	for _, p := range parts {
+		if p.err != nil && p.name == name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,68 @@
+//go:build redisjobs_testkeys
+
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// testMetrics provoke what no healthy metric does, for tests through a real
+// agent. They exist only in builds with the tag redisjobs_testkeys.
+var testMetrics = []*Metric{
+	{
+		Key:         "redis.test.panic",
+		Description: "Panics.",
+		Collect: func(context.Context, *Request) (string, error) {
+			panic("redis.test.panic was asked for")
+		},
+	},
+	{
+		Key:         "redis.test.sleep",
+		Description: "Answers after some seconds.",
+		Params:      []Param{{Name: "Seconds", Description: "how long", Required: true, Check: checkNumber}},
+		Collect: func(ctx context.Context, r *Request) (string, error) {
+			timer := time.NewTimer(time.Duration(number(r.Arg("Seconds")) * float64(time.Second)))
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+				return r.Arg("Seconds"), nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		},
+	},
+	{
+		Key:         "redis.test.big",
+		Description: "Returns a text of that many bytes.",
+		Params:      []Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
+		Collect: func(_ context.Context, r *Request) (string, error) {
+			return strings.Repeat("x", int(number(r.Arg("Bytes")))), nil
+		},
+	},
+	{
+		Key:         "redis.test.error",
+		Description: "Fails with an error text of that many bytes.",
+		Params:      []Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
+		Collect: func(_ context.Context, r *Request) (string, error) {
+			return "", errors.New(strings.Repeat("x", int(number(r.Arg("Bytes")))))
+		},
+	},
+}
+
+func checkNumber(value string) error {
+	if n, err := strconv.ParseFloat(value, 64); err != nil || !(n >= 0 && n <= 1<<28) {
+		return fmt.Errorf("%q is no number from 0 to %d", value, 1<<28)
+	}
+	return nil
+}
+
+// number reads what checkNumber has passed.
+func number(value string) float64 {
+	n, _ := strconv.ParseFloat(value, 64)
+	return n
+}
