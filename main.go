@@ -1,0 +1,104 @@
+// Command zabbix-agent2-plugin-redisjobs is a loadable plugin for Zabbix
+// agent 2 that reads Redis servers, and the jobs that keep their state in
+// them, through one connection pool.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"golang.zabbix.com/sdk/plugin/comms"
+
+	"redisjobs/plugin"
+)
+
+// version is set by the linker.
+var version = "0.0.0-dev"
+
+const usage = `Usage:
+  zabbix-agent2-plugin-redisjobs -t <item key> [-c <file>]   run one check and print its value
+  zabbix-agent2-plugin-redisjobs -V | -h                     print version | this help
+  zabbix-agent2-plugin-redisjobs <socket> <true|false>       as agent 2 starts it
+
+Options:
+  -t, --test <key>     item key, as 'redis.server.info[tcp://localhost:6379]'
+  -c, --config <file>  the agent's or the plugin's configuration file; without it
+                       the defaults are used and no session is known
+  -V, --version        print the version
+  -h, --help           print this help
+
+The exit code of -t is 0 when the check gave a value, 1 when it gave an error
+and 2 when the command line is wrong.
+`
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) == 2 && isSocket(args[0]) {
+		return serve(args[0], args[1] == "true")
+	}
+	flags := flag.NewFlagSet("", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	var key, file string
+	var showVersion bool
+	for _, name := range []string{"t", "test"} {
+		flags.StringVar(&key, name, "", "")
+	}
+	for _, name := range []string{"c", "config"} {
+		flags.StringVar(&file, name, "", "")
+	}
+	for _, name := range []string{"V", "version"} {
+		flags.BoolVar(&showVersion, name, false, "")
+	}
+	err := flags.Parse(args)
+	switch {
+	case len(args) == 0 || err == flag.ErrHelp:
+		fmt.Fprint(stdout, usage)
+		return 0
+	case err != nil:
+		fmt.Fprintf(stderr, "%v\n\n%s", err, usage)
+		return 2
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "unexpected argument %q\n\n%s", flags.Arg(0), usage)
+		return 2
+	case showVersion:
+		fmt.Fprintf(stdout, "Zabbix %s plugin\nVersion %s, built with %s\nProtocol version %s, others are accepted\n\nMIT licence\n",
+			plugin.Name, version, runtime.Version(), comms.ProtocolVersion)
+		return 0
+	case key == "":
+		fmt.Fprintf(stderr, "-c is of use only with -t\n\n%s", usage)
+		return 2
+	}
+	value, err := plugin.Check(key, file, version)
+	if err != nil {
+		fmt.Fprintf(stderr, "%v\n", err)
+		return 1
+	}
+	fmt.Fprintln(stdout, value)
+	return 0
+}
+
+// isSocket tells the agent's way of starting the process: the path of a unix
+// socket or of a named pipe.
+func isSocket(arg string) bool {
+	return filepath.IsAbs(arg) || strings.HasPrefix(arg, `\\.\pipe\`)
+}
+
+// serve answers the agent. A service manager's stop signal goes to the whole
+// process group; we wait for the agent's own word, because an agent dies with
+// a plugin that ends before it.
+func serve(socket string, registering bool) int {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	conn, err := plugin.Connect(socket)
+	if err != nil {
+		return 1
+	}
+	return plugin.Server{Registering: registering, Version: version}.Serve(conn)
+}

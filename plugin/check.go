@@ -1,0 +1,55 @@
+package plugin
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"redisjobs/conf"
+	"redisjobs/metrics"
+)
+
+// Check runs one check without an agent, with the options of a configuration
+// file or, when file is "", the defaults. It is what -t prints.
+func Check(key, file, version string) (string, error) {
+	options, err := loadOptions(file)
+	if err != nil {
+		return "", err
+	}
+	name, params, err := ParseItemKey(key)
+	if err != nil {
+		return "", err
+	}
+	metric, ok := metrics.Lookup(name)
+	if !ok {
+		if target, ok := aliases[name]; ok {
+			return "", fmt.Errorf("%s is an alias that only the agent resolves: ask for %s", name, target)
+		}
+		return "", fmt.Errorf("unknown item key %q", name)
+	}
+	rt, err := newRuntime(options)
+	if err != nil {
+		return "", err
+	}
+	defer rt.close(closeGrace)
+	rt.env.Version, rt.env.Started = version, time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), rt.allowed(0))
+	defer cancel()
+	return rt.collect(ctx, metric, params)
+}
+
+// aliases are the built-in plugin's keys, which packaging/redisjobs.conf sends
+// to ours.
+var aliases = map[string]string{
+	"redis.ping":          "redis.server.ping",
+	"redis.info":          "redis.server.info",
+	"redis.config":        "redis.server.config",
+	"redis.slowlog.count": "redis.server.slowlog.count",
+}
+
+func loadOptions(file string) (*conf.Options, error) {
+	if file == "" {
+		return conf.Decode(nil, conf.Global{})
+	}
+	return conf.LoadFile(file)
+}

@@ -1,0 +1,83 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// ParseItemKey splits an item key as Zabbix writes it, name[param,"param",...],
+// into its name and parameters.
+// Source: https://www.zabbix.com/documentation/7.0/en/manual/config/items/item/key
+func ParseItemKey(key string) (name string, params []string, err error) {
+	i := strings.IndexByte(key, '[')
+	if i < 0 {
+		name = key
+	} else {
+		name = key[:i]
+	}
+	if name == "" || strings.IndexFunc(name, notKeyRune) >= 0 {
+		return "", nil, fmt.Errorf("%q is no item key: the name takes letters, digits and . _ -", key)
+	}
+	if i < 0 {
+		return name, nil, nil
+	}
+	rest := key[i+1:]
+	for {
+		var param string
+		if param, rest, err = nextParam(rest); err != nil {
+			return "", nil, fmt.Errorf("item key %q: %w", key, err)
+		}
+		params = append(params, param)
+		if rest[0] == ']' {
+			break
+		}
+		rest = rest[1:]
+	}
+	if rest != "]" {
+		return "", nil, fmt.Errorf("item key %q: text after the closing bracket", key)
+	}
+	return name, params, nil
+}
+
+func notKeyRune(r rune) bool {
+	return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("._-", r))
+}
+
+var (
+	errUnclosedKey   = errors.New("the closing bracket is missing")
+	errUnclosedQuote = errors.New("a closing quote is missing")
+)
+
+// nextParam reads one parameter. rest starts with the comma or bracket that
+// ends it.
+func nextParam(s string) (param, rest string, err error) {
+	s = strings.TrimLeft(s, " ")
+	if !strings.HasPrefix(s, `"`) {
+		end := strings.IndexAny(s, ",]")
+		if end < 0 {
+			return "", "", errUnclosedKey
+		}
+		return s[:end], s[end:], nil
+	}
+	var b strings.Builder
+	for i := 1; i < len(s); i++ {
+		switch {
+		case s[i] == '\\' && i+1 < len(s) && s[i+1] == '"':
+			b.WriteByte('"')
+			i++
+		case s[i] == '"':
+			rest = strings.TrimLeft(s[i+1:], " ")
+			if rest == "" {
+				return "", "", errUnclosedKey
+			}
+			if rest[0] != ',' && rest[0] != ']' {
+				return "", "", fmt.Errorf("text after a quoted parameter: %q", rest)
+			}
+			return b.String(), rest, nil
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return "", "", errUnclosedQuote
+}

@@ -1,0 +1,188 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"redisjobs/conf"
+	"redisjobs/metrics"
+	"redisjobs/pool"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// clientName is what CLIENT LIST shows for our connections.
+const clientName = "zabbix_redisjobs"
+
+// runtime is everything that one configuration makes: the pool that all checks
+// share, and what metrics remember of each target.
+type runtime struct {
+	options *conf.Options
+	pool    *pool.Pool[*conf.Target, *redisclient.Conn]
+	env     metrics.Env
+
+	mu      sync.Mutex
+	targets map[*conf.Target]*target
+}
+
+// target is what the process knows of one server beyond its connections. It
+// runs the commands of a check on one of them.
+type target struct {
+	rt     *runtime
+	conf   *conf.Target
+	public metrics.Target
+
+	mu      sync.Mutex
+	secret  string // the newest connection's password
+	info    redisclient.ConnInfo
+	hasInfo bool
+}
+
+// maxTargets bounds the targets that are remembered; see runtime.target.
+const maxTargets = 20_000
+
+func newRuntime(options *conf.Options) (*runtime, error) {
+	rt := &runtime{options: options, targets: make(map[*conf.Target]*target)}
+	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
+		Dial:         rt.dial,
+		Name:         (*conf.Target).String,
+		Stale:        redisclient.IsStale,
+		Refused:      redisclient.IsRefused,
+		MaxPerTarget: options.MaxConnections,
+		MaxTotal:     options.MaxConnectionsTotal,
+		IdleTimeout:  options.KeepAlive,
+		MaxLifetime:  options.MaxLifetime,
+		DialTimeout:  options.Timeout,
+	})
+	if err != nil {
+		return nil, err
+	}
+	rt.pool = p
+	rt.env = metrics.Env{
+		Pool:  p.Stats,
+		Storm: metrics.StormOptions(options.Storm),
+	}
+	for _, session := range options.Sessions() {
+		rt.env.Sessions = append(rt.env.Sessions, metrics.Session(session))
+	}
+	return rt, nil
+}
+
+// close ends the connections of a configuration that was replaced.
+func (rt *runtime) close(grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	_ = rt.pool.Close(ctx) // the process goes on with the new configuration
+}
+
+// target finds or makes what belongs to a target. Item keys are free text, so
+// the number is bounded: when it is reached everything is forgotten, which
+// costs a few round trips and no correctness.
+func (rt *runtime) target(t *conf.Target) *target {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if known := rt.targets[t]; known != nil {
+		return known
+	}
+	if len(rt.targets) >= maxTargets {
+		clear(rt.targets)
+	}
+	made := &target{rt: rt, conf: t}
+	made.public = metrics.Target{
+		Doer:          made,
+		Name:          t.String(),
+		UnmaskSecrets: rt.options.UnmaskSecrets,
+		Memory:        &metrics.Memory{},
+		ConnInfo:      made.connInfo,
+	}
+	rt.targets[t] = made
+	return made
+}
+
+// dial makes a connection for the pool. The password is read now, so that a
+// rotated one in a file is used from the next connection on; connections that
+// were made with another one are not used again.
+func (rt *runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn, error) {
+	password, err := t.Credential()
+	if err != nil {
+		return nil, &redisclient.Error{Op: "auth", Reason: redisclient.ReasonConfig, Err: err}
+	}
+	tlsConfig, err := t.TLS()
+	if err != nil {
+		return nil, &redisclient.Error{Op: "tls", Reason: redisclient.ReasonConfig, Err: err}
+	}
+	if rt.target(t).renewed(password) {
+		rt.pool.Renew(t)
+	}
+	return redisclient.Dial(ctx, redisclient.Config{
+		Network:    t.Network(),
+		Address:    t.Address(),
+		TLS:        tlsConfig,
+		User:       t.User(),
+		Password:   password,
+		Database:   t.Database(),
+		ClientName: clientName,
+	})
+}
+
+// renewed notes the password of a new connection and reports whether it is not
+// that of the one before.
+func (t *target) renewed(password string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	changed := t.hasInfo && password != t.secret
+	t.secret = password
+	return changed
+}
+
+func (t *target) connInfo() (redisclient.ConnInfo, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.info, t.hasInfo
+}
+
+// DoAll implements redisclient.Doer over the pool: one checkout, one round
+// trip.
+func (t *target) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	var values []resp.Value
+	err := t.rt.pool.Do(ctx, t.conf, func(ctx context.Context, c *redisclient.Conn) error {
+		var err error
+		values, err = c.DoAll(ctx, cmds...)
+		if err == nil {
+			t.noteInfo(c.Info())
+		}
+		return err
+	})
+	if err != nil {
+		return nil, t.explain(err)
+	}
+	return values, nil
+}
+
+func (t *target) noteInfo(info redisclient.ConnInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.hasInfo || info.At.After(t.info.At) {
+		t.info, t.hasInfo = info, true
+	}
+}
+
+// explain gives the pool's own errors a reason, and a name that was taken for
+// a host its explanation.
+func (t *target) explain(err error) error {
+	var wait *pool.WaitError
+	switch {
+	case errors.As(err, &wait) && wait.InUse == 0 && wait.Dialing > 0:
+		return &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTimeout, Err: err}
+	case errors.As(err, &wait):
+		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: err}
+	case errors.Is(err, pool.ErrClosed):
+		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonClosed, Err: err}
+	case redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.conf.Hint() != "":
+		return fmt.Errorf("%w (%s)", err, t.conf.Hint())
+	}
+	return err
+}
