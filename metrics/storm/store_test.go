@@ -186,6 +186,9 @@ func TestEveryLayoutIsReadInOneRoundTripOnceKnown(t *testing.T) {
 			require.Len(t, rec.trips, 1)
 			require.Equal(t, redisclient.Command{"TIME"}, rec.trips[0][0])
 			require.Contains(t, rec.trips[0], tt.cmd)
+			if tt.key == "storm:jobs:state" {
+				require.NotContains(t, rec.trips[0], redisclient.Command{"TYPE", "storm:job:" + tt.job}, "its own key is left alone")
+			}
 			require.Contains(t, rec.trips[0], redisclient.Command{"ZSCORE", "storm:jobs:heartbeat", tt.job})
 		})
 	}
