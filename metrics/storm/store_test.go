@@ -2,9 +2,7 @@ package storm
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,60 +17,34 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// recorder speaks to a real server and keeps the round trips it made.
+// recorder is a connection to a real server that keeps the round trips it made.
 type recorder struct {
-	t     testing.TB
-	conn  net.Conn
-	buf   *resp.Reader
+	*redisclient.Conn
 	trips [][]redisclient.Command
 	// before, when set, is called before each round trip.
 	before func(trip int)
 }
 
+// dial connects to the server and runs one command of preparation.
 func dial(t testing.TB, s *redistest.Server, setup ...string) *recorder {
 	t.Helper()
-	conn, err := net.Dial("tcp", s.Addr)
+	conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	r := &recorder{t: t, conn: conn, buf: resp.NewReader(conn, resp.Limits{})}
 	if len(setup) > 0 {
-		replies, err := r.DoAll(t.Context(), setup)
+		replies, err := conn.DoAll(t.Context(), setup)
 		require.NoError(t, err)
 		require.NoError(t, replies[0].Err())
-		r.trips = nil
 	}
-	return r
+	return &recorder{Conn: conn}
 }
 
 func (r *recorder) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
 	if r.before != nil {
 		r.before(len(r.trips))
 	}
 	r.trips = append(r.trips, cmds)
-	var out []byte
-	for _, cmd := range cmds {
-		out = resp.AppendCommand(out, cmd...)
-	}
-	// Written beside the reading, as a pipeline may be larger than the
-	// sockets' buffers.
-	written := make(chan error, 1)
-	go func() {
-		_, err := r.conn.Write(out)
-		written <- err
-	}()
-	replies := make([]resp.Value, len(cmds))
-	for i := range replies {
-		var err error
-		if replies[i], err = r.buf.ReadReply(); err != nil {
-			_ = r.conn.Close()
-			<-written
-			return nil, err
-		}
-	}
-	return replies, <-written
+	return r.Conn.DoAll(ctx, cmds...)
 }
 
 // forget starts counting anew.
@@ -613,14 +585,14 @@ func TestAnEndedConversationIsAnError(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t, redistest.Config{})
 	rec := dial(t, srv)
-	require.NoError(t, rec.conn.Close())
+	require.NoError(t, rec.Close())
 	store := open(t, rec, defaults)
 	_, err := store.Job(t.Context(), "a", 0)
 	require.Error(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = store.Jobs(ctx)
-	require.True(t, errors.Is(err, context.Canceled))
+	_, err = open(t, dial(t, srv), defaults).Jobs(ctx)
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 func TestNothingIsWrittenAndNothingSlowIsSent(t *testing.T) {
