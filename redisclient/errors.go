@@ -6,6 +6,8 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -41,7 +43,8 @@ const (
 // Error is a failure of the conversation with a server. After it the
 // connection is closed.
 type Error struct {
-	// Op is the phase that failed: dial, tls, auth, select, write or read.
+	// Op is the phase that failed: dial, tls, auth, select, write, read or
+	// close; or, told by the pool's owner, wait.
 	Op     string
 	Reason Reason
 	Err    error
@@ -117,31 +120,57 @@ func serverReason(e *resp.ServerError) Reason {
 	return ReasonCommand
 }
 
-// ioReason classifies what the standard library returns from dialing,
-// handshaking and reading.
+// ioReason classifies what the standard library returns from resolving,
+// dialing, handshaking and reading.
 func ioReason(err error) Reason {
 	var (
 		protocol *resp.ProtocolError
 		dns      *net.DNSError
-		record   tls.RecordHeaderError
-		alert    tls.AlertError
-		verify   *tls.CertificateVerificationError
-		unknown  x509.UnknownAuthorityError
-		host     x509.HostnameError
+		file     *fs.PathError
 		netErr   net.Error
 	)
 	switch {
-	case errors.As(err, &protocol):
+	case errors.As(err, &protocol), errors.Is(err, io.ErrUnexpectedEOF):
 		return ReasonProtocol
+	// Nobody cancels but who stops; and who closes does so on purpose.
+	case errors.Is(err, context.Canceled), errors.Is(err, net.ErrClosed):
+		return ReasonClosed
 	case errors.As(err, &dns):
 		return ReasonDNS
-	case errors.As(err, &record), errors.As(err, &alert), errors.As(err, &verify),
-		errors.As(err, &unknown), errors.As(err, &host):
+	case isTLS(err):
 		return ReasonTLS
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &netErr) && netErr.Timeout():
 		return ReasonTimeout
-	default:
+	case errors.As(err, &netErr), errors.Is(err, io.EOF):
 		return ReasonTCP
+	case errors.As(err, &file):
+		return ReasonConfig
+	default:
+		// What is left are replies of another shape than the command's.
+		return ReasonProtocol
+	}
+}
+
+// isTLS knows the errors of crypto/tls and crypto/x509 that have a type, and
+// the alerts, which have none of their own.
+func isTLS(err error) bool {
+	var (
+		record  tls.RecordHeaderError
+		verify  *tls.CertificateVerificationError
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		roots   x509.SystemRootsError
+		op      *net.OpError
+	)
+	switch {
+	case errors.As(err, &record), errors.As(err, &verify), errors.As(err, &unknown),
+		errors.As(err, &host), errors.As(err, &invalid), errors.As(err, &roots):
+		return true
+	case errors.As(err, &op):
+		return op.Op == "remote error" || op.Op == "local error"
+	default:
+		return false
 	}
 }

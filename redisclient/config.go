@@ -1,0 +1,103 @@
+package redisclient
+
+import (
+	"crypto/tls"
+	"net"
+	"strconv"
+
+	"redisjobs/redisclient/resp"
+)
+
+// Config says where and how to connect.
+type Config struct {
+	// Network is "tcp" or "unix"; "tcp" if empty.
+	Network string
+	// Address is host:port or the path of a unix socket.
+	Address string
+	// TLS, if set, secures the connection. An empty ServerName becomes the
+	// host of Address.
+	TLS *tls.Config
+	// User is the ACL user; "" and "default" are the default user.
+	User string
+	// Password may be empty only for the default user of a server without
+	// one, or for an ACL user with nopass.
+	Password string
+	// Database is selected if it is not 0.
+	Database int
+	// ClientName is shown by CLIENT LIST; none is set if empty. A server that
+	// refuses the name is used all the same.
+	ClientName string
+	// Limits bound each reply.
+	Limits resp.Limits
+}
+
+// step names the commands that open a conversation.
+type step int
+
+const (
+	stepAuth step = iota
+	stepSelect
+	stepName
+)
+
+// opening is what must be said before the first command.
+type opening struct {
+	steps []step
+	cmds  []Command
+	// password is kept to be struck from error texts.
+	password string
+}
+
+func (o *opening) add(s step, cmd ...string) {
+	o.steps = append(o.steps, s)
+	o.cmds = append(o.cmds, cmd)
+}
+
+// opening returns nil if there is nothing to say.
+func (c Config) opening() *opening {
+	var o opening
+	user := c.User
+	if user == "default" {
+		user = ""
+	}
+	switch {
+	case user != "":
+		o.add(stepAuth, "AUTH", user, c.Password)
+	case c.Password != "":
+		// Servers before 6.0 know no user.
+		o.add(stepAuth, "AUTH", c.Password)
+	}
+	if c.Database != 0 {
+		o.add(stepSelect, "SELECT", strconv.Itoa(c.Database))
+	}
+	if c.ClientName != "" {
+		o.add(stepName, "CLIENT", "SETNAME", c.ClientName)
+	}
+	if len(o.cmds) == 0 {
+		return nil
+	}
+	o.password = c.Password
+	return &o
+}
+
+// network is Network with its default.
+func (c Config) network() string {
+	if c.Network == "" {
+		return "tcp"
+	}
+	return c.Network
+}
+
+// tls is TLS with the name of the host that was dialed.
+func (c Config) tls() *tls.Config {
+	if c.TLS.ServerName != "" || c.network() == "unix" {
+		return c.TLS
+	}
+	host, _, err := net.SplitHostPort(c.Address)
+	if err != nil {
+		return c.TLS
+	}
+	named := c.TLS.Clone()
+	named.ServerName = host
+	return named
+}

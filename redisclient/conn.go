@@ -1,0 +1,345 @@
+package redisclient
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"redisjobs/redisclient/resp"
+)
+
+const (
+	// inlineWrite is how much is written before the first reply is read. It
+	// fits the socket buffers of every system, so that the write cannot wait
+	// for a server that itself waits for us to read.
+	inlineWrite = 32 << 10
+	// keptBuffer is the largest write buffer worth keeping.
+	keptBuffer = 64 << 10
+)
+
+var writeBuffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// past is a deadline that has expired on any clock.
+var past = time.Unix(1, 0)
+
+var (
+	errClosed  = errors.New("the connection was closed")
+	errSurplus = errors.New("the server sent more than was asked for")
+	errEmpty   = errors.New("empty command")
+)
+
+// Conn is a connection to one server. One conversation takes place on it at a
+// time; Close and Err may be called at any moment.
+type Conn struct {
+	raw     net.Conn  // the socket
+	secured *tls.Conn // over raw, or nil
+	stream  net.Conn  // secured, or raw
+	reader  *resp.Reader
+	info    ConnInfo
+
+	busy    atomic.Bool           // a conversation is going on
+	failure atomic.Pointer[Error] // why the connection must not be used again
+
+	opening  *opening          // what to say before the first command; nil once said
+	answered bool              // a whole reply was received
+	refusal  *resp.ServerError // the very first reply, if it was an error
+	served   bool              // a conversation was completed
+
+	interrupt   func()        // ends blocking I/O
+	interrupted chan struct{} // one element for each interrupt that has ended
+
+	peek peek
+}
+
+var _ Doer = (*Conn)(nil)
+
+// newConn makes a Conn of an open socket.
+func newConn(raw net.Conn, cfg Config) *Conn {
+	c := &Conn{
+		raw:         raw,
+		stream:      raw,
+		reader:      resp.NewReader(raw, cfg.Limits),
+		opening:     cfg.opening(),
+		interrupted: make(chan struct{}, 1),
+	}
+	c.info.Addr = raw.RemoteAddr().String()
+	c.interrupt = func() {
+		_ = c.raw.SetDeadline(past)
+		c.interrupted <- struct{}{}
+	}
+	c.peek.init(raw)
+	return c
+}
+
+// Info describes how the connection came about. Auth is known after the first
+// DoAll.
+func (c *Conn) Info() ConnInfo { return c.info }
+
+// Err reports why the connection must not be used again; nil if it may.
+func (c *Conn) Err() error {
+	if e := c.failure.Load(); e != nil {
+		return e
+	}
+	return nil
+}
+
+// Close closes the socket and returns nil. A conversation that is going on
+// ends with an error. TLS's close_notify is not sent: that could block, and no
+// Redis server waits for it.
+func (c *Conn) Close() error {
+	c.fail(&Error{Op: "close", Reason: ReasonClosed, Err: errClosed})
+	return nil
+}
+
+// fail closes the connection for good. The first failure is the one that Err
+// tells.
+func (c *Conn) fail(e *Error) error {
+	c.failure.CompareAndSwap(nil, e)
+	_ = c.raw.Close()
+	return e
+}
+
+// DoAll implements Doer. An error means that the connection was closed, unless
+// ctx had ended before anything was written.
+func (c *Conn) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error) {
+	if !c.busy.CompareAndSwap(false, true) {
+		panic("bug: two conversations at once on one connection")
+	}
+	defer c.busy.Store(false)
+	if err := c.Err(); err != nil {
+		return nil, err
+	}
+	if len(cmds) == 0 {
+		return nil, nil
+	}
+	for _, cmd := range cmds {
+		// The server would not answer it, and all later replies would shift.
+		if len(cmd) == 0 {
+			return nil, &Error{Op: "write", Reason: ReasonCommand, Err: errEmpty}
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, &Error{Op: "write", Reason: ReasonOf(err), Err: err}
+	}
+	deadline, _ := ctx.Deadline() // the zero time is none
+	if err := c.raw.SetDeadline(deadline); err != nil {
+		return nil, c.broken(ctx, "write", err, true)
+	}
+	if ctx.Done() != nil {
+		stop := context.AfterFunc(ctx, c.interrupt)
+		defer func() {
+			if !stop() {
+				<-c.interrupted
+			}
+		}()
+	}
+	values, err := c.converse(ctx, cmds)
+	if err != nil {
+		c.reader = nil // it may hold a buffer that nobody will read
+		return nil, err
+	}
+	c.reader.Release()
+	return values, nil
+}
+
+// converse writes everything and reads every reply.
+func (c *Conn) converse(ctx context.Context, cmds []Command) ([]resp.Value, error) {
+	start := time.Now()
+	before := c.reader.Received()
+	write := c.write(cmds)
+	if write.err != nil && (c.served || isTimeout(write.err)) {
+		return nil, c.broken(ctx, "write", write.err, true)
+	}
+	// A server that refuses a connection answers and hangs up before it has
+	// read anything, so its words may be waiting though the write failed.
+	values, err := c.read(cmds, start)
+	if err != nil {
+		var refused *Error
+		switch silent := c.reader.Received() == before; {
+		case errors.As(err, &refused):
+			err = c.fail(refused)
+		case write.err != nil:
+			err = c.broken(ctx, "write", write.err, silent)
+		default:
+			err = c.broken(ctx, "read", err, silent)
+		}
+	}
+	if writeErr := write.wait(); err == nil && writeErr != nil {
+		err = c.broken(ctx, "write", writeErr, false)
+	}
+	if err == nil && c.surplus() {
+		err = c.fail(&Error{Op: "read", Reason: ReasonProtocol, Err: errSurplus})
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.opening, c.refusal, c.served = nil, nil, true
+	return values, nil
+}
+
+// read reads the replies to the opening and to cmds. An *Error is the server's
+// refusal.
+func (c *Conn) read(cmds []Command, start time.Time) ([]resp.Value, error) {
+	if c.opening != nil {
+		for _, s := range c.opening.steps {
+			v, err := c.reply()
+			if err == nil {
+				err = c.opening.judge(s, v)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		c.info.Auth = time.Since(start)
+	}
+	values := make([]resp.Value, len(cmds))
+	for i := range values {
+		v, err := c.reply()
+		if err == nil && i == 0 && !c.served {
+			err = judgeFirst(v)
+		}
+		if err != nil {
+			return nil, err
+		}
+		values[i] = v
+	}
+	return values, nil
+}
+
+// reply reads the next reply. The very first one may answer the connection
+// rather than a command.
+func (c *Conn) reply() (resp.Value, error) {
+	v, err := c.reader.ReadReply()
+	if err != nil || c.answered {
+		return v, err
+	}
+	c.answered = true
+	if v.Err() != nil {
+		c.refusal = c.opening.redact(v)
+		err = refusedAtDoor(c.refusal)
+	}
+	return v, err
+}
+
+// writing is a write that may still be going on.
+type writing struct {
+	err  error // of a write that has ended
+	done chan error
+}
+
+// wait returns when the write has ended.
+func (w writing) wait() error {
+	if w.done == nil {
+		return w.err
+	}
+	return <-w.done
+}
+
+// write writes the opening and cmds in one go, a long text in a goroutine that
+// ends with the socket at the latest.
+func (c *Conn) write(cmds []Command) writing {
+	pooled := writeBuffers.Get().(*[]byte)
+	text := (*pooled)[:0]
+	if c.opening != nil {
+		for _, cmd := range c.opening.cmds {
+			text = resp.AppendCommand(text, cmd...)
+		}
+	}
+	for _, cmd := range cmds {
+		text = resp.AppendCommand(text, cmd...)
+	}
+	*pooled = text
+	if len(text) <= inlineWrite {
+		return writing{err: c.flush(pooled)}
+	}
+	w := writing{done: make(chan error, 1)}
+	go func() { w.done <- c.flush(pooled) }()
+	return w
+}
+
+func (c *Conn) flush(pooled *[]byte) error {
+	_, err := c.stream.Write(*pooled)
+	if cap(*pooled) <= keptBuffer {
+		clear(*pooled) // it may hold the password
+		writeBuffers.Put(pooled)
+	}
+	return err
+}
+
+// surplus reports whether something was received after the last reply. Then
+// nobody knows which question the next answer belongs to. TLS may hold it
+// where Alive's look at the socket does not see it, so it is asked here.
+func (c *Conn) surplus() bool {
+	if c.reader.Buffered() > 0 {
+		return true
+	}
+	if c.secured == nil {
+		return false
+	}
+	if c.raw.SetReadDeadline(past) != nil {
+		return false
+	}
+	var b [1]byte
+	n, err := c.secured.Read(b[:])
+	if err != nil && !isTimeout(err) {
+		// The replies are whole; it is the next conversation that fails.
+		c.fail(&Error{Op: "read", Reason: ReasonTCP, Err: explainEnd(err), Stale: true})
+	}
+	return n > 0
+}
+
+// broken closes the connection after an I/O or protocol error and says what
+// follows from it. silent: no byte came since the commands were written.
+func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) error {
+	e := &Error{Op: op, Reason: ReasonOf(err), Err: explainEnd(withoutRoute(err))}
+	var protocol *resp.ProtocolError
+	switch {
+	case e.Reason == ReasonTimeout && errors.Is(ctx.Err(), context.Canceled):
+		e.Reason, e.Err = ReasonClosed, ctx.Err()
+	case errors.Is(err, syscall.ETIMEDOUT):
+		// The kernel's word for a peer that no longer acknowledges anything.
+		e.Reason = ReasonTCP
+	case silent && errors.Is(err, io.ErrUnexpectedEOF):
+		// The end of a TLS connection without close_notify.
+		e.Reason, e.Err = ReasonTCP, explainEnd(io.EOF)
+	case errors.As(err, &protocol) && c.opening != nil:
+		e.Err = redactProtocol(protocol)
+	}
+	switch {
+	case c.served:
+		e.Stale = silent && e.Reason == ReasonTCP
+	case e.Reason == ReasonTCP && c.refusal != nil && c.refusal.Code != "NOPERM":
+		// It said why before it hung up. NOPERM only means the name.
+		e.Op, e.Reason, e.Err, e.Refused = "read", serverReason(c.refusal), c.refusal, true
+	case !c.answered && e.Reason == ReasonTimeout:
+		e.Refused = true
+		e.Err = fmt.Errorf("no answer to the first command: %w", e.Err)
+	case !c.answered && e.Reason != ReasonClosed:
+		e.Refused = true
+	}
+	return c.fail(e)
+}
+
+// explainEnd puts the end of the stream in words.
+func explainEnd(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the server closed the connection: %w", err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the server closed the connection within a reply: %w", err)
+	default:
+		return err
+	}
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
+}
