@@ -106,6 +106,10 @@ uri=tcp://127.0.0.1:$redis_port
 	"storm.job.discovery[$uri]" \
 	"redis.pool.get" || failed=1
 
+pool=$("$work/zget" "127.0.0.1:$agent_port" redis.pool.get)
+figure() { grep -o "\"$1\":[0-9]*" <<<"$pool" | head -n 1 | cut -d : -f 2; }
+echo
+echo "the pool: $(figure dials) connection made, used again $(figure reuses) times, $(figure open) open now"
 # The connection that asks is the only one besides the plugin's.
 connections=$(redis info stats | tr -d '\r' | sed -n 's/^total_connections_received://p')
 echo "connections that Redis has seen from the plugin: $((connections - 1))"

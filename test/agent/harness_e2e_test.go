@@ -77,3 +77,29 @@ func TestCheckRunsOneItemInAnAgentOfItsOwn(t *testing.T) {
 		})
 	}
 }
+
+func TestPluginProcessesAreCountedAndGoneAfterStopAndKill(t *testing.T) {
+	plugin := Plugin(t)
+	for _, a := range List(t) {
+		t.Run(a.Name, func(t *testing.T) {
+			t.Parallel()
+			for name, end := range map[string]func(*Running){
+				"stop": func(r *Running) { r.Stop(t) },
+				"kill": func(r *Running) { r.Kill() },
+			} {
+				r := Start(t, a, Config{Plugin: plugin})
+				_, err := r.Get("redis.pool.get")
+				require.NoError(t, err)
+				pids := r.PluginPIDs()
+				require.Len(t, pids, 1, "the registration process has ended, the serving one is alive")
+				rss, err := RSS(pids[0])
+				require.NoError(t, err)
+				require.Positive(t, rss)
+
+				end(r)
+				require.False(t, r.Alive(), name)
+				require.Empty(t, r.AwaitNoPlugin(orphanGrace), name)
+			}
+		})
+	}
+}
