@@ -59,6 +59,7 @@ func TestConnStringRefuses(t *testing.T) {
 		{"a password without a scheme", "u:" + marker + "@host", errPassword.Error()},
 		{"a password with delimiters in it", "redis://u:a/b?c#d@e" + marker + "@host", errPassword.Error()},
 		{"a password and no host", "redis://u:" + marker, errPort.Error()},
+		{"a password behind an @", "redis://a@b:" + marker + "@host", errPassword.Error()},
 		{"a user with a delimiter", "redis://a%3A" + marker + "@host", errUser.Error()},
 		{"an empty user", "redis://@host", errUser.Error()},
 		{"a query", "redis://host?password=" + marker, errQuery.Error()},

@@ -197,6 +197,11 @@ func TestDecodeRefuses(t *testing.T) {
 			"Sessions.A.PasswordFile (line 2): Password is set as well: only one of them can be",
 		},
 		{
+			"the first of several sessions by line",
+			[]string{"Sessions.A.Uri=a", "Sessions.Z.TLSConnect=verify_ca", "Sessions.A.TLSConnect=verify_ca", "Default.TLSKeyFile=/f"},
+			"Sessions.Z.TLSConnect (line 2): verify_ca needs TLSCAFile",
+		},
+		{
 			"two passwords in Default", []string{"Default.PasswordFile=/f", "Default.Password=" + marker},
 			"Default.PasswordFile (line 1): Password is set as well: only one of them can be",
 		},

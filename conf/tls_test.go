@@ -69,11 +69,14 @@ func writeKey(t *testing.T, file string, key *ecdsa.PrivateKey) {
 }
 
 // serve answers TLS handshakes on a port of 127.0.0.1, which it returns.
-func serve(t *testing.T, cert *x509.Certificate, key *ecdsa.PrivateKey, clients *x509.CertPool) string {
+func serve(t *testing.T, cert *x509.Certificate, key *ecdsa.PrivateKey, clients *x509.CertPool, chain ...*x509.Certificate) string {
 	t.Helper()
 	config := &tls.Config{
 		Certificates: []tls.Certificate{{Certificate: [][]byte{cert.Raw}, PrivateKey: key}},
 		MinVersion:   tls.VersionTLS12,
+	}
+	for _, c := range chain {
+		config.Certificates[0].Certificate = append(config.Certificates[0].Certificate, c.Raw)
 	}
 	if clients != nil {
 		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, clients
@@ -126,10 +129,16 @@ func TestTLSModes(t *testing.T) {
 	byIP, byIPKey := sign(t, &x509.Certificate{IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, ExtKeyUsage: usage}, ours)
 	byName, byNameKey := sign(t, &x509.Certificate{DNSNames: []string{"redis.example.com"}, ExtKeyUsage: usage}, ours)
 	self, selfKey := sign(t, &x509.Certificate{DNSNames: []string{"x"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}, nil)
+	between := &authority{}
+	between.cert, between.key = sign(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: "between"}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, ours)
+	below, belowKey := sign(t, &x509.Certificate{DNSNames: []string{"redis.example.com"}, ExtKeyUsage: usage}, between)
 	ports := map[string]string{
 		"right name": serve(t, byIP, byIPKey, nil),
 		"other name": serve(t, byName, byNameKey, nil),
 		"self":       serve(t, self, selfKey, nil),
+		"chain":      serve(t, below, belowKey, nil, between.cert),
 	}
 	const unknown, wrongName = "certificate signed by unknown authority", "doesn't contain any IP SANs"
 	tests := []struct {
@@ -141,6 +150,8 @@ func TestTLSModes(t *testing.T) {
 		{name: "required accepts anybody", server: "self", lines: []string{"TLSConnect=required"}},
 		{name: "required accepts another name", server: "other name", lines: []string{"TLSConnect=required"}},
 		{name: "verify_ca accepts another name", server: "other name", lines: []string{"TLSConnect=verify_ca", "TLSCAFile=" + ours.file}},
+		{name: "verify_ca accepts a chain", server: "chain", lines: []string{"TLSConnect=verify_ca", "TLSCAFile=" + ours.file}},
+		{name: "verify_ca refuses a chain to another authority", server: "chain", lines: []string{"TLSConnect=verify_ca", "TLSCAFile=" + theirs.file}, want: unknown},
 		{name: "verify_ca refuses another authority", server: "other name", lines: []string{"TLSConnect=verify_ca", "TLSCAFile=" + theirs.file}, want: unknown},
 		{name: "verify_ca refuses the self-signed", server: "self", lines: []string{"TLSConnect=verify_ca", "TLSCAFile=" + ours.file}, want: unknown},
 		{name: "verify_full accepts the right name", server: "right name", lines: []string{"TLSConnect=verify_full", "TLSCAFile=" + ours.file}},
