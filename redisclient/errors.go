@@ -114,6 +114,7 @@ func serverReason(e *resp.ServerError) Reason {
 		return ReasonMaxClients
 	// Redis 5 and older answer AUTH with a plain ERR.
 	case strings.Contains(e.Message, "invalid password"),
+		strings.Contains(e.Message, "no password is set"),
 		strings.Contains(e.Message, "without any password configured"):
 		return ReasonAuth
 	}
@@ -139,13 +140,14 @@ func ioReason(err error) Reason {
 		return ReasonDNS
 	case isTLS(err):
 		return ReasonTLS
+	// Before the network's errors, which it would pass for: both wrap an errno.
+	case errors.As(err, &file):
+		return ReasonConfig
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded),
 		errors.As(err, &netErr) && netErr.Timeout():
 		return ReasonTimeout
 	case errors.As(err, &netErr), errors.Is(err, io.EOF):
 		return ReasonTCP
-	case errors.As(err, &file):
-		return ReasonConfig
 	default:
 		// What is left are replies of another shape than the command's.
 		return ReasonProtocol

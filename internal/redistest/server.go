@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -210,7 +211,8 @@ func (s *Server) roundTrip(args []string) (string, error) {
 		return "", err
 	}
 	out, err := readReply(s.buf)
-	if _, broken := err.(net.Error); broken || err == io.EOF {
+	var refused refusal
+	if err != nil && !errors.As(err, &refused) {
 		s.disconnect()
 	}
 	return out, err
@@ -312,7 +314,9 @@ func (s *Server) launch() error {
 	case <-time.After(patience):
 		return fmt.Errorf("not ready after %v: %s", patience, p.output())
 	}
-	if _, err := s.TryDo("PING"); err != nil {
+	// Any answer will do: a replica may have to refuse.
+	var refused refusal
+	if _, err := s.TryDo("PING"); err != nil && !errors.As(err, &refused) {
 		return fmt.Errorf("ping: %w", err)
 	}
 	return nil

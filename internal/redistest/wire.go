@@ -19,6 +19,11 @@ func encode(args []string) string {
 	return b.String()
 }
 
+// refusal is an error reply.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+
 // readReply reads a RESP2 reply as redis-cli prints it when it writes to a
 // file: an array's members each on a line, null as an empty text.
 func readReply(r *bufio.Reader) (string, error) {
@@ -30,7 +35,7 @@ func readReply(r *bufio.Reader) (string, error) {
 	case '+', ':':
 		return rest, nil
 	case '-':
-		return "", errors.New(rest)
+		return "", refusal(rest)
 	case '$':
 		return readBulk(r, rest)
 	case '*':
@@ -41,7 +46,8 @@ func readReply(r *bufio.Reader) (string, error) {
 		members := make([]string, n)
 		for i := range members {
 			if members[i], err = readReply(r); err != nil {
-				return "", err
+				// No refusal: the rest of the array is left unread.
+				return "", fmt.Errorf("member %d: %v", i, err)
 			}
 		}
 		return strings.Join(members, "\n"), nil
