@@ -253,6 +253,9 @@ func TestRule11TheSystemOptionsAndEmptyOptionsAreAccepted(t *testing.T) {
 	r = a.validate(options("Sessions.A.Urii=x"))
 	require.Contains(t, r.Error, "Plugins.RedisJobs.Sessions.A.Urii")
 	require.Empty(t, a.validate(nil).Error, "no options at all")
+	r = a.validate(options("Sessions.A.PasswordFile=/nosuch/file"))
+	require.Contains(t, r.Error, "Plugins.RedisJobs.Sessions.A.PasswordFile", "an unreadable file is refused at agent start")
+	require.Contains(t, r.Error, "/nosuch/file")
 }
 
 func TestRule12EveryProtocolVersionIsAccepted(t *testing.T) {

@@ -196,7 +196,11 @@ func (s *server) validate(m *message) error {
 	response := comms.ValidateResponse{
 		Common: comms.Common{Id: m.Id, Type: comms.ValidateResponseType},
 	}
-	if _, err := s.decode(m); err != nil {
+	options, err := s.decode(m)
+	if err == nil {
+		err = options.CheckFiles()
+	}
+	if err != nil {
 		response.Error = clip(err.Error())
 	}
 	return s.out.sendJSON(response)
