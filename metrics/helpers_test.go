@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -53,50 +52,40 @@ func (d *scriptDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]re
 // bulk is a text as a bulk string on the wire.
 func bulk(text string) string { return fmt.Sprintf("$%d\r\n%s\r\n", len(text), text) }
 
-// wireDoer is one plain connection to a real server; it counts round trips.
+// wireDoer is one connection to a real server; it counts round trips.
 type wireDoer struct {
-	conn   net.Conn
-	reader *resp.Reader
-	calls  int
+	*redisclient.Conn
+	calls int
 }
 
-func dialWire(t testing.TB, addr string, login ...redisclient.Command) *wireDoer {
+func (d *wireDoer) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	d.calls++
+	return d.Conn.DoAll(ctx, cmds...)
+}
+
+func dialWire(t testing.TB, addr string) *wireDoer {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", addr, 5*time.Second)
+	return dialConfig(t, redisclient.Config{Address: addr})
+}
+
+func dialConfig(t testing.TB, cfg redisclient.Config) *wireDoer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	conn, err := redisclient.Dial(ctx, cfg)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
-	d := &wireDoer{conn: conn, reader: resp.NewReader(conn, resp.Limits{})}
-	if len(login) > 0 {
-		values, err := d.DoAll(context.Background(), login...)
-		require.NoError(t, err)
-		for _, v := range values {
-			require.NoError(t, v.Err())
-		}
-		d.calls = 0
-	}
-	return d
+	return &wireDoer{Conn: conn}
 }
 
-func (d *wireDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
-	d.calls++
-	if err := d.conn.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-		return nil, err
-	}
-	var out []byte
-	for _, cmd := range cmds {
-		out = resp.AppendCommand(out, cmd...)
-	}
-	if _, err := d.conn.Write(out); err != nil {
-		return nil, err
-	}
-	values := make([]resp.Value, len(cmds))
-	for i := range values {
-		var err error
-		if values[i], err = d.reader.ReadReply(); err != nil {
-			return nil, err
-		}
-	}
-	return values, nil
+// dialTarget is a target behind one connection to a real server.
+func dialTarget(t testing.TB, cfg redisclient.Config) (*Target, *wireDoer) {
+	t.Helper()
+	d := dialConfig(t, cfg)
+	target := newTarget(d)
+	target.Name = "tcp://" + cfg.Address
+	target.ConnInfo = func() (redisclient.ConnInfo, bool) { return d.Info(), true }
+	return target, d
 }
 
 func newTarget(d redisclient.Doer) *Target {

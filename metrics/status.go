@@ -3,11 +3,11 @@ package metrics
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"time"
 
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
-	"redisjobs/redisclient/resp"
 )
 
 // statusMetric tells whether a server serves commands, and if not, why.
@@ -81,7 +81,7 @@ func pingProblem(ping *part, sections []*part) error {
 	if err == nil {
 		var text string
 		if text, err = ping.value.Text(); err == nil && text != "PONG" {
-			err = resp.NewServerError([]byte("PING was answered with " + string(clipBytes([]byte(text)))))
+			err = fmt.Errorf("PING was answered with %q", clipBytes([]byte(text)))
 		}
 	}
 	if err == nil || !lasting(err) {

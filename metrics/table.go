@@ -15,6 +15,7 @@ var table = slices.Concat(
 		sessionsMetric,
 		poolMetric,
 	},
+	stormMetrics,
 	testMetrics,
 )
 

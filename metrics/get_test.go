@@ -1,0 +1,368 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+)
+
+func goldenText(t testing.TB, name string) []byte {
+	t.Helper()
+	text, err := os.ReadFile("testdata/golden/" + name + ".info.txt")
+	require.NoError(t, err)
+	return text
+}
+
+// rows returns a list of the document as rows.
+func rows(t testing.TB, list any) []map[string]any {
+	t.Helper()
+	require.IsType(t, []any{}, list)
+	out := []map[string]any{}
+	for _, e := range list.([]any) {
+		out = append(out, e.(map[string]any))
+	}
+	return out
+}
+
+func section(t testing.TB, doc map[string]any, name string) map[string]any {
+	t.Helper()
+	require.IsType(t, map[string]any{}, doc[name], name)
+	return doc[name].(map[string]any)
+}
+
+func TestGetTypesWhatAMasterSays(t *testing.T) {
+	t.Parallel()
+	text, err := getDocument(goldenText(t, "redis7.0.15_master_everything"))
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.EqualValues(t, 1, doc["schema_version"])
+	require.EqualValues(t, 1, doc["up"])
+	require.Equal(t, "", doc["reason"])
+	require.Equal(t, "", doc["error"])
+	require.Equal(t, "tcp://127.0.0.1:6379", doc["target"])
+	require.Equal(t, "master", doc["role"])
+
+	server := section(t, doc, "server")
+	require.Equal(t, "7.0.15", server["redis_version"])
+	require.Equal(t, "00000000", server["redis_git_sha1"])
+	require.Equal(t, "", server["config_file"])
+	require.EqualValues(t, 8, server["uptime_in_seconds"])
+	memory := section(t, doc, "memory")
+	require.EqualValues(t, 1157520, memory["used_memory"])
+	require.InDelta(t, 86.46, memory["used_memory_dataset_perc"], 0)
+	require.NotContains(t, memory, "used_memory_human")
+	require.Equal(t, "ok", section(t, doc, "persistence")["rdb_last_bgsave_status"])
+	require.EqualValues(t, -1, section(t, doc, "persistence")["rdb_current_bgsave_time_sec"])
+	require.InDelta(t, 0.015236, section(t, doc, "cpu")["used_cpu_sys"], 0)
+	require.EqualValues(t, 0, section(t, doc, "cluster")["cluster_enabled"])
+	replication := section(t, doc, "replication")
+	require.Equal(t, strings.Repeat("0", 40), replication["master_replid2"])
+	require.NotContains(t, replication, "slave0")
+	require.Equal(t, []map[string]any{
+		{"ip": "127.0.0.1", "port": 7398.0, "state": "online", "offset": 0.0, "lag": 1.0},
+	}, rows(t, replication["replicas"]))
+
+	require.Equal(t, []map[string]any{
+		{"db": "db0", "index": 0.0, "keys": 2.0, "expires": 0.0, "avg_ttl": 0.0},
+		{"db": "db3", "index": 3.0, "keys": 1.0, "expires": 1.0, "avg_ttl": 999950.0},
+	}, rows(t, doc["keyspace"]))
+	commands := rows(t, doc["commandstats"])
+	require.Len(t, commands, 8)
+	require.Equal(t, map[string]any{
+		"command": "lpush", "calls": 1.0, "usec": 6.0, "usec_per_call": 6.0, "rejected_calls": 0.0, "failed_calls": 1.0,
+	}, commands[1])
+	require.Equal(t, []map[string]any{{"error": "WRONGTYPE", "count": 1.0}}, rows(t, doc["errorstats"]))
+	require.Equal(t, map[string]any{"command": "info", "p50": 0.000081407, "p99": 0.000081407, "p99_9": 0.000081407},
+		rows(t, doc["latencystats"])[0])
+	require.Contains(t, text, `"p50":0.000001003`, "no digit is made up by dividing")
+	require.Empty(t, doc["modules"])
+	require.Equal(t, map[string]any{"maxmemory": 0.0, "maxclients": 10000.0, "maxmemory_policy": "noeviction"}, doc["config"])
+	require.Equal(t, map[string]any{"slowlog": "ERR unknown command", "config": "ERR unknown command"}, doc["unavailable"])
+	require.Equal(t, map[string]any{}, doc["truncated"])
+	require.NotContains(t, doc, "slowlog")
+}
+
+func TestGetOfAReplicaHasItsMasterFields(t *testing.T) {
+	t.Parallel()
+	text, err := getDocument(goldenText(t, "redis7.0.15_replica_default"))
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.Equal(t, "replica", doc["role"])
+	replication := section(t, doc, "replication")
+	require.Equal(t, "slave", replication["role"])
+	require.Equal(t, "up", replication["master_link_status"])
+	require.Equal(t, "127.0.0.1", replication["master_host"])
+	require.EqualValues(t, 7399, replication["master_port"])
+	require.EqualValues(t, 0, replication["master_last_io_seconds_ago"])
+	require.Empty(t, replication["replicas"])
+	require.NotContains(t, doc, "commandstats", "what the server did not say is left out")
+}
+
+func TestGetOfOddServers(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, text, want string }{
+		{"numbers, words and what is no reading",
+			"# Memory\na:1\nb:-0.50\nc:nan\nd:-nan%\ne:inf\nf:N/A\ng:99.9%\nh:007\ni:\nj:1e999\nk:x%\nused_human:1M\n",
+			`"memory":{"a":1,"b":-0.50,"g":99.9,"h":"007","i":"","j":"1e999","k":"x%"}`},
+		{"text that looks like a number stays text",
+			"# Server\nredis_version:7\nredis_build_id:12345\nrun_id:123\ntls_server_cert_serial:99\nos:1\nversion:2\n",
+			`"server":{"os":"1","redis_build_id":"12345","redis_version":"7","run_id":"123","tls_server_cert_serial":"99","version":"2"}`},
+		{"sections are named in lower case with underscores, unknown ones are kept",
+			"# Cpu\nx:1\n# Cluster Info\ny:2\n# search_version\nsearch_version:20808\n",
+			`"cluster_info":{"y":2},"cpu":{"x":1},"search_version":{"search_version":"20808"}`},
+		{"two spellings of one section are one", "# CPU\na:1\nb:1\n# Cpu\nb:2\n", `"cpu":{"a":1,"b":2}`},
+		{"a section with the name of a member of ours gets a prefix", "# Up\na:1\n# Slowlog\nb:1\n# Info_Up\nc:1\n",
+			`"info_info_up":{"c":1},"info_slowlog":{"b":1},"info_up":{"a":1}`},
+		{"keyspace is read by name, and in the order of the numbers",
+			"# Keyspace\ndb10:expires=1,keys=2,subexpiry=3\ndb9:keys=1\ndbx:keys=1\nsequence:0\ndb7:0\ndb1:db=x,index=9,keys=4\n",
+			`"keyspace":[{"db":"db1","index":1,"keys":4},{"db":"db9","index":9,"keys":1},` +
+				`{"db":"db10","index":10,"expires":1,"keys":2,"subexpiry":3}]`},
+		{"a command's name may hold a colon", "# CommandStats\ncmdstat_host::calls=1,usec=2\ncmdstat_x:none\n",
+			`"commandstats":[{"command":"host:","calls":1,"usec":2}]`},
+		{"percentiles of any choice, in seconds", "# Latencystats\nlatency_percentiles_usec_get:p50=1.5,p99.99=2000000,p100=nan\n",
+			`"latencystats":[{"command":"get","p50":0.0000015,"p99_99":2}]`},
+		{"replicas in the order of their numbers, those of very old servers left out",
+			"# Replication\nslave10:ip=b,port=2\nslave2:ip=10,port=1,state=online,x\nslave3:10.0.0.1,6379,online\nreplicas:7\n",
+			`"replication":{"replicas":[{"ip":"10","port":1,"state":"online"},{"ip":"b","port":2}]}`},
+		{"all modules, by name and version", "# Modules\nmodule:name=ReJSON,ver=20000,api=1,usedby=[search]\nmodule:name=search,ver=2\nother:1\n",
+			`"modules":[{"name":"ReJSON","ver":20000},{"name":"search","ver":2}]`},
+		{"KeyDB's word for nothing", "# Memory\navailable_system_memory:unavailable\n", `"memory":{}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := getDocument([]byte(tt.text))
+			require.NoError(t, err)
+			requireUniqueJSON(t, got)
+			require.Contains(t, got, `"target":"tcp://127.0.0.1:6379",`)
+			_, sections, _ := strings.Cut(got, `"target":"tcp://127.0.0.1:6379",`)
+			sections, _, _ = strings.Cut(sections, `,"unavailable"`)
+			require.Equal(t, tt.want, sections)
+		})
+	}
+	for _, name := range []string{"edge_dragonfly_case", "edge_kvrocks_keyspace"} {
+		got, err := getDocument(goldenText(t, name))
+		require.NoError(t, err)
+		requireUniqueJSON(t, got)
+	}
+}
+
+func TestGetBoundsItsListsAndSaysSo(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString("# Keyspace\n")
+	for i := range maxRows + 5 {
+		fmt.Fprintf(&text, "db%d:keys=1\n", i)
+	}
+	text.WriteString("# Commandstats\n")
+	for i := range maxRows + 1 {
+		fmt.Fprintf(&text, "cmdstat_c%d:calls=1\n", i)
+	}
+	text.WriteString("# Errorstats\n")
+	for i := range maxRows {
+		fmt.Fprintf(&text, "errorstat_E%d:count=1\n", i)
+	}
+	got, err := getDocument([]byte(text.String()))
+	require.NoError(t, err)
+	doc := decode(t, got)
+	keyspace := rows(t, doc["keyspace"])
+	require.Len(t, keyspace, maxRows)
+	require.Equal(t, "db999", keyspace[maxRows-1]["db"])
+	require.Len(t, doc["commandstats"], maxRows)
+	require.Len(t, doc["errorstats"], maxRows)
+	require.Equal(t, map[string]any{"keyspace": 5.0, "commandstats": 1.0}, doc["truncated"])
+}
+
+func TestGetReadsSlowlogAndConfig(t *testing.T) {
+	t.Parallel()
+	info := bulk("# Server\r\nredis_mode:standalone\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n")
+	for _, tt := range []struct {
+		name, length, newest, config string
+		slowlog, conf, unavailable   any
+	}{
+		{name: "all of it", length: ":128\r\n", newest: slowlogEntry(":270"),
+			config:  configReply("maxmemory", "100", "maxclients", "50", "maxmemory-policy", "noeviction", "maxmemory-samples", "5"),
+			slowlog: map[string]any{"length": 128.0, "last_id": 270.0}, unavailable: map[string]any{},
+			conf: map[string]any{"maxmemory": 100.0, "maxclients": 50.0, "maxmemory_policy": "noeviction"}},
+		{name: "an empty log has no last id", length: ":0\r\n", newest: "*0\r\n", config: configReply(),
+			slowlog: map[string]any{"length": 0.0}, unavailable: map[string]any{},
+			conf: map[string]any{"maxmemory": 7.0, "maxmemory_policy": "allkeys-lru"}},
+		{name: "only the entries are refused", length: ":3\r\n", newest: "-NOPERM no entries\r\n", config: configReply("maxmemory", "45GiB"),
+			slowlog: map[string]any{"length": 3.0}, unavailable: map[string]any{"slowlog": "NOPERM no entries"},
+			conf: map[string]any{"maxmemory": 7.0, "maxmemory_policy": "allkeys-lru"}},
+		{name: "answers that are none", length: "$-1\r\n", newest: ":1\r\n", config: ":1\r\n",
+			unavailable: map[string]any{"slowlog": "the reply is null", "config": "expected an array, got a reply of kind integer"},
+			conf:        map[string]any{"maxmemory": 7.0, "maxmemory_policy": "allkeys-lru"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := &scriptDoer{replies: map[string]string{
+				"INFO everything": info, "SLOWLOG LEN": tt.length, "SLOWLOG GET 1": tt.newest, "CONFIG GET max*": tt.config,
+			}}
+			got, err := collect(t, getMetric, d)
+			require.NoError(t, err)
+			doc := decode(t, got)
+			require.Equal(t, tt.slowlog, doc["slowlog"])
+			require.Equal(t, tt.conf, doc["config"])
+			require.Equal(t, tt.unavailable, doc["unavailable"])
+			require.Equal(t, 1, d.calls)
+		})
+	}
+}
+
+func TestGetLearnsWhichInfoAnOldServerKnows(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name, everything, all string
+		first                 int
+		form                  string
+	}{
+		{"everything is unknown and empty", "$0\r\n\r\n", bulk("# Server\r\nredis_version:6.0.16\r\n"), 2, "INFO all"},
+		{"everything is an error", "-ERR syntax error\r\n", bulk("# Server\r\nredis_version:6.0.16\r\n"), 2, "INFO all"},
+		{"only INFO is known", bulk("\r\n"), "-ERR wrong number of arguments\r\n", 3, "INFO"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := &scriptDoer{replies: map[string]string{
+					"INFO everything": tt.everything, "INFO all": tt.all, "INFO": bulk("# Server\r\nredis_version:2.4.0\r\n"),
+					"SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n",
+				}}
+				target := newTarget(d)
+				ask := func() int {
+					d.calls, d.sent = 0, nil
+					got, err := collectFrom(t, getMetric, target)
+					require.NoError(t, err)
+					require.EqualValues(t, 1, decode(t, got)["up"])
+					return d.calls
+				}
+				require.Equal(t, tt.first, ask())
+				require.Equal(t, 1, ask(), "remembered")
+				require.Equal(t, tt.form, strings.Join(d.sent[0], " "))
+				time.Sleep(refusalMemory)
+				require.Equal(t, tt.first, ask(), "an hour later the server may be a newer one")
+			})
+		})
+	}
+}
+
+func TestGetOfATargetThatIsDownIsAValidDocument(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name         string
+		doer         *scriptDoer
+		reason, text string
+	}{
+		{"no connection", &scriptDoer{err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("connection refused")}},
+			"tcp", "Cannot query tcp://127.0.0.1:6379: dial: connection refused"},
+		{"the error names the target itself", &scriptDoer{err: fmt.Errorf("dial tcp://127.0.0.1:6379\r\nrefused\x00: %w", context.DeadlineExceeded)},
+			"timeout", "Cannot query: dial tcp://127.0.0.1:6379  refused : context deadline exceeded"},
+		{"INFO is not permitted", &scriptDoer{replies: map[string]string{"INFO everything": "-NOPERM no INFO\r\n"}},
+			"acl", "Cannot query tcp://127.0.0.1:6379: INFO: NOPERM no INFO"},
+		{"not logged in", &scriptDoer{replies: map[string]string{"INFO everything": "-NOAUTH Authentication required.\r\n"}},
+			"auth", "Cannot query tcp://127.0.0.1:6379: INFO: NOAUTH Authentication required."},
+		{"no INFO at all", &scriptDoer{}, "command", "Cannot query tcp://127.0.0.1:6379: INFO: ERR unknown command 'INFO'"},
+		{"INFO is no text", &scriptDoer{replies: map[string]string{"INFO everything": ":1\r\n"}},
+			"protocol", "Cannot query tcp://127.0.0.1:6379: INFO: expected the text of INFO, got a reply of kind integer"},
+		{"INFO is some other text", &scriptDoer{replies: map[string]string{"INFO everything": "+hello\r\n"}},
+			"protocol", "Cannot query tcp://127.0.0.1:6379: the reply to INFO has no sections"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			got, err := collect(t, getMetric, tt.doer)
+			require.NoError(t, err)
+			require.Equal(t, map[string]any{
+				"schema_version": 1.0, "up": 0.0, "reason": tt.reason, "error": tt.text, "target": "tcp://127.0.0.1:6379",
+			}, decode(t, got))
+		})
+	}
+}
+
+func TestAnErrorIsOneLineOf255Characters(t *testing.T) {
+	t.Parallel()
+	line := errorLine("Prod", errors.New(strings.Repeat("ž\n", 500)+"\xff"))
+	require.Len(t, []rune(line), maxErrorLine)
+	require.NotContains(t, line, "\n")
+	require.True(t, strings.HasPrefix(line, "Cannot query Prod: ž ž"))
+	require.True(t, strings.HasSuffix(line, "…"))
+	require.Equal(t, "Cannot query Prod: a?", errorLine("Prod", errors.New("a\xff")))
+}
+
+func TestGetOfARealMasterAndItsReplica(t *testing.T) {
+	t.Parallel()
+	master := redistest.Start(t, redistest.Config{Args: []string{"--slowlog-log-slower-than", "0", "--repl-diskless-sync-delay", "0"}})
+	host, port, err := net.SplitHostPort(master.Addr)
+	require.NoError(t, err)
+	replica := redistest.Start(t, redistest.Config{Args: []string{"--replicaof", host + " " + port}})
+	master.Do(t, "SET", "a", "1")
+	_, err = master.TryDo("LPUSH", "a", "1")
+	require.ErrorContains(t, err, "WRONGTYPE")
+	require.Eventually(t, func() bool {
+		return replica.InfoField(t, "replication", "master_link_status") == "up" &&
+			strings.Contains(master.InfoField(t, "replication", "slave0"), "state=online")
+	}, 20*time.Second, 20*time.Millisecond)
+
+	target, d := dialTarget(t, redisclient.Config{Address: master.Addr})
+	got, err := collectFrom(t, getMetric, target)
+	require.NoError(t, err)
+	require.Equal(t, 1, d.calls, "everything comes in one round trip")
+	doc := decode(t, got)
+	require.Equal(t, "master", doc["role"])
+	require.Equal(t, map[string]any{}, doc["unavailable"])
+	require.EqualValues(t, 10000, section(t, doc, "config")["maxclients"])
+	require.Contains(t, section(t, doc, "slowlog"), "last_id")
+	require.Len(t, rows(t, section(t, doc, "replication")["replicas"]), 1)
+	require.Equal(t, "db0", rows(t, doc["keyspace"])[0]["db"])
+	require.Contains(t, rows(t, doc["errorstats"]), map[string]any{"error": "WRONGTYPE", "count": 1.0})
+	require.NotEmpty(t, doc["commandstats"])
+	require.NotEmpty(t, doc["latencystats"])
+
+	target, d = dialTarget(t, redisclient.Config{Address: replica.Addr})
+	got, err = collectFrom(t, getMetric, target)
+	require.NoError(t, err)
+	require.Equal(t, 1, d.calls)
+	doc = decode(t, got)
+	require.Equal(t, "replica", doc["role"])
+	require.Equal(t, "up", section(t, doc, "replication")["master_link_status"])
+}
+
+func TestARefusedCommandIsSentOnceAnHourAndLeavesTheRest(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{Users: []string{"reader on >pw ~* +ping +info +client|setname"}})
+	target, d := dialTarget(t, redisclient.Config{Address: s.Addr, User: "reader", Password: "pw"})
+	for poll := range 3 {
+		got, err := collectFrom(t, getMetric, target)
+		require.NoError(t, err)
+		doc := decode(t, got)
+		require.EqualValues(t, 1, doc["up"])
+		unavailable := section(t, doc, "unavailable")
+		require.Len(t, unavailable, 2)
+		require.Contains(t, unavailable["slowlog"], "NOPERM")
+		require.Contains(t, unavailable["config"], "NOPERM")
+		require.NotContains(t, doc, "slowlog")
+		require.EqualValues(t, 10000, section(t, doc, "config")["maxclients"], "INFO knows it too")
+		require.Equal(t, "count=3", s.InfoField(t, "errorstats", "errorstat_NOPERM"), "after poll %d", poll+1)
+	}
+	require.Equal(t, 3, d.calls)
+}
+
+func BenchmarkGet(b *testing.B) {
+	text := goldenText(b, "redis7.0.15_master_everything")
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := getDocument(text); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,100 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/pool"
+	"redisjobs/redisclient"
+)
+
+func TestPoolShowsTheFiguresByTarget(t *testing.T) {
+	t.Parallel()
+	at := time.Now().Add(-2 * time.Second)
+	stats := pool.Stats{
+		MaxPerTarget: 2, MaxTotal: 100,
+		Gauges:   pool.Gauges{Idle: 1, InUse: 2, Dialing: 3, Waiting: 4},
+		Counters: pool.Counters{Dials: 9, Reuses: 100, WaitTime: 1500 * time.Millisecond},
+		Targets: []pool.TargetStats{
+			{Name: "Prod", Gauges: pool.Gauges{Idle: 1}, LastDial: 2 * time.Millisecond, LastUsed: at},
+			{Name: "tcp://10.0.0.9:6379", Failing: &pool.Failure{
+				Err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("connection refused")},
+				At:  at, InARow: 3, RetryAt: at.Add(time.Hour),
+			}},
+		},
+	}
+	stats.Closed[pool.ClosedIdle] = 5
+	stats.Closed[pool.ClosedBroken] = 1
+	env := &Env{Version: "1.2.3", Started: at, Pool: func() pool.Stats { return stats }}
+	got, err := poolMetric.Collect(context.Background(), &Request{Env: env})
+	require.NoError(t, err)
+	doc := decode(t, got)
+
+	require.Equal(t, map[string]any{"per_target": 2.0, "total": 100.0}, doc["limits"])
+	for name, want := range map[string]float64{"open": 6, "idle": 1, "in_use": 2, "dialing": 3, "waiting": 4} {
+		require.Equal(t, want, doc[name], name)
+	}
+	counters := section(t, doc, "counters")
+	require.EqualValues(t, 9, counters["dials"])
+	require.EqualValues(t, 1.5, counters["wait_time"])
+	require.EqualValues(t, 6, counters["closed_total"])
+	require.Equal(t, map[string]any{
+		"idle": 5.0, "lifetime": 0.0, "broken": 1.0, "stale": 0.0, "evicted": 0.0, "shutdown": 0.0,
+	}, counters["closed"])
+
+	targets := rows(t, doc["targets"])
+	require.Len(t, targets, 2)
+	require.Equal(t, "Prod", targets[0]["target"])
+	require.EqualValues(t, 1, targets[0]["up"])
+	require.EqualValues(t, 0.002, targets[0]["last_dial"])
+	require.NotContains(t, targets[0], "failing")
+	require.NotContains(t, targets[1], "last_used")
+	require.EqualValues(t, 0, targets[1]["up"])
+	failing := targets[1]["failing"].(map[string]any)
+	require.Equal(t, "Cannot query tcp://10.0.0.9:6379: dial: connection refused", failing["error"])
+	require.Equal(t, "tcp", failing["reason"])
+	require.EqualValues(t, 3, failing["in_a_row"])
+	require.InDelta(t, 3600, failing["retry_in"], 60)
+	require.InDelta(t, float64(at.Unix()), failing["at"], 1)
+
+	process := section(t, doc, "process")
+	require.Equal(t, "1.2.3", process["version"])
+	require.InDelta(t, 2, process["uptime"], 30)
+	require.Greater(t, process["rss"], 1e6)
+	require.Greater(t, process["heap"], 1e4)
+	require.Equal(t, map[string]any{}, doc["truncated"])
+}
+
+func TestPoolListsNoMoreThanAThousandTargets(t *testing.T) {
+	t.Parallel()
+	var stats pool.Stats
+	for i := range maxRows + 7 {
+		stats.Targets = append(stats.Targets, pool.TargetStats{Name: fmt.Sprintf("t%04d", i)})
+	}
+	got, err := poolMetric.Collect(context.Background(), &Request{Env: &Env{Pool: func() pool.Stats { return stats }}})
+	require.NoError(t, err)
+	doc := decode(t, got)
+	require.Len(t, doc["targets"], maxRows)
+	require.Equal(t, map[string]any{"targets": 7.0}, doc["truncated"])
+	require.NotContains(t, section(t, doc, "limits"), "total")
+	require.Less(t, len(got), 1<<20, "an answer stays under the plugin's default limit")
+	require.Equal(t, 1, strings.Count(got, `"t0000"`))
+}
+
+func TestSessionsAreDiscovered(t *testing.T) {
+	t.Parallel()
+	ask := func(sessions ...Session) string {
+		got, err := sessionsMetric.Collect(context.Background(), &Request{Env: &Env{Sessions: sessions}})
+		require.NoError(t, err)
+		return got
+	}
+	require.Equal(t, `[]`, ask())
+	require.Equal(t, `[{"{#SESSION}":"Prod","{#URI}":"tcp://10.0.0.1:6379"},{"{#SESSION}":"Unix","{#URI}":"unix:/run/x"}]`,
+		ask(Session{"Prod", "tcp://10.0.0.1:6379"}, Session{"Unix", "unix:/run/x"}))
+}

@@ -1,0 +1,100 @@
+package metrics
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+)
+
+func slowlogEntry(id string) string {
+	return "*1\r\n*4\r\n" + id + "\r\n:1\r\n:9\r\n*1\r\n$4\r\nPING\r\n"
+}
+
+func TestSlowlogCountSurvivesAResetAndKnowsARestart(t *testing.T) {
+	t.Parallel()
+	d := &scriptDoer{replies: map[string]string{}}
+	target := newTarget(d)
+	for _, step := range []struct{ name, entries, runID, want string }{
+		{"a new server has none", "*0\r\n", "a", "0"},
+		{"ids start at 0", slowlogEntry(":0"), "a", "1"},
+		{"the newest id counts", slowlogEntry(":270"), "a", "271"},
+		{"after a reset the count stays", "*0\r\n", "a", "271"},
+		{"ids go on after a reset", slowlogEntry(":274"), "a", "275"},
+		{"a restarted server has none", "*0\r\n", "b", "0"},
+		{"and counts anew", slowlogEntry(":1"), "b", "2"},
+	} {
+		d.replies["SLOWLOG GET 1"] = step.entries
+		d.replies["INFO server"] = bulk("# Server\r\nredis_mode:standalone\r\nrun_id:" + step.runID + "\r\n")
+		got, err := collectFrom(t, slowlogCountMetric, target)
+		require.NoError(t, err, step.name)
+		require.Equal(t, step.want, got, step.name)
+	}
+	require.Equal(t, 7, d.calls, "one round trip each")
+}
+
+func TestSlowlogCountWithoutInfoIsThatOfTheBuiltInPlugin(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		d := &scriptDoer{replies: map[string]string{
+			"SLOWLOG GET 1": slowlogEntry(":7"), "INFO server": "-NOPERM no INFO\r\n",
+		}}
+		target := newTarget(d)
+		got, err := collectFrom(t, slowlogCountMetric, target)
+		require.NoError(t, err)
+		require.Equal(t, "8", got)
+		d.replies["SLOWLOG GET 1"] = "*0\r\n"
+		got, err = collectFrom(t, slowlogCountMetric, target)
+		require.NoError(t, err)
+		require.Equal(t, "0", got)
+		require.Len(t, d.sent, 3, "the refused INFO is not sent again")
+
+		time.Sleep(refusalMemory)
+		_, err = collectFrom(t, slowlogCountMetric, target)
+		require.NoError(t, err)
+		require.Len(t, d.sent, 5, "but for an hour later")
+	})
+}
+
+func TestSlowlogCountErrors(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, reply, wantErr string }{
+		{"a refusal", "-NOPERM no\r\n", "SLOWLOG GET 1: NOPERM no"},
+		{"no list", ":1\r\n", "SLOWLOG GET 1: expected an array, got a reply of kind integer"},
+		{"a null", "*-1\r\n", "SLOWLOG GET 1: the reply is null"},
+		{"an entry that is no list", "*1\r\n:1\r\n", "SLOWLOG GET 1: expected an array, got a reply of kind integer"},
+		{"an entry with nothing in it", "*1\r\n*0\r\n", "SLOWLOG GET 1: the entry has no id"},
+		{"an id that is no number", "*1\r\n*1\r\n$1\r\n1\r\n", "SLOWLOG GET 1: the entry has no id"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := collect(t, slowlogCountMetric, &scriptDoer{replies: map[string]string{"SLOWLOG GET 1": tt.reply}})
+			require.EqualError(t, err, tt.wantErr)
+		})
+	}
+	_, err := collect(t, slowlogCountMetric, &scriptDoer{err: errors.New("gone")})
+	require.EqualError(t, err, "gone")
+}
+
+func TestSlowlogCountOfARealServerSurvivesReset(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{Args: []string{"--slowlog-log-slower-than", "0"}})
+	target, _ := dialTarget(t, redisclient.Config{Address: s.Addr})
+	s.Do(t, "PING")
+	before, err := collectFrom(t, slowlogCountMetric, target)
+	require.NoError(t, err)
+	require.NotEqual(t, "0", before)
+	s.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "-1")
+	last, err := collectFrom(t, slowlogCountMetric, target)
+	require.NoError(t, err)
+	s.Do(t, "SLOWLOG", "RESET")
+	require.Equal(t, "0", s.Do(t, "SLOWLOG", "LEN"))
+	after, err := collectFrom(t, slowlogCountMetric, target)
+	require.NoError(t, err)
+	require.Equal(t, last, after)
+}

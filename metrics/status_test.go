@@ -1,0 +1,140 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+func TestStatusOfARealServer(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	target, d := dialTarget(t, redisclient.Config{Address: s.Addr})
+	got, err := collectFrom(t, statusMetric, target)
+	require.NoError(t, err)
+	require.Equal(t, 1, d.calls)
+	doc := decode(t, got)
+	times := section(t, doc, "time")
+	require.Positive(t, times["round_trip"])
+	require.Less(t, times["round_trip"], 5.0)
+	require.Positive(t, times["connect"])
+	require.NotContains(t, times, "tls")
+	delete(doc, "time")
+	require.Contains(t, section(t, doc, "server")["version"], ".")
+	delete(section(t, doc, "server"), "version")
+	require.Equal(t, map[string]any{
+		"schema_version": 1.0, "up": 1.0, "reason": "", "error": "", "target": "tcp://" + s.Addr, "address": s.Addr,
+		"role": "master", "server": map[string]any{"flavour": "redis"}, "mode": "standalone", "loading": 0.0,
+		"unavailable": map[string]any{},
+	}, doc)
+}
+
+func TestStatusKnowsTheCertificate(t *testing.T) {
+	t.Parallel()
+	ends := time.Now().Add(36 * time.Hour).Truncate(time.Second)
+	s := redistest.Start(t, redistest.Config{TLS: true, CertNotAfter: ends})
+	target, _ := dialTarget(t, redisclient.Config{Address: s.TLSAddr, TLS: s.ClientTLS()})
+	got, err := collectFrom(t, statusMetric, target)
+	require.NoError(t, err)
+	doc := decode(t, got)
+	tls := section(t, doc, "tls")
+	require.EqualValues(t, ends.Unix(), tls["cert_not_after"])
+	require.InDelta(t, 1.5, tls["cert_days_left"], 0.01)
+	require.Positive(t, section(t, doc, "time")["tls"])
+}
+
+func TestStatusMeansThatCommandsAreServed(t *testing.T) {
+	t.Parallel()
+	server := "# Server\r\nredis_version:7.2.4\r\nredis_mode:standalone\r\n"
+	for _, tt := range []struct {
+		name, ping, info string
+		up               float64
+		reason           string
+	}{
+		{"PONG", "+PONG\r\n", bulk(server), 1, ""},
+		{"loading", "-LOADING Redis is loading the dataset in memory\r\n", bulk(server), 0, "loading"},
+		{"a replica without its master", "-MASTERDOWN Link with MASTER is down\r\n", bulk(server), 0, "masterdown"},
+		{"a script runs", "-BUSY Redis is busy running a script\r\n", "-BUSY Redis is busy running a script\r\n", 0, "busy"},
+		{"not logged in", "-NOAUTH Authentication required.\r\n", "-NOAUTH Authentication required.\r\n", 0, "auth"},
+		{"PING is not permitted, INFO is", "-NOPERM no PING\r\n", bulk(server), 1, ""},
+		{"nothing is permitted", "-NOPERM no PING\r\n", "-NOPERM no INFO\r\n", 0, "acl"},
+		{"INFO is not permitted", "+PONG\r\n", "-NOPERM no INFO\r\n", 1, ""},
+		{"a stranger", "+HELLO\r\n", "-ERR what\r\n", 0, "protocol"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := &scriptDoer{replies: map[string]string{"PING": tt.ping, "INFO server": tt.info}}
+			got, err := collect(t, statusMetric, d)
+			require.NoError(t, err)
+			doc := decode(t, got)
+			require.Equal(t, tt.up, doc["up"])
+			require.Equal(t, tt.reason, doc["reason"])
+			require.Equal(t, tt.up == 0, doc["error"] != "")
+			require.Equal(t, tt.info[0] == '$', doc["server"] != nil, "what the server says of itself is told anyway")
+			require.Contains(t, section(t, doc, "time"), "round_trip")
+			require.Equal(t, 1, d.calls)
+		})
+	}
+	got, err := collect(t, statusMetric, &scriptDoer{err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonDNS, Err: errors.New("no such host")}})
+	require.NoError(t, err)
+	require.Equal(t, `{"schema_version":1,"up":0,"reason":"dns","error":"Cannot query tcp://127.0.0.1:6379: dial: no such host",`+
+		`"target":"tcp://127.0.0.1:6379"}`, got)
+}
+
+func TestStatusTakesTheConnectOffTheRoundTrip(t *testing.T) {
+	t.Parallel()
+	w := jsondoc.New(0)
+	began := time.Now()
+	writeConnection(w, redisclient.ConnInfo{At: began.Add(time.Millisecond), Connect: 2 * time.Second, TLS: time.Second},
+		began, 3500*time.Millisecond)
+	require.Equal(t, `"time":{"connect":2,"tls":1,"round_trip":0.5}`, w.Document())
+
+	w = jsondoc.New(0)
+	writeConnection(w, redisclient.ConnInfo{At: began.Add(-time.Minute), Connect: 2 * time.Second}, began, 3500*time.Millisecond)
+	require.Equal(t, `"time":{"connect":2,"round_trip":3.5}`, w.Document())
+}
+
+func TestServerFlavours(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ text, flavour, version, mode, role string }{
+		{"# Server\nredis_version:7.0.15\nredis_mode:cluster\nexecutable:/usr/bin/redis-server\n# Replication\nrole:slave\n",
+			"redis", "7.0.15", "cluster", "replica"},
+		{"# Server\nredis_version:7.2.4\nserver_name:valkey\nvalkey_version:9.1.2\nserver_mode:standalone\n", "valkey", "9.1.2", "standalone", ""},
+		{"# Server\nredis_version:6.3.4\nredis_mode:standalone\nexecutable:/opt/keydb/bin/keydb-server\n", "keydb", "6.3.4", "standalone", ""},
+		{"# Server\nredis_version:6.3.4\nredis_mode:standalone\nexecutable:\nfeatures:cluster_mget\n# Replication\nrole:active-replica\n",
+			"keydb", "6.3.4", "standalone", "active-replica"},
+		{"# Server\nredis_version:7.4.0\ndragonfly_version:df-v1.38.1\nredis_mode:standalone\n", "dragonfly", "1.38.1", "standalone", ""},
+		{"# Server\nversion:2.17.0\nkvrocks_version:2.17.0\nredis_version:7.0.0\nredis_mode:standalone\n", "kvrocks", "2.17.0", "standalone", ""},
+		{"# Server\ngarnet_version:2.2.0\nserver_name:garnet\nredis_version:7.4.3\n", "garnet", "2.2.0", "", ""},
+		{"# Server\nredis_version:7.0.15\nredis_mode:sentinel\n", "sentinel", "7.0.15", "sentinel", "sentinel"},
+		{"# Server\nos:Plan 9\n", "", "", "", ""},
+	} {
+		x, err := scanInfo([]byte(tt.text), nil, nil)
+		require.NoError(t, err)
+		flavour, version := serverFlavour(&x)
+		require.Equal(t, []string{tt.flavour, tt.version, tt.mode, tt.role},
+			[]string{flavour, version, serverMode(&x), serverRole(&x)}, tt.text)
+	}
+}
+
+// shutDoer is a target that the context ended for.
+type shutDoer struct{}
+
+func (shutDoer) DoAll(context.Context, ...redisclient.Command) ([]resp.Value, error) {
+	return nil, context.DeadlineExceeded
+}
+
+func TestStatusOfATargetThatDoesNotAnswerIsATimeout(t *testing.T) {
+	t.Parallel()
+	got, err := collect(t, statusMetric, shutDoer{})
+	require.NoError(t, err)
+	require.Equal(t, "timeout", decode(t, got)["reason"])
+}

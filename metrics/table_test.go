@@ -1,0 +1,96 @@
+package metrics
+
+import (
+	"regexp"
+	"testing"
+	"unicode"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The agent's SDK refuses a plugin as a whole when one of its metrics breaks
+// one of these rules.
+func TestEveryRowSatisfiesTheAgent(t *testing.T) {
+	t.Parallel()
+	keyRe := regexp.MustCompile(`^[a-z0-9_.]+$`)
+	builtIn := map[string]bool{"redis.info": true, "redis.config": true, "redis.ping": true, "redis.slowlog.count": true}
+	seen := map[string]bool{}
+	for _, m := range All() {
+		require.Regexp(t, keyRe, m.Key)
+		require.False(t, seen[m.Key], "%s occurs twice", m.Key)
+		require.False(t, builtIn[m.Key], "%s is the agent's own", m.Key)
+		seen[m.Key] = true
+		require.NotEmpty(t, m.Description, m.Key)
+		require.True(t, unicode.IsUpper([]rune(m.Description)[0]), m.Key)
+		require.Equal(t, byte('.'), m.Description[len(m.Description)-1], m.Key)
+		require.NotNil(t, m.Collect, m.Key)
+	}
+}
+
+func TestEveryParameterIsDocumented(t *testing.T) {
+	t.Parallel()
+	for _, m := range All() {
+		seen := map[string]bool{}
+		kinds := map[ParamKind]int{}
+		for i, p := range m.Params {
+			require.NotEmpty(t, p.Name, "%s parameter %d", m.Key, i+1)
+			require.NotEmpty(t, p.Description, "%s %s", m.Key, p.Name)
+			require.False(t, seen[p.Name], "%s %s", m.Key, p.Name)
+			require.False(t, p.Required && p.Default != "", "%s %s is required and has a default", m.Key, p.Name)
+			if p.Check != nil && p.Default != "" {
+				require.NoError(t, p.Check(p.Default), "%s %s", m.Key, p.Name)
+			}
+			seen[p.Name] = true
+			if p.Kind != ParamOwn {
+				kinds[p.Kind]++
+				require.Equal(t, 1, kinds[p.Kind], "%s %s", m.Key, p.Name)
+			}
+		}
+	}
+}
+
+func TestTheTableIsStableAndTheCallers(t *testing.T) {
+	t.Parallel()
+	all := All()
+	require.Equal(t, all, All())
+	all[0] = nil
+	require.NotNil(t, All()[0])
+	for _, m := range All() {
+		got, ok := Lookup(m.Key)
+		require.True(t, ok)
+		require.Same(t, m, got)
+	}
+	_, ok := Lookup("redis.info")
+	require.False(t, ok)
+}
+
+func TestParametersKeepTheBuiltInPluginsOrder(t *testing.T) {
+	t.Parallel()
+	names := func(m *Metric) (out []string) {
+		for _, p := range m.Params {
+			out = append(out, p.Name)
+		}
+		return out
+	}
+	require.Equal(t, []string{"ConnString", "Password", "Section", "User"}, names(infoMetric))
+	require.Equal(t, []string{"ConnString", "Password", "Pattern", "User"}, names(configMetric))
+	for _, m := range []*Metric{pingMetric, slowlogCountMetric, getMetric, statusMetric} {
+		require.Equal(t, []string{"ConnString", "Password", "User"}, names(m), m.Key)
+	}
+}
+
+func TestParseArgs(t *testing.T) {
+	t.Parallel()
+	a, err := infoMetric.ParseArgs([]string{"Prod", "pw", "", "reader"})
+	require.NoError(t, err)
+	require.Equal(t, "default", a.Get("Section"))
+	require.Equal(t, "Prod", a.Kind(ParamConn))
+	require.Equal(t, "pw", a.Kind(ParamPassword))
+	require.Equal(t, "reader", a.Kind(ParamUser))
+	require.Panics(t, func() { a.Get("Pattern") })
+
+	_, err = pingMetric.ParseArgs(make([]string, 4))
+	require.EqualError(t, err, "too many parameters: redis.server.ping takes at most 3")
+	_, err = poolMetric.ParseArgs([]string{"x"})
+	require.EqualError(t, err, "too many parameters: redis.pool.get takes at most 0")
+}
