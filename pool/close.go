@@ -11,7 +11,6 @@ import (
 // connections under their users, which ends their conversations, and returns
 // an error that says how many there were. Further calls wait likewise.
 func (p *Pool[K, C]) Close(ctx context.Context) error {
-	p.cancelDial()
 	var idle []*entry[K, C]
 	p.mu.Lock()
 	if !p.closed {
@@ -36,6 +35,7 @@ func (p *Pool[K, C]) Close(ctx context.Context) error {
 		}
 	}
 	p.mu.Unlock()
+	p.cancelDial() // after closed is set: nobody is told that a dial was cancelled
 	for _, e := range idle {
 		p.close(e, ClosedShutdown)
 	}
@@ -47,6 +47,10 @@ func (p *Pool[K, C]) Close(ctx context.Context) error {
 	}
 	var inUse []C
 	p.mu.Lock()
+	if p.open == 0 {
+		p.mu.Unlock()
+		return nil
+	}
 	for e := p.leased.front; e != nil; e = e.next {
 		inUse = append(inUse, e.conn)
 	}

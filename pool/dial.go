@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -20,6 +21,7 @@ func (p *Pool[K, C]) startDialLocked(t *target[K, C], now time.Time) bool {
 		victim.target.Closed[ClosedEvicted]++
 		p.open--
 	}
+	p.unstarveLocked(t) // this was its turn
 	p.open++
 	t.dialing++
 	t.Dials++
@@ -33,9 +35,19 @@ func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C
 	if victim != nil {
 		_ = victim.conn.Close() // before the dial, so that the total limit holds
 	}
-	conn, err := p.callDial(t.key)
-	now := time.Now()
+	var conn C
+	err := errDialExited
+	defer func() { p.dialed(t, generation, began, conn, err) }()
+	conn, err = p.callDial(t.key)
+}
 
+// errDialExited stands when Config.Dial has called runtime.Goexit, as a test's
+// FailNow does.
+var errDialExited = errors.New("the dial ended its goroutine")
+
+// dialed books the end of a dial.
+func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began time.Time, conn C, err error) {
+	now := time.Now()
 	p.mu.Lock()
 	t.dialing--
 	if err != nil {
@@ -70,14 +82,15 @@ func (p *Pool[K, C]) callDial(key K) (conn C, err error) {
 }
 
 // noteFailureLocked records that a dial, or the first use of a fresh
-// connection, failed. Dials that were under way together count as one failure.
+// connection, failed. Dials that were under way together count as one failure,
+// and the backoff begins with the last of them.
 func (p *Pool[K, C]) noteFailureLocked(t *target[K, C], began time.Time, err error, now time.Time) {
 	n := 1
-	if t.failure != nil {
-		if began.Before(t.failure.At) {
-			return
+	if f := t.failure; f != nil {
+		n = f.InARow
+		if !began.Before(f.At) {
+			n++
 		}
-		n = t.failure.InARow + 1
 	}
 	t.failure = &Failure{Err: err, At: now, InARow: n, RetryAt: now.Add(p.backoff(n))}
 }

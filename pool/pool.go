@@ -190,12 +190,18 @@ func (p *Pool[K, C]) acquire(ctx context.Context, key K) (*entry[K, C], error) {
 		}
 		t := p.targetLocked(key)
 		e := p.popIdleLocked(t)
-		if e == nil {
-			return p.waitUnlock(ctx, t)
+		if e != nil {
+			t.Reuses++
+			p.leaseLocked(e)
+			p.mu.Unlock()
+		} else {
+			var err error
+			// A fresh connection is not judged: one that a server ends at once
+			// would be dialed again and again.
+			if e, err = p.waitUnlock(ctx, t); err != nil || !e.proven {
+				return e, err
+			}
 		}
-		t.Reuses++
-		p.leaseLocked(e)
-		p.mu.Unlock()
 		if e.conn.Alive() == nil {
 			return e, nil
 		}
@@ -207,8 +213,16 @@ func (p *Pool[K, C]) acquire(ctx context.Context, key K) (*entry[K, C], error) {
 // that did not return at all.
 func (p *Pool[K, C]) release(e *entry[K, C], err error, returned bool) {
 	broken := !returned || e.conn.Err() != nil
+	reason, refused := ClosedBroken, false
 	if broken {
 		_ = e.conn.Close() // before its place is given back; it is gone either way
+		switch {
+		case err == nil:
+		case !e.proven:
+			refused = p.cfg.Refused(err)
+		case p.cfg.Stale(err):
+			reason = ClosedStale
+		}
 	}
 	now := time.Now()
 	p.mu.Lock()
@@ -221,11 +235,7 @@ func (p *Pool[K, C]) release(e *entry[K, C], err error, returned bool) {
 		p.settleUnlock(e, now)
 		return
 	}
-	reason := ClosedBroken
-	switch {
-	case e.proven && p.cfg.Stale(err):
-		reason = ClosedStale
-	case !e.proven && p.cfg.Refused(err):
+	if refused {
 		t.Refusals++
 		p.noteFailureLocked(t, e.born, err, now)
 	}
@@ -249,6 +259,7 @@ func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now time.Time) {
 		reason = ClosedEvicted
 	case t.waiters.len > 0:
 		t.waiters.pop().deliver(e, nil)
+		p.unstarveLocked(t) // this was its turn
 		p.pumpLocked(t, now, p.cfg.MaxPerTarget)
 	default:
 		p.unleaseLocked(e)

@@ -207,7 +207,8 @@ func (t *target[K, C]) wantsDial(maxPerTarget int) bool {
 // behindLocked reports whether another target has waited for a place longer
 // than the first in t's queue.
 func (p *Pool[K, C]) behindLocked(t *target[K, C]) bool {
-	return len(p.starved) > 0 && (t.waiters.len == 0 || p.starved[0].starving < t.waiters.front.arrival)
+	return len(p.starved) > 0 && p.starved[0] != t &&
+		(t.waiters.len == 0 || p.starved[0].starving < t.waiters.front.arrival)
 }
 
 // failWaitersLocked tells all who wait for t that it cannot be reached.
@@ -229,7 +230,15 @@ func (p *Pool[K, C]) starveLocked(t *target[K, C]) {
 
 // unstarveIdlersLocked takes t off the list when nobody waits for it any more.
 func (p *Pool[K, C]) unstarveIdlersLocked(t *target[K, C]) {
-	if t.starving == 0 || t.wantsDial(p.cfg.MaxPerTarget) {
+	if !t.wantsDial(p.cfg.MaxPerTarget) {
+		p.unstarveLocked(t)
+	}
+}
+
+// unstarveLocked takes t off the list. If it still waits it is to be put back,
+// behind the others.
+func (p *Pool[K, C]) unstarveLocked(t *target[K, C]) {
+	if t.starving == 0 {
 		return
 	}
 	t.starving = 0
