@@ -1,0 +1,80 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/conf"
+	"redisjobs/metrics"
+)
+
+var update = flag.Bool("update", false, "write the generated parts of README.md")
+
+// TestREADME holds the README's tables to the tables of the code.
+func TestREADME(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	want := string(raw)
+	for name, body := range map[string]string{"keys": keyTable(), "options": optionTable()} {
+		part := regexp.MustCompile(`(?s)(<!-- ` + name + `:begin[^\n]*-->\n).*(<!-- ` + name + `:end -->)`)
+		require.Regexp(t, part, want)
+		want = part.ReplaceAllStringFunc(want, func(old string) string {
+			m := part.FindStringSubmatch(old)
+			return m[1] + body + m[2]
+		})
+	}
+	if *update {
+		require.NoError(t, os.WriteFile("README.md", []byte(want), 0o644))
+	}
+	require.Equal(t, want, string(raw), "run: go test . -run TestREADME -update")
+}
+
+func keyTable() string {
+	var b strings.Builder
+	b.WriteString("| key | value |\n|---|---|\n")
+	for _, m := range metrics.All() {
+		if strings.HasPrefix(m.Key, "redis.test.") {
+			continue // only in the build for end-to-end tests
+		}
+		var params []string
+		for _, p := range m.Params {
+			name := p.Name
+			switch {
+			case p.Required:
+				name = "**" + name + "**"
+			case p.Default != "":
+				name += "=" + p.Default
+			}
+			params = append(params, name)
+		}
+		fmt.Fprintf(&b, "| `%s`<br>[%s] | %s |\n", m.Key, strings.Join(params, ", "), cell(m.Description))
+	}
+	return b.String()
+}
+
+func optionTable() string {
+	var b strings.Builder
+	b.WriteString("| `Plugins.RedisJobs.` | default | range | meaning |\n|---|---|---|---|\n")
+	for _, o := range conf.Table() {
+		if strings.HasPrefix(o.Name, "Default.") {
+			continue // as in a session
+		}
+		def := o.DefaultNote
+		if def == "" && o.Default != "" {
+			def = "`" + o.Default + "`"
+		}
+		name := strings.Replace(o.Name, "Sessions.*.", "Sessions.&lt;name&gt;.", 1)
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, cell(def), cell(o.Range), cell(o.Doc))
+	}
+	b.WriteString("| Default.… | | | every field of a session, for all item keys and sessions that do not set it |\n")
+	return b.String()
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
