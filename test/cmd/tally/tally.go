@@ -98,17 +98,27 @@ func (t *tally) take(e event) {
 	}
 }
 
-// test finds or begins the record of a test and tells its parents that they have a subtest.
+// test finds or begins the record of a test.
 func (p *pkg) test(name string) *test {
-	one := p.tests[name]
-	if one == nil {
-		one = &test{}
-		p.tests[name] = one
-		if parent, _, ok := cutLast(name, "/"); ok {
-			p.test(parent).children = true
+	if p.tests[name] == nil {
+		p.tests[name] = &test{}
+	}
+	return p.tests[name]
+}
+
+// parent returns the test that a subtest belongs to, nil for none. What was given to t.Run may itself hold slashes, so
+// the nearest name that is a test counts.
+func (p *pkg) parent(name string) *test {
+	for {
+		i := strings.LastIndexByte(name, '/')
+		if i < 0 {
+			return nil
+		}
+		name = name[:i]
+		if parent := p.tests[name]; parent != nil {
+			return parent
 		}
 	}
-	return one
 }
 
 func (t *tally) takePackage(p *pkg, e event) {
@@ -128,8 +138,9 @@ func (t *tally) closePackage(name string, p *pkg, e event) {
 	for _, testName := range slices.Backward(slices.Sorted(maps.Keys(p.tests))) {
 		one := p.tests[testName]
 		failedHere := one.result == "fail" || one.result == ""
-		if parent, _, ok := cutLast(testName, "/"); ok && (failedHere || one.failed) {
-			p.tests[parent].failed = true
+		if parent := p.parent(testName); parent != nil {
+			parent.children = true
+			parent.failed = parent.failed || failedHere || one.failed
 		}
 		if failedHere {
 			t.show(name, testName, one)
@@ -192,11 +203,4 @@ func reason(output string) string {
 		}
 	}
 	return strings.Join(lines, " ")
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	if i := strings.LastIndex(s, sep); i >= 0 {
-		return s[:i], s[i+len(sep):], true
-	}
-	return s, "", false
 }

@@ -34,6 +34,18 @@ func TestTally(t *testing.T) {
 			shows: []string{"ok   p 1.5s: 3 passed"}, hidden: []string{"noise"},
 		},
 		{
+			name: "a slash in a subtest's name makes no test of its own",
+			in: []string{
+				`{"Action":"run","Package":"p","Test":"TestA"}`,
+				`{"Action":"run","Package":"p","Test":"TestA/tcp://host/2"}`,
+				`{"Action":"pass","Package":"p","Test":"TestA/tcp://host/2"}`,
+				`{"Action":"fail","Package":"p","Test":"TestA/unix:/run"}`,
+				`{"Action":"fail","Package":"p","Test":"TestA"}`,
+				`{"Action":"fail","Package":"p"}`,
+			},
+			last: "1 passed, 1 failed, 0 skipped",
+		},
+		{
 			name: "a failed subtest fails its parent once and its output is shown",
 			in: []string{
 				`{"Action":"run","Package":"p","Test":"TestA/x"}`,
