@@ -44,6 +44,9 @@ type world struct {
 	calls []*call
 	auto  map[string]error // targets whose dials end at once, and how
 	deaf  bool             // dials do not heed their context
+	// places are the sockets and dials of this moment, in all and by target.
+	places   int
+	placesOf map[string]int
 	// forced: connections may be closed under their users.
 	forced  bool
 	step    int
@@ -68,7 +71,7 @@ func story(t *testing.T, cfg config, tell func(w *world)) {
 }
 
 func newWorld(t testing.TB, cfg config) *world {
-	w := &world{t: t, over: make(chan struct{}), auto: map[string]error{}, overtaken: map[string]int{}}
+	w := &world{t: t, over: make(chan struct{}), auto: map[string]error{}, overtaken: map[string]int{}, placesOf: map[string]int{}}
 	cfg.Dial = w.dial
 	cfg.Name = func(key string) string { return key }
 	if cfg.Stale == nil {
@@ -158,6 +161,7 @@ func (s *sock) Close() error {
 	}
 	if !s.closed {
 		s.closed = true
+		s.w.placeLocked(s.key, -1)
 		close(s.gone)
 	}
 	if s.err == nil {
@@ -206,7 +210,7 @@ func (w *world) dial(ctx context.Context, key string) (*sock, error) {
 	d := &dial{w: w, key: key, began: time.Now(), answer: make(chan answer, 1)}
 	w.mu.Lock()
 	w.dials = append(w.dials, d)
-	w.checkLimitsLocked()
+	w.placeLocked(key, 1)
 	deaf := w.deaf
 	err, auto := w.auto[key]
 	w.mu.Unlock()
@@ -227,6 +231,9 @@ func (w *world) dial(ctx context.Context, key string) (*sock, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d.ended = true
+	if a != (answer{}) {
+		w.placeLocked(key, -1)
+	}
 	switch {
 	case a.panic != nil:
 		panic(a.panic)
@@ -515,9 +522,17 @@ func (w *world) proven(key string, n int) []*sock {
 	return socks
 }
 
+// looked tells the race detector that what the story has read at rest, without
+// the lock, it read before whatever comes now.
+func (w *world) looked() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+}
+
 // advance lets time pass.
 func (w *world) advance(d time.Duration) {
 	w.t.Helper()
+	w.looked()
 	time.Sleep(d)
 	w.check()
 }
@@ -597,16 +612,16 @@ func (w *world) talliesLocked() (all tally, by map[string]*tally) {
 	return all, by
 }
 
-// checkLimitsLocked counts places as the outside sees them: sockets and dials.
-func (w *world) checkLimitsLocked() {
-	all, by := w.talliesLocked()
-	if w.cfg.MaxTotal > 0 && all.Open() > w.cfg.MaxTotal {
-		w.notef("%d connections in all, limit %d", all.Open(), w.cfg.MaxTotal)
+// placeLocked counts a place, a socket or a dial, as the outside sees it, and
+// checks the limits. They are checked when it happens and not only at rest.
+func (w *world) placeLocked(key string, n int) {
+	w.places += n
+	w.placesOf[key] += n
+	if w.cfg.MaxTotal > 0 && w.places > w.cfg.MaxTotal {
+		w.notef("%d connections in all, limit %d", w.places, w.cfg.MaxTotal)
 	}
-	for key, n := range by {
-		if n.Open() > w.cfg.MaxPerTarget {
-			w.notef("%d connections to %s, limit %d", n.Open(), key, w.cfg.MaxPerTarget)
-		}
+	if w.placesOf[key] > w.cfg.MaxPerTarget {
+		w.notef("%d connections to %s, limit %d", w.placesOf[key], key, w.cfg.MaxPerTarget)
 	}
 }
 
@@ -614,11 +629,11 @@ func (w *world) checkLimitsLocked() {
 // world. It is part of every other word.
 func (w *world) check() {
 	w.t.Helper()
+	w.looked()
 	synctest.Wait()
 	st := w.pool.Stats()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.checkLimitsLocked()
 	w.checkFiguresLocked(st)
 	w.checkWaitersLocked(st)
 	w.step++
@@ -634,6 +649,9 @@ func (w *world) checkFiguresLocked(st pool.Stats) {
 	if int(st.Dials) != all.dials || int(st.DialErrors) != all.dialErrors || int(st.ClosedTotal()) != all.closed {
 		w.notef("the pool says %d dials, %d failed, %d closed, the world %d, %d, %d",
 			st.Dials, st.DialErrors, st.ClosedTotal(), all.dials, all.dialErrors, all.closed)
+	}
+	if w.places != all.Open() {
+		w.notef("%d places counted, %d found", w.places, all.Open())
 	}
 	if all.made != all.closed+all.Idle+all.InUse {
 		w.notef("%d connections made, %d closed, %d idle, %d in use", all.made, all.closed, all.Idle, all.InUse)
