@@ -26,7 +26,7 @@ type statsList struct {
 func writeStats(w *jsondoc.Writer, x *infoText, lines []infoLine, cut *truncations, s statsList) {
 	w.BeginArray()
 	for _, l := range lines[:cut.limit(s.list, len(lines))] {
-		name, value := statsRow(x.text[l.start:l.valEnd])
+		name, value := statsRow(x.text, l)
 		var buf [16]infoPair
 		pairs := infoPairs(value, buf[:0])
 		if pairs == nil {
@@ -43,15 +43,16 @@ func writeStats(w *jsondoc.Writer, x *infoText, lines []infoLine, cut *truncatio
 	w.EndArray()
 }
 
-// statsRow takes a line apart at the last colon before its first figure: a
-// client may have sent a command called "host:".
-func statsRow(line []byte) (name, value []byte) {
-	head := line
-	if i := bytes.IndexByte(line, '='); i >= 0 {
-		head = line[:i]
+// statsRow takes a line apart at the last colon before the value's first
+// figure: a client may have sent a command called "host:".
+func statsRow(text []byte, l infoLine) (name, value []byte) {
+	value = l.value(text)
+	if i := bytes.IndexByte(value, '='); i >= 0 {
+		if colon := bytes.LastIndexByte(value[:i], ':'); colon >= 0 {
+			return text[l.start : int(l.val)+colon], value[colon+1:]
+		}
 	}
-	colon := bytes.LastIndexByte(head, ':')
-	return line[:colon], line[colon+1:]
+	return l.key(text), value
 }
 
 // writePairs writes the parts of a value as members of an object, sorted; of

@@ -3,6 +3,7 @@ package metrics
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -86,6 +87,21 @@ func TestInfoLinesMayHaveAnyLength(t *testing.T) {
 	got, err := infoJSON([]byte("# A\nx:"+long+"\n"), "a")
 	require.NoError(t, err)
 	require.Equal(t, `{"A":{"x":"`+long+`"}}`, got)
+}
+
+func TestOfManyEqualFieldsTheLastCounts(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	text.WriteString("# A\n")
+	for i := range 100 {
+		fmt.Fprintf(&text, "x:%d\na%d:1\nx_long_name:%d\n", i, i, i)
+	}
+	got, err := infoJSON([]byte(text.String()), "a")
+	require.NoError(t, err)
+	require.Contains(t, got, `"x":"99","x_long_name":"99"`)
+	got, err = getDocument([]byte(text.String()))
+	require.NoError(t, err)
+	require.Contains(t, got, `"x":99,"x_long_name":99`)
 }
 
 func TestInfoAsksForTheSectionInLowerCase(t *testing.T) {
