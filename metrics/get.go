@@ -35,7 +35,7 @@ import (
 //	errorstats          [{"error":"NOPERM","count":1}]
 //	latencystats        [{"command":"get","p50":0.000001003,"p99_9":…}], seconds
 //	modules             [{"name":"search","ver":20000}]
-//	replication.replicas [{"ip":"10.0.0.2","port":6379,"state":"online","offset":145,"lag":1}]
+//	replication.replicas [{"ip":"10.0.0.2","port":6379,"state":"online","offset":145,"lag":1,"lag_bytes":0}]
 //
 // In addition slowlog {"length":…,"last_id":…} (no last_id while the log is
 // empty), config {"maxmemory":…,"maxclients":…,"maxmemory_policy":"…"} (from

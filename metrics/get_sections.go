@@ -3,6 +3,7 @@ package metrics
 import (
 	"bytes"
 	"slices"
+	"strconv"
 	"strings"
 
 	"redisjobs/metrics/jsondoc"
@@ -57,7 +58,7 @@ func writeSection(w *jsondoc.Writer, x *infoText, section string, lines []infoLi
 			writeField(w, key, l.value(x.text))
 		}
 		if section == "replication" {
-			writeReplicas(w, x, replicas, cut)
+			writeReplicas(w, x, lines, replicas, cut)
 		}
 		w.EndObject()
 	}
@@ -130,23 +131,47 @@ func isTextField(key []byte) bool {
 //
 //	slave0:ip=127.0.0.1,port=7398,state=online,offset=145,lag=1
 //
-// A row that has no such pairs, as servers before 2.8 print it, is left out.
-func writeReplicas(w *jsondoc.Writer, x *infoText, lines []infoLine, cut *truncations) {
-	slices.SortStableFunc(lines, func(a, b infoLine) int {
+// offset counts from the beginning of the data set's history, so that it says
+// nothing alone: lag_bytes is what the replica has not confirmed of this
+// server's own offset. A row that has no such pairs, as servers before 2.8
+// print it, is left out.
+func writeReplicas(w *jsondoc.Writer, x *infoText, section, replicas []infoLine, cut *truncations) {
+	own, known := int64(0), false
+	for _, l := range section {
+		if string(l.key(x.text)) == "master_repl_offset" {
+			own, known = replOffset(l.value(x.text))
+		}
+	}
+	slices.SortStableFunc(replicas, func(a, b infoLine) int {
 		return compareDigits(a.key(x.text)[5:], b.key(x.text)[5:])
 	})
 	w.Key("replicas").BeginArray()
-	for _, l := range lines[:cut.limit("replicas", len(lines))] {
+	for _, l := range replicas[:cut.limit("replicas", len(replicas))] {
 		var buf [16]infoPair
 		pairs := infoPairs(l.value(x.text), buf[:0])
 		if pairs == nil {
 			continue
 		}
 		w.BeginObject()
-		writePairs(w, pairs, "", writeField)
+		writePairs(w, pairs, "lag_bytes", writeField)
+		theirs, confirmed := int64(0), false
+		for _, p := range pairs {
+			if string(p.key) == "offset" {
+				theirs, confirmed = replOffset(p.value)
+			}
+		}
+		if known && confirmed && theirs <= own {
+			w.Key("lag_bytes").Int(own - theirs)
+		}
 		w.EndObject()
 	}
 	w.EndArray()
+}
+
+// replOffset reads an offset of the replication stream; -1 stands for none.
+func replOffset(text []byte) (int64, bool) {
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	return n, err == nil && n >= 0
 }
 
 // compareDigits compares two runs of digits of any length as numbers.

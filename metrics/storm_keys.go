@@ -153,8 +153,9 @@ func collectStormJobs(ctx context.Context, r *Request) (string, error) {
 
 // writeStormJob writes the members of one job: job, key, status and
 // status_text (left out when the status is not known), raw_status as the
-// record has it, age in seconds, the record's other fields as far as it has
-// them, and why what could not be read is unavailable.
+// record has it, age and success_age in seconds by the server's clock, the
+// record's other fields as far as it has them, and why what could not be read
+// is unavailable.
 func writeStormJob(w *jsondoc.Writer, job *storm.Job) {
 	w.Key("job").String(job.Name)
 	w.Key("key").String(job.Key)
@@ -167,6 +168,9 @@ func writeStormJob(w *jsondoc.Writer, job *storm.Job) {
 	}
 	if job.HasAge {
 		w.Key("age").Float(job.Age)
+	}
+	if job.HasSuccessAge {
+		w.Key("success_age").Float(job.SuccessAge)
 	}
 	for _, f := range job.Fields {
 		switch {

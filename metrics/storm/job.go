@@ -57,6 +57,10 @@ type Job struct {
 	// false when there was none.
 	Age    float64
 	HasAge bool
+	// SuccessAge is the seconds since the job's last success, never negative;
+	// HasSuccessAge is false when the record names none.
+	SuccessAge    float64
+	HasSuccessAge bool
 	// Record is what the record says; its updated_at may be the heartbeat of
 	// the sorted set. What could not be read of the job is in Unavailable.
 	Record
@@ -93,12 +97,19 @@ type clock struct {
 	statusMap  map[string]int
 }
 
-// judge sets the job's status and age from its record.
+// since is how long ago a moment was: to a microsecond, as TIME has it, and
+// not less than 0, because a writer's clock may be ahead.
+func (c clock) since(moment float64) float64 {
+	return max(0, math.Round((c.now-moment)*1e6)/1e6)
+}
+
+// judge sets the job's status and ages from its record.
 func (j *Job) judge(c clock) {
 	if signed, ok := j.lastSign(); ok {
-		// To a microsecond, as TIME has it; a writer's clock may be ahead.
-		j.Age = max(0, math.Round((c.now-signed)*1e6)/1e6)
-		j.HasAge = true
+		j.Age, j.HasAge = c.since(signed), true
+	}
+	if succeeded, ok := j.Number("last_success_at"); ok {
+		j.SuccessAge, j.HasSuccessAge = c.since(succeeded), true
 	}
 	raw, ok := j.Text("status")
 	if !ok {

@@ -10,6 +10,31 @@ import (
 // now is the server's time in these tests.
 const now = 1_795_000_000
 
+func TestSuccessAge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		record []string
+		known  bool
+		age    float64
+	}{
+		{"by the server's clock", []string{"status", "FAILED", "last_success_at", "1794913600.5"}, true, 86399.5},
+		{"of a writer whose clock is ahead", []string{"status", "DONE", "last_success_at", "1795000007"}, true, 0},
+		{"without a success it is unknown", []string{"status", "DONE", "finished_at", "1794999000"}, false, 0},
+		{"of a record without a status", []string{"last_success_at", "1794999999"}, true, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			r, err := parseHash(pairs(tt.record...))
+			require.NoError(t, err)
+			j := Job{Record: r}
+			j.judge(clock{now: now})
+			require.Equal(t, tt.known, j.HasSuccessAge)
+			require.Equal(t, tt.age, j.SuccessAge)
+		})
+	}
+}
+
 func TestJudge(t *testing.T) {
 	t.Parallel()
 	const unknown = -1
