@@ -165,7 +165,9 @@ func (c *Conn) converse(ctx context.Context, cmds []Command) ([]resp.Value, erro
 		switch silent := c.reader.Received() == before; {
 		case errors.As(err, &refused):
 			err = c.fail(refused)
-		case write.err != nil:
+		// Of two ends of one connection the first is told, but any other word
+		// says more: a TLS alert, or what is no Redis.
+		case write.err != nil && ReasonOf(err) == ReasonTCP:
 			err = c.broken(ctx, "write", write.err, silent)
 		default:
 			err = c.broken(ctx, "read", err, silent)
@@ -306,9 +308,6 @@ func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) er
 	case errors.Is(err, syscall.ETIMEDOUT):
 		// The kernel's word for a peer that no longer acknowledges anything.
 		e.Reason = ReasonTCP
-	case silent && errors.Is(err, io.ErrUnexpectedEOF):
-		// The end of a TLS connection without close_notify.
-		e.Reason, e.Err = ReasonTCP, explainEnd(io.EOF)
 	case errors.As(err, &protocol) && c.opening != nil:
 		e.Err = redactProtocol(protocol)
 	}

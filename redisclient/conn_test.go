@@ -530,6 +530,9 @@ func TestLookingWhetherAConnectionIsAliveAllocatesNothing(t *testing.T) {
 }
 
 func TestAPingAllocatesLittle(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
 	s := redistest.Start(t, redistest.Config{})
 	c := dial(t, Config{Address: s.Addr})
 	ctx := soon(t)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"time"
 
 	"redisjobs/redisclient/resp"
@@ -69,15 +70,21 @@ func handshakeError(err error) error {
 }
 
 // withoutRoute takes from a network error what varies from try to try, such as
-// our own port, and keeps the address that was dialed.
+// our own port, and what Error.Op says already, and keeps the address that was
+// dialed.
 func withoutRoute(err error) error {
-	var op *net.OpError
+	var (
+		op   *net.OpError
+		call *os.SyscallError
+	)
 	if !errors.As(err, &op) {
 		return err
 	}
 	switch {
 	case op.Op == "dial" && op.Addr != nil:
 		return fmt.Errorf("%s: %w", op.Addr, op.Err)
+	case op.Op != "dial" && errors.As(op.Err, &call):
+		return call.Err
 	case op.Op == "dial", op.Op == "read", op.Op == "write":
 		return op.Err
 	default:
