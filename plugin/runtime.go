@@ -28,11 +28,12 @@ type runtime struct {
 	targets map[*conf.Target]*target
 }
 
-// target is what the process knows of one server beyond its connections. It
-// runs the commands of a check on one of them.
+// target is what the process knows of one server beyond its connections, and
+// how checks reach it.
 type target struct {
 	rt     *runtime
 	conf   *conf.Target
+	batch  batcher
 	public metrics.Target
 
 	mu      sync.Mutex
@@ -91,8 +92,9 @@ func (rt *runtime) target(t *conf.Target) *target {
 		clear(rt.targets)
 	}
 	made := &target{rt: rt, conf: t}
+	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections}
 	made.public = metrics.Target{
-		Doer:          made,
+		Doer:          &made.batch,
 		Name:          t.String(),
 		UnmaskSecrets: rt.options.UnmaskSecrets,
 		Memory:        &metrics.Memory{},
@@ -144,9 +146,8 @@ func (t *target) connInfo() (redisclient.ConnInfo, bool) {
 	return t.info, t.hasInfo
 }
 
-// DoAll implements redisclient.Doer over the pool: one checkout, one round
-// trip.
-func (t *target) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+// converse holds one conversation over the pool: one checkout, one round trip.
+func (t *target) converse(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
 	var values []resp.Value
 	err := t.rt.pool.Do(ctx, t.conf, func(ctx context.Context, c *redisclient.Conn) error {
 		var err error
