@@ -56,7 +56,7 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 		MaxTotal:     options.MaxConnectionsTotal,
 		IdleTimeout:  options.KeepAlive,
 		MaxLifetime:  options.MaxLifetime,
-		DialTimeout:  options.Timeout,
+		DialTimeout:  rt.dialLimit(),
 	})
 	if err != nil {
 		return nil, err
@@ -71,6 +71,10 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 	}
 	return rt, nil
 }
+
+// dialLimit is shorter than the time of a check, so that the check that began
+// the dial hears why it failed, and not only that it took too long.
+func (rt *runtime) dialLimit() time.Duration { return rt.allowed(0) * 9 / 10 }
 
 // close ends the connections of a configuration that was replaced.
 func (rt *runtime) close(grace time.Duration) {
