@@ -1,0 +1,252 @@
+package templates
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.zabbix.com/sdk/plugin/comms"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/plugin"
+)
+
+var record = flag.Bool("record", false, "write testdata/*.json anew from real servers")
+
+// TestRecord writes the answers that the contract is tested against: those of
+// real servers in every state that the templates tell apart.
+func TestRecord(t *testing.T) {
+	if !*record {
+		t.Skip("the recorded answers are kept; -record writes them anew")
+	}
+	r := recorder{t}
+	master := redistest.Start(t, redistest.Config{Args: []string{
+		"--appendonly", "yes", "--maxmemory", "256mb", "--slowlog-log-slower-than", "1",
+		"--latency-tracking-info-percentiles", "50 99 99.9",
+	}})
+	replica := redistest.Start(t, redistest.Config{Args: []string{"--replicaof", replicaOf(master.Addr)}})
+	for i := range 200 {
+		master.Do(t, "SET", fmt.Sprint("key", i), strings.Repeat("x", 100))
+	}
+	master.Do(t, "SET", "session", "x", "EX", "900")
+	master.Do(t, "GET", "session")
+	master.Do(t, "GET", "nothing")
+	_, err := master.TryDo("LPUSH", "session", "x")
+	require.Error(t, err)
+	master.Do(t, "SELECT", "3")
+	master.Do(t, "HSET", "it's", "a", "1")
+	master.Do(t, "HGETALL", "it's")
+	master.Do(t, "SELECT", "0")
+	r.until(func() bool { return replica.InfoField(t, "replication", "master_link_status") == "up" })
+	master.Do(t, "WAIT", "1", "5000")
+	r.until(func() bool { return strings.Contains(master.InfoField(t, "replication", "slave0"), "online") })
+	r.until(func() bool { return !strings.HasSuffix(master.InfoField(t, "replication", "slave0"), "offset=0,lag=0") })
+	r.document("redis_get_master", "redis.get", master.Addr)
+	r.document("redis_status_master", "redis.status", master.Addr)
+	r.document("redis_get_replica", "redis.get", replica.Addr)
+	r.document("redis_status_replica", "redis.status", replica.Addr)
+	master.Stop(t)
+	r.until(func() bool { return replica.InfoField(t, "replication", "master_link_status") == "down" })
+	r.document("redis_get_link_down", "redis.get", replica.Addr)
+	r.document("redis_get_down", "redis.get", master.Addr)
+	r.document("redis_status_down", "redis.status", master.Addr)
+	r.document("storm_jobs_down", "storm.jobs.get", master.Addr)
+
+	guarded := redistest.Start(t, redistest.Config{
+		Password: "secret", Users: []string{"reader on >reader ~* -@all +@connection +info"},
+	})
+	r.document("redis_get_auth", "redis.get", guarded.Addr)
+	r.document("redis_status_auth", "redis.status", guarded.Addr)
+	r.document("redis_get_acl", "redis.get", guarded.Addr, "reader", "reader")
+
+	plain := redistest.Start(t, redistest.Config{TLS: true})
+	r.document("redis_get_empty", "redis.get", plain.Addr)
+	conf := r.config("Sessions.Secure.Uri=rediss://"+plain.TLSAddr, "Sessions.Secure.TLSCAFile="+plain.CAFile)
+	r.configured("redis_status_tls", "redis.status[Secure]", conf)
+	r.configured("sessions", "redis.sessions.discovery", r.config(
+		"Sessions.Prod.Uri=tcp://redis.example.com:6379", "Sessions.Jobs.Uri=rediss://jobs.example.com:6380/2"))
+	r.document("storm_jobs_empty", "storm.jobs.get", plain.Addr)
+	node := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
+	r.document("redis_get_cluster", "redis.get", node.Addr)
+	sentinel := r.sentinel()
+	r.document("redis_get_sentinel", "redis.get", sentinel)
+	r.document("redis_status_sentinel", "redis.status", sentinel)
+
+	jobs := redistest.Start(t, redistest.Config{})
+	r.jobs(jobs)
+	r.document("storm_jobs", "storm.jobs.get", jobs.Addr)
+	for i := range 1003 {
+		jobs.Do(t, "SADD", "storm:jobs", fmt.Sprintf("extra%04d", i))
+	}
+	r.document("storm_jobs_truncated", "storm.jobs.get", jobs.Addr)
+	jobs.Do(t, "DEL", "storm:jobs")
+	for i := range 3000 {
+		jobs.Do(t, "SET", fmt.Sprint("other", i), "x")
+	}
+	r.configured("storm_jobs_partial", "storm.jobs.get[tcp://"+jobs.Addr+"]", r.config("Storm.ScanBudget=1"))
+
+	r.write("redis_pool_idle", r.ask("redis.pool.get"))
+	gone := "tcp://" + master.Addr
+	r.write("redis_pool", r.ask("redis.get tcp://"+jobs.Addr, "redis.status tcp://"+jobs.Addr,
+		"redis.get tcp://"+replica.Addr, "redis.get "+gone, "redis.status "+gone, "redis.pool.get"))
+}
+
+type recorder struct{ t *testing.T }
+
+func replicaOf(addr string) string {
+	host, port, _ := net.SplitHostPort(addr)
+	return host + " " + port
+}
+
+// sentinel starts one and returns its address. It never says in its log that
+// it is ready, which is what redistest waits for.
+func (r recorder) sentinel() string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(r.t, err)
+	addr := l.Addr().String()
+	require.NoError(r.t, l.Close())
+	_, port, _ := net.SplitHostPort(addr)
+	conf := filepath.Join(r.t.TempDir(), "sentinel.conf")
+	require.NoError(r.t, os.WriteFile(conf, []byte("port "+port+"\nbind 127.0.0.1\n"), 0o600))
+	cmd := exec.Command("redis-server", conf, "--sentinel", "--logfile", "/dev/null")
+	require.NoError(r.t, cmd.Start())
+	r.t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	r.until(func() bool {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err == nil
+	})
+	return addr
+}
+
+func (r recorder) until(done func() bool) {
+	r.t.Helper()
+	require.Eventually(r.t, done, 20*time.Second, 50*time.Millisecond)
+}
+
+// jobs writes records in every status and layout.
+func (r recorder) jobs(s *redistest.Server) {
+	sec, _, _ := strings.Cut(s.Do(r.t, "TIME"), "\n")
+	now, err := strconv.ParseInt(sec, 10, 64)
+	require.NoError(r.t, err)
+	at := func(ago int64) string { return strconv.FormatInt(now-ago, 10) }
+	hash := func(job string, fields ...string) {
+		s.Do(r.t, "SADD", "storm:jobs", job)
+		s.Do(r.t, append([]string{"HSET", "storm:job:" + job}, fields...)...)
+	}
+	hash("wordcount", "status", "ACTIVE", "type", "topology", "updated_at", at(10), "started_at", at(86400),
+		"processed", "123456789", "failed", "17", "emitted", "130000000", "lag", "42", "interval", "30",
+		"expected", "ACTIVE", "host", "worker-1", "version", "2.8.8", "message", "")
+	hash("paused", "status", "INACTIVE", "type", "topology", "updated_at", at(20), "expected", "ACTIVE")
+	hash("moving", "status", "REBALANCING", "type", "topology", "updated_at", at(5))
+	hash("killed", "status", "KILLED", "updated_at", at(4000))
+	hash("stale", "status", "RUNNING", "updated_at", at(4000), "lag", "abc")
+	hash("waiting", "status", "QUEUED", "updated_at", at(1))
+	hash("odd", "status", "HM", "updated_at", at(1))
+	hash(`it's "quoted"\`, "status", "ACTIVE", "updated_at", at(3), "processed", "7")
+	s.Do(r.t, "SADD", "storm:jobs", "backup", "report", "gone", "broken")
+	s.Do(r.t, "SET", "storm:job:backup", fmt.Sprintf(
+		`{"status":"FAILED","type":"batch","started_at":%s,"finished_at":%s,"last_success_at":%s,"duration_ms":61500,"progress":73.5,"error":"disk full"}`,
+		at(200), at(139), at(90000)))
+	s.Do(r.t, "SET", "storm:job:report", fmt.Sprintf(`{"status":"DONE","finished_at":%s,"last_success_at":%s}`, at(60), at(60)))
+	s.Do(r.t, "SET", "storm:job:broken", "\x80\x04\x95")
+}
+
+// config writes a configuration file and returns its path.
+func (r recorder) config(lines ...string) string {
+	path := filepath.Join(r.t.TempDir(), "redisjobs.conf")
+	var text strings.Builder
+	for _, l := range lines {
+		text.WriteString("Plugins.RedisJobs." + l + "\n")
+	}
+	require.NoError(r.t, os.WriteFile(path, []byte(text.String()), 0o600))
+	return path
+}
+
+func (r recorder) document(name, key, addr string, more ...string) {
+	r.t.Helper()
+	r.configured(name, key+"["+strings.Join(append([]string{"tcp://" + addr}, more...), ",")+"]", "")
+}
+
+func (r recorder) configured(name, key, conf string) {
+	r.t.Helper()
+	value, err := plugin.Check(key, conf, "1.0.0")
+	require.NoError(r.t, err)
+	r.write(name, value)
+}
+
+// ask sends requests, a key and its parameters each, to one plugin in turn,
+// and returns the last answer.
+func (r recorder) ask(requests ...string) string {
+	ours, theirs := net.Pipe()
+	ended := make(chan int, 1)
+	go func() { ended <- plugin.Server{Version: "1.0.0"}.Serve(theirs) }()
+	defer func() {
+		_ = ours.Close()
+		<-ended
+	}()
+	send := func(message any) { require.NoError(r.t, comms.Write(ours, message)) }
+	send(comms.ConfigureRequest{
+		Common:         comms.Common{Id: 1, Type: comms.ConfigureRequestType},
+		PrivateOptions: map[string]any{"Name": plugin.Name, "Nodes": []any{}, "Line": 1},
+	})
+	send(comms.StartRequest{Common: comms.Common{Id: 2, Type: comms.StartRequestType}})
+	var answer comms.ExportResponse
+	for i, request := range requests {
+		words := strings.Fields(request)
+		send(comms.ExportRequest{
+			Common: comms.Common{Id: uint32(i + 3), Type: comms.ExportRequestType},
+			Key:    words[0], Params: words[1:], Timeout: 3,
+		})
+		for answer.Id != uint32(i+3) {
+			_, body, err := comms.Read(ours)
+			require.NoError(r.t, err)
+			require.NoError(r.t, json.Unmarshal(body, &answer))
+		}
+		require.Empty(r.t, answer.Error)
+	}
+	value, ok := answer.Value.(string)
+	require.True(r.t, ok)
+	return value
+}
+
+// machine are members that tell of the machine on which they were recorded.
+var machine = []struct {
+	member *regexp.Regexp
+	value  string
+}{
+	{regexp.MustCompile(`"executable":"[^"]*"`), `"executable":"/usr/bin/redis-server"`},
+	{regexp.MustCompile(`"config_file":"[^"]*"`), `"config_file":""`},
+	{regexp.MustCompile(`"os":"[^"]*"`), `"os":"Linux 6.1.0 x86_64"`},
+}
+
+// extras are all rows of storm_jobs_truncated that are only there to be many.
+var extras = regexp.MustCompile(`\{"job":"extra[^{}]*\{\}\},?`)
+
+func (r recorder) write(name, text string) {
+	r.t.Helper()
+	for _, m := range machine {
+		text = m.member.ReplaceAllString(text, m.value)
+	}
+	text = strings.ReplaceAll(extras.ReplaceAllString(text, ""), "},]", "}]")
+	var out bytes.Buffer
+	require.NoError(r.t, json.Indent(&out, []byte(text), "", " "))
+	out.WriteByte('\n')
+	require.NoError(r.t, os.WriteFile(filepath.Join("testdata", name+".json"), out.Bytes(), 0o644))
+}
