@@ -226,6 +226,7 @@ func serving(t *testing.T, lines ...string) *agent {
 	t.Helper()
 	a := startAgent(t, Server{Metrics: testMetrics()})
 	a.configure(options(lines...))
+	require.Contains(t, <-a.logs, "is configured")
 	return a
 }
 

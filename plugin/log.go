@@ -14,7 +14,6 @@ const (
 	severityInfo    = 0
 	severityError   = 2
 	severityWarning = 3
-	severityDebug   = 4
 )
 
 // A logger may send logBurst lines at once and logRate lines a second after
@@ -44,7 +43,6 @@ func newLogger(out *frameWriter) *logger {
 func (l *logger) infof(format string, args ...any)    { l.printf(severityInfo, format, args...) }
 func (l *logger) errorf(format string, args ...any)   { l.printf(severityError, format, args...) }
 func (l *logger) warningf(format string, args ...any) { l.printf(severityWarning, format, args...) }
-func (l *logger) debugf(format string, args ...any)   { l.printf(severityDebug, format, args...) }
 
 func (l *logger) printf(severity uint32, format string, args ...any) {
 	ok, dropped := l.take()

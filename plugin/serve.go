@@ -242,6 +242,8 @@ func (s *server) configure(m *message) {
 		go old.close(options.Timeout)
 	}
 	s.confErr.Store(nil)
+	s.log.infof("version %s is configured: %d sessions, at most %d connections to a target, timeout %s",
+		s.Version, len(options.Sessions()), options.MaxConnections, options.Timeout)
 }
 
 // terminate gives running checks a moment and closes all connections.
