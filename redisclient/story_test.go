@@ -2,6 +2,7 @@ package redisclient
 
 import (
 	"context"
+	"errors"
 	"net"
 	"strings"
 	"syscall"
@@ -211,6 +212,44 @@ func TestStory14_AHostileOrOddReplyClosesTheConnection(t *testing.T) {
 	})
 }
 
+// The caller cancels while the last byte arrives: the answer is whole, and the
+// deadline in the past must not hit the next caller.
+func TestACancelThatComesTooLateDoesNotReachTheNextConversation(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		after := func(d time.Duration, text string) redistest.Step {
+			return func(p *redistest.Peer) error {
+				time.Sleep(d)
+				return redistest.Write(text)(p)
+			}
+		}
+		_, pipe := redistest.NewPipe(t, redistest.Script{
+			redistest.Expect(1), after(1500*time.Millisecond, "+ONE\r\n"),
+			redistest.Expect(1), after(5*time.Second, "+TWO\r\n"),
+		})
+		c := newConn(lazy{pipe}, Config{})
+		defer c.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		start := time.Now()
+		values, err := c.DoAll(ctx, ping)
+		require.NoError(t, err)
+		require.Equal(t, "ONE", string(values[0].Str))
+		require.Equal(t, 2*time.Second, time.Since(start), "the interrupt has ended")
+		require.Equal(t, "TWO", ask(t, c, "PING"))
+	})
+}
+
+// lazy takes a second to interrupt.
+type lazy struct{ net.Conn }
+
+func (l lazy) SetDeadline(d time.Time) error {
+	if d.Equal(past) {
+		time.Sleep(time.Second)
+	}
+	return l.Conn.SetDeadline(d)
+}
+
 func TestADrippingServerDoesNotOutliveTheDeadline(t *testing.T) {
 	t.Parallel()
 	for name, opening := range map[string]redistest.Script{
@@ -337,6 +376,24 @@ func TestTheWordsOfAServerThatHangsUpAreNotLost(t *testing.T) {
 		require.Equal(t, ReasonTimeout, ReasonOf(err), err)
 		require.False(t, IsRefused(err))
 	})
+}
+
+// With TLS 1.3 the alert and the reset after it race with our first write.
+func TestATLSAlertSaysMoreThanTheWriteThatFailed(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	t.Cleanup(func() { _ = server.Close() })
+	_, err := newConn(alerted{deaf{client}}, Config{}).DoAll(soon(t), ping)
+	require.Equal(t, ReasonTLS, ReasonOf(err), err)
+	require.True(t, IsRefused(err))
+	require.EqualError(t, err, "read: remote error: tls: certificate required")
+}
+
+// alerted reads as a TLS connection does after the server's alert.
+type alerted struct{ deaf }
+
+func (alerted) Read([]byte) (int, error) {
+	return 0, &net.OpError{Op: "remote error", Err: errors.New("tls: certificate required")}
 }
 
 // deaf takes no byte.
