@@ -1,0 +1,329 @@
+//go:build e2e && linux
+
+package e2e
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/metrics"
+	"redisjobs/test/agent"
+)
+
+// way is one way to say in an item key which server is meant.
+type way struct {
+	conn, password, user string
+
+	server *redistest.Server
+	shown  string // what the answers call it
+	tls    bool
+	three  bool // database 3
+}
+
+// ways are all that lead to a server which is up.
+func (w *world) ways() map[string]way {
+	plain, secured := w.plain, w.secured
+	return map[string]way{
+		"nothing but Default":       {server: plain, shown: "tcp://" + plain.Addr},
+		"a full URI":                {conn: "tcp://" + plain.Addr, server: plain, shown: "tcp://" + plain.Addr},
+		"host and port":             {conn: plain.Addr, server: plain, shown: "tcp://" + plain.Addr},
+		"a redis URI":               {conn: "redis://" + plain.Addr + "/3", server: plain, shown: "tcp://" + plain.Addr + "/3", three: true},
+		"a URI and a password":      {conn: secured.Addr, password: secretInKey, server: secured, shown: "tcp://" + secured.Addr},
+		"a URI, password and user":  {conn: secured.Addr, password: secretInKey, user: "reader", server: secured, shown: "tcp://" + secured.Addr},
+		"a path and a password":     {conn: secured.Socket, password: secretInKey, server: secured, shown: "unix://" + secured.Socket},
+		"a session":                 {conn: "Plain", server: plain, shown: "Plain (tcp://" + plain.Addr},
+		"a session, password":       {conn: "Secret", server: secured, shown: "Secret ("},
+		"a session, ACL user":       {conn: "Reader", server: secured, shown: "Reader ("},
+		"a session, password file":  {conn: "ByFile", server: secured, shown: "ByFile ("},
+		"a session, unix socket":    {conn: "Socket", server: secured, shown: "Socket (unix://"},
+		"a session, verify_ca":      {conn: "TlsCa", server: secured, shown: "TlsCa (rediss://", tls: true},
+		"a session, verify_full":    {conn: "TlsFull", server: secured, shown: "TlsFull (rediss://", tls: true},
+		"a session, client cert":    {conn: "TlsClient", server: secured, shown: "TlsClient (rediss://", tls: true},
+		"a session, database":       {conn: "ThreeOption", server: secured, shown: "ThreeOption (tcp://" + secured.Addr + "/3", three: true},
+		"a session, database (URI)": {conn: "ThreeInUri", server: plain, shown: "/3", three: true},
+	}
+}
+
+// itemKey writes a metric's item key, its own parameters by their names.
+func itemKey(m *metrics.Metric, conn, password, user string, own map[string]string) string {
+	var params []string
+	for _, p := range m.Params {
+		value := own[p.Name]
+		switch p.Kind {
+		case metrics.ParamConn:
+			value = conn
+		case metrics.ParamPassword:
+			value = password
+		case metrics.ParamUser:
+			value = user
+		}
+		params = append(params, value)
+	}
+	if len(params) == 0 {
+		return m.Key
+	}
+	return m.Key + "[" + strings.TrimRight(strings.Join(params, ","), ",") + "]"
+}
+
+// keyRow is how a key is asked for and what a sensible value of it is.
+type keyRow struct {
+	own   map[string]string
+	check func(t *testing.T, w *world, by way, value string)
+}
+
+var keyRows = map[string]keyRow{
+	"redis.server.info":          {check: checkInfo},
+	"redis.server.config":        {check: checkConfig},
+	"redis.server.ping":          {check: func(t *testing.T, _ *world, _ way, value string) { require.Equal(t, "1", value) }},
+	"redis.server.slowlog.count": {check: checkSlowlogCount},
+	"redis.get":                  {check: checkGet},
+	"redis.status":               {check: checkStatus},
+	"redis.sessions.discovery":   {check: checkSessions},
+	"redis.pool.get":             {check: checkPool},
+	"storm.job.status": {
+		own:   map[string]string{"Job": "wordcount"},
+		check: func(t *testing.T, _ *world, _ way, value string) { require.Equal(t, "1", value) },
+	},
+	"storm.job.get":       {own: map[string]string{"Job": "export"}, check: checkJob},
+	"storm.jobs.get":      {check: checkJobs},
+	"storm.job.discovery": {check: checkJobDiscovery},
+}
+
+func checkInfo(t *testing.T, w *world, by way, value string) {
+	o := parse(t, value)
+	require.Equal(t, w.runID(t, by.server), o.in(t, "Server")["run_id"])
+	require.Equal(t, "master", o.in(t, "Replication")["role"])
+	require.Contains(t, o.in(t, "Keyspace"), "db3")
+	require.NotContains(t, o, "Commandstats", "it is no part of the section default")
+}
+
+func (w *world) runID(t *testing.T, s *redistest.Server) string {
+	return s.InfoField(t, "server", "run_id")
+}
+
+func checkConfig(t *testing.T, w *world, by way, value string) {
+	o := parse(t, value)
+	require.Greater(t, len(o), 150)
+	require.Equal(t, "10000", o["maxclients"])
+	password := ""
+	if by.server == w.secured {
+		password = "***"
+	}
+	require.Equal(t, password, o["requirepass"])
+}
+
+func checkSlowlogCount(t *testing.T, w *world, by way, value string) {
+	require.Equal(t, w.slowlog[by.server], value)
+}
+
+// checkHead wants a document of a target that is up, with nothing missing.
+func checkHead(t *testing.T, by way, o object) {
+	t.Helper()
+	require.EqualValues(t, 1, o["schema_version"])
+	require.EqualValues(t, 1, o["up"], "%v", o)
+	require.Equal(t, "", o["reason"])
+	require.Equal(t, "", o["error"])
+	require.Contains(t, o["target"], by.shown)
+	require.Empty(t, o.in(t, "unavailable"), "the documented rights are enough")
+}
+
+func checkGet(t *testing.T, w *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Equal(t, "master", o["role"])
+	require.Equal(t, w.runID(t, by.server), o.in(t, "server")["run_id"])
+	require.Positive(t, o.in(t, "memory").number(t, "used_memory"))
+	require.Positive(t, o.in(t, "clients").number(t, "connected_clients"))
+	require.Positive(t, o.in(t, "stats").number(t, "total_connections_received"))
+	require.GreaterOrEqual(t, o.in(t, "cpu").number(t, "used_cpu_user"), 0.0)
+	require.Zero(t, o.in(t, "persistence").number(t, "loading"))
+	require.Zero(t, o.in(t, "replication").number(t, "connected_slaves"))
+	require.Empty(t, o.in(t, "replication").rows(t, "replicas"))
+	keyspace := o.rows(t, "keyspace")
+	require.EqualValues(t, 5, row(t, keyspace, "db", "db0").number(t, "keys"))
+	require.EqualValues(t, 6, row(t, keyspace, "db", "db3").number(t, "keys"))
+	require.Positive(t, row(t, o.rows(t, "commandstats"), "command", "info").number(t, "calls"))
+	require.NotEmpty(t, o.rows(t, "latencystats"))
+	require.Contains(t, o, "errorstats")
+	require.EqualValues(t, 10000, o.in(t, "config").number(t, "maxclients"))
+	require.Zero(t, o.in(t, "config").number(t, "maxmemory"))
+	slowlog := o.in(t, "slowlog")
+	require.GreaterOrEqual(t, slowlog.number(t, "length"), 5.0)
+	require.Equal(t, w.slowlog[by.server], fmt.Sprint(slowlog.number(t, "last_id")+1))
+}
+
+func checkStatus(t *testing.T, w *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Equal(t, "master", o["role"])
+	require.Equal(t, "standalone", o["mode"])
+	require.Equal(t, object{"flavour": "redis", "version": by.server.InfoField(t, "server", "redis_version")}, o.in(t, "server"))
+	require.Positive(t, o.in(t, "time").number(t, "round_trip"))
+	require.Less(t, o.in(t, "time").number(t, "round_trip"), 3.0)
+	require.Positive(t, o.in(t, "time").number(t, "connect"))
+	if by.tls {
+		require.InDelta(t, 30, o.in(t, "tls").number(t, "cert_days_left"), 0.1)
+	} else {
+		require.NotContains(t, o, "tls")
+	}
+}
+
+func checkSessions(t *testing.T, w *world, _ way, value string) {
+	var names []string
+	for _, r := range parseRows(t, value) {
+		names = append(names, r["{#SESSION}"].(string))
+		require.Regexp(t, `^(tcp|unix|rediss)://`, r["{#URI}"])
+	}
+	require.Equal(t, w.names, names)
+}
+
+func checkPool(t *testing.T, _ *world, _ way, value string) {
+	o := parse(t, value)
+	require.EqualValues(t, 2, o.in(t, "limits").number(t, "per_target"))
+	require.LessOrEqual(t, o.number(t, "in_use"), o.number(t, "open"))
+	require.GreaterOrEqual(t, o.in(t, "counters").number(t, "dials"), o.number(t, "open"))
+	require.Positive(t, o.in(t, "process").number(t, "rss"))
+	for _, r := range o.rows(t, "targets") {
+		require.LessOrEqual(t, r.number(t, "open"), 2.0, "%v", r)
+	}
+}
+
+func checkJob(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Equal(t, "export", o["job"])
+	require.Equal(t, "storm:job:export", o["key"])
+	require.EqualValues(t, 5, o["status"])
+	require.Equal(t, "FAILED", o["status_text"])
+	require.Equal(t, "disk full", o["message"])
+	require.InDelta(t, 600, o.number(t, "age"), 300)
+}
+
+func checkJobs(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	want := map[string]float64{"active": 1, "failed": 1, "stale": 1}
+	count := 3
+	if by.three {
+		want["success"], count = 1, 4
+	}
+	require.EqualValues(t, count, o["count"])
+	jobs := o.rows(t, "jobs")
+	require.Len(t, jobs, count)
+	require.Equal(t, "STALE", row(t, jobs, "job", "clicks")["status_text"])
+	require.EqualValues(t, 184220, row(t, jobs, "job", "wordcount")["processed"])
+	for name, n := range o.in(t, "by_status") {
+		require.Equal(t, want[name], n, name)
+	}
+}
+
+func checkJobDiscovery(t *testing.T, _ *world, by way, value string) {
+	rows := parseRows(t, value)
+	wordcount := row(t, rows, "{#JOB}", "wordcount")
+	require.Equal(t, "topology", wordcount["{#TYPE}"])
+	require.EqualValues(t, 3600, wordcount["{#INTERVAL}"])
+	names := 3
+	if by.three {
+		names = 4
+		row(t, rows, "{#JOB}", "only-in-three")
+	}
+	require.Len(t, rows, names)
+}
+
+// forms of the items that the aliases lead here.
+var aliasForms = []struct {
+	key   string // CONN stands for the server
+	check func(t *testing.T, w *world, by way, value string)
+}{
+	{"redis.info", checkInfo},
+	{"redis.info[]", checkInfo},
+	{"redis.info[CONN]", checkInfo},
+	{"redis.info[CONN,,server]", func(t *testing.T, w *world, by way, value string) {
+		o := parse(t, value)
+		require.Len(t, o, 1)
+		require.Equal(t, w.runID(t, by.server), o.in(t, "Server")["run_id"])
+	}},
+	{"redis.config", checkConfig},
+	{"redis.config[]", checkConfig},
+	{"redis.config[CONN]", checkConfig},
+	{`redis.config["CONN",,"maxmemory*"]`, func(t *testing.T, _ *world, _ way, value string) {
+		require.Equal(t, "noeviction", parse(t, value)["maxmemory-policy"])
+	}},
+	{"redis.config[CONN,,maxclients]", func(t *testing.T, _ *world, _ way, value string) { require.Equal(t, "10000", value) }},
+	{"redis.ping", keyRows["redis.server.ping"].check},
+	{"redis.ping[]", keyRows["redis.server.ping"].check},
+	{"redis.ping[CONN]", keyRows["redis.server.ping"].check},
+	{"redis.slowlog.count", checkSlowlogCount},
+	{"redis.slowlog.count[]", checkSlowlogCount},
+	{"redis.slowlog.count[CONN]", checkSlowlogCount},
+}
+
+func TestEveryKeyAnswersInEveryAgent(t *testing.T) {
+	w := newWorld(t)
+	eachAgent(t, func(t *testing.T, a agent.Agent) {
+		r := start(t, a, setup{plugin: agent.Plugin(t), lines: w.sessions, debugLevel: "4"})
+
+		for name, by := range w.ways() {
+			t.Run(name, func(t *testing.T) {
+				for _, m := range metrics.All() {
+					row, ok := keyRows[m.Key]
+					require.True(t, ok, "the key %s has no row in this test", m.Key)
+					row.check(t, w, by, r.value(t, itemKey(m, by.conn, by.password, by.user, row.own)))
+				}
+			})
+		}
+		t.Run("the database is the session's", func(t *testing.T) {
+			require.Equal(t, "6", r.value(t, "storm.job.status[ThreeOption,,,only-in-three]"))
+			require.Equal(t, "6", r.value(t, "storm.job.status[ThreeInUri,,,only-in-three]"))
+			require.Equal(t, "9", r.value(t, "storm.job.status[Plain,,,only-in-three]"))
+		})
+		t.Run("the built-in plugin's keys", func(t *testing.T) {
+			for _, form := range aliasForms {
+				for _, conn := range []string{"Plain", w.plain.Addr, "tcp://" + w.plain.Addr} {
+					key := strings.ReplaceAll(form.key, "CONN", conn)
+					form.check(t, w, way{server: w.plain}, r.value(t, key))
+				}
+			}
+		})
+		t.Run("bad input", func(t *testing.T) { badInput(t, w, r) })
+		t.Run("a bad target touches no other", func(t *testing.T) {
+			targets := r.document(t, "redis.pool.get").rows(t, "targets")
+			for _, name := range []string{"Plain", "Secret", "Reader", "Socket", "TlsCa", "TlsFull", "ThreeOption"} {
+				i := slices.IndexFunc(targets, func(r object) bool { return strings.HasPrefix(r["target"].(string), name+" (") })
+				require.GreaterOrEqual(t, i, 0, name)
+				target := targets[i]
+				require.EqualValues(t, 1, target["up"], "%v", target)
+				counters := target.in(t, "counters")
+				require.EqualValues(t, 1, counters.number(t, "dials"), "one connection for all: %v", target)
+				require.Zero(t, counters.number(t, "dial_errors"), "%v", target)
+				require.Zero(t, counters.number(t, "closed_total"), "%v", target)
+				require.Greater(t, counters.number(t, "reuses"), 5.0, "%v", target)
+			}
+		})
+		r.servingPID(t)
+		r.Stop(t)
+		noSecrets(t, r)
+	})
+}
+
+// noSecrets looks at all that the agent has answered and logged. The passwords
+// in item keys are in the agent's own log lines, but must not be in ours.
+func noSecrets(t *testing.T, r *asked) {
+	t.Helper()
+	log := r.Log()
+	require.Contains(t, log, "redis.server.info", "the agent logs in detail")
+	for _, secret := range []string{secretDefault, secretReader, secretPinger, secretWrong} {
+		require.False(t, strings.Contains(log, secret), "%s is in the log", secret)
+	}
+	require.NotEmpty(t, r.answers)
+	for _, secret := range []string{secretDefault, secretReader, secretPinger, secretWrong, secretInKey, wrongInKey, secretInURI} {
+		for _, text := range append(r.pluginLines(), r.answers...) {
+			require.NotContains(t, text, secret)
+		}
+	}
+}
