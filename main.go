@@ -24,6 +24,7 @@ var version = "0.0.0-dev"
 
 const usage = `Usage:
   zabbix-agent2-plugin-redisjobs -t <item key> [-c <file>]   run one check and print its value
+  zabbix-agent2-plugin-redisjobs -acl [-c <file>]            print the rights that the Redis user needs
   zabbix-agent2-plugin-redisjobs -V | -h                     print version | this help
   zabbix-agent2-plugin-redisjobs <socket> <true|false>       as agent 2 starts it
 
@@ -31,6 +32,7 @@ Options:
   -t, --test <key>     item key, as 'redis.server.info[tcp://localhost:6379]'
   -c, --config <file>  the agent's or the plugin's configuration file; without it
                        the defaults are used and no session is known
+      --acl            print the ACL SETUSER command for a user with just enough rights
   -V, --version        print the version
   -h, --help           print this help
 
@@ -47,7 +49,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	var key, file string
-	var showVersion bool
+	var showVersion, showACL bool
 	for _, name := range []string{"t", "test"} {
 		flags.StringVar(&key, name, "", "")
 	}
@@ -57,6 +59,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	for _, name := range []string{"V", "version"} {
 		flags.BoolVar(&showVersion, name, false, "")
 	}
+	flags.BoolVar(&showACL, "acl", false, "")
 	err := flags.Parse(args)
 	switch {
 	case len(args) == 0 || err == flag.ErrHelp:
@@ -72,11 +75,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stdout, "Zabbix %s plugin\nVersion %s, built with %s\nProtocol version %s, others are accepted\n\nMIT licence\n",
 			plugin.Name, version, runtime.Version(), comms.ProtocolVersion)
 		return 0
-	case key == "":
-		fmt.Fprintf(stderr, "-c is of use only with -t\n\n%s", usage)
+	case key == "" && !showACL:
+		fmt.Fprintf(stderr, "-c is of use only with -t and -acl\n\n%s", usage)
 		return 2
 	}
-	value, err := plugin.Check(key, file, version)
+	var value string
+	if showACL {
+		value, err = plugin.ACL(file)
+	} else {
+		value, err = plugin.Check(key, file, version)
+	}
 	if err != nil {
 		fmt.Fprintf(stderr, "%v\n", err)
 		return 1

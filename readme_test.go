@@ -12,6 +12,7 @@ import (
 
 	"redisjobs/conf"
 	"redisjobs/metrics"
+	"redisjobs/plugin"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of README.md")
@@ -78,3 +79,15 @@ func optionTable() string {
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+// TestShownACLRule holds the shown rights to those that are tested.
+func TestShownACLRule(t *testing.T) {
+	t.Parallel()
+	rule, err := plugin.ACL("")
+	require.NoError(t, err)
+	for _, file := range []string{"README.md", "packaging/redisjobs.conf"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		require.Contains(t, string(text), rule+"\n", file)
+	}
+}

@@ -26,7 +26,8 @@ var configMetric = &Metric{
 		},
 		paramUser,
 	},
-	Collect: collectConfig,
+	Commands: []string{"config|get"},
+	Collect:  collectConfig,
 }
 
 // maskedSecret stands for a secret that is set. An empty one stays empty: that

@@ -45,6 +45,7 @@ var getMetric = &Metric{
 	Key:         "redis.get",
 	Description: "Returns everything a template needs of one server as JSON, also when the server is down.",
 	Params:      connParams(),
+	Commands:    []string{"info", "slowlog|len", "slowlog|get", "config|get"},
 	Collect:     collectGet,
 }
 

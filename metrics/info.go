@@ -26,7 +26,8 @@ var infoMetric = &Metric{
 		},
 		paramUser,
 	},
-	Collect: collectInfo,
+	Commands: []string{"info"},
+	Collect:  collectInfo,
 }
 
 func collectInfo(ctx context.Context, r *Request) (string, error) {

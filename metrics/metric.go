@@ -19,6 +19,9 @@ type Metric struct {
 	Description string
 	// Params are all parameters in order, those of the connection included.
 	Params []Param
+	// Commands are the commands that it sends, as ACL SETUSER names them
+	// ("config|get").
+	Commands []string
 	// Collect answers one request. An error becomes the item's error; the
 	// *.get keys answer a valid document for a target that is down.
 	Collect func(ctx context.Context, r *Request) (string, error)

@@ -12,6 +12,7 @@ var pingMetric = &Metric{
 	Key:         "redis.server.ping",
 	Description: "Returns 1 when the server answers PING, otherwise 0.",
 	Params:      connParams(),
+	Commands:    []string{"ping"},
 	Collect:     collectPing,
 }
 

@@ -19,6 +19,7 @@ var slowlogCountMetric = &Metric{
 	Key:         "redis.server.slowlog.count",
 	Description: "Returns the number of slow log entries since the server was started.",
 	Params:      connParams(),
+	Commands:    []string{"slowlog|get", "info"},
 	Collect:     collectSlowlogCount,
 }
 

@@ -38,6 +38,7 @@ var statusMetric = &Metric{
 	Key:         "redis.status",
 	Description: "Returns whether a server serves commands, and if not why, as JSON.",
 	Params:      connParams(),
+	Commands:    []string{"ping", "info"},
 	Collect:     collectStatus,
 }
 

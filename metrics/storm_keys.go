@@ -19,27 +19,38 @@ var stormMetrics = []*Metric{
 		Key:         "storm.job.status",
 		Description: "Returns the status of a Storm job as a number, 8 for a stale and 9 for a missing one.",
 		Params:      connParams(paramJob, paramMaxAge),
+		Commands:    stormJobCommands,
 		Collect:     collectStormStatus,
 	},
 	{
 		Key:         "storm.job.get",
 		Description: "Returns the record of a Storm job as JSON, also when the server is down.",
 		Params:      connParams(paramJob, paramMaxAge),
+		Commands:    stormJobCommands,
 		Collect:     collectStormJob,
 	},
 	{
 		Key:         "storm.jobs.get",
 		Description: "Returns the records of all Storm jobs as JSON, also when the server is down.",
 		Params:      connParams(),
+		Commands:    stormJobsCommands,
 		Collect:     collectStormJobs,
 	},
 	{
 		Key:         "storm.job.discovery",
 		Description: "Returns the Storm jobs for low-level discovery.",
 		Params:      connParams(),
+		Commands:    stormJobsCommands,
 		Collect:     collectStormDiscovery,
 	},
 }
+
+// stormJobCommands read one job's record, whatever its layout, and
+// stormJobsCommands find and read all.
+var (
+	stormJobCommands  = []string{"time", "type", "hgetall", "getrange", "hget", "zscore"}
+	stormJobsCommands = append([]string{"smembers", "lrange", "hkeys", "zrange", "scan"}, stormJobCommands...)
+)
 
 var (
 	paramJob = Param{

@@ -38,6 +38,16 @@ func Check(key, file, version string) (string, error) {
 	return rt.collect(ctx, metric, params)
 }
 
+// ACL returns the ACL SETUSER command for a Redis user with just the rights
+// that checks need with the options of a configuration file, or the defaults.
+func ACL(file string) (string, error) {
+	options, err := loadOptions(file)
+	if err != nil {
+		return "", err
+	}
+	return metrics.ACLRule("zabbix", metrics.StormOptions(options.Storm)), nil
+}
+
 // aliases are the built-in plugin's keys, which packaging/redisjobs.conf sends
 // to ours.
 var aliases = map[string]string{

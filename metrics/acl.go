@@ -1,0 +1,61 @@
+package metrics
+
+import (
+	"slices"
+	"strings"
+)
+
+// ACLRule returns the ACL SETUSER command for a user that can do what the
+// metrics need on a server, and nothing more: it reads job records and the
+// server's own figures. AUTH needs no permission; CLIENT SETNAME only gives our
+// connections a name. Redis 7.0 or newer reads it; older servers know neither
+// %R~ nor permissions on subcommands.
+// Source: https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
+func ACLRule(user string, storm StormOptions) string {
+	rule := []string{"ACL", "SETUSER", user, "on", ">PASSWORD", "resetkeys", "resetchannels"}
+	for _, pattern := range stormKeyPatterns(storm) {
+		rule = append(rule, quoted("%R~"+pattern))
+	}
+	rule = append(rule, "-@all", "+select", "+client|setname")
+	for _, command := range aclCommands() {
+		rule = append(rule, "+"+command)
+	}
+	return strings.Join(rule, " ")
+}
+
+// aclCommands are the commands of all metrics.
+func aclCommands() []string {
+	var out []string
+	for _, m := range All() {
+		out = append(out, m.Commands...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// stormKeyPatterns are the keys that job records live in, as patterns: without
+// those that another one covers.
+func stormKeyPatterns(o StormOptions) []string {
+	records := aclPattern(strings.Replace(o.KeyPattern, "{job}", "*", 1))
+	out := []string{records}
+	for _, key := range []string{o.IndexKey, o.HeartbeatKey, o.StateKey} {
+		if key != "" {
+			out = append(out, aclPattern(key))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// aclPattern makes a pattern of a key that matches itself; a star stays one.
+func aclPattern(key string) string {
+	return strings.NewReplacer(`\`, `\\`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(key)
+}
+
+// quoted writes an argument as redis-cli reads it.
+func quoted(arg string) string {
+	if !strings.ContainsAny(arg, " \t\"'\\") {
+		return arg
+	}
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(arg) + `"`
+}

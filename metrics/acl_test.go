@@ -1,0 +1,154 @@
+package metrics
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+)
+
+func defaultStorm() StormOptions {
+	return StormOptions{
+		KeyPattern: "storm:job:{job}", IndexKey: "storm:jobs", HeartbeatKey: "storm:jobs:heartbeat",
+		StateKey: "storm:jobs:state", StaleAfter: 5 * time.Minute, ScanBudget: 10000,
+	}
+}
+
+func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels "+
+		"%R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state "+
+		"-@all +select +client|setname +config|get +getrange +hget +hgetall +hkeys +info +lrange +ping +scan "+
+		"+slowlog|get +slowlog|len +smembers +time +type +zrange +zscore",
+		ACLRule("zabbix", defaultStorm()))
+	odd := defaultStorm()
+	odd.KeyPattern, odd.IndexKey, odd.HeartbeatKey, odd.StateKey = `jobs [x] {job}`, "", "", ""
+	require.Contains(t, ACLRule("zabbix", odd), ` "%R~jobs \\[x\\] *" -@all`)
+}
+
+// TestACLRuleIsEnoughAndNothingInItIsSpare gives a real server's user just the
+// rule and asks for every key, in every layout of job records; then it takes
+// each permission away and expects something to be missed.
+func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	now := fmt.Sprint(time.Now().Unix())
+	for db, index := range [][]string{
+		{"SADD", "storm:jobs", "a", "b"},
+		{"RPUSH", "storm:jobs", "a", "b"},
+		{"HSET", "storm:jobs", "a", "1", "b", "1"},
+		{"ZADD", "storm:jobs", now, "a", now, "b"},
+		nil, // found by SCAN
+		{"HSET", "storm:jobs:state", "a", "ACTIVE", "b", "ACTIVE"},
+	} {
+		do := func(args ...string) { s.Do(t, args...) }
+		do("SELECT", fmt.Sprint(db))
+		if db != 5 {
+			do("HSET", "storm:job:a", "status", "ACTIVE", "updated_at", now)
+			do("SET", "storm:job:b", `{"status":"ACTIVE"}`)
+		}
+		do("ZADD", "storm:jobs:heartbeat", now, "a", now, "b")
+		if index != nil {
+			do(index...)
+		}
+	}
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm()), ">PASSWORD", "nopass", 1))[2:]
+	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
+	s.Do(t, "ACL", "LOG", "RESET")
+	require.Empty(t, losses(t, s), "the rule is enough")
+	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")), "nothing was tried that the rule does not allow")
+
+	for i, permission := range rule {
+		if permission[0] != '+' && permission[0] != '%' {
+			continue
+		}
+		s.Do(t, "ACL", "DELUSER", "zabbix")
+		s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule[:i], rule[i+1:])...)
+		s.Do(t, "ACL", "LOG", "RESET")
+		lost := losses(t, s)
+		if permission == "+client|setname" {
+			require.Empty(t, lost, "a connection without a name does as well")
+			require.Contains(t, s.Do(t, "ACL", "LOG"), "client|setname")
+			continue
+		}
+		require.NotEmpty(t, lost, "without %s nothing is missed", permission)
+	}
+}
+
+// losses asks the zabbix user's server for every key and lists what it could
+// not have.
+func losses(t *testing.T, s *redistest.Server) []string {
+	t.Helper()
+	var out []string
+	note := func(db int, key, what string) { out = append(out, fmt.Sprintf("db%d %s: %s", db, key, what)) }
+	for db := range 6 {
+		target, _ := dialTarget(t, redisclient.Config{
+			Network: "tcp", Address: s.Addr, User: "zabbix", Password: "any", Database: db, ClientName: "test",
+		})
+		for _, m := range All() {
+			if !m.TakesConn() {
+				continue
+			}
+			raw := make([]string, len(m.Params))
+			for i, p := range m.Params {
+				if p.Required {
+					raw[i] = "a"
+				}
+			}
+			args, err := m.ParseArgs(raw)
+			require.NoError(t, err)
+			value, err := m.Collect(t.Context(), &Request{Target: target, Args: args, Env: &Env{Storm: defaultStorm()}})
+			if err != nil {
+				note(db, m.Key, err.Error())
+				continue
+			}
+			note := func(what string) { note(db, m.Key, what) }
+			missed(value, note)
+			if strings.HasPrefix(m.Key, "storm.") && (value == "9" || strings.Contains(value, "MISSING") || value == "[]" ||
+				strings.Contains(value, `"count":0`)) {
+				note("a job is missing: " + value)
+			}
+			if m.Key == "redis.server.ping" && value != "1" {
+				note("ping is " + value)
+			}
+		}
+	}
+	return out
+}
+
+// missed tells of a document that says something was unavailable or down.
+func missed(value string, note func(string)) {
+	var document map[string]any
+	if json.Unmarshal([]byte(value), &document) != nil {
+		return
+	}
+	if up, ok := document["up"]; ok && up != 1.0 {
+		note("down: " + fmt.Sprint(document["error"]))
+	}
+	walk(document, func(name string, v any) {
+		if parts, ok := v.(map[string]any); ok && name == "unavailable" && len(parts) > 0 {
+			note(fmt.Sprint("unavailable: ", parts))
+		}
+	})
+}
+
+func walk(v any, visit func(name string, v any)) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, member := range v {
+			visit(name, member)
+			walk(member, visit)
+		}
+	case []any:
+		for _, member := range v {
+			walk(member, visit)
+		}
+	}
+}
