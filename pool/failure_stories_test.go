@@ -181,7 +181,7 @@ func TestStory06_HandOverAtTheDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, config{MaxPerTarget: 1})
 		w.serve("a")
-		hold := func(d time.Duration, took *bool) func(context.Context, *sock) error {
+		hold := func(took *bool, until func()) func(context.Context, *sock) error {
 			return func(_ context.Context, s *sock) error {
 				s.w.mu.Lock()
 				free := s.holder == nil && !s.closed
@@ -193,10 +193,15 @@ func TestStory06_HandOverAtTheDeadline(t *testing.T) {
 				if took != nil {
 					*took = true
 				}
-				time.Sleep(d)
+				if until != nil {
+					time.Sleep(10 * time.Millisecond)
+				}
 				s.w.mu.Lock()
 				s.holder = nil
 				s.w.mu.Unlock()
+				if until != nil {
+					until()
+				}
 				return nil
 			}
 		}
@@ -210,11 +215,17 @@ func TestStory06_HandOverAtTheDeadline(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), deadline)
 			var first, second bool
-			do(context.Background(), hold(deadline, nil))
-			do(ctx, hold(0, &first))
+			// Half of the rounds leave the order to the two timers; in the others
+			// the cancel wins, and the connection is delivered all the same.
+			last := func() {}
+			if i/2%2 == 0 {
+				last = cancel
+			}
+			do(context.Background(), hold(nil, last))
+			do(ctx, hold(&first, nil))
 			next := i%2 == 0
 			if next {
-				do(context.Background(), hold(0, &second))
+				do(context.Background(), hold(&second, nil))
 			}
 			time.Sleep(2 * deadline)
 			synctest.Wait()
@@ -242,6 +253,34 @@ func TestStory06_HandOverAtTheDeadline(t *testing.T) {
 		t.Logf("served %d, gave up %d", served, gaveUp)
 		require.EqualValues(t, 1, w.pool.Stats().Dials)
 		w.end()
+	})
+}
+
+// The same race with a dial that fails: the caller is told one thing or the
+// other, once.
+func TestStory06_FailureAtTheDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var giveUp context.CancelFunc
+		p, err := pool.New(config{BackoffMax: time.Second, Dial: func(context.Context, string) (*sock, error) {
+			time.Sleep(time.Millisecond)
+			giveUp()
+			return nil, errDown
+		}})
+		require.NoError(t, err)
+		for range 1000 {
+			ctx, cancel := context.WithCancel(context.Background())
+			giveUp = cancel
+			err := p.Do(ctx, "a", nil)
+			cancel()
+			var wait *pool.WaitError
+			if !errors.As(err, &wait) {
+				require.ErrorIs(t, err, errDown)
+			}
+			time.Sleep(time.Second)
+			require.Zero(t, p.Stats().Gauges)
+		}
+		require.EqualValues(t, 1000, p.Stats().DialErrors)
 	})
 }
 

@@ -231,11 +231,35 @@ func TestATargetThatWaitsForTheTotalLimitKeepsItsOwnConnections(t *testing.T) {
 		two.wantConn(s2) // and not: closed, to be dialed again for the same target
 		one.finish(nil)
 		three.wantConn(s1)
+		four, five := w.do("a"), w.do("a")
+		four.wantWaiting()
+		four.givesUp() // who comes after it has come after the target began to wait
 		two.finish(nil)
+		five.wantConn(s2)
 		three.finish(nil)
+		five.finish(nil)
 		w.wantNoDial()
 		st := w.stats("a")
 		require.Zero(t, st.ClosedTotal())
+	})
+}
+
+func TestAPlaceTakenInsteadOfABrokenOneIsATurnToo(t *testing.T) {
+	story(t, config{MaxPerTarget: 2, MaxTotal: 2}, func(w *world) {
+		x, other := w.do("a"), w.do("b")
+		w.wantDial("a").finish()
+		w.wantDial("b").finish()
+		a1, a2 := w.do("a"), w.do("a")
+		c := w.do("c")
+		x.breaks(errBroken)
+		d := w.wantDial("a") // for a1, which has waited longest
+		other.finish(nil)
+		c.wantConn(w.wantDial("c").finish()) // and not: a second place for a
+		a1.wantConn(d.finish())
+		a2.wantWaiting()
+		a1.finish(nil)
+		a2.finish(nil)
+		c.finish(nil)
 	})
 }
 
@@ -325,6 +349,18 @@ func TestADialIsNotBegunForAWaiterThatOneIsUnderWayFor(t *testing.T) {
 	})
 }
 
+func TestAFreshConnectionThatEndsAtOnceIsLentAndNotDialedAgain(t *testing.T) {
+	story(t, config{}, func(w *world) {
+		x := w.do("a")
+		d := w.wantDial("a")
+		d.end(answer{dead: true})
+		x.wantConn(d.sock) // its conversation will say what the server had to say
+		x.breaks(errRefused)
+		x.wantDone(errRefused, 0)
+		w.wantNoDial()
+	})
+}
+
 func TestADialHasItsOwnTimeLimit(t *testing.T) {
 	story(t, config{DialTimeout: 2 * time.Second}, func(w *world) {
 		x := w.do("a")
@@ -408,6 +444,7 @@ func TestAFailingTargetIsAnsweredForAtOnce(t *testing.T) {
 			"connection refused (last tried 400ms ago, failure 1 in a row, next try in %s)",
 			f.RetryIn.Round(time.Millisecond)))
 		require.EqualValues(t, 2, w.stats("a").FastFails)
+		require.EqualValues(t, 1, w.stats("a").Waits, "the second did not have to queue")
 		w.wantNoDial()
 	})
 }
@@ -438,6 +475,16 @@ func TestBackoffGrowsWithJitterUpToItsCapAndStartsAnew(t *testing.T) {
 		require.Nil(t, w.failing("a"))
 		s.dies()
 		fail(1, time.Second)
+	})
+}
+
+func TestTheCapHoldsForTheFirstBackoffToo(t *testing.T) {
+	story(t, config{BackoffMin: time.Minute, BackoffMax: 5 * time.Second}, func(w *world) {
+		w.refuse("a", errDown)
+		w.do("a").wantFailing(errDown, 0)
+		w.advance(5 * time.Second)
+		w.do("a").wantFailing(errDown, 0)
+		require.EqualValues(t, 2, w.stats("a").Dials)
 	})
 }
 
@@ -616,6 +663,22 @@ func TestAFailingTargetWaitsForTheTotalLimitLikeAnyOther(t *testing.T) {
 		s := w.wantDial("a").finish()
 		z.wantConn(s)
 		z.finish(nil)
+	})
+}
+
+func TestATargetThatNobodyWaitsForAnyMoreTakesNoPlace(t *testing.T) {
+	story(t, config{MaxPerTarget: 1, MaxTotal: 1}, func(w *world) {
+		x := w.do("a")
+		w.wantDial("a").fail(errDown)
+		x.wantFailing(errDown, 0)
+		y := w.do("b")
+		s := w.wantDial("b").finish()
+		w.advance(time.Second)
+		z := w.do("a")
+		w.advance(500 * time.Millisecond)
+		z.wantFailing(errDown, 500*time.Millisecond)
+		y.finish(nil)
+		s.wantOpen()
 	})
 }
 
@@ -1012,21 +1075,39 @@ func TestCloseOfAnEmptyPoolSucceedsInNoTime(t *testing.T) {
 	}
 }
 
-func TestCloseTellsWaitersThatThePoolIsClosed(t *testing.T) {
-	for range 2000 { // and never that their dial was cancelled
-		begun := make(chan struct{})
-		p, err := pool.New(config{Dial: func(ctx context.Context, _ string) (*sock, error) {
-			close(begun)
+// A caller must not be told that its dial was cancelled: no dial is, before
+// the pool counts as closed. Name holds the lock up, to make room for the fault.
+func TestCloseCancelsNoDialBeforeItsWaitersAreTold(t *testing.T) {
+	dialing, cancelled := make(chan struct{}), make(chan struct{})
+	naming, goOn := make(chan struct{}), make(chan struct{})
+	p, err := pool.New(config{
+		Dial: func(ctx context.Context, _ string) (*sock, error) {
+			close(dialing)
 			<-ctx.Done()
+			close(cancelled)
 			return nil, ctx.Err()
-		}})
-		require.NoError(t, err)
-		answer := make(chan error)
-		go func() { answer <- p.Do(context.Background(), "a", nil) }()
-		<-begun
-		require.NoError(t, p.Close(context.Background()))
-		require.Equal(t, pool.ErrClosed, <-answer)
+		},
+		Name: func(key string) string {
+			close(naming)
+			<-goOn
+			return key
+		},
+	})
+	require.NoError(t, err)
+	answer, closed := make(chan error, 1), make(chan error, 1)
+	go func() { answer <- p.Do(context.Background(), "a", nil) }()
+	<-dialing
+	go p.Stats()
+	<-naming
+	go func() { closed <- p.Close(context.Background()) }()
+	select {
+	case <-cancelled:
+		t.Error("the dial was cancelled first")
+	case <-time.After(20 * time.Millisecond):
 	}
+	close(goOn)
+	require.Equal(t, pool.ErrClosed, <-answer)
+	require.NoError(t, <-closed)
 }
 
 // Figures.

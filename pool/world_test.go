@@ -154,6 +154,7 @@ func (s *sock) Err() error {
 }
 
 func (s *sock) Close() error {
+	runtime.Gosched() // whoever would take its place too soon may do so now
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	if !s.w.forced && (s.closed || s.holder != nil) {
@@ -204,6 +205,7 @@ type answer struct {
 	err   error
 	panic any
 	exit  bool
+	dead  bool // the connection is made and ends at once
 }
 
 func (w *world) dial(ctx context.Context, key string) (*sock, error) {
@@ -231,7 +233,7 @@ func (w *world) dial(ctx context.Context, key string) (*sock, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	d.ended = true
-	if a != (answer{}) {
+	if a.err != nil || a.panic != nil || a.exit {
 		w.placeLocked(key, -1)
 	}
 	switch {
@@ -243,6 +245,9 @@ func (w *world) dial(ctx context.Context, key string) (*sock, error) {
 		return nil, a.err
 	}
 	d.sock = &sock{w: w, key: key, id: len(w.socks) + 1, born: d.began, gone: make(chan struct{})}
+	if a.dead {
+		d.sock.dead = errStale
+	}
 	w.socks = append(w.socks, d.sock)
 	return d.sock, nil
 }
