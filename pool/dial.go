@@ -19,6 +19,7 @@ func (p *Pool[K, C]) startDialLocked(t *target[K, C], now time.Time) bool {
 		}
 		p.removeIdleLocked(victim)
 		victim.target.Closed[ClosedEvicted]++
+		victim.target.evicting++
 		p.open--
 	}
 	p.unstarveLocked(t) // this was its turn
@@ -34,6 +35,7 @@ func (p *Pool[K, C]) startDialLocked(t *target[K, C], now time.Time) bool {
 func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C], began time.Time) {
 	if victim != nil {
 		_ = victim.conn.Close() // before the dial, so that the total limit holds
+		p.evicted(victim.target)
 	}
 	var conn C
 	err := errDialExited
@@ -66,6 +68,14 @@ func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began time.Time,
 	}
 	p.leaseLocked(e)
 	p.settleUnlock(e, now)
+}
+
+// evicted lets t have another connection in place of one that is closed now.
+func (p *Pool[K, C]) evicted(t *target[K, C]) {
+	p.mu.Lock()
+	t.evicting--
+	p.pumpLocked(t, time.Now(), p.cfg.MaxPerTarget)
+	p.mu.Unlock()
 }
 
 // callDial runs Config.Dial under its time limit; a panic in it becomes an

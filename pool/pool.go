@@ -88,6 +88,7 @@ type target[K comparable, C Conn] struct {
 	inUse      int
 	proven     int // of inUse, those that had served before
 	dialing    int
+	evicting   int // evicted ones that are not closed yet; their place in all is another's
 	waiters    waiterQueue[K, C]
 	starving   uint64 // arrival number while in Pool.starved, else 0
 	failure    *Failure
@@ -97,7 +98,7 @@ type target[K comparable, C Conn] struct {
 	Counters
 }
 
-func (t *target[K, C]) open() int { return len(t.idle) + t.inUse + t.dialing }
+func (t *target[K, C]) open() int { return len(t.idle) + t.inUse + t.dialing + t.evicting }
 
 // New makes an empty pool. It starts no goroutine before it has a connection.
 func New[K comparable, C Conn](cfg Config[K, C]) (*Pool[K, C], error) {

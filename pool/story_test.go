@@ -167,6 +167,31 @@ func TestTheOldestIdleConnectionOfAnotherTargetIsEvictedBeforeAnybodyWaits(t *te
 	})
 }
 
+func TestAnEvictedConnectionCountsForItsTargetUntilItIsClosed(t *testing.T) {
+	story(t, config{MaxPerTarget: 1, MaxTotal: 2}, func(w *world) {
+		evicted := w.proven("a", 1)[0]
+		x := w.do("b")
+		w.wantDial("b").finish()
+		evicted.slow = make(chan struct{})
+		start := func(key string) *call {
+			ctx, cancel := context.WithCancel(context.Background())
+			c := w.start(ctx, cancel, key)
+			synctest.Wait()
+			return c
+		}
+		y := start("c") // the place for its dial is that of a's connection
+		x.acts <- func(s *sock) error { s.w.mu.Lock(); s.err = errBroken; s.w.mu.Unlock(); return errBroken }
+		synctest.Wait()
+		z := start("a") // there is room in all, but not yet for a second one to a
+		require.Empty(t, w.wrong)
+		close(evicted.slow)
+		y.wantConn(w.wantDial("c").finish())
+		z.wantConn(w.wantDial("a").finish())
+		y.finish(nil)
+		z.finish(nil)
+	})
+}
+
 func TestAReleasedConnectionGivesItsPlaceToTheTargetThatWaitedLonger(t *testing.T) {
 	story(t, config{MaxPerTarget: 1, MaxTotal: 1}, func(w *world) {
 		x := w.do("a")

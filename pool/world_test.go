@@ -129,6 +129,7 @@ type sock struct {
 	id     int
 	born   time.Time
 	gone   chan struct{} // closed by Close
+	slow   chan struct{} // if set, Close takes until it is closed
 	closed bool
 	err    error // what Err says
 	dead   error // what Alive says
@@ -155,6 +156,9 @@ func (s *sock) Err() error {
 
 func (s *sock) Close() error {
 	runtime.Gosched() // whoever would take its place too soon may do so now
+	if s.slow != nil {
+		<-s.slow
+	}
 	s.w.mu.Lock()
 	defer s.w.mu.Unlock()
 	if !s.w.forced && (s.closed || s.holder != nil) {
@@ -342,16 +346,22 @@ func (w *world) doWithin(key string, d time.Duration) *call {
 func (w *world) doContext(ctx context.Context, cancel context.CancelFunc) func(key string) *call {
 	return func(key string) *call {
 		w.t.Helper()
-		w.mu.Lock()
-		w.arrival++
-		c := &call{w: w, key: key, ctx: ctx, cancel: cancel, began: time.Now(), arrival: w.arrival,
-			acts: make(chan func(*sock) error, 1)}
-		w.calls = append(w.calls, c)
-		w.mu.Unlock()
-		go c.run()
+		c := w.start(ctx, cancel, key)
 		w.check()
 		return c
 	}
+}
+
+// start is do without a check.
+func (w *world) start(ctx context.Context, cancel context.CancelFunc, key string) *call {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.arrival++
+	c := &call{w: w, key: key, ctx: ctx, cancel: cancel, began: time.Now(), arrival: w.arrival,
+		acts: make(chan func(*sock) error, 1)}
+	w.calls = append(w.calls, c)
+	go c.run()
+	return c
 }
 
 func (c *call) run() {
