@@ -14,7 +14,8 @@ import (
 // getMetric is the master item: everything that a template asks of one
 // server, in one request of the agent, one checkout and one round trip.
 //
-// The document: up, reason, error and target as in every document; role
+// The document: up, reason, error and target as in redis.status, so that a
+// server which is loading is down though it tells all about itself; role
 // (master, replica, sentinel or what else the server calls it); then what INFO
 // says, one object per section, named in lower case with underscores (server,
 // clients, memory, persistence, stats, replication, cpu, cluster and every
@@ -45,7 +46,7 @@ var getMetric = &Metric{
 	Key:         "redis.get",
 	Description: "Returns everything a template needs of one server as JSON, also when the server is down.",
 	Params:      connParams(),
-	Commands:    []string{"info", "slowlog|len", "slowlog|get", "config|get"},
+	Commands:    []string{"ping", "info", "slowlog|len", "slowlog|get", "config|get"},
 	Collect:     collectGet,
 }
 
@@ -67,6 +68,7 @@ var errEmptyInfo = errors.New("the reply is empty")
 func collectGet(ctx context.Context, r *Request) (string, error) {
 	t := r.Target
 	parts := getParts{
+		ping:   part{name: "ping", cmd: redisclient.Command{"PING"}},
 		info:   part{name: "info", must: true},
 		length: part{name: "slowlog", cmd: redisclient.Command{"SLOWLOG", "LEN"}},
 		newest: part{name: "slowlog", cmd: redisclient.Command{"SLOWLOG", "GET", "1"}},
@@ -85,7 +87,7 @@ func collectGet(ctx context.Context, r *Request) (string, error) {
 	return doc, nil
 }
 
-type getParts struct{ info, length, newest, config part }
+type getParts struct{ ping, info, length, newest, config part }
 
 // ask fills the parts and returns INFO's text. It takes one round trip, but
 // for the first time that a target turns out not to know a form of INFO.
@@ -97,7 +99,7 @@ func (p *getParts) ask(ctx context.Context, t *Target) ([]byte, error) {
 		}
 	}
 	p.info.cmd = infoForms[known]
-	if err := askParts(ctx, t, &p.info, &p.length, &p.newest, &p.config); err != nil {
+	if err := askParts(ctx, t, &p.ping, &p.info, &p.length, &p.newest, &p.config); err != nil {
 		return nil, err
 	}
 	for form := known; ; form++ {
@@ -125,14 +127,16 @@ func (p *getParts) ask(ctx context.Context, t *Target) ([]byte, error) {
 
 // document writes the answer for a server that answered INFO with text.
 func (p *getParts) document(target string, text []byte) (string, error) {
-	x, err := scanInfo(text, nil, make([]infoLine, 0, bytes.Count(text, []byte("\n"))+1))
+	scratch := newInfoScratch()
+	x, err := scratch.scan(text)
+	defer scratch.release(&x)
 	if err != nil {
 		return "", err
 	}
 	x.fold = true
 	w := jsondoc.New(len(text) + len(text)/2)
 	w.BeginObject()
-	writeHead(w, target, nil)
+	writeHead(w, target, pingProblem(&p.ping, []*part{&p.info}))
 	if role := serverRole(&x); role != "" {
 		w.Key("role").String(role)
 	}
@@ -145,7 +149,7 @@ func (p *getParts) document(target string, text []byte) (string, error) {
 	}
 	p.writeSlowlog(w)
 	p.writeConfig(w, &x)
-	writeUnavailable(w, &p.info, &p.length, &p.newest, &p.config)
+	writeUnavailable(w, &p.ping, &p.info, &p.length, &p.newest, &p.config)
 	cut.write(w)
 	w.EndObject()
 	return w.Document(), nil

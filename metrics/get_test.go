@@ -211,7 +211,7 @@ func TestGetReadsSlowlogAndConfig(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := &scriptDoer{replies: map[string]string{
-				"INFO everything": info, "SLOWLOG LEN": tt.length, "SLOWLOG GET 1": tt.newest, "CONFIG GET max*": tt.config,
+				"PING": "+PONG\r\n", "INFO everything": info, "SLOWLOG LEN": tt.length, "SLOWLOG GET 1": tt.newest, "CONFIG GET max*": tt.config,
 			}}
 			got, err := collect(t, getMetric, d)
 			require.NoError(t, err)
@@ -240,7 +240,7 @@ func TestGetLearnsWhichInfoAnOldServerKnows(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				d := &scriptDoer{replies: map[string]string{
 					"INFO everything": tt.everything, "INFO all": tt.all, "INFO": bulk("# Server\r\nredis_version:2.4.0\r\n"),
-					"SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n",
+					"PING": "+PONG\r\n", "SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n",
 				}}
 				target := newTarget(d)
 				ask := func() int {
@@ -252,10 +252,36 @@ func TestGetLearnsWhichInfoAnOldServerKnows(t *testing.T) {
 				}
 				require.Equal(t, tt.first, ask())
 				require.Equal(t, 1, ask(), "remembered")
-				require.Equal(t, tt.form, strings.Join(d.sent[0], " "))
+				require.Equal(t, tt.form, strings.Join(d.sent[1], " "))
 				time.Sleep(refusalMemory)
 				require.Equal(t, tt.first, ask(), "an hour later the server may be a newer one")
 			})
+		})
+	}
+}
+
+func TestGetOfAServerThatServesNoCommandsIsDownAndTellsTheRest(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, ping, reason string }{
+		{"loading", "-LOADING Redis is loading the dataset in memory\r\n", "loading"},
+		{"a replica without its master", "-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n", "masterdown"},
+		{"an answer that is none", "+HELLO\r\n", "protocol"},
+		{"PING is not permitted, INFO is", "-NOPERM no PING\r\n", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			d := &scriptDoer{replies: map[string]string{
+				"PING": tt.ping, "INFO everything": bulk("# Persistence\r\nloading:1\r\n"),
+				"SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n",
+			}}
+			got, err := collect(t, getMetric, d)
+			require.NoError(t, err)
+			doc := decode(t, got)
+			require.Equal(t, tt.reason, doc["reason"])
+			require.Equal(t, tt.reason == "", doc["up"] == 1.0)
+			require.Equal(t, tt.reason == "", doc["error"] == "")
+			require.Equal(t, map[string]any{"loading": 1.0}, doc["persistence"])
+			require.Equal(t, 1, d.calls)
 		})
 	}
 }

@@ -109,6 +109,7 @@ func collectFrom(t testing.TB, m *Metric, target *Target, raw ...string) (string
 // neither SLOWLOG nor CONFIG.
 func getDocument(text []byte) (string, error) {
 	var p getParts
+	p.ping.value = resp.Value{Kind: resp.SimpleString, Str: []byte("PONG")}
 	p.length.name, p.newest.name, p.config.name = "slowlog", "slowlog", "config"
 	for _, part := range []*part{&p.length, &p.newest, &p.config} {
 		part.err = resp.NewServerError([]byte("ERR unknown command"))
