@@ -49,8 +49,9 @@ func collectInfo(ctx context.Context, r *Request) (string, error) {
 // everything else is a string, numbers too. Of fields that occur twice the
 // last one counts.
 func infoJSON(text []byte, section string) (string, error) {
-	var buf [32]infoSection
-	x, err := scanInfo(text, buf[:0], make([]infoLine, 0, bytes.Count(text, []byte("\n"))+1))
+	scratch := newInfoScratch()
+	x, err := scratch.scan(text)
+	defer scratch.release(&x)
 	if err != nil {
 		return "", err
 	}

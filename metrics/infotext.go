@@ -16,6 +16,8 @@ import (
 // The value has no blanks around it.
 type infoLine struct {
 	start, keyEnd, val, valEnd uint32
+	// number counts the lines of the text.
+	number uint32
 	// prefix is the first eight bytes of the field as a number that sorts as
 	// they do: most comparisons end with it.
 	prefix uint64
@@ -116,7 +118,7 @@ func scanInfo(text []byte, sections []infoSection, lines []infoLine) (infoText, 
 		}
 		lines = append(lines, infoLine{
 			start: uint32(start), keyEnd: uint32(start + colon), val: uint32(val), valEnd: uint32(valEnd),
-			prefix: sortPrefix(text[start : start+colon]),
+			number: uint32(len(lines)), prefix: sortPrefix(text[start : start+colon]),
 		})
 	}
 	if n := len(sections); n > 0 {
@@ -178,16 +180,20 @@ func (x *infoText) group(i int) (name []byte, lines []infoLine, next int) {
 	for next = i + 1; next < len(x.sections) && x.compareNames(s, x.sections[next]) == 0; next++ {
 		lines = append(slices.Clip(lines), x.lines[x.sections[next].first:x.sections[next].end]...)
 	}
-	slices.SortFunc(lines, func(a, b infoLine) int {
-		if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
-			return c
-		}
-		if c := bytes.Compare(a.key(x.text), b.key(x.text)); c != 0 {
-			return c
-		}
-		return cmp.Compare(a.start, b.start)
-	})
+	if !slices.IsSortedFunc(lines, x.compareLines) {
+		slices.SortFunc(lines, x.compareLines)
+	}
 	return x.name(s), lines, next
+}
+
+func (x *infoText) compareLines(a, b infoLine) int {
+	if c := cmp.Compare(a.prefix, b.prefix); c != 0 {
+		return c
+	}
+	if c := bytes.Compare(a.key(x.text), b.key(x.text)); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.start, b.start)
 }
 
 func (x *infoText) compareNames(a, b infoSection) int {

@@ -8,6 +8,7 @@
 package jsondoc
 
 import (
+	"encoding/binary"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -221,6 +222,54 @@ const hex = "0123456789abcdef"
 // byte of invalid UTF-8 as \ufffd.
 func AppendString[T string | []byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
+	start := len(dst)
+	dst = append(dst, s...)
+	if n := plainPrefix(dst[start:]); n < len(s) {
+		dst = appendEscaped(dst[:start+n], s[n:])
+	}
+	return append(dst, '"')
+}
+
+// plainPrefix counts the bytes at the start of b that need no escape and are
+// ASCII, or fewer when there are such bytes later on.
+func plainPrefix(b []byte) int {
+	if len(b) < 8 {
+		n := 0
+		for n < len(b) && plain[b[n]] {
+			n++
+		}
+		return n
+	}
+	n := 0
+	for ; len(b)-n >= 8; n += 8 {
+		if special(binary.LittleEndian.Uint64(b[n:])) {
+			return n
+		}
+	}
+	if special(binary.LittleEndian.Uint64(b[len(b)-8:])) {
+		return n
+	}
+	return len(b)
+}
+
+// special reports whether one of eight bytes needs an escape or is not ASCII.
+// A byte below n, or equal to one that is made zero first, borrows into its
+// highest bit.
+// Source: https://graphics.stanford.edu/~seander/bithacks.html#ZeroInWord
+func special(w uint64) bool {
+	const (
+		ones  = 0x0101010101010101
+		highs = 0x8080808080808080
+	)
+	return (w| // not ASCII
+		(w-ones*' ')| // control character
+		((w^ones*'"')-ones)|((w^ones*'\\')-ones)|
+		((w^ones*'<')-ones)|((w^ones*'>')-ones)|((w^ones*'&')-ones))&highs != 0
+}
+
+// appendEscaped is AppendString without the quotes, for a string that has
+// something to escape.
+func appendEscaped[T string | []byte](dst []byte, s T) []byte {
 	start := 0
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -264,8 +313,7 @@ func AppendString[T string | []byte](dst []byte, s T) []byte {
 		}
 		i += size
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
+	return append(dst, s[start:]...)
 }
 
 // plain holds the ASCII characters that need no escape.
