@@ -112,6 +112,10 @@ func generalOptions() []Option {
 		toggle("UnmaskSecrets",
 			"1 shows passwords in the answers of redis.server.config, as the built-in plugin does.",
 			func(o *Options) *bool { return &o.UnmaskSecrets }),
+		toggle("CustomCommands",
+			"1 allows the item key redis.command, which runs any command that the server itself calls "+
+				"read-only and neither blocking nor administrative. The Redis user needs it and command|info granted.",
+			func(o *Options) *bool { return &o.CustomCommands }),
 	}
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 	MaxAnswer           int           // bytes of one value
 	SessionsOnly        bool
 	UnmaskSecrets       bool
+	CustomCommands      bool
 	Storm               Storm
 
 	def           *block

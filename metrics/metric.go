@@ -160,6 +160,8 @@ type Env struct {
 	Pool     func() pool.Stats
 	Sessions []Session
 	Storm    StormOptions
+	// CustomCommands allows redis.command.
+	CustomCommands bool
 }
 
 // Session is a configured session, as discovery shows it.

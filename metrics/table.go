@@ -14,6 +14,7 @@ var table = slices.Concat(
 		statusMetric,
 		sessionsMetric,
 		poolMetric,
+		commandMetric,
 	},
 	stormMetrics,
 	testMetrics,

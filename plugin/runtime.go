@@ -65,6 +65,8 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 	rt.env = metrics.Env{
 		Pool:  p.Stats,
 		Storm: metrics.StormOptions(options.Storm),
+
+		CustomCommands: options.CustomCommands,
 	}
 	for _, session := range options.Sessions() {
 		rt.env.Sessions = append(rt.env.Sessions, metrics.Session(session))

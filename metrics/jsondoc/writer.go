@@ -116,6 +116,13 @@ func (w *Writer) Uint(n uint64) {
 	w.buf = strconv.AppendUint(w.buf, n, 10)
 }
 
+// Null writes null. Zabbix takes it for the text "null", so it is only for
+// places that cannot be left out.
+func (w *Writer) Null() {
+	w.begin()
+	w.buf = append(w.buf, "null"...)
+}
+
 // Bool writes true or false.
 func (w *Writer) Bool(b bool) {
 	w.begin()
