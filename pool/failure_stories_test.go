@@ -382,7 +382,7 @@ func TestStory10_CredentialsRotate(t *testing.T) {
 		x, y := w.do("a"), w.do("a")
 		kept := []*sock{x.sock, y.sock}
 		x.finish(nil)
-		w.pool.Renew("a")
+		w.renew("a")
 		kept[0].wantClosed()
 		y.finish(nil)
 		kept[1].wantClosed()

@@ -156,7 +156,7 @@ func (s *sim) one() {
 	case n < 81:
 		key := s.key()
 		s.sayf("renew %s", key)
-		w.pool.Renew(key)
+		w.renew(key)
 	case n < 83:
 		key := s.key()
 		s.down[key] = !s.down[key]

@@ -707,6 +707,31 @@ func TestATargetThatNobodyWaitsForAnyMoreTakesNoPlace(t *testing.T) {
 	})
 }
 
+func TestATargetThatMayNotBeTriedNowTakesNoPlace(t *testing.T) {
+	story(t, config{MaxPerTarget: 3, MaxTotal: 3}, func(w *world) {
+		works := w.proven("a", 1)[0]
+		x := w.do("a")
+		b := w.do("b")
+		kept := w.wantDial("b").finish()
+		y := w.do("a")
+		d := w.wantDial("a")
+		c := w.do("c")
+		z := w.do("a") // behind c
+		d.fail(errDown)
+		y.wantWaiting() // for the connection that works
+		e := w.wantDial("c")
+		b.finish(nil)
+		kept.wantOpen() // a could not use its place
+		c.wantConn(e.finish())
+		c.finish(nil)
+		x.finish(nil)
+		y.wantConn(works)
+		y.finish(nil)
+		z.wantConn(works)
+		z.finish(nil)
+	})
+}
+
 // Stale connections.
 
 func TestAStaleConnectionIsReplacedOnce(t *testing.T) {
@@ -815,7 +840,7 @@ func TestRenewEndsTheConnectionsOfNow(t *testing.T) {
 		y.finish(nil) // z's now, the dial will come late
 		z.wantConn(s[0])
 		z.finish(nil)
-		w.pool.Renew("a")
+		w.renew("a")
 		s[0].wantClosed()
 		s[1].wantOpen()
 		x.wantConn(s[1])

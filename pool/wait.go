@@ -187,7 +187,8 @@ func (p *Pool[K, C]) pumpLocked(t *target[K, C], now time.Time, limit int) {
 				return
 			}
 			if probing := t.dialing + t.inUse - t.proven; probing > 0 || now.Before(f.RetryAt) {
-				break
+				p.unstarveLocked(t) // a place would be of no use to it
+				return
 			}
 		}
 		if !p.startDialLocked(t, now) {

@@ -130,6 +130,11 @@ type sock struct {
 	born   time.Time
 	gone   chan struct{} // closed by Close
 	slow   chan struct{} // if set, Close takes until it is closed
+	made   time.Time
+	rested int       // number of its last return; the greatest is the newest
+	since  time.Time // of its last return
+	idle   bool      // it was idle at the last check
+	old    bool      // from before a Renew
 	closed bool
 	err    error // what Err says
 	dead   error // what Alive says
@@ -202,6 +207,7 @@ type dial struct {
 	answer chan answer
 	taken  bool
 	ended  bool
+	old    bool // from before a Renew
 	sock   *sock
 }
 
@@ -248,7 +254,9 @@ func (w *world) dial(ctx context.Context, key string) (*sock, error) {
 	case a.err != nil:
 		return nil, a.err
 	}
-	d.sock = &sock{w: w, key: key, id: len(w.socks) + 1, born: d.began, gone: make(chan struct{})}
+	w.arrival++
+	d.sock = &sock{w: w, key: key, id: len(w.socks) + 1, born: d.began, gone: make(chan struct{}),
+		made: time.Now(), rested: w.arrival, since: time.Now(), old: d.old}
 	if a.dead {
 		d.sock.dead = errStale
 	}
@@ -388,10 +396,21 @@ func (c *call) converse(_ context.Context, s *sock) error {
 		w.notef("%s was lent closed or broken", s)
 	case s.dead != nil && s.proven:
 		w.notef("%s was lent although it is dead", s)
+	case s.old:
+		w.notef("%s was lent after Renew", s)
+	case w.cfg.MaxLifetime > 0 && time.Since(s.made) > w.cfg.MaxLifetime+time.Second:
+		w.notef("%s was lent at the age of %s", s, time.Since(s.made))
 	case s.key != c.key:
 		w.notef("%s was lent to a caller of %s", s, c.key)
 	}
+	for _, other := range w.socks {
+		if other != s && s.idle && other.idle && other.key == s.key && other.rested > s.rested &&
+			!other.closed && other.holder == nil && other.dead == nil {
+			w.notef("%s was lent, %s came back later", s, other)
+		}
+	}
 	s.holder, c.sock = c, s
+	s.idle = false
 	c.lentStep = w.step
 	c.tries++
 	w.mu.Unlock()
@@ -407,6 +426,7 @@ func (c *call) converse(_ context.Context, s *sock) error {
 	s.holder, c.sock = nil, nil
 	w.arrival++
 	c.arrival = w.arrival // should it come again
+	s.rested, s.since = w.arrival, time.Now()
 	w.mu.Unlock()
 	err := act(s)
 	if err == nil {
@@ -552,6 +572,21 @@ func (w *world) advance(d time.Duration) {
 	w.check()
 }
 
+// renew is pool.Renew, remembered.
+func (w *world) renew(key string) {
+	w.t.Helper()
+	w.mu.Lock()
+	for _, s := range w.socks {
+		s.old = s.old || s.key == key
+	}
+	for _, d := range w.dials {
+		d.old = d.old || d.key == key
+	}
+	w.mu.Unlock()
+	w.pool.Renew(key)
+	w.check()
+}
+
 func (w *world) failing(key string) *pool.Failure { return w.stats(key).Failing }
 
 func (w *world) stats(key string) pool.TargetStats {
@@ -651,6 +686,7 @@ func (w *world) check() {
 	defer w.mu.Unlock()
 	w.checkFiguresLocked(st)
 	w.checkWaitersLocked(st)
+	w.checkTimesLocked(st)
 	w.step++
 	w.last = st
 	require.Empty(w.t, strings.Join(w.wrong, "\n"))
@@ -771,6 +807,9 @@ func (w *world) checkWaitersLocked(st pool.Stats) {
 		}
 		probes := 0
 		for _, d := range w.dials {
+			if d.key == key && d.began.After(f.At) && d.began.Before(f.RetryAt) {
+				w.notef("%s was dialed before its backoff was over", key)
+			}
 			if d.key == key && d.began.After(f.At) && (!d.ended || d.sock != nil && d.sock.holder != nil && !d.sock.proven) {
 				probes++
 			}
@@ -778,5 +817,20 @@ func (w *world) checkWaitersLocked(st pool.Stats) {
 		if probes > 1 {
 			w.notef("%d probes of %s at a time", probes, key)
 		}
+	}
+}
+
+// checkTimesLocked checks that nothing idles for too long, and that nothing is
+// evicted but for a dial.
+func (w *world) checkTimesLocked(st pool.Stats) {
+	for _, s := range w.socks {
+		s.idle = !s.closed && s.holder == nil
+		if s.idle && w.cfg.IdleTimeout > 0 && time.Since(s.since) > w.cfg.IdleTimeout+time.Second {
+			w.notef("%s has been idle for %s", s, time.Since(s.since))
+		}
+	}
+	evicted := st.Closed[pool.ClosedEvicted] - w.last.Closed[pool.ClosedEvicted]
+	if dials := st.Dials - w.last.Dials; evicted > dials {
+		w.notef("%d connections were evicted for %d dials", evicted, dials)
 	}
 }
