@@ -2,6 +2,7 @@ package pool_test
 
 import (
 	"context"
+	"runtime"
 	"strconv"
 	"sync"
 	"testing"
@@ -55,7 +56,7 @@ func BenchmarkDo(b *testing.B) {
 		for range 64 {
 			done.Go(func() {
 				for range left {
-					_ = p.Do(ctx, "a", converse)
+					_ = p.Do(ctx, "a", func(context.Context, *nothing) error { runtime.Gosched(); return nil })
 				}
 			})
 		}

@@ -183,6 +183,14 @@ func (s *sim) endCall(c *call) {
 		require.Greater(s.t, s.w.closed(c.key, r), int(before.Closed[r]), r.String())
 	}
 	switch n := s.rnd.IntN(20); {
+	case n < 2:
+		s.sayf("finish %s as a waiter gives up", x)
+		c.ends(func(*sock) error {
+			if other, ok := pick(s, s.w.calls, func(o *call) bool { return o.key == c.key && waits(o) }); ok {
+				other.cancel()
+			}
+			return nil
+		})
 	case n < 12:
 		s.sayf("finish %s", x)
 		c.finish(nil)
