@@ -36,13 +36,13 @@ func (e *WaitError) Error() string {
 
 func (e *WaitError) Unwrap() error { return e.Err }
 
-// FailingError says that a target is known to fail, so that it was not tried
-// for this caller. Unwrap gives the cause.
+// FailingError says that a target is failing: the caller waited for a try that
+// failed, or it was not tried for this caller. Unwrap gives the cause.
 type FailingError struct {
 	Target string
 	// Err is what the last try ended with.
 	Err error
-	// Ago is how long the last try is over.
+	// Ago is how long the last try is over; 0 when this caller waited for it.
 	Ago time.Duration
 	// InARow counts the failures since the target last worked.
 	InARow int
@@ -52,6 +52,9 @@ type FailingError struct {
 }
 
 func (e *FailingError) Error() string {
+	if e.Ago == 0 {
+		return e.Err.Error()
+	}
 	next := "being tried now"
 	if e.RetryIn > 0 {
 		next = "next try in " + short(e.RetryIn)

@@ -17,7 +17,7 @@ type Conn interface {
 	Alive() error
 	// Err reports why the connection is broken; nil when it may be used again.
 	Err() error
-	// Close ends the connection. It must not block.
+	// Close ends the connection. It must not block, and it may be called twice.
 	Close() error
 }
 
@@ -35,7 +35,8 @@ type Config[K comparable, C Conn] struct {
 	Stale func(error) bool
 	// Refused reports that the first conversation on a fresh connection failed
 	// in a way that the next one would too, such as a refused login: the target
-	// then counts as failing, as after a failed dial. Default: never.
+	// then counts as failing, as after a failed dial. It is asked only when the
+	// connection is broken (Conn.Err). Default: never.
 	Refused func(error) bool
 
 	MaxPerTarget int           // connections to one target; default 2

@@ -509,6 +509,11 @@ func (c *call) wantFailing(cause error, after time.Duration) *pool.FailingError 
 	c.wantDone(cause, after)
 	var failing *pool.FailingError
 	require.ErrorAs(c.w.t, c.err, &failing)
+	if failing.Ago == 0 { // it waited for the try: there is nothing to add
+		require.EqualError(c.w.t, failing, failing.Err.Error())
+	} else {
+		require.Contains(c.w.t, failing.Error(), " (last tried ")
+	}
 	return failing
 }
 
