@@ -1,0 +1,308 @@
+package templates
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+)
+
+// outcome is what preprocessing makes of a value.
+type outcome struct {
+	value string
+	// discarded: no value, on purpose.
+	discarded bool
+	// handled: a failed step was given a value by its handler.
+	handled bool
+	// err: the item becomes unsupported.
+	err error
+}
+
+// preprocess runs steps on a value as Zabbix would. A rate needs two values:
+// here it is the one that would be stored last, so that its sign and type can
+// be judged.
+func preprocess(steps []step, value string) outcome {
+	o := outcome{value: value}
+	for _, s := range steps {
+		v, err := s.run(o.value)
+		switch {
+		case err == nil:
+			o.value = v
+		case s.Handler == "DISCARD_VALUE":
+			return outcome{discarded: true}
+		case s.Handler == "CUSTOM_VALUE":
+			o.value, o.handled = s.HandlerParams, true
+		default:
+			return outcome{err: fmt.Errorf("%s %q: %w", s.Type, s.Parameters, err)}
+		}
+	}
+	return o
+}
+
+func (s step) run(value string) (string, error) {
+	switch s.Type {
+	case "JSONPATH":
+		p, err := compilePath(s.Parameters[0])
+		if err != nil {
+			return "", err
+		}
+		return p.find(value)
+	case "JAVASCRIPT":
+		return runScript(s.Parameters[0], value)
+	case "BOOL_TO_DECIMAL":
+		return boolToDecimal(value)
+	case "MULTIPLIER":
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return "", err
+		}
+		f, err := strconv.ParseFloat(s.Parameters[0], 64)
+		return strconv.FormatFloat(n*f, 'g', -1, 64), err
+	case "CHANGE_PER_SECOND":
+		n, err := strconv.ParseFloat(value, 64)
+		if err == nil && n < 0 {
+			err = errors.New("a counter is not negative")
+		}
+		return value, err
+	case "IN_RANGE":
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil {
+			return "", err
+		}
+		for i, sign := range []float64{1, -1} {
+			if s.Parameters[i] == "" {
+				continue
+			}
+			limit, err := strconv.ParseFloat(s.Parameters[i], 64)
+			if err != nil {
+				return "", err
+			}
+			if sign*(n-limit) < 0 {
+				return "", errors.New("out of range")
+			}
+		}
+		return value, nil
+	case "NOT_MATCHES_REGEX":
+		re, err := regexp.Compile(s.Parameters[0])
+		if err != nil {
+			return "", err
+		}
+		if re.MatchString(value) {
+			return "", errors.New("the pattern matches")
+		}
+		return value, nil
+	case "DISCARD_UNCHANGED_HEARTBEAT":
+		return value, nil
+	}
+	return "", fmt.Errorf("the templates must not use this kind of step")
+}
+
+// boolToDecimal knows Zabbix's words, lower-case or not.
+// Source: Zabbix manual, "Item value preprocessing", Boolean to decimal.
+func boolToDecimal(value string) (string, error) {
+	switch strings.ToLower(value) {
+	case "true", "t", "yes", "y", "on", "up", "running", "enabled", "available", "ok", "master":
+		return "1", nil
+	case "false", "f", "no", "n", "off", "down", "unused", "disabled", "unavailable", "err", "slave":
+		return "0", nil
+	}
+	n, err := strconv.ParseFloat(value, 64)
+	if err == nil && n != 0 {
+		return "1", nil
+	}
+	return "0", err
+}
+
+// scripts are the JavaScript steps, each with what it does in Go: a script
+// that is changed must be reviewed here again.
+var scripts = map[string]func(d map[string]any) any{
+	`var d = JSON.parse(value), out = {};
+if (d.clients && d.config && typeof d.clients.connected_clients === 'number' && d.config.maxclients > 0) {
+	out.percent = 100 * d.clients.connected_clients / d.config.maxclients;
+}
+return JSON.stringify(out);`: func(d map[string]any) any {
+		return percent(d, "clients", "connected_clients", "maxclients")
+	},
+	`var d = JSON.parse(value), out = {};
+if (d.memory && d.config && typeof d.memory.used_memory === 'number' && d.config.maxmemory > 0) {
+	out.percent = 100 * d.memory.used_memory / d.config.maxmemory;
+}
+return JSON.stringify(out);`: func(d map[string]any) any {
+		return percent(d, "memory", "used_memory", "maxmemory")
+	},
+	`var d = JSON.parse(value), out = {};
+if (d.server && d.persistence && d.server.server_time_usec > 0 && d.persistence.rdb_last_save_time > 0) {
+	out.age = Math.max(0, d.server.server_time_usec / 1000000 - d.persistence.rdb_last_save_time);
+}
+return JSON.stringify(out);`: func(d map[string]any) any {
+		now, known := at(d, "server", "server_time_usec")
+		saved, ever := at(d, "persistence", "rdb_last_save_time")
+		if !known || !ever || now <= 0 || saved <= 0 {
+			return map[string]any{}
+		}
+		return map[string]any{"age": max(0, now/1e6-saved)}
+	},
+	`return JSON.stringify(JSON.parse(value).tls ? [{singleton: ''}] : []);`: func(d map[string]any) any {
+		if d["tls"] != nil {
+			return []any{map[string]any{"singleton": ""}}
+		}
+		return []any{}
+	},
+}
+
+func at(d map[string]any, section, name string) (float64, bool) {
+	s, _ := d[section].(map[string]any)
+	n, ok := s[name].(float64)
+	return n, ok
+}
+
+func percent(d map[string]any, section, used, limit string) any {
+	u, known := at(d, section, used)
+	l, limited := at(d, "config", limit)
+	if !known || !limited || l <= 0 {
+		return map[string]any{}
+	}
+	return map[string]any{"percent": 100 * u / l}
+}
+
+var (
+	// singletonScript makes one row, without a name, for one value.
+	singletonScript = regexp.MustCompile(`^return JSON\.stringify\(value === '(\w+)' \? \[\{singleton: ''\}\] : \[\]\);$`)
+	// rowsScript keeps of each row what tells it from the others.
+	rowsScript = regexp.MustCompile(`^return JSON\.stringify\(JSON\.parse\(value\)\.map\(function \(r\) \{ return \{(.*)\}; \}\)\);$`)
+	rowMember  = regexp.MustCompile(`^(\w+): r\.(\w+)(?: \|\| '(\w+)')?$`)
+)
+
+func runScript(script, value string) (string, error) {
+	encode := func(v any) (string, error) {
+		out, err := json.Marshal(v)
+		return string(out), err
+	}
+	if m := singletonScript.FindStringSubmatch(script); m != nil {
+		if value == m[1] {
+			return `[{"singleton":""}]`, nil
+		}
+		return "[]", nil
+	}
+	if m := rowsScript.FindStringSubmatch(script); m != nil {
+		rows := []map[string]any{}
+		if err := json.Unmarshal([]byte(value), &rows); err != nil {
+			return "", err
+		}
+		for i, row := range rows {
+			kept := map[string]any{}
+			for part := range strings.SplitSeq(m[1], ", ") {
+				m := rowMember.FindStringSubmatch(part)
+				if m == nil {
+					return "", fmt.Errorf("unreviewed member %q", part)
+				}
+				if v, ok := row[m[2]]; ok {
+					kept[m[1]] = v
+				} else if m[3] != "" {
+					kept[m[1]] = m[3]
+				}
+			}
+			rows[i] = kept
+		}
+		return encode(rows)
+	}
+	twin, ok := scripts[script]
+	if !ok {
+		return "", errors.New("this script has not been reviewed")
+	}
+	var d map[string]any
+	if err := json.Unmarshal([]byte(value), &d); err != nil {
+		return "", err
+	}
+	return encode(twin(d))
+}
+
+// stored says whether a value can be stored as the item's type.
+func (i *item) stored(value string) error {
+	if value == "null" {
+		return errors.New("a null")
+	}
+	switch i.valueType() {
+	case "UNSIGNED":
+		_, err := strconv.ParseUint(value, 10, 64)
+		return err
+	case "FLOAT":
+		_, err := strconv.ParseFloat(value, 64)
+		return err
+	case "CHAR":
+		if utf8.RuneCountInString(value) > 255 {
+			return errors.New("longer than a short text")
+		}
+	}
+	return nil
+}
+
+// discovered are the rows that a rule makes of a master's answer, as macros
+// and their values. ok is false when the rule gets no value.
+func (r *rule) discovered(t *testing.T, answer string) (rows []map[string]string, ok bool) {
+	t.Helper()
+	o := preprocess(r.Preprocessing, answer)
+	require.NoError(t, o.err, r.Name)
+	if o.discarded {
+		return nil, false
+	}
+	var objects []map[string]any
+	dec := json.NewDecoder(strings.NewReader(o.value))
+	dec.UseNumber()
+	require.NoError(t, dec.Decode(&objects), r.Name)
+	for _, object := range objects {
+		row := map[string]string{}
+		for name, v := range object {
+			if strings.HasPrefix(name, "{#") {
+				row[name] = fmt.Sprint(v)
+			}
+		}
+		for _, p := range r.MacroPaths {
+			path, err := compilePath(p.Path)
+			require.NoError(t, err)
+			text, err := json.Marshal(object)
+			require.NoError(t, err)
+			value, err := path.find(string(text))
+			require.NoError(t, err, "%s: %s of %s", r.Name, p.Path, text)
+			row[p.Macro] = value
+		}
+		if !slices.Contains(rows2texts(rows), fmt.Sprint(row)) {
+			rows = append(rows, row)
+		}
+	}
+	return rows, true
+}
+
+func rows2texts(rows []map[string]string) []string {
+	var out []string
+	for _, r := range rows {
+		out = append(out, fmt.Sprint(r))
+	}
+	return out
+}
+
+// expand puts a row's values into a prototype's steps, in JSONPath escaped as
+// Zabbix does within double quotes.
+func expand(steps []step, row map[string]string) []step {
+	out := slices.Clone(steps)
+	for i := range out {
+		out[i].Parameters = slices.Clone(out[i].Parameters)
+		for j, p := range out[i].Parameters {
+			for name, value := range row {
+				if out[i].Type == "JSONPATH" {
+					value = strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(value)
+				}
+				p = strings.ReplaceAll(p, name, value)
+			}
+			out[i].Parameters[j] = p
+		}
+	}
+	return out
+}

@@ -1,0 +1,417 @@
+package templates
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// roots are the triggers that say that nothing is known: all others depend on
+// the first of their template.
+var roots = map[string][]string{
+	"Redis by RedisJobs":      {"Redis: Server is down", "Redis: No data from the plugin"},
+	"Storm jobs by RedisJobs": {"Storm: Job records cannot be read", "Storm: No data from the plugin"},
+	"RedisJobs plugin health": {"RedisJobs: No data from the plugin"},
+}
+
+func (d *document) macroValue(name string) string {
+	name, _, _ = strings.Cut(strings.TrimSuffix(name, "}"), ":")
+	for _, m := range d.Macros {
+		if m.Macro == name+"}" && m.Value != nil {
+			return *m.Value
+		}
+	}
+	return ""
+}
+
+// gauge are figures in a section of counters that go up and down.
+var gauge = regexp.MustCompile(`latest_fork_usec$`)
+
+// isCounter: the item keeps a counter as it is.
+func isCounter(i *item) bool {
+	if slices.Contains(stepKinds(i.Preprocessing), "CHANGE_PER_SECOND") {
+		return false
+	}
+	for _, s := range i.Preprocessing {
+		if s.Type == "JSONPATH" && regexp.MustCompile(`^\$\.(stats|counters)\.|^\$\.(processed|failed|emitted)$`).MatchString(s.Parameters[0]) {
+			return !gauge.MatchString(s.Parameters[0])
+		}
+	}
+	return false
+}
+
+func TestTriggerExpressions(t *testing.T) {
+	t.Parallel()
+	window := regexp.MustCompile(`^(\d+)[smhd]$`)
+	for _, d := range load(t) {
+		for _, tr := range d.triggers {
+			require.Equal(t, tr.Recovery != "", tr.RecoveryMode == "RECOVERY_EXPRESSION", tr.Name)
+			for _, expression := range []string{tr.Expression, tr.Recovery} {
+				if expression == "" {
+					continue
+				}
+				_, e := evaluate(t, expression, func(string) string { return "1" }, func(call) any { return 1.0 })
+				for _, divisor := range e.divisors {
+					require.Regexp(t, `^[1-9]\d*$`, divisor, "%s: division by what may be 0", tr.Name)
+				}
+				for _, c := range e.calls {
+					if c.fn == "now" {
+						continue
+					}
+					_, known := constant(call{fn: c.fn, args: []string{"", "like", ""}}, "1", true, 0)
+					require.True(t, known, "%s: function %s", tr.Name, c.fn)
+					require.Equal(t, d.Name, c.host, tr.Name)
+					i := d.byKey[c.key]
+					require.NotNil(t, i, "%s: no item %s", tr.Name, c.key)
+					require.True(t, i.rule == nil || i.rule == tr.rule, "%s: %s is of another rule", tr.Name, c.key)
+					require.NotEqual(t, "0", i.History, "%s: %s keeps no history", tr.Name, c.key)
+					require.False(t, c.fn == "last" && isCounter(i), "%s: the last value of the counter %s", tr.Name, c.key)
+					text := i.valueType() == "CHAR" || i.valueType() == "TEXT"
+					require.False(t, text && slices.Contains([]string{"min", "max", "avg", "change"}, c.fn), "%s: %s of a text", tr.Name, c.fn)
+					if len(c.args) == 0 || c.args[0] == "" || c.fn == "last" {
+						continue
+					}
+					size := c.args[0]
+					if strings.HasPrefix(size, "{$") {
+						size = d.macroValue(size)
+					}
+					if strings.HasPrefix(size, "#") {
+						require.Zero(t, heartbeat(i.Preprocessing), "%s: values of %s are held back", tr.Name, c.key)
+						continue
+					}
+					require.Regexp(t, window, size, tr.Name)
+					long, _ := duration(size)
+					require.Greater(t, long, heartbeat(i.Preprocessing), "%s: the window over %s may be empty", tr.Name, c.key)
+					require.GreaterOrEqual(t, long.Minutes(), 5.0, tr.Name)
+				}
+			}
+		}
+	}
+}
+
+func TestTriggerTexts(t *testing.T) {
+	t.Parallel()
+	var reviewed []string
+	for _, d := range load(t) {
+		names := map[string]bool{}
+		prefix, _, _ := strings.Cut(roots[d.Name][0], ":")
+		for _, tr := range d.triggers {
+			require.False(t, names[tr.Name], tr.Name)
+			names[tr.Name] = true
+			require.True(t, strings.HasPrefix(tr.Name, prefix+": "), tr.Name)
+			require.NotRegexp(t, `\{HOST\.|\{ITEM\.|\{\$`, tr.Name)
+			require.Greater(t, len(tr.Description), 40, tr.Name)
+			require.Contains(t, severities, tr.Priority, tr.Name)
+			require.Contains(t, scopes, tagValue(tr.Tags, "scope"), tr.Name)
+			reviewed = append(reviewed, fmt.Sprintf("%s %s %s", tr.Priority, tagValue(tr.Tags, "scope"), tr.Name))
+
+			// An event says the limits that it was judged by, and no others.
+			require.Equal(t, macrosOf(tr.Expression+tr.Recovery), macrosOf(tr.EventName), tr.Name)
+			if tr.EventName != "" {
+				require.True(t, strings.HasPrefix(strings.ReplaceAll(tr.EventName, " {?last(//rj.redis.link.host[{#SINGLETON}])}", ""), tr.Name), tr.EventName)
+			}
+			var windows []string
+			for _, c := range append(calls(t, tr.Expression), calls(t, tr.Recovery)...) {
+				windows = append(windows, c.args...)
+			}
+			for _, m := range regexp.MustCompile(`(?:for|in) (\d+[smhd])\b`).FindAllStringSubmatch(tr.EventName, -1) {
+				require.Contains(t, windows, m[1], "%s: its expression has no such window", tr.EventName)
+			}
+			for _, m := range regexp.MustCompile(`\{\?([^{}]*(?:\{#\w+\}[^{}]*)*)\}`).FindAllStringSubmatch(tr.EventName, -1) {
+				require.True(t, strings.HasPrefix(m[1], "last(//"), "%s: a template's name is not replaced there", tr.EventName)
+				key := strings.TrimSuffix(strings.TrimPrefix(m[1], "last(//"), ")")
+				i := d.byKey[key]
+				require.NotNil(t, i, "%s: no item %s", tr.EventName, key)
+				require.True(t, i.rule == nil || i.rule == tr.rule, tr.EventName)
+			}
+			distinct := []string{}
+			for _, c := range calls(t, tr.Expression) {
+				if c.key != "" && !slices.Contains(distinct, c.key) {
+					distinct = append(distinct, c.key)
+				}
+			}
+			for _, m := range regexp.MustCompile(`\{ITEM\.LASTVALUE(\d)\}`).FindAllStringSubmatch(tr.OpData, -1) {
+				require.LessOrEqual(t, atoi(t, m[1]), len(distinct), tr.OpData)
+			}
+			if tr.RecoveryMode == "NONE" {
+				require.Equal(t, "YES", tr.ManualClose, tr.Name)
+			}
+			if strings.Contains(tr.Expression, "#1)<>") {
+				require.Equal(t, "NONE", tr.RecoveryMode, "%s: it would end unseen with the next value", tr.Name)
+			}
+		}
+	}
+	requireLines(t, "testdata/triggers.txt", reviewed)
+}
+
+func TestTriggersDependOnTheirCause(t *testing.T) {
+	t.Parallel()
+	for _, d := range load(t) {
+		byName := map[string]*trigger{}
+		for _, tr := range d.triggers {
+			byName[tr.Name] = tr
+		}
+		var reaches func(tr *trigger, path []string) bool
+		reaches = func(tr *trigger, path []string) bool {
+			require.NotContains(t, path, tr.Name, "dependencies go in a circle")
+			found := tr.Name == roots[d.Name][0]
+			for _, dep := range tr.Dependencies {
+				on := byName[dep.Name]
+				require.NotNil(t, on, "%s depends on %s, which does not exist", tr.Name, dep.Name)
+				require.Equal(t, on.Expression, dep.Expression, "%s: dependency", tr.Name)
+				require.Equal(t, on.Recovery, dep.Recovery, "%s: dependency", tr.Name)
+				require.True(t, on.rule == nil || on.rule == tr.rule, "%s depends on a prototype of another rule", tr.Name)
+				found = reaches(on, append(path, tr.Name)) || found
+			}
+			return found
+		}
+		for _, tr := range d.triggers {
+			if slices.Contains(roots[d.Name], tr.Name) {
+				require.Empty(t, tr.Dependencies, tr.Name)
+				continue
+			}
+			require.True(t, reaches(tr, nil), "%s does not depend on %s", tr.Name, roots[d.Name][0])
+		}
+	}
+}
+
+// problems are the triggers that would fire when the items had these answers
+// for long: last values by item key; change is what differs from them.
+func problems(t *testing.T, d *document, texts map[string]string, now float64, change map[string]string) []string {
+	t.Helper()
+	type scope struct {
+		rule *rule
+		row  map[string]string
+	}
+	value := func(key string, row map[string]string) (string, bool) {
+		i := d.byKey[key]
+		for name, v := range row {
+			key = strings.ReplaceAll(key, name, v)
+		}
+		if v, ok := change[key]; ok {
+			return v, true
+		}
+		text, ok := texts[d.root(t, i)]
+		if !ok || itemType(i.Type) == "CALCULATED" {
+			return "", false
+		}
+		o := d.value(i, text, row)
+		require.NoError(t, o.err, key)
+		if slices.Contains(stepKinds(i.Preprocessing), "CHANGE_PER_SECOND") {
+			return "0", !o.discarded // nothing changes
+		}
+		return o.value, !o.discarded
+	}
+	scopes := []scope{{}}
+	for _, r := range d.Rules {
+		master := texts[r.Key]
+		if itemType(r.Type) == "DEPENDENT" {
+			master = texts[d.root(t, d.byKey[r.MasterItem.Key])]
+		}
+		if master == "" {
+			continue
+		}
+		rows, _ := r.discovered(t, master)
+		for _, row := range rows {
+			scopes = append(scopes, scope{r, row})
+		}
+	}
+	var out []string
+	for _, s := range scopes {
+		for _, tr := range d.triggers {
+			if tr.rule != s.rule {
+				continue
+			}
+			macro := func(name string) string { return d.macroValue(name) }
+			result, _ := evaluate(t, tr.Expression, macro, func(c call) any {
+				if c.fn == "now" {
+					return now
+				}
+				v, known := value(c.key, s.row)
+				for i, a := range c.args {
+					if strings.HasPrefix(a, "{$") {
+						c.args[i] = d.macroValue(a)
+					}
+				}
+				got, ok := constant(c, v, known, now)
+				require.True(t, ok, c.fn)
+				return got
+			})
+			if math.IsNaN(result) || result == 0 {
+				continue
+			}
+			name := tr.Name
+			for m, v := range s.row {
+				name = strings.ReplaceAll(name, m, v)
+			}
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestProblems gives recorded answers to the triggers and says which of them
+// must fire; a dependency would hide those below another.
+func TestProblems(t *testing.T) {
+	t.Parallel()
+	texts := map[string]string{}
+	for _, list := range answers(t) {
+		for _, a := range list {
+			texts[a.name] = a.text
+		}
+	}
+	docs := map[string]*document{}
+	for _, d := range load(t) {
+		docs[d.Name] = d
+	}
+	var status struct {
+		TLS struct {
+			NotAfter float64 `json:"cert_not_after"`
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(texts["redis_status_tls"]), &status))
+	ends := status.TLS.NotAfter
+	const redis, jobs, pool = "Redis by RedisJobs", "Storm jobs by RedisJobs", "RedisJobs plugin health"
+	const day = 86400
+	restarted := "Redis: Server was restarted" // every recorded server had just been started
+	var replica string
+	rows, _ := docs[redis].rule(t, "rj.redis.replica.discovery").discovered(t, texts["redis_get_master"])
+	require.Len(t, rows, 1)
+	replica = rows[0]["{#IP}"] + ":" + rows[0]["{#PORT}"]
+	for _, tt := range []struct {
+		name        string
+		template    string
+		get, status string
+		now         float64
+		change      map[string]string
+		want        []string
+	}{
+		{name: "a healthy master", template: redis, get: "redis_get_master", status: "redis_status_master", want: []string{restarted}},
+		{name: "a healthy replica", template: redis, get: "redis_get_replica", status: "redis_status_replica", want: []string{restarted}},
+		{name: "an empty server without a limit, of great fragmentation", template: redis, get: "redis_get_empty", status: "redis_status_master", want: []string{restarted}},
+		{name: "a node of a cluster", template: redis, get: "redis_get_cluster", status: "redis_status_master", want: []string{restarted}},
+		{name: "a sentinel", template: redis, get: "redis_get_sentinel", status: "redis_status_sentinel",
+			want: []string{restarted, "Redis: Some parts cannot be read"}},
+		{name: "a server that is down", template: redis, get: "redis_get_down", status: "redis_status_down",
+			want: []string{"Redis: Figures cannot be read", "Redis: Server is down"}},
+		{name: "a wrong password", template: redis, get: "redis_get_auth", status: "redis_status_auth",
+			want: []string{"Redis: Figures cannot be read", "Redis: Server is down"}},
+		{name: "no answer at all", template: redis, want: []string{"Redis: Figures cannot be read", "Redis: No data from the plugin"}},
+		{name: "a server that answers only PING", template: redis, get: "redis_get_auth", status: "redis_status_master", want: []string{"Redis: Figures cannot be read"}},
+		{name: "a user without all permissions", template: redis, get: "redis_get_acl", status: "redis_status_master",
+			want: []string{restarted, "Redis: Some parts cannot be read"}},
+		{name: "a replica without its master", template: redis, get: "redis_get_link_down", status: "redis_status_replica",
+			want: []string{"Redis: Link to the master is broken", restarted}},
+		{name: "a former replica whose link's last value was broken", template: redis, get: "redis_get_link_down", status: "redis_status_replica",
+			change: map[string]string{"rj.redis.role": "master"}, want: []string{restarted}},
+		{name: "a lost replica", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{`rj.redis.replica.online["` + replica + `"]`: "0"},
+			want:   []string{"Redis: Replica " + replica + " is lost or out of sync", restarted}},
+		{name: "a former master whose replicas went elsewhere", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{`rj.redis.replica.online["` + replica + `"]`: "0", "rj.redis.role": "replica"}, want: []string{restarted}},
+		{name: "a replica that lags", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{`rj.redis.replica.lag["` + replica + `"]`: "31", `rj.redis.replica.lag_bytes["` + replica + `"]`: "67108865"},
+			want:   []string{"Redis: Replica " + replica + " is behind", "Redis: Replica " + replica + " lags", restarted}},
+		{name: "a full memory", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{"rj.redis.memory.used": "260000000"},
+			want:   []string{"Redis: Memory is near its limit", "Redis: Memory limit is reached", restarted}},
+		{name: "a memory without a limit that fills the machine", template: redis, get: "redis_get_empty", status: "redis_status_master",
+			change: map[string]string{"rj.redis.memory.used": "900", "rj.redis.memory.system": "1000"},
+			want:   []string{"Redis: Memory has no limit and fills the machine", restarted}},
+		{name: "a fragmented memory of some size", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{"rj.redis.memory.frag.ratio": "2", "rj.redis.memory.frag.bytes": "1073741824"},
+			want:   []string{"Redis: Memory is fragmented", restarted}},
+		{name: "a fragmented memory of no size", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{"rj.redis.memory.frag.ratio": "9", "rj.redis.memory.frag.bytes": "10000000"}, want: []string{restarted}},
+		{name: "failed saves and writes", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{"rj.redis.rdb.ok": "0", "rj.redis.aof.write_ok[]": "0", "rj.redis.aof.rewrite_ok[]": "0"},
+			want:   []string{"Redis: AOF rewrite failed", "Redis: AOF write failed", "Redis: RDB save failed", restarted}},
+		{name: "counters that stand high and still", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{"rj.redis.connections.rejected": "1000", "rj.redis.fork": "9"}, want: []string{restarted}},
+		{name: "load", template: redis, get: "redis_get_master", status: "redis_status_master",
+			change: map[string]string{"rj.redis.evicted.rate": "1", "rj.redis.clients.pused": "81", "rj.redis.slowlog.rate": "0.2", "rj.redis.time.round_trip": "0.2",
+				`rj.redis.error.rate["OOM"]`: "1"},
+			want: []string{"Redis: Answers are slow", "Redis: Clients are near their limit", "Redis: Keys are evicted", restarted, "Redis: Slow commands"}},
+		{name: "a certificate for long", template: redis, get: "redis_get_master", status: "redis_status_tls", now: ends - 20*day, want: []string{restarted}},
+		{name: "a certificate not for long", template: redis, get: "redis_get_master", status: "redis_status_tls", now: ends - 13*day,
+			want: []string{"Redis: Certificate ends soon", restarted}},
+		{name: "a certificate of the past", template: redis, get: "redis_get_master", status: "redis_status_tls", now: ends + 1,
+			want: []string{"Redis: Certificate ends soon", "Redis: Certificate has ended", restarted}},
+
+		{name: "jobs in every status", template: jobs, get: "storm_jobs", want: []string{
+			"Storm: Job backup failed", "Storm: Job backup reports an error", "Storm: Job broken has an unreadable record",
+			"Storm: Job gone is missing", "Storm: Job moving rebalances for too long", `Storm: Job it's "quoted"\ makes no progress`,
+			"Storm: Job paused is stopped but should be active", "Storm: Job stale has an unreadable record", "Storm: Job stale is stale",
+			"Storm: Job wordcount makes no progress"}},
+		{name: "jobs at work", template: jobs, get: "storm_jobs_empty"},
+		{name: "no record store", template: jobs, get: "storm_jobs_down", want: []string{"Storm: Job records cannot be read"}},
+		{name: "no answer about jobs", template: jobs, want: []string{"Storm: No data from the plugin"}},
+		{name: "too many keys to search", template: jobs, get: "storm_jobs_partial", want: []string{"Storm: Not all jobs were found"}},
+		{name: "too many jobs", template: jobs, get: "storm_jobs_truncated", want: []string{
+			"Storm: Job backup failed", "Storm: Job backup reports an error", "Storm: Job broken has an unreadable record", "Storm: Jobs are left out"}},
+
+		{name: "an idle plugin", template: pool, get: "redis_pool_idle", want: []string{"RedisJobs: Plugin was restarted"}},
+		{name: "a failing target", template: pool, get: "redis_pool", want: []string{"RedisJobs: Plugin was restarted", "RedisJobs: Targets are failing"}},
+		{name: "no plugin", template: pool, want: []string{"RedisJobs: No data from the plugin"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			given := map[string]string{}
+			root := map[string]string{redis: "redis.get", jobs: "storm.jobs.get", pool: "redis.pool.get"}[tt.template]
+			if tt.get != "" {
+				require.NotEmpty(t, texts[tt.get])
+				given[root] = texts[tt.get]
+			}
+			if tt.status != "" {
+				require.NotEmpty(t, texts[tt.status])
+				given["redis.status"] = texts[tt.status]
+			}
+			got := problems(t, docs[tt.template], given, tt.now, tt.change)
+			slices.Sort(tt.want)
+			require.Equal(t, tt.want, got)
+		})
+	}
+}
+
+func (d *document) rule(t *testing.T, key string) *rule {
+	t.Helper()
+	for _, r := range d.Rules {
+		if r.Key == key {
+			return r
+		}
+	}
+	require.Fail(t, "no rule "+key)
+	return nil
+}
+
+// TestHitRatio evaluates the calculated item, whose value below 0 is discarded.
+func TestHitRatio(t *testing.T) {
+	t.Parallel()
+	for _, d := range load(t) {
+		for _, i := range d.items {
+			if itemType(i.Type) != "CALCULATED" {
+				continue
+			}
+			require.Equal(t, "rj.redis.hit_ratio", i.Key)
+			for _, tt := range []struct{ up, hits, misses, want float64 }{
+				{1, 3, 1, 75}, {1, 5, 0, 100}, {1, 0, 5, 0}, {1, 0, 0, -1}, {0, 3, 1, -1}, {0, 0, 0, -1},
+			} {
+				values := map[string]float64{"rj.redis.get.up": tt.up, "rj.redis.hits.rate": tt.hits, "rj.redis.misses.rate": tt.misses}
+				got, _ := evaluate(t, i.Params, nil, func(c call) any {
+					require.Empty(t, c.host)
+					require.NotNil(t, d.byKey[c.key])
+					return values[c.key]
+				})
+				require.InDelta(t, tt.want, got, 1e-9, "%v", tt)
+			}
+			require.Equal(t, []step{{Type: "IN_RANGE", Parameters: []string{"0", "100"}, Handler: "DISCARD_VALUE"}}, i.Preprocessing)
+		}
+	}
+}
