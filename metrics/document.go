@@ -1,10 +1,13 @@
 package metrics
 
 import (
+	"errors"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"redisjobs/metrics/jsondoc"
+	"redisjobs/pool"
 	"redisjobs/redisclient"
 )
 
@@ -24,9 +27,15 @@ const maxRows = 1000
 
 // writeHead writes the members that every document of a target starts with:
 // up, whether the target could be asked; reason and error, why not, both ""
-// when nothing is wrong.
+// when nothing is wrong. For a target that is known to fail they say in
+// addition when it was last tried, in unix seconds, and how often it has failed
+// in a row.
 func writeHead(w *jsondoc.Writer, target string, err error) {
 	up, text := int64(1), ""
+	var failing *pool.FailingError
+	if errors.As(err, &failing) {
+		err = failing.Err // without the times, which would make each poll's text another one
+	}
 	if err != nil {
 		up, text = 0, errorLine(target, err)
 	}
@@ -35,6 +44,10 @@ func writeHead(w *jsondoc.Writer, target string, err error) {
 	w.Key("reason").String(string(redisclient.ReasonOf(err)))
 	w.Key("error").String(text)
 	w.Key("target").String(target)
+	if failing != nil {
+		w.Key("last_tried").Int(time.Now().Add(-failing.Ago).Unix())
+		w.Key("failures_in_a_row").Int(int64(failing.InARow))
+	}
 }
 
 // downDocument is the valid answer of a document key whose target could not

@@ -37,7 +37,7 @@ type target struct {
 	public metrics.Target
 
 	mu      sync.Mutex
-	secret  string // the newest connection's password
+	secret  conf.Secret // the newest connection's password
 	info    redisclient.ConnInfo
 	hasInfo bool
 }
@@ -125,7 +125,7 @@ func (rt *runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 	if rt.target(t).renewed(password) {
 		rt.pool.Renew(t)
 	}
-	return redisclient.Dial(ctx, redisclient.Config{
+	conn, err := redisclient.Dial(ctx, redisclient.Config{
 		Network:    t.Network(),
 		Address:    t.Address(),
 		TLS:        tlsConfig,
@@ -134,6 +134,10 @@ func (rt *runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 		Database:   t.Database(),
 		ClientName: clientName,
 	})
+	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {
+		err = fmt.Errorf("%w (%s)", err, t.Hint())
+	}
+	return conn, err
 }
 
 // renewed notes the password of a new connection and reports whether it is not
@@ -141,8 +145,9 @@ func (rt *runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 func (t *target) renewed(password string) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	changed := t.hasInfo && password != t.secret
-	t.secret = password
+	secret := conf.NewSecret(password)
+	changed := t.hasInfo && secret != t.secret
+	t.secret = secret
 	return changed
 }
 
@@ -164,7 +169,7 @@ func (t *target) converse(ctx context.Context, cmds []redisclient.Command) ([]re
 		return err
 	})
 	if err != nil {
-		return nil, t.explain(err)
+		return nil, explain(err)
 	}
 	return values, nil
 }
@@ -177,9 +182,8 @@ func (t *target) noteInfo(info redisclient.ConnInfo) {
 	}
 }
 
-// explain gives the pool's own errors a reason, and a name that was taken for
-// a host its explanation.
-func (t *target) explain(err error) error {
+// explain gives the pool's own errors a reason.
+func explain(err error) error {
 	var wait *pool.WaitError
 	switch {
 	case errors.As(err, &wait) && wait.InUse == 0 && wait.Dialing > 0:
@@ -188,8 +192,6 @@ func (t *target) explain(err error) error {
 		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: err}
 	case errors.Is(err, pool.ErrClosed):
 		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonClosed, Err: err}
-	case redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.conf.Hint() != "":
-		return fmt.Errorf("%w (%s)", err, t.conf.Hint())
 	}
 	return err
 }
