@@ -266,23 +266,11 @@ func TestStory11_ServerFull(t *testing.T) {
 
 			s.Do(t, "CONFIG", "SET", "maxclients", "2") // room for one of the pool's two
 			awaitValue(t, p, "A", s, key(1))
-			// The second one is still tried for, no more often than before; whoever tries has the error.
+			// The second one is still tried for, no more often than before; the first serves whoever tries.
 			tries := number(t, s.InfoField(t, "stats", "rejected_connections"))
-			var checks []*driver.Check
-			for i := range 20 {
-				checks = append(checks, ask(p, 3, "A", key(i)))
+			for range 5 {
+				wantAll(t, p, "A", s, 20)
 			}
-			without := 0
-			for i, c := range checks {
-				got, err := c.Answer()
-				if err != nil {
-					require.Contains(t, err.Error(), "max number of clients reached")
-					without++
-					continue
-				}
-				require.Equal(t, value(s, key(i)), got)
-			}
-			require.LessOrEqual(t, without, 1)
 			require.LessOrEqual(t, number(t, s.InfoField(t, "stats", "rejected_connections"))-tries, 1)
 			s.Do(t, "CONFIG", "SET", "maxclients", "100")
 			await(t, patience, "the end of the failing state", func() bool {
