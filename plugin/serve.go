@@ -81,6 +81,7 @@ type server struct {
 	// confErr is why there is none.
 	confErr atomic.Pointer[string]
 
+	protocol   string // the version that the agent stated when it registered us
 	guard      *time.Timer
 	guardFired atomic.Bool
 }
@@ -170,6 +171,7 @@ func (s *server) handle(body []byte) error {
 		return nil
 	case comms.TerminateRequestType:
 		s.terminate()
+		s.leave()
 		return errTerminated
 	default:
 		s.log.warningf("ignored a request of unknown type %d from the agent", m.Type)
@@ -179,6 +181,7 @@ func (s *server) handle(body []byte) error {
 
 // register tells the agent our name and keys, whatever its protocol version.
 func (s *server) register(m *message) error {
+	s.protocol = m.ProtocolVersion
 	keys := make([]string, 0, 2*len(s.Metrics))
 	for _, metric := range s.Metrics {
 		keys = append(keys, metric.Key, metric.Description)
