@@ -26,7 +26,7 @@ var testMetrics = []*Metric{
 		Description: "Answers after some seconds.",
 		Params:      []Param{{Name: "Seconds", Description: "how long", Required: true, Check: checkNumber}},
 		Collect: func(ctx context.Context, r *Request) (string, error) {
-			timer := time.NewTimer(time.Duration(number(r.Arg("Seconds")) * float64(time.Second)))
+			timer := time.NewTimer(time.Duration(testNumber(r.Arg("Seconds")) * float64(time.Second)))
 			defer timer.Stop()
 			select {
 			case <-timer.C:
@@ -41,7 +41,7 @@ var testMetrics = []*Metric{
 		Description: "Returns a text of that many bytes.",
 		Params:      []Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
 		Collect: func(_ context.Context, r *Request) (string, error) {
-			return strings.Repeat("x", int(number(r.Arg("Bytes")))), nil
+			return strings.Repeat("x", int(testNumber(r.Arg("Bytes")))), nil
 		},
 	},
 	{
@@ -49,7 +49,7 @@ var testMetrics = []*Metric{
 		Description: "Fails with an error text of that many bytes.",
 		Params:      []Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
 		Collect: func(_ context.Context, r *Request) (string, error) {
-			return "", errors.New(strings.Repeat("x", int(number(r.Arg("Bytes")))))
+			return "", errors.New(strings.Repeat("x", int(testNumber(r.Arg("Bytes")))))
 		},
 	},
 }
@@ -61,8 +61,8 @@ func checkNumber(value string) error {
 	return nil
 }
 
-// number reads what checkNumber has passed.
-func number(value string) float64 {
+// testNumber reads what checkNumber has passed.
+func testNumber(value string) float64 {
 	n, _ := strconv.ParseFloat(value, 64)
 	return n
 }
