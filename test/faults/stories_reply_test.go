@@ -105,15 +105,15 @@ func TestStory02_LateReplyAfterTimeout(t *testing.T) {
 func TestStory02_SurplusInsideATLSRecord(t *testing.T) {
 	t.Parallel()
 	ca := redistest.NewCA(t)
-	fake := redistest.NewTLSFake(t, ca.ServerTLS(t), redistest.Script{answerConfig(func(reply string) string {
-		return reply + "$4\r\nlate\r\n"
-	})}, redistest.Script{answerConfig(nil)})
+	fake := redistest.NewTLSFake(t, ca.ServerTLS(t), redistest.Script{answer(func(_ []string, reply string) (string, bool) {
+		return reply + "$4\r\nlate\r\n", false
+	})}, redistest.Script{answer(nil)})
 	p := start(t, "MaxConnections=1", "Sessions.A.Uri=rediss://"+fake.Addr,
 		"Sessions.A.TLSCAFile="+ca.File, "Sessions.A.TLSServerName=localhost")
 	require.Contains(t, p.Refused(t, "redis.server.config", "A", "", "first"), "more than was asked for")
 	await(t, patience, "the next connection", func() bool {
 		got, err := p.Get("redis.server.config", "A", "", "second")
-		require.True(t, err != nil || got == "value of second", got)
+		require.True(t, err != nil || got == valueOf("second"), got)
 		return err == nil
 	})
 	require.Equal(t, 2, fake.Accepted())
