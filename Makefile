@@ -12,6 +12,7 @@ VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 TESTFLAGS ?=
+BENCHFLAGS ?=
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/redisjobs
 PLUGIN := build/zabbix-agent2-plugin-redisjobs
@@ -26,7 +27,7 @@ export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e race demo lint bench fuzz tidy clean help sdk setup agents always
+.PHONY: build test test-unit test-e2e race demo lint bench bench-peers fuzz tidy clean help sdk setup agents always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -69,8 +70,11 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
 	else echo "shellcheck: not installed, not run"; fi
 
-bench: sdk ## run the benchmarks of the pool, the RESP codec and the metrics
-	@$(GO) test -run '^$$' -bench . -benchmem ./pool ./redisclient/resp ./metrics
+bench: setup sdk ## run the benchmarks: a fresh connection against the pool, pool, RESP codec, metrics
+	@$(GO) test -run '^$$' -bench . -benchmem ./plugin ./pool ./redisclient ./redisclient/resp ./metrics
+
+bench-peers: setup agents $(PLUGIN) ## measure the plugin beside its peers and write bench/RESULTS.md (6 min; BENCHFLAGS=-short: 90 s)
+	@cd bench && $(GO) run . $(BENCHFLAGS)
 
 fuzz: sdk ## run every fuzz target for FUZZTIME (20s)
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// row is one part of the results.
+type row struct {
+	letter  string
+	measure func(*scope, *environment) (table, []claim, error)
+}
+
+var rows = []row{
+	{"a", rowA}, {"b", rowB}, {"c", rowC}, {"d", rowD}, {"e", rowE},
+	{"f", rowF}, {"g", rowG}, {"h", rowH}, {"i", rowI}, {"j", rowJ},
+}
+
+func main() {
+	short := flag.Bool("short", false, "shorter and less exact: below 90 s instead of 6 min")
+	only := flag.String("rows", "", "measure these rows only, as in abj, and write no file")
+	file := flag.String("o", "RESULTS.md", "where to write the results")
+	flag.Parse()
+	if err := bench(*short, *only, *file); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func bench(short bool, only, file string) error {
+	// Whatever makes a temporary folder makes it in here. The name is short
+	// because sockets' paths are.
+	dir, err := os.MkdirTemp("", "rj")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	os.Setenv("TMPDIR", dir)
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-interrupted // the kernel ends the processes that were started, see start
+		os.RemoveAll(dir)
+		os.Exit(1)
+	}()
+	return within(func(s *scope) error { return measure(s, short, only, file) })
+}
+
+func measure(s *scope, short bool, only, file string) error {
+	e := prepare(s, short)
+	began := time.Now()
+	var (
+		claims []claim
+		body   strings.Builder
+	)
+	for _, r := range rows {
+		if only != "" && !strings.Contains(only, r.letter) {
+			continue
+		}
+		start := time.Now()
+		var (
+			t    table
+			more []claim
+		)
+		err := within(func(s *scope) (err error) {
+			t, more, err = r.measure(s, e)
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("row %s: %w", r.letter, err)
+		}
+		t.title = r.letter + ". " + t.title
+		claims = append(claims, more...)
+		t.markdown(&body)
+		fmt.Fprintf(os.Stderr, "row %s: %.0f s\n", r.letter, time.Since(start).Seconds())
+	}
+	text := head(s, e, time.Since(began)) + claimed(claims) + body.String()
+	fmt.Print(text)
+	if only != "" {
+		return nil
+	}
+	return os.WriteFile(file, []byte(text), 0o644)
+}
+
+// head tells what made the results.
+func head(s *scope, e *environment, took time.Duration) string {
+	var b strings.Builder
+	command := "make bench-peers"
+	if e.short {
+		command = "make bench-peers BENCHFLAGS=-short"
+	}
+	fmt.Fprintf(&b, "# RedisJobs beside its peers\n\nMade by `%s` in %.0f s. Everything in a table was measured in this one run,\n"+
+		"the contestants in turns; figures are medians of the turns and ratios medians of their ratios. Ratios carry\n"+
+		"over to other machines, absolute figures do not.\n\n", command, took.Seconds())
+	for _, fact := range facts(s, e) {
+		fmt.Fprintf(&b, "- %s\n", fact)
+	}
+	return b.String()
+}
+
+func claimed(claims []claim) string {
+	var b strings.Builder
+	b.WriteString("\n## What must hold\n\n| | bound | this run | holds |\n|---|---|---:|---|\n")
+	for _, c := range claims {
+		b.WriteString(c.row() + "\n")
+	}
+	return b.String()
+}

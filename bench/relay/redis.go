@@ -1,0 +1,120 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// pools has one pool for each address.
+type pools struct {
+	size int
+
+	mu    sync.Mutex
+	byURI map[string]*pool
+}
+
+func (ps *pools) of(uri string) (*pool, error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if p := ps.byURI[uri]; p != nil {
+		return p, nil
+	}
+	u, err := url.Parse(uri)
+	if err != nil {
+		return nil, err
+	}
+	p := &pool{addr: u.Host, db: strings.Trim(u.Path, "/"), slots: make(chan struct{}, ps.size)}
+	ps.byURI[uri] = p
+	return p, nil
+}
+
+// pool holds the connections to one server, the newest used first.
+type pool struct {
+	addr, db string
+	slots    chan struct{} // one for each connection in use
+
+	mu   sync.Mutex
+	idle []*conn
+}
+
+type conn struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+func (p *pool) roundTrip(deadline time.Time, command string) (string, error) {
+	p.slots <- struct{}{}
+	defer func() { <-p.slots }()
+	c, err := p.get(deadline)
+	if err != nil {
+		return "", err
+	}
+	c.SetDeadline(deadline)
+	reply, err := c.ask(command)
+	if err != nil {
+		c.Close()
+		return "", err
+	}
+	p.mu.Lock()
+	p.idle = append(p.idle, c)
+	p.mu.Unlock()
+	return reply, nil
+}
+
+func (p *pool) get(deadline time.Time) (*conn, error) {
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		c := p.idle[n-1]
+		p.idle = p.idle[:n-1]
+		p.mu.Unlock()
+		return c, nil
+	}
+	p.mu.Unlock()
+	raw, err := net.DialTimeout("tcp", p.addr, time.Until(deadline))
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{raw, bufio.NewReaderSize(raw, 16<<10)}
+	if p.db != "" {
+		c.SetDeadline(deadline)
+		if _, err := c.ask("SELECT " + p.db); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+// ask sends a command and returns the reply, a status or a bulk string.
+func (c *conn) ask(command string) (string, error) {
+	if _, err := io.WriteString(c, command+"\r\n"); err != nil {
+		return "", err
+	}
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return "", err
+	}
+	text := strings.TrimRight(string(line[1:]), "\r\n")
+	switch line[0] {
+	case '+':
+		return text, nil
+	case '$':
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return "", fmt.Errorf("unexpected reply $%s", text)
+		}
+		body := make([]byte, n+2)
+		if _, err := io.ReadFull(c.in, body); err != nil {
+			return "", err
+		}
+		return string(body[:n]), nil
+	}
+	return "", fmt.Errorf("unexpected reply %s", text)
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"redisjobs/internal/redistest"
+)
+
+// redisServer is a redis-server with some keys in it, as a server in use has
+// them.
+type redisServer struct {
+	*redistest.Server
+}
+
+func startRedis(s *scope, args ...string) redisServer {
+	server := redisServer{redistest.Start(s, redistest.Config{Args: args})}
+	for db := range 4 {
+		server.Do(s, "SELECT", strconv.Itoa(db))
+		for i := range 50 {
+			key := fmt.Sprintf("key:%d", i)
+			server.Do(s, "SET", key, "value", "EX", "86400")
+			server.Do(s, "GET", key)
+		}
+	}
+	server.Do(s, "SELECT", "0")
+	return server
+}
+
+func (r redisServer) uri() string { return "tcp://" + r.Addr }
+
+// counters are what a server has counted so far, but for the command that asks.
+type counters struct{ commands, connections float64 }
+
+func (r redisServer) counters() (counters, error) {
+	text, err := r.TryDo("INFO", "stats")
+	if err != nil {
+		return counters{}, err
+	}
+	field := func(name string) (float64, error) {
+		for line := range strings.Lines(text) {
+			if value, found := strings.CutPrefix(line, name+":"); found {
+				return strconv.ParseFloat(strings.TrimSpace(value), 64)
+			}
+		}
+		return 0, fmt.Errorf("INFO stats has no %s", name)
+	}
+	var c counters
+	if c.commands, err = field("total_commands_processed"); err != nil {
+		return c, err
+	}
+	c.connections, err = field("total_connections_received")
+	return c, err
+}
+
+// counted calls f, which does n operations, and adds what the server counted
+// for each to the values that it returns.
+func (r redisServer) counted(f func() (values, int, error)) (values, error) {
+	before, err := r.counters()
+	if err != nil {
+		return nil, err
+	}
+	v, n, err := f()
+	if err != nil {
+		return nil, err
+	}
+	after, err := r.counters()
+	if err != nil {
+		return nil, err
+	}
+	// The first of the two questions was counted in between.
+	v[commands] = (after.commands - before.commands - 1) / float64(n)
+	v[connections] = (after.connections - before.connections) / float64(n)
+	return v, nil
+}
