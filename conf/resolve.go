@@ -182,6 +182,7 @@ func (t *Target) settleTLS(levels []*block, uriLevel int) error {
 	for i := len(levels) - 1; i >= 0; i-- {
 		b := levels[i]
 		t.tls.serverName = cmp.Or(b.tlsServerName, t.tls.serverName)
+		t.tls.nameGiven = t.tls.nameGiven || b.tlsServerName != ""
 		if b.tlsCAFile != "" && mode != tlsRequired {
 			t.tlsFiles.ca = setting{b.tlsCAFile, b.option("TLSCAFile")}
 		}

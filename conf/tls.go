@@ -17,6 +17,7 @@ type tlsSettings struct {
 	certFile   string
 	keyFile    string
 	serverName string
+	nameGiven  bool // serverName is TLSServerName, and not the host
 }
 
 // tlsFiles are the same files with the options that named them.

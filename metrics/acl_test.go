@@ -25,7 +25,7 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels "+
 		"%R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state "+
-		"-@all +select +client|setname +config|get +getrange +hget +hgetall +hkeys +info +lrange +ping +scan "+
+		"-@all +select +client|setname +cluster|info +cluster|nodes +config|get +getrange +hget +hgetall +hkeys +info +lrange +ping +scan "+
 		"+slowlog|get +slowlog|len +smembers +time +type +zrange +zscore",
 		ACLRule("zabbix", defaultStorm()))
 	odd := defaultStorm()

@@ -151,6 +151,11 @@ type Target struct {
 	// ConnInfo describes the newest connection that was made to this target;
 	// ok is false before the first.
 	ConnInfo func() (info redisclient.ConnInfo, ok bool)
+	// Peer is another server that this one named, as a node of its cluster,
+	// reached with the same account through the same pool. addr is host:port;
+	// without a host it is this server's own. An error means that the address
+	// is none that may be asked. Nil where there are no peers.
+	Peer func(addr string) (*Target, error)
 }
 
 // Env is what the whole process shares.

@@ -12,6 +12,7 @@ var table = slices.Concat(
 		slowlogCountMetric,
 		getMetric,
 		statusMetric,
+		clusterMetric,
 		sessionsMetric,
 		poolMetric,
 		commandMetric,

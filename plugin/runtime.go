@@ -105,9 +105,19 @@ func (rt *runtime) target(t *conf.Target) *target {
 		UnmaskSecrets: rt.options.UnmaskSecrets,
 		Memory:        &metrics.Memory{},
 		ConnInfo:      made.connInfo,
+		Peer:          made.peer,
 	}
 	rt.targets[t] = made
 	return made
+}
+
+// peer is another server that the target named.
+func (t *target) peer(addr string) (*metrics.Target, error) {
+	peer, err := t.rt.options.Peer(t.conf, addr)
+	if err != nil {
+		return nil, &redisclient.Error{Op: "dial", Reason: redisclient.ReasonConfig, Err: err}
+	}
+	return &t.rt.target(peer).public, nil
 }
 
 // dial makes a connection for the pool. The password is read now, so that a

@@ -1,0 +1,294 @@
+package metrics
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// scriptCluster is the six nodes of the recorded replies, by port.
+type scriptCluster map[string]*Target
+
+func (c scriptCluster) peer(addr string) (*Target, error) {
+	_, port, _ := strings.Cut(addr, ":")
+	if t := c[port]; t != nil {
+		return t, nil
+	}
+	return nil, &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("connection refused")}
+}
+
+// newScriptCluster gives every node the same view and figures of its own.
+func newScriptCluster(t testing.TB, view string) scriptCluster {
+	c := scriptCluster{}
+	replicas := map[string]string{"17001": "17004", "17002": "17005", "17003": "17006"}
+	for port := 17001; port <= 17006; port++ {
+		name := fmt.Sprint(port)
+		info := fmt.Sprintf("# Clients\r\nconnected_clients:%d\r\n# Memory\r\nused_memory:%d000\r\nmaxmemory:0\r\n"+
+			"# Stats\r\ninstantaneous_ops_per_sec:%d\r\n# Replication\r\n", port-17000, port, 10*(port-17000))
+		if replica := replicas[name]; replica != "" {
+			info += "role:master\r\nslave0:ip=127.0.0.1,port=" + replica + ",state=online,offset=90,lag=1\r\nmaster_repl_offset:100\r\n"
+		} else {
+			info += "role:slave\r\nmaster_link_status:up\r\nslave_repl_offset:95\r\n"
+		}
+		info += "# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n"
+		if port%3 == 0 { // 17001 and its replica
+			info += "db0:keys=7,expires=0,avg_ttl=0\r\n"
+		}
+		target := newTarget(&scriptDoer{replies: map[string]string{
+			"INFO":          bulk(info),
+			"CLUSTER NODES": viewOf(t, name, view),
+			"CLUSTER INFO":  bulk(clusterReply(t, "info")),
+		}})
+		target.Name, target.Peer = "tcp://127.0.0.1:"+name, c.peer
+		c[name] = target
+	}
+	return c
+}
+
+// viewOf is a recorded reply as the node on port would give it.
+func viewOf(t testing.TB, port, recorded string) string {
+	lines := strings.SplitAfter(strings.ReplaceAll(clusterReply(t, recorded), "myself,", ""), "\n")
+	for i, line := range lines {
+		if strings.Contains(line, ":"+port+"@") {
+			role, _, _ := strings.Cut(strings.Fields(line)[2], ",")
+			lines[i] = strings.Replace(line, " "+role, " myself,"+role, 1)
+		}
+	}
+	return bulk(strings.Join(lines, ""))
+}
+
+func (c scriptCluster) doer(port string) *scriptDoer { return c[port].Doer.(*scriptDoer) }
+
+// row is the object in a list that has the value.
+func row(t testing.TB, list any, member, value string) map[string]any {
+	t.Helper()
+	for _, e := range list.([]any) {
+		if r := e.(map[string]any); r[member] == value {
+			return r
+		}
+	}
+	require.Fail(t, "no such row", "%s=%s", member, value)
+	return nil
+}
+
+func TestClusterOfSixNodes(t *testing.T) {
+	t.Parallel()
+	c := newScriptCluster(t, "healthy")
+	text, err := collectFrom(t, clusterMetric, c["17001"])
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.Equal(t, 1.0, doc["up"])
+	require.Equal(t, 1.0, doc["cluster_enabled"])
+	require.Equal(t, "ok", doc["state"])
+	require.Equal(t, 6.0, doc["known_nodes"])
+	require.Equal(t, map[string]any{"assigned": 16384.0, "ok": 16384.0, "pfail": 0.0, "fail": 0.0, "uncovered": 0.0, "uncovered_ranges": ""}, doc["slots"])
+	require.Equal(t, false, doc["partial"])
+	require.Equal(t, []any{}, doc["unanswered"])
+	require.Equal(t, map[string]any{"asked": 6.0, "distinct": 1.0}, doc["views"])
+	require.Equal(t, 0.0, doc["views_disagree"])
+	require.Equal(t, 0.0, doc["masters_without_replica"])
+	require.Len(t, doc["shards"], 3)
+	require.Equal(t, map[string]any{
+		"shard": "0", "slots": "0-5460", "slot_count": 5461.0, "state": "ok", "has_replica": 1.0,
+		"master":   map[string]any{"id": recorded1, "addr": "127.0.0.1:17001"},
+		"replicas": []any{map[string]any{"id": "744f80795128be35dba0d66e484e9ada53feeadd", "addr": "127.0.0.1:17004"}},
+		"keys":     7.0, "memory": 17001000.0, "ops": 10.0,
+	}, doc["shards"].([]any)[0])
+	require.Equal(t, map[string]any{
+		"id": "744f80795128be35dba0d66e484e9ada53feeadd", "addr": "127.0.0.1:17004", "role": "replica", "shard": "0", "master": recorded1,
+		"flags": "slave", "link": "connected", "epoch": 1.0, "slot_count": 0.0, "seen_failing": 0.0, "seen_failing_by": []any{},
+		"up": 1.0, "reason": "", "error": "", "keys": 7.0, "used_memory": 17004000.0, "maxmemory": 0.0, "ops": 40.0, "clients": 4.0,
+		"link_up": 1.0, "lag_bytes": 10.0, "lag": 1.0,
+	}, row(t, doc["nodes"], "addr", "127.0.0.1:17004"))
+	skew := doc["skew"].(map[string]any)
+	require.InDelta(t, 1.0, skew["slots"], 0.001)
+	require.InDelta(t, 3.0, skew["keys"], 0.001, "one of three shards has all keys")
+	require.InDelta(t, 1.5, skew["ops"], 0.001)
+	for port := range c {
+		require.Equal(t, 1, c.doer(port).calls, "one round trip to %s", port)
+	}
+}
+
+func TestClusterWithAFailedMaster(t *testing.T) {
+	t.Parallel()
+	c := newScriptCluster(t, "failed")
+	c.doer("17002").err = &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("connection refused")}
+	c.doer("17006").replies["CLUSTER NODES"] = viewOf(t, "17006", "healthy")
+	text, err := collectFrom(t, clusterMetric, c["17001"])
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.Equal(t, 1.0, doc["up"])
+	require.Equal(t, true, doc["partial"])
+	require.Len(t, doc["unanswered"], 1)
+	gone := row(t, doc["unanswered"], "addr", "127.0.0.1:17002")
+	require.Equal(t, "tcp", gone["reason"])
+	node := row(t, doc["nodes"], "addr", "127.0.0.1:17002")
+	require.Equal(t, 0.0, node["up"])
+	require.Equal(t, "master,fail", node["flags"])
+	require.Equal(t, "node-2.example.com", node["hostname"])
+	require.Equal(t, 4.0, node["seen_failing"])
+	require.Equal(t, []any{"127.0.0.1:17001", "127.0.0.1:17003", "127.0.0.1:17004", "127.0.0.1:17005"}, node["seen_failing_by"])
+	require.NotContains(t, node, "keys", "unknown is not 0")
+	failed := row(t, doc["shards"], "state", "fail")
+	require.Equal(t, "5461-10922", failed["slots"])
+	require.NotContains(t, failed, "memory")
+	slots := doc["slots"].(map[string]any)
+	require.Equal(t, 5462.0, slots["uncovered"])
+	require.Equal(t, "5461-10922", slots["uncovered_ranges"])
+	require.Equal(t, 1.0, doc["failing"])
+	require.Equal(t, 1.0, doc["views_disagree"], "one node has not heard of it")
+	require.Equal(t, map[string]any{"slots": 5462.0 * 3 / 16384}, doc["skew"], "with a shard unknown only the slots are known")
+}
+
+func TestClusterAfterAFailoverAndWithMovingSlots(t *testing.T) {
+	t.Parallel()
+	c := newScriptCluster(t, "failed-over")
+	doc := decode(t, must(collectFrom(t, clusterMetric, c["17001"])))
+	require.Len(t, doc["shards"], 3, "the old master has no slots any more")
+	require.Equal(t, 1.0, doc["masters_without_replica"])
+	require.Equal(t, "5461", row(t, doc["nodes"], "addr", "127.0.0.1:17005")["shard"], "the shard keeps its name")
+	require.NotContains(t, row(t, doc["nodes"], "addr", "127.0.0.1:17002"), "shard")
+	require.Equal(t, 0.0, doc["slots"].(map[string]any)["uncovered"])
+
+	c = newScriptCluster(t, "migrating")
+	for port := range c {
+		c.doer(port).replies["CLUSTER NODES"] = viewOf(t, port, "healthy")
+	}
+	c.doer("17001").replies["CLUSTER NODES"] = bulk(clusterReply(t, "migrating"))
+	c.doer("17002").replies["CLUSTER NODES"] = bulk(clusterReply(t, "importing"))
+	doc = decode(t, must(collectFrom(t, clusterMetric, c["17003"])))
+	require.Equal(t, []any{
+		map[string]any{"slot": 5000.0, "state": "migrating", "node": recorded1, "other": recorded2},
+		map[string]any{"slot": 5001.0, "state": "migrating", "node": recorded1, "other": recorded2},
+		map[string]any{"slot": 5000.0, "state": "importing", "node": recorded2, "other": recorded1},
+	}, doc["moving"])
+	require.Equal(t, 0.0, doc["views_disagree"])
+}
+
+func must(text string, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// stalledDoer answers nothing until its caller gives up.
+type stalledDoer struct{}
+
+func (stalledDoer) DoAll(ctx context.Context, _ ...redisclient.Command) ([]resp.Value, error) {
+	<-ctx.Done()
+	return nil, &redisclient.Error{Op: "read", Reason: redisclient.ReasonTimeout, Err: ctx.Err()}
+}
+
+type panickingDoer struct{}
+
+func (panickingDoer) DoAll(context.Context, ...redisclient.Command) ([]resp.Value, error) {
+	panic("of the test")
+}
+
+func TestClusterAnswersBeforeItsDeadlineAndWhateverOneNodeDoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		c := newScriptCluster(t, "healthy")
+		c["17002"].Doer, c["17003"].Doer, c["17006"].Doer = stalledDoer{}, stalledDoer{}, panickingDoer{}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		args, err := clusterMetric.ParseArgs(nil)
+		require.NoError(t, err)
+		began := time.Now()
+		text, err := clusterMetric.Collect(ctx, &Request{Target: c["17001"], Args: args, Env: &Env{}})
+		require.NoError(t, err)
+		require.Equal(t, 1800*time.Millisecond, time.Since(began), "side by side, with a tenth left over")
+		doc := decode(t, text)
+		require.Len(t, doc["unanswered"], 3)
+		require.Equal(t, "timeout", row(t, doc["unanswered"], "addr", "127.0.0.1:17002")["reason"])
+		require.Contains(t, row(t, doc["unanswered"], "addr", "127.0.0.1:17006")["error"], "internal error: of the test")
+	})
+}
+
+func TestClusterOff(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	target, d := dialTarget(t, redisclient.Config{Address: s.Addr})
+	for range 3 {
+		doc := decode(t, must(collectFrom(t, clusterMetric, target)))
+		require.Equal(t, map[string]any{
+			"schema_version": 1.0, "up": 1.0, "reason": "", "error": "", "target": target.Name, "cluster_enabled": 0.0,
+			"unavailable": map[string]any{},
+		}, doc)
+	}
+	require.Equal(t, 3, d.calls)
+	require.Equal(t, "count=2", s.InfoField(t, "errorstats", "errorstat_ERR"), "it is not asked for errors again")
+}
+
+func TestClusterNodeWithoutAPermission(t *testing.T) {
+	t.Parallel()
+	c := newScriptCluster(t, "healthy")
+	refused := "-NOPERM this user has no permissions to run the command\r\n"
+	c.doer("17001").replies["CLUSTER INFO"] = refused
+	c.doer("17003").replies["CLUSTER NODES"] = refused
+	for range 2 {
+		doc := decode(t, must(collectFrom(t, clusterMetric, c["17001"])))
+		require.NotContains(t, doc, "state")
+		require.Contains(t, doc["unavailable"], "cluster_info")
+		require.Equal(t, map[string]any{"uncovered": 0.0, "uncovered_ranges": ""}, doc["slots"])
+		require.Equal(t, 5.0, doc["views"].(map[string]any)["asked"])
+		require.Equal(t, false, doc["partial"])
+	}
+	require.Equal(t, 1, count(c.doer("17001").sent, "CLUSTER INFO"), "refusals are remembered")
+
+	c.doer("17001").replies["CLUSTER NODES"] = refused
+	doc := decode(t, must(collectFrom(t, clusterMetric, c["17001"])))
+	require.Equal(t, 0.0, doc["up"])
+	require.Equal(t, "acl", doc["reason"])
+}
+
+func count(sent []redisclient.Command, cmd string) int {
+	n := 0
+	for _, c := range sent {
+		n += number(strings.Join(c, " ") == cmd)
+	}
+	return n
+}
+
+// TestClusterRightsAreEnough gives a node's user the shown rights alone.
+func TestClusterRightsAreEnough(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
+	s.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm()), ">PASSWORD", "nopass", 1))[2:]
+	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
+	target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
+	doc := decode(t, must(collectFrom(t, clusterMetric, target)))
+	require.Equal(t, 1.0, doc["up"], doc["error"])
+	require.Equal(t, map[string]any{}, doc["unavailable"])
+	require.Equal(t, false, doc["partial"])
+	require.Equal(t, s.Addr, doc["nodes"].([]any)[0].(map[string]any)["addr"], "a lone node is where we reached it")
+	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")))
+}
+
+func FuzzClusterDocument(f *testing.F) {
+	f.Add(clusterReply(f, "failed"), clusterReply(f, "info"), "# Keyspace\ndb0:keys=1\n")
+	f.Add("a :1@2 myself,master - 0 0 1 connected 0-16383 [1->-b]\nb h:1@1 slave a 0 0 1 connected", "cluster_state:ok", "# Replication\nslave0:ip=h,port=1,state=online,offset=-1,lag=x\n")
+	f.Fuzz(func(t *testing.T, nodes, state, info string) {
+		target := newTarget(&scriptDoer{replies: map[string]string{
+			"INFO": bulk(info), "CLUSTER INFO": bulk(state), "CLUSTER NODES": bulk(nodes),
+		}})
+		target.Peer = func(string) (*Target, error) { return target, nil }
+		text, err := collectFrom(t, clusterMetric, target)
+		require.NoError(t, err)
+		require.True(t, json.Valid([]byte(text)))
+	})
+}

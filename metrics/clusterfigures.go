@@ -1,0 +1,188 @@
+package metrics
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// reading is a figure that may not be known.
+type reading struct {
+	value int64
+	known bool
+}
+
+func parseReading(text []byte) reading {
+	n, err := strconv.ParseInt(string(text), 10, 64)
+	return reading{n, err == nil}
+}
+
+// nodeFigures are what INFO says of one node, as far as a cluster's document
+// has it.
+type nodeFigures struct {
+	keys, memory, maxMemory, ops, clients reading
+	offset                                reading // of the replication stream: what a master has written, a replica has read
+	linkUp                                reading // of a replica to its master: 1 or 0
+	replicas                              []replicaFigures
+}
+
+// replicaFigures are what a master says of one replica that is online.
+type replicaFigures struct {
+	addr        string
+	offset, lag reading
+}
+
+// read takes the figures from a reply to INFO.
+func (m *clusterMember) read(info *part) error {
+	if info.err != nil {
+		return fmt.Errorf("INFO: %w", info.err)
+	}
+	text, err := infoReply(info.value)
+	if err != nil {
+		return fmt.Errorf("INFO: %w", err)
+	}
+	x, err := scanInfo(text, nil, nil)
+	if err != nil {
+		return err
+	}
+	get := func(section, field string) reading {
+		value, ok := x.field(section, field)
+		if !ok {
+			return reading{}
+		}
+		return parseReading(value)
+	}
+	f := &m.figures
+	f.memory, f.maxMemory = get("memory", "used_memory"), get("memory", "maxmemory")
+	f.ops = get("stats", "instantaneous_ops_per_sec")
+	f.clients = get("clients", "connected_clients")
+	f.offset = get("replication", "master_repl_offset")
+	if role, _ := x.field("replication", "role"); string(role) == "slave" {
+		f.offset = get("replication", "slave_repl_offset")
+	}
+	if link, ok := x.field("replication", "master_link_status"); ok {
+		f.linkUp = reading{int64(number(string(link) == "up")), true}
+	}
+	for _, s := range x.sections {
+		switch lines := x.lines[s.first:s.end]; string(snakeName(x.name(s))) {
+		case "keyspace":
+			f.keys = sumKeys(&x, lines)
+		case "replication":
+			f.replicas = readReplicas(&x, lines)
+		}
+	}
+	return nil
+}
+
+// sumKeys adds the databases' keys up. A server without keys prints no
+// database, but it prints the section. A line that cannot be read makes the sum
+// unknown.
+func sumKeys(x *infoText, lines []infoLine) reading {
+	sum := reading{known: true}
+	for _, l := range lines {
+		if !bytes.HasPrefix(l.key(x.text), []byte("db")) {
+			continue
+		}
+		keys := reading{}
+		for _, p := range infoPairs(l.value(x.text), nil) {
+			if string(p.key) == "keys" {
+				keys = parseReading(p.value)
+			}
+		}
+		sum.value += keys.value
+		sum.known = sum.known && keys.known
+	}
+	return sum
+}
+
+func readReplicas(x *infoText, lines []infoLine) []replicaFigures {
+	var out []replicaFigures
+	for _, l := range lines {
+		if !isReplicaField(l.key(x.text)) {
+			continue
+		}
+		var ip, port, state string
+		var r replicaFigures
+		for _, p := range infoPairs(l.value(x.text), nil) {
+			switch string(p.key) {
+			case "ip":
+				ip = string(p.value)
+			case "port":
+				port = string(p.value)
+			case "state":
+				state = string(p.value)
+			case "offset":
+				r.offset = parseReading(p.value)
+			case "lag":
+				r.lag = parseReading(p.value)
+			}
+		}
+		if r.addr = net.JoinHostPort(ip, port); state == "online" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// replicaLag compares a replica with its master: by what the master says of it
+// in one reply, else by the two ends, which were not asked in the same instant.
+func replicaLag(replica, master *clusterMember) (lagBytes, lag reading) {
+	if replica.err != nil || master == nil || master.err != nil {
+		return reading{}, reading{}
+	}
+	theirs := replica.figures.offset
+	for _, r := range master.figures.replicas {
+		if r.addr == replica.addr {
+			theirs, lag = r.offset, r.lag
+		}
+	}
+	ours := master.figures.offset
+	if ours.known && theirs.known && ours.value >= 0 && theirs.value >= 0 {
+		lagBytes = reading{max(0, ours.value-theirs.value), true}
+	}
+	return lagBytes, lag
+}
+
+// clusterView is what remains of one node's CLUSTER NODES.
+type clusterView struct {
+	digest  uint64
+	failing []string // ids
+	moves   []slotMove
+}
+
+// newClusterView keeps who fails, and a digest of what the nodes of a settled
+// cluster agree on: who is there, in which role, with which slots, and who has
+// failed. A mere suspicion (fail?) is each node's own.
+func newClusterView(nodes []clusterNode) *clusterView {
+	v := &clusterView{}
+	var lines []string
+	for i := range nodes {
+		n := &nodes[i]
+		if n.failing() {
+			v.failing = append(v.failing, n.id)
+		}
+		if n.is("myself") {
+			v.moves = n.moves
+		}
+		if n.is("handshake") {
+			continue
+		}
+		sorted := slices.Clone(n.slots)
+		slices.SortFunc(sorted, func(a, b slotRange) int { return cmp.Compare(a.first, b.first) })
+		lines = append(lines, strings.Join([]string{
+			n.id, strconv.FormatBool(n.is("master")), strconv.FormatBool(n.is("fail")), n.master, slotText(sorted),
+		}, "|"))
+	}
+	slices.Sort(lines)
+	h := fnv.New64a()
+	for _, line := range lines {
+		_, _ = h.Write([]byte(line + "\n")) // a hash.Hash never fails
+	}
+	v.digest = h.Sum64()
+	return v
+}
