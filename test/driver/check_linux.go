@@ -133,7 +133,7 @@ func (p *Plugin) Value(t testing.TB, key string, params ...string) string {
 	t.Helper()
 	value, err := p.Get(key, params...)
 	if err != nil {
-		t.Fatalf("%s%q: %v", key, params, err)
+		t.Fatalf("%s: %v", shown(key, params), err)
 	}
 	return value
 }
@@ -144,9 +144,13 @@ func (p *Plugin) Refused(t testing.TB, key string, params ...string) string {
 	value, err := p.Get(key, params...)
 	var refused *Refused
 	if !errors.As(err, &refused) {
-		t.Fatalf("%s%q is not refused: %q, %v", key, params, value, err)
+		t.Fatalf("%s is not refused: %.300q, %v", shown(key, params), value, err)
 	}
 	return refused.Text
+}
+
+func shown(key string, params []string) string {
+	return fmt.Sprintf("%.300s", fmt.Sprintf("%s%q", key, params))
 }
 
 // PauseReading stops taking bytes from the socket, so that its buffers fill up. A frame that has begun is read to its
