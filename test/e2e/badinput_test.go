@@ -8,8 +8,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
-
-	"redisjobs/metrics"
 )
 
 // downRow is a target that cannot be asked.
@@ -46,7 +44,7 @@ func (w *world) down() map[string]downRow {
 func badInput(t *testing.T, w *world, r *asked) {
 	for name, d := range w.down() {
 		t.Run(name, func(t *testing.T) {
-			for _, m := range metrics.All() {
+			for _, m := range testedMetrics() {
 				if m.TakesConn() {
 					checkDown(t, r, m.Key, itemKey(m, d.conn, d.password, d.user, keyRows[m.Key].own), d)
 				}
@@ -56,7 +54,7 @@ func badInput(t *testing.T, w *world, r *asked) {
 	t.Run("a server that is loading", func(t *testing.T) {
 		d := downRow{reason: "loading", target: "Loading (tcp://" + w.loading.Addr + ")", cause: "LOADING"}
 		require.Equal(t, "0", r.value(t, "redis.ping[Loading]"))
-		for _, key := range []string{"redis.status[Loading]", "storm.jobs.get[Loading]", "storm.job.get[Loading,,,wordcount]",
+		for _, key := range []string{"redis.get[Loading]", "redis.status[Loading]", "storm.jobs.get[Loading]", "storm.job.get[Loading,,,wordcount]",
 			"storm.job.status[Loading,,,wordcount]", "storm.job.discovery[Loading]"} {
 			name, _, _ := strings.Cut(key, "[")
 			checkDown(t, r, name, key, d)
@@ -89,6 +87,7 @@ func badInput(t *testing.T, w *world, r *asked) {
 		"a password in the URI":           {"redis.ping[redis://user:" + secretInURI + "@127.0.0.1]", "password in a URI"},
 		"a database that is none":         {"redis.get[127.0.0.1/two]", "database in the path"},
 		"a word that cannot be a host":    {"redis.get[2024]", `"2024" is neither a session nor a valid host name`},
+		"a command that writes":           {"redis.command[Plain,,,DEL,storm:jobs]", `does not flag "del" as read-only`},
 		"an unknown INFO section":         {"redis.info[Plain,,nosuch]", `no INFO section "nosuch"`},
 		"an unknown config parameter":     {"redis.config[Plain,,nosuch]", `no configuration parameter matches "nosuch"`},
 		"a config pattern without match":  {"redis.config[Plain,,nosuch*]", `no configuration parameter matches "nosuch*"`},
@@ -105,10 +104,10 @@ func badInput(t *testing.T, w *world, r *asked) {
 // names the target and the cause.
 func checkDown(t *testing.T, r *asked, name, key string, d downRow) {
 	t.Helper()
-	switch name {
-	case "redis.server.ping":
+	switch {
+	case name == "redis.server.ping":
 		require.Equal(t, "0", r.value(t, key))
-	case "redis.get", "redis.status", "storm.job.get", "storm.jobs.get":
+	case name == "redis.status", strings.HasSuffix(name, ".get"):
 		o := r.document(t, key)
 		require.EqualValues(t, 0, o["up"], "%s: %v", key, o)
 		require.Equal(t, d.reason, o["reason"], "%s: %v", key, o)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
@@ -83,6 +84,8 @@ var keyRows = map[string]keyRow{
 	"redis.server.slowlog.count": {check: checkSlowlogCount},
 	"redis.get":                  {check: checkGet},
 	"redis.status":               {check: checkStatus},
+	"redis.cluster.get":          {check: checkNoCluster},
+	"redis.command":              {own: map[string]string{"Command": "SCARD", "Arg1": "storm:jobs"}, check: checkCommand},
 	"redis.sessions.discovery":   {check: checkSessions},
 	"redis.pool.get":             {check: checkPool},
 	"storm.job.status": {
@@ -92,6 +95,23 @@ var keyRows = map[string]keyRow{
 	"storm.job.get":       {own: map[string]string{"Job": "export"}, check: checkJob},
 	"storm.jobs.get":      {check: checkJobs},
 	"storm.job.discovery": {check: checkJobDiscovery},
+}
+
+// TestEveryKeyHasARow fails for a key that no test here asks an agent for.
+func TestEveryKeyHasARow(t *testing.T) {
+	for _, m := range metrics.All() {
+		_, ok := keyRows[m.Key]
+		assert.True(t, ok, "%s needs a row in keyRows", m.Key)
+	}
+	require.Len(t, testedMetrics(), len(keyRows), "a row has no key")
+}
+
+// testedMetrics are those that have a row.
+func testedMetrics() []*metrics.Metric {
+	return slices.DeleteFunc(metrics.All(), func(m *metrics.Metric) bool {
+		_, ok := keyRows[m.Key]
+		return !ok
+	})
 }
 
 func checkInfo(t *testing.T, w *world, by way, value string) {
@@ -171,6 +191,20 @@ func checkStatus(t *testing.T, w *world, by way, value string) {
 	} else {
 		require.NotContains(t, o, "tls")
 	}
+}
+
+func checkNoCluster(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Zero(t, o.number(t, "cluster_enabled"))
+}
+
+func checkCommand(t *testing.T, _ *world, by way, value string) {
+	jobs := "3"
+	if by.three {
+		jobs = "4"
+	}
+	require.Equal(t, jobs, value)
 }
 
 func checkSessions(t *testing.T, w *world, _ way, value string) {
@@ -270,9 +304,8 @@ func TestEveryKeyAnswersInEveryAgent(t *testing.T) {
 
 		for name, by := range w.ways() {
 			t.Run(name, func(t *testing.T) {
-				for _, m := range metrics.All() {
-					row, ok := keyRows[m.Key]
-					require.True(t, ok, "the key %s has no row in this test", m.Key)
+				for _, m := range testedMetrics() {
+					row := keyRows[m.Key]
 					row.check(t, w, by, r.value(t, itemKey(m, by.conn, by.password, by.user, row.own)))
 				}
 			})

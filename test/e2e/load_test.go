@@ -20,7 +20,6 @@ import (
 	"golang.zabbix.com/sdk/plugin/comms"
 
 	"redisjobs/internal/redistest"
-	"redisjobs/metrics"
 	"redisjobs/test/agent"
 )
 
@@ -65,7 +64,7 @@ func oneServer(t *testing.T) (*world, way) {
 	t.Helper()
 	s := redistest.Start(t, redistest.Config{})
 	fill(t, s)
-	w := &world{plain: s, slowlog: map[*redistest.Server]string{s: slowCommands(t, s)}}
+	w := &world{plain: s, sessions: []string{"CustomCommands=1"}, slowlog: map[*redistest.Server]string{s: slowCommands(t, s)}}
 	return w, way{conn: "tcp://" + s.Addr, server: s, shown: "tcp://" + s.Addr}
 }
 
@@ -81,8 +80,8 @@ func TestTwoHundredPollsOfAllKeysShareTheConnections(t *testing.T) {
 	eachAgent(t, func(t *testing.T, a agent.Agent) {
 		w, by := oneServer(t)
 		before := connections(t, by.server)
-		r := start(t, a, setup{plugin: agent.Plugin(t)})
-		all := metrics.All()
+		r := start(t, a, setup{plugin: agent.Plugin(t), lines: w.sessions})
+		all := testedMetrics()
 		began := time.Now()
 		answers := inParallel(atOnce, polls*len(all), func(i int) answer {
 			m := all[i%len(all)]

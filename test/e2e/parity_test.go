@@ -143,7 +143,7 @@ var volatile = regexp.MustCompile(`^(Server\.(uptime_in_seconds|server_time_usec
 	`|mem_not_counted_for_evict)` +
 	`|Persistence\.current_.*` +
 	`|Stats\.(total_commands_processed|instantaneous_.*|total_net_.*|total_(reads|writes)_processed|total_active_defrag_time` +
-	`|current_active_defrag_time|expire_cycle_cpu_milliseconds)` +
+	`|current_active_defrag_time|expire_cycle_cpu_milliseconds|reply_buffer_(shrinks|expands))` +
 	`|Replication\.(master_last_io_seconds_ago|master_repl_offset|slave_(read_)?repl_offset|repl_backlog_histlen|slave\d+\.(offset|lag))` +
 	`|CPU\..*` +
 	`|Commandstats\.cmdstat_(info|ping|replconf)\.(calls|usec|usec_per_call)` +

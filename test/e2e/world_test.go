@@ -44,7 +44,7 @@ type world struct {
 	http    *redistest.Fake
 	stalled *redistest.Fake
 
-	sessions []string // lines of options
+	sessions []string // lines of options, most of them sessions
 	names    []string // the sessions' names, sorted
 	slowlog  map[*redistest.Server]string
 }
@@ -56,7 +56,9 @@ func newWorld(t *testing.T) *world {
 		secured: redistest.Start(t, redistest.Config{
 			Password: secretDefault, UnixSocket: true, TLS: true,
 			Users: []string{
-				"reader " + documentedRights(t, secretReader),
+				// The rights that are documented, and those for the one custom
+				// command that is tested.
+				"reader " + documentedRights(t, secretReader) + " +command|info +scard",
 				"pinger on >" + secretPinger + " -@all +ping",
 			},
 		}),
@@ -175,7 +177,7 @@ func (w *world) configure(t *testing.T) {
 			w.sessions = append(w.sessions, "Sessions."+name+"."+o)
 		}
 	}
-	w.sessions = []string{"Default.Uri=tcp://" + w.plain.Addr}
+	w.sessions = []string{"CustomCommands=1", "Default.Uri=tcp://" + w.plain.Addr}
 
 	session("ByFile", "Uri="+w.secured.Addr, "User=reader", "PasswordFile="+passwordFile)
 	session("Closed", "Uri=tcp://"+w.closed)
