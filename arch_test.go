@@ -15,16 +15,18 @@ func TestRooms(t *testing.T) {
 	t.Parallel()
 	const sdk = "golang.zabbix.com/sdk"
 	allowed := map[string][]string{
-		"redisjobs/redisclient/resp": {},
-		"redisjobs/redisclient":      {"redisjobs/redisclient/resp"},
-		"redisjobs/pool":             {},
-		"redisjobs/metrics/jsondoc":  {},
-		"redisjobs/metrics/storm":    {"redisjobs/redisclient", "redisjobs/redisclient/resp"},
+		"redisjobs/redisclient/resp":    {},
+		"redisjobs/redisclient":         {"redisjobs/redisclient/resp"},
+		"redisjobs/redisclient/cluster": {"redisjobs/redisclient", "redisjobs/redisclient/resp"},
+		"redisjobs/pool":                {},
+		"redisjobs/metrics/jsondoc":     {},
+		"redisjobs/metrics/storm":       {"redisjobs/redisclient", "redisjobs/redisclient/resp"},
 		"redisjobs/metrics": {"redisjobs/metrics/jsondoc", "redisjobs/metrics/storm", "redisjobs/pool",
 			"redisjobs/redisclient", "redisjobs/redisclient/resp"},
 		"redisjobs/conf": {sdk},
 		"redisjobs/plugin": {sdk, "redisjobs/conf", "redisjobs/metrics", "redisjobs/metrics/jsondoc",
-			"redisjobs/metrics/storm", "redisjobs/pool", "redisjobs/redisclient", "redisjobs/redisclient/resp",
+			"redisjobs/metrics/storm", "redisjobs/pool", "redisjobs/redisclient", "redisjobs/redisclient/cluster",
+			"redisjobs/redisclient/resp",
 			"github.com/Microsoft/go-winio"},
 		"redisjobs": {sdk, "redisjobs/plugin"},
 	}

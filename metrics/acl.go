@@ -8,7 +8,8 @@ import (
 // ACLRule returns the ACL SETUSER command for a user that can do what the
 // metrics need on a server, and nothing more: it reads job records and the
 // server's own figures. AUTH needs no permission; CLIENT SETNAME only gives our
-// connections a name. Redis 7.0 or newer reads it; older servers know neither
+// connections a name; ASKING goes before a command whose key is on its way to
+// another node of a cluster. Redis 7.0 or newer reads it; older servers know neither
 // %R~ nor permissions on subcommands.
 // Source: https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
 func ACLRule(user string, storm StormOptions) string {
@@ -16,7 +17,7 @@ func ACLRule(user string, storm StormOptions) string {
 	for _, pattern := range stormKeyPatterns(storm) {
 		rule = append(rule, quoted("%R~"+pattern))
 	}
-	rule = append(rule, "-@all", "+select", "+client|setname")
+	rule = append(rule, "-@all", "+select", "+client|setname", "+asking")
 	for _, command := range aclCommands() {
 		rule = append(rule, "+"+command)
 	}

@@ -11,6 +11,7 @@ import (
 	"redisjobs/metrics"
 	"redisjobs/pool"
 	"redisjobs/redisclient"
+	"redisjobs/redisclient/cluster"
 	"redisjobs/redisclient/resp"
 )
 
@@ -100,7 +101,7 @@ func (rt *runtime) target(t *conf.Target) *target {
 	made := &target{rt: rt, conf: t}
 	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections}
 	made.public = metrics.Target{
-		Doer:          &made.batch,
+		Doer:          cluster.New(&made.batch, made.node),
 		Name:          t.String(),
 		UnmaskSecrets: rt.options.UnmaskSecrets,
 		Memory:        &metrics.Memory{},
@@ -111,13 +112,31 @@ func (rt *runtime) target(t *conf.Target) *target {
 	return made
 }
 
-// peer is another server that the target named.
-func (t *target) peer(addr string) (*metrics.Target, error) {
+// at is another server that the target named.
+func (t *target) at(addr string) (*target, error) {
 	peer, err := t.rt.options.Peer(t.conf, addr)
 	if err != nil {
 		return nil, &redisclient.Error{Op: "dial", Reason: redisclient.ReasonConfig, Err: err}
 	}
-	return &t.rt.target(peer).public, nil
+	return t.rt.target(peer), nil
+}
+
+// peer is another server for metrics.
+func (t *target) peer(addr string) (*metrics.Target, error) {
+	peer, err := t.at(addr)
+	if err != nil {
+		return nil, err
+	}
+	return &peer.public, nil
+}
+
+// node is another server for a router, which does the routing itself.
+func (t *target) node(addr string) (redisclient.Doer, error) {
+	peer, err := t.at(addr)
+	if err != nil {
+		return nil, err
+	}
+	return &peer.batch, nil
 }
 
 // dial makes a connection for the pool. The password is read now, so that a

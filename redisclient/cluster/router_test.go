@@ -1,0 +1,284 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// node answers as a table says, else with its name and the command.
+type node struct {
+	name    string
+	mu      sync.Mutex
+	replies map[string]string // an error reply without its "-"
+	err     error
+	sent    []string
+	before  func()
+}
+
+func (n *node) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.before != nil {
+		n.before()
+	}
+	var texts []string
+	var out []resp.Value
+	for _, cmd := range cmds {
+		text := strings.Join(cmd, " ")
+		texts = append(texts, text)
+		v := resp.Value{Kind: resp.BulkString, Str: []byte(n.name + ": " + text)}
+		if reply, ok := n.replies[text]; ok {
+			v = resp.Value{Kind: resp.Error, Str: []byte(reply)}
+		}
+		out = append(out, v)
+	}
+	n.sent = append(n.sent, strings.Join(texts, "; "))
+	if n.err != nil {
+		return nil, n.err
+	}
+	return out, nil
+}
+
+// world is an entry node and the others by address.
+type world map[string]*node
+
+func newWorld(addrs ...string) (world, *Router) {
+	w := world{"": {name: "entry", replies: map[string]string{}}}
+	for _, addr := range addrs {
+		w[addr] = &node{name: addr, replies: map[string]string{}}
+	}
+	return w, New(w[""], func(addr string) (redisclient.Doer, error) {
+		if n := w[addr]; n != nil {
+			return n, nil
+		}
+		return nil, errors.New("no such address: " + addr)
+	})
+}
+
+// sent returns what a node was sent since the last call.
+func (w world) sent(addr string) []string {
+	sent := w[addr].sent
+	w[addr].sent = nil
+	return sent
+}
+
+func moved(key, addr string) string { return fmt.Sprintf("MOVED %d %s", Slot(key), addr) }
+
+func do(t *testing.T, r *Router, cmds ...redisclient.Command) []string {
+	t.Helper()
+	values, err := r.DoAll(t.Context(), cmds...)
+	require.NoError(t, err)
+	var out []string
+	for _, v := range values {
+		out = append(out, string(v.Str))
+	}
+	return out
+}
+
+var (
+	get  = redisclient.Command{"GET", "a"}
+	ping = redisclient.Command{"PING"}
+)
+
+func TestAServerThatIsNoClusterNoticesNothing(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld()
+	w[""].replies["GET b"] = "ERR MOVED is no redirect here"
+	require.Equal(t, []string{"entry: PING", "entry: GET a", "ERR MOVED is no redirect here"}, do(t, r, ping, get, redisclient.Command{"GET", "b"}))
+	require.Equal(t, []string{"PING; GET a; GET b"}, w.sent(""))
+}
+
+func TestAMovedKeyCostsOneHopAndIsAskedForDirectlyTheNextTime(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1")
+	w[""].replies["GET a"] = moved("a", "h:1")
+	require.Equal(t, []string{"entry: PING", "h:1: GET a"}, do(t, r, ping, get))
+	require.Equal(t, []string{"PING; GET a"}, w.sent(""))
+	require.Equal(t, []string{"GET a"}, w.sent("h:1"))
+
+	require.Equal(t, []string{"h:1: GET a"}, do(t, r, get))
+	require.Empty(t, w.sent(""))
+	require.Equal(t, []string{"h:1: get a", "entry: PING"}, do(t, r, redisclient.Command{"get", "a"}, ping))
+	require.Equal(t, []string{"PING"}, w.sent(""), "what has no key stays on the entry node")
+	require.Equal(t, []string{"entry: XINFO STREAM a"}, do(t, r, redisclient.Command{"XINFO", "STREAM", "a"}), "of another command nothing is known yet")
+	require.Equal(t, []string{"entry: ECHO a"}, do(t, r, redisclient.Command{"ECHO", "a"}), "and a word that looks like the key is none")
+}
+
+func TestTheKeyMayBeAnyWord(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1")
+	cmd := redisclient.Command{"MEMORY", "USAGE", "a"}
+	w[""].replies["MEMORY USAGE a"] = moved("a", "h:1")
+	do(t, r, cmd)
+	w.sent("")
+	do(t, r, cmd)
+	require.Empty(t, w.sent(""))
+	require.Equal(t, []string{"entry: MEMORY DOCTOR"}, do(t, r, redisclient.Command{"MEMORY", "DOCTOR"}))
+}
+
+func TestASlotThatMovesOnIsFollowed(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1", "h:2", "h:3")
+	w[""].replies["GET a"] = moved("a", "h:1")
+	do(t, r, get)
+	w["h:1"].replies["GET a"] = moved("a", "h:2")
+	require.Equal(t, []string{"h:2: GET a"}, do(t, r, get))
+	w["h:2"].replies["GET a"] = moved("a", "h:3")
+	w["h:3"].replies["GET a"] = moved("a", "h:1")
+	w["h:1"].sent, w["h:2"].sent = nil, nil
+	require.Equal(t, []string{moved("a", "h:1")}, do(t, r, get), "a second redirect is the answer")
+	require.Empty(t, w.sent("h:1"), "one extra hop and no more")
+	delete(w["h:1"].replies, "GET a")
+	require.Equal(t, []string{"h:1: GET a"}, do(t, r, get), "but it is remembered")
+}
+
+func TestAnAskIsFollowedOnceAndNotRemembered(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1", "h:2")
+	ask := fmt.Sprintf("ASK %d h:2", Slot("a"))
+	w[""].replies["GET a"] = ask
+	require.Equal(t, []string{"entry: PING", "h:2: GET a", "h:2: GET a"}, do(t, r, ping, get, get))
+	require.Equal(t, []string{"ASKING; GET a; ASKING; GET a"}, w.sent("h:2"))
+	do(t, r, get)
+	require.Equal(t, []string{"PING; GET a; GET a", "GET a"}, w.sent(""))
+}
+
+func TestKeysOfSeveralNodesAreAskedSideBySide(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1", "h:2")
+	b := redisclient.Command{"GET", "b"}
+	w[""].replies["GET a"], w[""].replies["GET b"] = moved("a", "h:1"), moved("b", "h:2")
+	do(t, r, get, b)
+	var both sync.WaitGroup // each waits until the other was asked too
+	both.Add(2)
+	meet := func() { both.Done(); both.Wait() }
+	w["h:1"].before, w["h:2"].before = meet, meet
+	require.Equal(t, []string{"h:2: GET b", "entry: PING", "h:1: GET a"}, do(t, r, b, ping, get))
+
+	w["h:1"].before, w["h:2"].before = nil, func() { panic("of the test") }
+	_, err := r.DoAll(t.Context(), get, b)
+	require.ErrorContains(t, err, "of the test")
+}
+
+func TestARememberedNodeThatIsGoneIsForgotten(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1", "h:2")
+	w[""].replies["GET a"] = moved("a", "h:1")
+	do(t, r, get)
+	w["h:1"].err = &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("refused")}
+	_, err := r.DoAll(t.Context(), get)
+	require.ErrorContains(t, err, "node h:1: dial: refused", "the entry node knows no other yet")
+	require.Equal(t, redisclient.ReasonTCP, redisclient.ReasonOf(err))
+
+	w[""].replies["GET a"] = moved("a", "h:2")
+	require.Equal(t, []string{"h:2: GET a"}, do(t, r, get))
+	w.sent("")
+	w["h:2"].err = w["h:1"].err
+	w["h:1"].err = nil
+	w[""].replies["GET a"] = moved("a", "h:1")
+	require.Equal(t, []string{"h:1: GET a"}, do(t, r, get), "a failover within one call")
+
+	ended, cancel := context.WithCancel(t.Context())
+	w["h:1"].err, w["h:1"].before = context.Canceled, cancel
+	_, err = r.DoAll(ended, get)
+	require.ErrorIs(t, err, context.Canceled, "without time left nobody else is asked")
+	w[""].replies = nil
+	require.Equal(t, []string{"entry: GET a"}, do(t, r, get), "it is forgotten all the same")
+}
+
+func TestRepliesThatOthersMayShareStayAsTheyAre(t *testing.T) {
+	t.Parallel()
+	shared := []resp.Value{{Kind: resp.Error, Str: []byte(moved("a", "h:1"))}}
+	r := New(fixed(shared), func(string) (redisclient.Doer, error) { return &node{name: "h:1"}, nil })
+	require.Equal(t, []string{"h:1: GET a"}, do(t, r, get))
+	require.Equal(t, moved("a", "h:1"), string(shared[0].Str))
+}
+
+type fixed []resp.Value
+
+func (f fixed) DoAll(context.Context, ...redisclient.Command) ([]resp.Value, error) { return f, nil }
+
+func TestAnAddressThatMustNotBeAsked(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld()
+	w[""].replies["GET a"] = moved("a", "?:7000")
+	_, err := r.DoAll(t.Context(), get)
+	require.ErrorContains(t, err, "no such address: ?:7000")
+}
+
+func TestRedirects(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]redirect{
+		"MOVED 3999 127.0.0.1:6381":      {slot: 3999, addr: "127.0.0.1:6381"},
+		"ASK 0 node.example.com:1":       {addr: "node.example.com:1", ask: true},
+		"MOVED 16383 2001:db8::1:6381":   {slot: 16383, addr: "[2001:db8::1]:6381"},
+		"MOVED 16383 [2001:db8::1]:6381": {slot: 16383, addr: "[2001:db8::1]:6381"},
+		"MOVED 1 :6381":                  {slot: 1, addr: ":6381"},
+	} {
+		to, ok := readRedirect(resp.Value{Kind: resp.Error, Str: []byte(text)})
+		require.True(t, ok, text)
+		require.Equal(t, want, to, text)
+	}
+	for _, text := range []string{"MOVED", "MOVED 1", "MOVED 16384 h:1", "MOVED x h:1", "MOVED -1 h:1", "MOVED 1 h", "MOVED 1 h:1 x", "MOVEDX 1 h:1", "ERR"} {
+		_, ok := readRedirect(resp.Value{Kind: resp.Error, Str: []byte(text)})
+		require.False(t, ok, text)
+	}
+	_, ok := readRedirect(resp.Value{Kind: resp.BulkString, Str: []byte("MOVED 1 h:1")})
+	require.False(t, ok, "a value that looks like one")
+	require.Equal(t, "[::1]:6381", redirect{addr: ":6381"}.from("[::1]:7000"))
+	require.Equal(t, ":6381", redirect{addr: ":6381"}.from(""))
+}
+
+func TestSlotsAreThoseOfARealServer(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, 0x31C3%Slots, Slot("123456789"), "the check value of the specification")
+	s := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
+	keys := []string{"", "{", "}", "{}", "{}{a}", "foo{bar}", "foo{{bar}}zap", "foo{}{bar}", "{user1000}.following", "a{b", "a}b{c}d", "\x00\xff\n", "Ünïcödé"}
+	for i := range 200 {
+		keys = append(keys, fmt.Sprintf("storm:job:%d", i*i*i), strings.Repeat("x", i))
+	}
+	for _, key := range keys {
+		require.Equal(t, s.Do(t, "CLUSTER", "KEYSLOT", key), strconv.Itoa(Slot(key)), "%q", key)
+	}
+}
+
+func FuzzRedirect(f *testing.F) {
+	f.Add("MOVED 3999 127.0.0.1:6381")
+	f.Add("ASK 1 2001:db8::1:6381")
+	f.Add("MOVED 1 :6381")
+	f.Fuzz(func(t *testing.T, text string) {
+		to, ok := readRedirect(resp.Value{Kind: resp.Error, Str: []byte(text)})
+		if !ok {
+			return
+		}
+		require.Less(t, to.slot, Slots)
+		_, _, err := net.SplitHostPort(to.addr)
+		if err != nil { // who dials refuses it
+			require.Contains(t, err.Error(), "address")
+		}
+	})
+}
+
+// BenchmarkNoCluster is what a server that is none pays: nothing worth
+// speaking of.
+func BenchmarkNoCluster(b *testing.B) {
+	r := New(fixed{{Kind: resp.SimpleString, Str: []byte("PONG")}}, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := r.DoAll(context.Background(), ping); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
