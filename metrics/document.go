@@ -92,12 +92,22 @@ type truncation struct {
 }
 
 // limit returns how many of n rows a list may have, and notes the others.
-func (t *truncations) limit(list string, n int) int {
-	if n <= maxRows {
+func (t *truncations) limit(list string, n int) int { return t.limitTo(list, n, maxRows) }
+
+// limitTo is limit for lists of at most most rows. What several lists of one
+// name leave out is summed.
+func (t *truncations) limitTo(list string, n, most int) int {
+	if n <= most {
 		return n
 	}
-	*t = append(*t, truncation{list, n - maxRows})
-	return maxRows
+	for i := range *t {
+		if (*t)[i].list == list {
+			(*t)[i].rows += n - most
+			return most
+		}
+	}
+	*t = append(*t, truncation{list, n - most})
+	return most
 }
 
 // write writes the member truncated, {} when nothing was left out.

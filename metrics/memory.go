@@ -27,6 +27,19 @@ func (m *Memory) Load(name string) (any, bool) {
 func (m *Memory) Store(name string, v any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.storeLocked(name, v)
+}
+
+// Update replaces what is stored under name by what next makes of it, in one
+// step: two requests at once see each other's. next gets nil for nothing, and
+// must not use the memory.
+func (m *Memory) Update(name string, next func(v any) any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.storeLocked(name, next(m.vals[name]))
+}
+
+func (m *Memory) storeLocked(name string, v any) {
 	if m.vals == nil || (len(m.vals) >= memoryEntries && !has(m.vals, name)) {
 		m.vals = make(map[string]any)
 	}

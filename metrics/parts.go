@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -24,6 +25,9 @@ type part struct {
 	cmd  redisclient.Command
 	// must: the answer is worth nothing without it, so it is always sent.
 	must bool
+	// as is what a refusal is remembered under; the whole command if empty. It
+	// is for commands whose arguments change from poll to poll.
+	as string
 
 	value resp.Value
 	err   error // why there is no value
@@ -35,7 +39,12 @@ type refusal struct {
 	until time.Time
 }
 
-func (p *part) memoryName() string { return "refused " + strings.Join(p.cmd, " ") }
+func (p *part) memoryName() string {
+	if p.as != "" {
+		return "refused " + p.as
+	}
+	return "refused " + strings.Join(p.cmd, " ")
+}
 
 // askParts sends the commands of parts in one round trip, but for those that
 // the server refused within refusalMemory. The error is the conversation's;
@@ -67,14 +76,37 @@ func askParts(ctx context.Context, t *Target, parts ...*part) error {
 	return nil
 }
 
+// passingCodes are refusals that tell of a key or of the cluster at this
+// moment, and not of the command.
+var passingCodes = map[string]bool{
+	"WRONGTYPE": true, "NOGROUP": true, "MOVED": true, "ASK": true, "TRYAGAIN": true, "CLUSTERDOWN": true,
+}
+
 // lasting tells a refusal for good (not permitted, unknown command) from a
 // state that passes, such as loading.
 func lasting(err error) bool {
+	var refused *resp.ServerError
+	if errors.As(err, &refused) && (passingCodes[refused.Code] || strings.Contains(refused.Message, "no such key")) {
+		return false
+	}
 	switch redisclient.ReasonOf(err) {
 	case redisclient.ReasonACL, redisclient.ReasonCommand:
 		return true
 	}
 	return false
+}
+
+// stateProblem returns the first refusal that tells of the server's state, such
+// as loading, and not of one command or key: with it nothing can be read.
+func stateProblem(parts ...*part) error {
+	for _, p := range parts {
+		switch redisclient.ReasonOf(p.err) {
+		case "", redisclient.ReasonACL, redisclient.ReasonCommand:
+		default:
+			return p.err
+		}
+	}
+	return nil
 }
 
 // writeUnavailable writes the member unavailable: the names of the parts that

@@ -42,13 +42,7 @@ func collectSlowlogCount(ctx context.Context, r *Request) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("SLOWLOG GET 1: %w", err)
 	}
-	runID := ""
-	if text, err := infoReply(server.value); server.err == nil && err == nil {
-		if x, err := scanInfo(text, nil, nil); err == nil {
-			v, _ := x.field("server", "run_id")
-			runID = string(v)
-		}
-	}
+	runID := serverField(server, "run_id")
 	if ok {
 		r.Target.Memory.Store(slowlogMemory, slowlogSeen{runID, id + 1})
 		return strconv.FormatInt(id+1, 10), nil
@@ -59,6 +53,24 @@ func collectSlowlogCount(ctx context.Context, r *Request) (string, error) {
 		}
 	}
 	return "0", nil
+}
+
+// serverField reads a field of the answer to INFO server; "" when it cannot be
+// had.
+func serverField(server *part, name string) string {
+	if server.err != nil {
+		return ""
+	}
+	text, err := infoReply(server.value)
+	if err != nil {
+		return ""
+	}
+	x, err := scanInfo(text, nil, nil)
+	if err != nil {
+		return ""
+	}
+	v, _ := x.field("server", name)
+	return string(v)
 }
 
 var errNoSlowlogID = errors.New("the entry has no id")
