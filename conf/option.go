@@ -116,6 +116,10 @@ func generalOptions() []Option {
 			"1 allows the item key redis.command, which runs any command that the server itself calls "+
 				"read-only and neither blocking nor administrative. The Redis user needs it and command|info granted.",
 			func(o *Options) *bool { return &o.CustomCommands }),
+		toggle("SlowlogArguments",
+			"1 shows the arguments of commands in redis.slowlog.get, cut to 64 characters each. They are data of the "+
+				"application; only passwords that Redis itself knows as such are masked.",
+			func(o *Options) *bool { return &o.SlowlogArguments }),
 	}
 }
 

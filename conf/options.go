@@ -27,6 +27,7 @@ type Options struct {
 	SessionsOnly        bool
 	UnmaskSecrets       bool
 	CustomCommands      bool
+	SlowlogArguments    bool // shown in redis.slowlog.get
 	Storm               Storm
 
 	def           *block

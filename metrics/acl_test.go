@@ -25,8 +25,11 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels "+
 		"%R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state "+
-		"-@all +select +client|setname +asking +cluster|info +cluster|nodes +config|get +getrange +hget +hgetall +hkeys +info +lrange +ping +scan "+
-		"+slowlog|get +slowlog|len +smembers +time +type +zrange +zscore",
+		"-@all +select +client|setname +asking +client|list +cluster|info +cluster|nodes +config|get +dbsize "+
+		"+getrange +hget +hgetall +hkeys +hlen +info +latency|histogram +latency|latest +lindex +llen +lrange "+
+		"+memory|usage +object|encoding +ping +pttl +scan +scard +sismember +slowlog|get +slowlog|len "+
+		"+smembers +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream +xlen +xpending +xrange "+
+		"+zcard +zrange +zscore",
 		ACLRule("zabbix", defaultStorm()))
 	odd := defaultStorm()
 	odd.KeyPattern, odd.IndexKey, odd.HeartbeatKey, odd.StateKey = `jobs [x] {job}`, "", "", ""
@@ -58,6 +61,16 @@ func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 		if index != nil {
 			do(index...)
 		}
+	}
+	s.Do(t, "SELECT", "0")
+	for _, cmd := range []string{
+		"SET storm:job:key:string x", "RPUSH storm:job:key:list x", "SADD storm:job:key:set x", "ZADD storm:job:key:zset 1 x",
+		"HSET storm:job:key:hash x 1", "XADD storm:job:key:stream 1-1 f v", "XADD storm:job:key:stream 2-1 f v",
+		"XGROUP CREATE storm:job:key:stream g 0", "XREADGROUP GROUP g w COUNT 1 STREAMS storm:job:key:stream >",
+		// Part of the stream was delivered and its lag is not known.
+		"XADD storm:job:key:stream 3-1 f v", "XADD storm:job:key:stream 4-1 f v", "XDEL storm:job:key:stream 3-1",
+	} {
+		s.Do(t, strings.Fields(cmd)...)
 	}
 	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm()), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
@@ -100,29 +113,54 @@ func losses(t *testing.T, s *redistest.Server) []string {
 			if !m.TakesConn() || m == commandMetric {
 				continue
 			}
-			raw := make([]string, len(m.Params))
-			for i, p := range m.Params {
-				if p.Required {
-					raw[i] = "a"
+			for _, raw := range requests(m, db) {
+				args, err := m.ParseArgs(raw)
+				require.NoError(t, err)
+				value, err := m.Collect(t.Context(), &Request{Target: target, Args: args, Env: &Env{Storm: defaultStorm()}})
+				if err != nil {
+					note(db, m.Key, err.Error())
+					continue
+				}
+				note := func(what string) { note(db, m.Key, what) }
+				missed(value, note)
+				if strings.HasPrefix(m.Key, "storm.") && (value == "9" || strings.Contains(value, "MISSING") || value == "[]" ||
+					strings.Contains(value, `"count":0`)) {
+					note("a job is missing: " + value)
+				}
+				if m.Key == "redis.server.ping" && value != "1" {
+					note("ping is " + value)
 				}
 			}
-			args, err := m.ParseArgs(raw)
-			require.NoError(t, err)
-			value, err := m.Collect(t.Context(), &Request{Target: target, Args: args, Env: &Env{Storm: defaultStorm()}})
-			if err != nil {
-				note(db, m.Key, err.Error())
-				continue
-			}
-			note := func(what string) { note(db, m.Key, what) }
-			missed(value, note)
-			if strings.HasPrefix(m.Key, "storm.") && (value == "9" || strings.Contains(value, "MISSING") || value == "[]" ||
-				strings.Contains(value, `"count":0`)) {
-				note("a job is missing: " + value)
-			}
-			if m.Key == "redis.server.ping" && value != "1" {
-				note("ping is " + value)
+		}
+	}
+	return out
+}
+
+// requests are the parameters that a metric is asked with in a database: one
+// key of each type, and else any job.
+func requests(m *Metric, db int) [][]string {
+	if !slices.ContainsFunc(m.Params, func(p Param) bool { return p.Name == paramKey.Name }) {
+		raw := make([]string, len(m.Params))
+		for i, p := range m.Params {
+			if p.Required {
+				raw[i] = "a"
 			}
 		}
+		return [][]string{raw}
+	}
+	if db != 0 {
+		return nil
+	}
+	var out [][]string
+	for typ, member := range map[string]string{"string": "", "list": "0", "set": "x", "zset": "x", "hash": "x", "stream": ""} {
+		raw := []string{"", "", "", "storm:job:key:" + typ}
+		switch {
+		case m == streamGetMetric && typ != "stream", m == keyValueMetric && typ == "stream":
+			continue
+		case m == keyValueMetric:
+			raw = append(raw, member)
+		}
+		out = append(out, raw)
 	}
 	return out
 }

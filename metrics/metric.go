@@ -167,6 +167,8 @@ type Env struct {
 	Storm    StormOptions
 	// CustomCommands allows redis.command.
 	CustomCommands bool
+	// SlowlogArguments shows the arguments of commands in redis.slowlog.get.
+	SlowlogArguments bool
 }
 
 // Session is a configured session, as discovery shows it.

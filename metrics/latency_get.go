@@ -1,0 +1,208 @@
+package metrics
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// latencyGetMetric answers with what the server itself has measured.
+//
+// The members beside the head, each left out when unknown:
+//
+//	events       of the latency monitor, which is on when the server's
+//	             latency-monitor-threshold is not 0: [{"event":"fork",
+//	             "time":1795254114,"latest":0.012,"max":0.4}], unix time and
+//	             seconds
+//	commands     since the start of the server or CONFIG RESETSTAT, the most
+//	             called first: [{"command":"config|get","calls":7,
+//	             "p50":0.000004223,"p99":0.000033791}]; the percentiles are in
+//	             seconds and the upper bounds of LATENCY HISTOGRAM's buckets,
+//	             so at most twice the true ones. Redis 7 and newer.
+//	unavailable  what the server refused or does not know
+//	truncated    rows left out of lists of more than maxRows
+//
+// Sources: https://redis.io/docs/latest/commands/latency-latest/ and
+// latency-histogram/.
+var latencyGetMetric = &Metric{
+	Key:         "redis.latency.get",
+	Description: "Returns the latency events and the latency percentiles of commands as JSON.",
+	Params:      connParams(),
+	Commands:    []string{"latency|latest", "latency|histogram"},
+	Collect:     collectLatencyGet,
+}
+
+func collectLatencyGet(ctx context.Context, r *Request) (string, error) {
+	t := r.Target
+	latest := &part{name: "events", cmd: redisclient.Command{"LATENCY", "LATEST"}}
+	histogram := &part{name: "commands", cmd: redisclient.Command{"LATENCY", "HISTOGRAM"}}
+	if err := askParts(ctx, t, latest, histogram); err != nil {
+		return downDocument(t.Name, err), nil
+	}
+	if err := stateProblem(latest, histogram); err != nil {
+		return downDocument(t.Name, err), nil
+	}
+	var events []latencyEvent
+	if latest.err == nil {
+		events, latest.err = parseLatencyLatest(latest.value)
+	}
+	var commands []commandLatency
+	if histogram.err == nil {
+		commands, histogram.err = parseLatencyHistogram(histogram.value)
+	}
+	var cut truncations
+	w := jsondoc.New(512 + 96*(len(events)+len(commands)))
+	w.BeginObject()
+	writeHead(w, t.Name, nil)
+	if latest.err == nil {
+		w.Key("events").BeginArray()
+		for _, e := range events[:cut.limit("events", len(events))] {
+			w.BeginObject()
+			w.Key("event").String(e.name)
+			w.Key("time").Int(e.time)
+			w.Key("latest").Float(float64(e.latest) / 1e3)
+			w.Key("max").Float(float64(e.max) / 1e3)
+			w.EndObject()
+		}
+		w.EndArray()
+	}
+	if histogram.err == nil {
+		w.Key("commands").BeginArray()
+		for _, c := range commands[:cut.limit("commands", len(commands))] {
+			w.BeginObject()
+			w.Key("command").String(c.command)
+			w.Key("calls").Int(c.calls)
+			if c.known {
+				w.Key("p50").Float(float64(c.p50) / 1e6)
+				w.Key("p99").Float(float64(c.p99) / 1e6)
+			}
+			w.EndObject()
+		}
+		w.EndArray()
+	}
+	writeUnavailable(w, latest, histogram)
+	cut.write(w)
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// latencyEvent is one row of LATENCY LATEST.
+type latencyEvent struct {
+	name        string
+	time        int64 // unix seconds
+	latest, max int64 // milliseconds
+}
+
+var errLatencyShort = errors.New("an event has a name, a time, its latest and its highest latency")
+
+func parseLatencyLatest(v resp.Value) ([]latencyEvent, error) {
+	rows, err := v.Array()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]latencyEvent, len(rows))
+	for i, row := range rows {
+		fields, err := row.Array()
+		if err == nil && len(fields) < 4 {
+			err = errLatencyShort
+		}
+		if err != nil {
+			return nil, misfit("event", i, err)
+		}
+		e := &out[i]
+		if e.name, err = fields[0].Text(); err != nil {
+			return nil, misfit("event", i, err)
+		}
+		for j, to := range []*int64{&e.time, &e.latest, &e.max} {
+			if *to, err = fields[1+j].Int64(); err != nil {
+				return nil, misfit("event", i, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// commandLatency is one row of LATENCY HISTOGRAM.
+type commandLatency struct {
+	command  string
+	calls    int64
+	p50, p99 int64 // microseconds
+	known    bool  // whether p50 and p99 are
+}
+
+// parseLatencyHistogram reads the answer to LATENCY HISTOGRAM, per command its
+// calls and how many of them took at most so many microseconds.
+func parseLatencyHistogram(v resp.Value) ([]commandLatency, error) {
+	pairs, err := v.Pairs()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]commandLatency, len(pairs)/2)
+	for i := range out {
+		c := &out[i]
+		if c.command, err = pairs[2*i].Text(); err != nil {
+			return nil, misfit("command", i, err)
+		}
+		fields, err := pairs[2*i+1].Pairs()
+		if err != nil {
+			return nil, misfit("command", i, err)
+		}
+		calls, _ := fieldOf(fields, "calls")
+		if c.calls, err = calls.Int64(); err != nil {
+			return nil, misfit("command", i, err)
+		}
+		if buckets, ok := fieldOf(fields, "histogram_usec"); ok {
+			c.p50, c.p99, c.known = percentiles(buckets)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b commandLatency) int {
+		return cmp.Or(cmp.Compare(b.calls, a.calls), cmp.Compare(a.command, b.command))
+	})
+	return out, nil
+}
+
+// percentiles reads buckets of upper bound and cumulative count, both growing.
+func percentiles(v resp.Value) (p50, p99 int64, ok bool) {
+	pairs, err := v.Pairs()
+	if err != nil || len(pairs) == 0 {
+		return 0, 0, false
+	}
+	bounds, counts := make([]int64, len(pairs)/2), make([]int64, len(pairs)/2)
+	for i := range bounds {
+		var err1, err2 error
+		bounds[i], err1 = pairs[2*i].Int64()
+		counts[i], err2 = pairs[2*i+1].Int64()
+		if err1 != nil || err2 != nil || bounds[i] < 0 || counts[i] < 0 ||
+			i > 0 && (bounds[i] <= bounds[i-1] || counts[i] < counts[i-1]) {
+			return 0, 0, false
+		}
+	}
+	total := counts[len(counts)-1]
+	if total == 0 {
+		return 0, 0, false
+	}
+	at := func(share float64) int64 {
+		for i, n := range counts {
+			if float64(n) >= share*float64(total) {
+				return bounds[i]
+			}
+		}
+		return bounds[len(bounds)-1]
+	}
+	return at(0.5), at(0.99), true
+}
+
+// fieldOf finds a member of a map by its name. Without one the value is null.
+func fieldOf(pairs []resp.Value, name string) (resp.Value, bool) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if string(pairs[i].Str) == name {
+			return pairs[i+1], true
+		}
+	}
+	return resp.Value{Kind: resp.Null}, false
+}

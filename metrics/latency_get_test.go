@@ -1,0 +1,104 @@
+package metrics
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+)
+
+func TestLatencyGetDocument(t *testing.T) {
+	t.Parallel()
+	d := &scriptDoer{replies: map[string]string{
+		"LATENCY LATEST": "*2\r\n*4\r\n$4\r\nfork\r\n:1795254114\r\n:12\r\n:400\r\n" +
+			"*6\r\n$7\r\ncommand\r\n:1795254115\r\n:0\r\n:7\r\n:19\r\n:3\r\n", // Redis 8.2 adds sum and count
+		"LATENCY HISTOGRAM": "*6\r\n" +
+			"$3\r\nset\r\n*4\r\n$5\r\ncalls\r\n:100000\r\n$14\r\nhistogram_usec\r\n*6\r\n:1\r\n:49999\r\n:2\r\n:98999\r\n:16\r\n:100000\r\n" +
+			"$10\r\nconfig|get\r\n%2\r\n$14\r\nhistogram_usec\r\n%1\r\n:33\r\n:1\r\n$5\r\ncalls\r\n:1\r\n" +
+			"$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:5\r\n$14\r\nhistogram_usec\r\n*4\r\n:4\r\n:5\r\n:2\r\n:5\r\n",
+	}}
+	text, err := collect(t, latencyGetMetric, d)
+	require.NoError(t, err)
+	require.Equal(t, 1, d.calls)
+	require.Equal(t, `{"schema_version":1,"up":1,"reason":"","error":"","target":"tcp://127.0.0.1:6379",`+
+		`"events":[{"event":"fork","time":1795254114,"latest":0.012,"max":0.4},{"event":"command","time":1795254115,"latest":0,"max":0.007}],`+
+		`"commands":[{"command":"set","calls":100000,"p50":0.000002,"p99":0.000016},`+
+		`{"command":"get","calls":5},{"command":"config|get","calls":1,"p50":0.000033,"p99":0.000033}],`+
+		`"unavailable":{},"truncated":{}}`, text)
+}
+
+func TestLatencyGetBoundsItsRows(t *testing.T) {
+	t.Parallel()
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", 2*1500)
+	for i := range 1500 {
+		fmt.Fprintf(&b, "%s*2\r\n$5\r\ncalls\r\n:%d\r\n", bulk(fmt.Sprint("c", i)), i)
+	}
+	text, err := collect(t, latencyGetMetric, &scriptDoer{replies: map[string]string{"LATENCY HISTOGRAM": b.String()}})
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.Len(t, doc["commands"], 1000)
+	require.Equal(t, map[string]any{"commands": 500.0}, doc["truncated"])
+	require.Equal(t, "c1499", doc["commands"].([]any)[0].(map[string]any)["command"], "the most called stay")
+}
+
+func TestLatencyGetWithoutAPartOrAServer(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ name, latest, histogram, why1, why2 string }{
+		{"refused", "-NOPERM a\r\n", "-ERR unknown subcommand\r\n", "NOPERM a", "ERR unknown subcommand"},
+		{"no list", ":1\r\n", ":1\r\n", "expected an array, got a reply of kind integer", "expected an array, got a reply of kind integer"},
+		{"rows that are none", "*1\r\n:1\r\n", "*2\r\n+a\r\n:1\r\n", "event 1: expected an array, got a reply of kind integer", "command 1: expected an array, got a reply of kind integer"},
+		{"short rows", "*1\r\n*1\r\n+a\r\n", "*2\r\n+a\r\n*0\r\n", "event 1: an event has a name, a time, its latest and its highest latency", "command 1: the reply is null"},
+		{"odd members", "*1\r\n*4\r\n+a\r\n+b\r\n:1\r\n:1\r\n", "*1\r\n+a\r\n", `event 1: "b" is no integer`, "expected pairs, got 1 members"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			text, err := collect(t, latencyGetMetric, &scriptDoer{replies: map[string]string{
+				"LATENCY LATEST": tt.latest, "LATENCY HISTOGRAM": tt.histogram,
+			}})
+			require.NoError(t, err)
+			doc := decode(t, text)
+			require.Equal(t, map[string]any{"events": tt.why1, "commands": tt.why2}, doc["unavailable"])
+			require.NotContains(t, doc, "events")
+			require.NotContains(t, doc, "commands")
+		})
+	}
+	requireDown(t, latencyGetMetric)
+}
+
+func TestLatencyGetOfARealServer(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{Args: []string{"--latency-monitor-threshold", "1", "--enable-debug-command", "yes"}})
+	for range 10 {
+		s.Do(t, "SET", "k", "v")
+	}
+	s.Do(t, "DEBUG", "SLEEP", "0.01")
+	target, wire := dialTarget(t, redisclient.Config{Address: s.Addr})
+	text, err := collectFrom(t, latencyGetMetric, target)
+	require.NoError(t, err)
+	require.Equal(t, 1, wire.calls)
+	doc := decode(t, text)
+	require.Empty(t, doc["unavailable"])
+	event := doc["events"].([]any)[0].(map[string]any)
+	require.Equal(t, "command", event["event"])
+	require.GreaterOrEqual(t, event["max"], 0.01)
+	var set, sleep map[string]any
+	for _, row := range doc["commands"].([]any) {
+		switch row := row.(map[string]any); row["command"] {
+		case "set":
+			set = row
+		case "debug":
+			sleep = row
+		}
+	}
+	require.Equal(t, 10.0, set["calls"])
+	require.Positive(t, set["p50"])
+	require.Less(t, set["p50"], 0.01)
+	require.LessOrEqual(t, set["p50"], set["p99"])
+	require.GreaterOrEqual(t, sleep["p50"], 0.01)
+	require.Less(t, sleep["p99"], 1.0)
+}

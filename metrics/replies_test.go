@@ -1,0 +1,69 @@
+package metrics
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// fuzzDoer answers with whatever replies the bytes hold, and with the last one
+// over and over.
+type fuzzDoer struct {
+	reader *resp.Reader
+	last   resp.Value
+}
+
+func (d *fuzzDoer) next() resp.Value {
+	if v, err := d.reader.ReadReply(); err == nil {
+		d.last = v
+	}
+	return d.last
+}
+
+func (d *fuzzDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	values := make([]resp.Value, len(cmds))
+	for i, cmd := range cmds {
+		values[i] = d.next()
+		// Let the fuzzer reach what lies behind these.
+		switch cmd[0] {
+		case "TYPE":
+			values[i] = resp.Value{Kind: resp.SimpleString, Str: []byte("stream")}
+		case "TIME":
+			values[i] = resp.Value{Kind: resp.Array, Elems: []resp.Value{{Kind: resp.Integer, Int: 1795254114}, {Kind: resp.Integer}}}
+		}
+	}
+	return values, nil
+}
+
+// FuzzReplies gives any RESP to the keys whose replies are more than a text:
+// each answers with a document or an error.
+func FuzzReplies(f *testing.F) {
+	f.Add(slowlogWire(3, 5) + ":3\r\n" + bulk("# Server\r\nrun_id:a\r\n"))
+	f.Add("*1\r\n*4\r\n+fork\r\n:1795254114\r\n:12\r\n:400\r\n*2\r\n+get\r\n*4\r\n+calls\r\n:3\r\n+histogram_usec\r\n*4\r\n:1\r\n:2\r\n:2\r\n:3\r\n")
+	f.Add(streamWire + groupsWire + "*0\r\n*0\r\n*0\r\n")
+	f.Add("*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n")
+	f.Add("-NOPERM no\r\n*-1\r\n$-1\r\n")
+	f.Fuzz(func(t *testing.T, wire string) {
+		for m, raw := range map[*Metric][]string{
+			slowlogGetMetric: nil, latencyGetMetric: nil, clientsGetMetric: nil,
+			keyGetMetric: {"", "", "", "k"}, keyLengthMetric: {"", "", "", "k"}, keyTTLMetric: {"", "", "", "k"},
+			keyValueMetric: {"", "", "", "k", "1"}, keysCountMetric: {"", "", "", "*", "5000"}, streamGetMetric: {"", "", "", "k"},
+		} {
+			d := &fuzzDoer{reader: resp.NewReader(strings.NewReader(wire), resp.Limits{MaxElements: 1000})}
+			args, err := m.ParseArgs(raw)
+			require.NoError(t, err)
+			target := newTarget(d)
+			for range 2 { // the second poll remembers the first
+				text, err := m.Collect(context.Background(), &Request{Target: target, Args: args, Env: &Env{SlowlogArguments: true}})
+				if err == nil && (strings.HasSuffix(m.Key, ".get") || m == keysCountMetric) {
+					requireUniqueJSON(t, text)
+				}
+			}
+		}
+	})
+}

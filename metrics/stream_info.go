@@ -1,0 +1,263 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"redisjobs/redisclient/resp"
+)
+
+// streamID is an entry's id: the server's clock in milliseconds when it was
+// added, unless the writer chose it, and a number.
+type streamID struct{ ms, seq uint64 }
+
+func parseStreamID(s string) (streamID, bool) {
+	ms, seq, ok := strings.Cut(s, "-")
+	if !ok {
+		return streamID{}, false
+	}
+	a, err1 := strconv.ParseUint(ms, 10, 64)
+	b, err2 := strconv.ParseUint(seq, 10, 64)
+	return streamID{a, b}, err1 == nil && err2 == nil
+}
+
+func (id streamID) String() string {
+	return strconv.FormatUint(id.ms, 10) + "-" + strconv.FormatUint(id.seq, 10)
+}
+
+func (id streamID) less(other streamID) bool {
+	return id.ms < other.ms || id.ms == other.ms && id.seq < other.seq
+}
+
+// next is the smallest id after id: servers before 6.2 know no "(id".
+func (id streamID) next() streamID {
+	if id.seq == math.MaxUint64 {
+		return streamID{id.ms + 1, 0}
+	}
+	return streamID{id.ms, id.seq + 1}
+}
+
+const (
+	// firstStreamMs is the year 2010, before streams. An earlier id is a number
+	// that the writer chose.
+	firstStreamMs = 1_262_304_000_000
+	// clockSlackMs is how far in the future an id may lie: a server whose clock
+	// was set back goes on from its newest id.
+	clockSlackMs = 60_000
+)
+
+// age is the time in seconds since an entry was added; ok is false when its id
+// is no time.
+func (id streamID) age(nowMs uint64) (seconds float64, ok bool) {
+	if id.ms < firstStreamMs || id.ms > nowMs+clockSlackMs {
+		return 0, false
+	}
+	if id.ms > nowMs {
+		return 0, true
+	}
+	return float64(nowMs-id.ms) / 1e3, true
+}
+
+// streamInfo is the answer to XINFO STREAM.
+// Source: https://redis.io/docs/latest/commands/xinfo-stream/
+type streamInfo struct {
+	length      int64
+	last        streamID // of the newest entry ever
+	lastKnown   bool
+	first       streamID // of the oldest entry there is
+	firstKnown  bool     // false too when there is none
+	added       int64    // entries ever added; Redis 7
+	addedKnown  bool
+	entryMemory int // what the larger of its two end entries takes here, in bytes
+}
+
+var errNoStreamLength = errors.New("the reply has no length")
+
+func parseStreamInfo(v resp.Value) (streamInfo, error) {
+	var s streamInfo
+	fields, err := v.Pairs()
+	if err != nil {
+		return s, err
+	}
+	length, ok := fieldOf(fields, "length")
+	if !ok {
+		return s, errNoStreamLength
+	}
+	if s.length, err = length.Int64(); err != nil {
+		return s, err
+	}
+	s.last, s.lastKnown = streamIDField(fields, "last-generated-id")
+	s.added, s.addedKnown = countField(fields, "entries-added")
+	for _, name := range []string{"first-entry", "last-entry"} {
+		entry, _ := fieldOf(fields, name)
+		id, ok := entryID(entry)
+		if ok && name == "first-entry" {
+			s.first, s.firstKnown = id, true
+		}
+		s.entryMemory = max(s.entryMemory, memoryOf(entry))
+	}
+	return s, nil
+}
+
+// entryID reads the id of an entry, [id, [field, value, …]].
+func entryID(v resp.Value) (streamID, bool) {
+	if len(v.Elems) == 0 {
+		return streamID{}, false
+	}
+	return parseStreamID(string(v.Elems[0].Str))
+}
+
+// memoryOf is about what a reply takes.
+func memoryOf(v resp.Value) int {
+	const value = 72 // a resp.Value
+	n := value + len(v.Str)
+	for _, e := range v.Elems {
+		n += memoryOf(e)
+	}
+	return n
+}
+
+// countField reads a number that is not negative; ok is false where the server
+// says null, or nothing.
+func countField(fields []resp.Value, name string) (n int64, ok bool) {
+	v, _ := fieldOf(fields, name)
+	n, err := v.Int64()
+	return n, err == nil && n >= 0
+}
+
+func streamIDField(fields []resp.Value, name string) (streamID, bool) {
+	v, _ := fieldOf(fields, name)
+	return parseStreamID(string(v.Str))
+}
+
+// streamGroup is one row of XINFO GROUPS.
+// Source: https://redis.io/docs/latest/commands/xinfo-groups/
+type streamGroup struct {
+	name           string
+	consumers      int64
+	consumersKnown bool
+	pending        int64
+	pendingKnown   bool
+	delivered      streamID // the last one
+	deliveredKnown bool
+	read           int64 // entries ever read; Redis 7, and not always
+	readKnown      bool
+	lag            int64 // entries not yet delivered; Redis 7, and not always
+	lagKnown       bool
+}
+
+func parseStreamGroups(v resp.Value) ([]streamGroup, error) {
+	rows, err := v.Array()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]streamGroup, len(rows))
+	for i, row := range rows {
+		fields, err := row.Pairs()
+		if err != nil {
+			return nil, misfit("group", i, err)
+		}
+		g := &out[i]
+		name, _ := fieldOf(fields, "name")
+		if g.name, err = name.Text(); err != nil {
+			return nil, misfit("group", i, err)
+		}
+		g.consumers, g.consumersKnown = countField(fields, "consumers")
+		g.pending, g.pendingKnown = countField(fields, "pending")
+		g.delivered, g.deliveredKnown = streamIDField(fields, "last-delivered-id")
+		g.read, g.readKnown = countField(fields, "entries-read")
+		g.lag, g.lagKnown = countField(fields, "lag")
+	}
+	return out, nil
+}
+
+// streamConsumer is one row of XINFO CONSUMERS.
+// Source: https://redis.io/docs/latest/commands/xinfo-consumers/
+type streamConsumer struct {
+	name          string
+	pending       int64
+	pendingKnown  bool
+	idle          int64 // milliseconds since it last tried to read
+	idleKnown     bool
+	inactive      int64 // milliseconds since it last got something; Redis 7.2
+	inactiveKnown bool
+}
+
+func parseStreamConsumers(v resp.Value) ([]streamConsumer, error) {
+	rows, err := v.Array()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]streamConsumer, len(rows))
+	for i, row := range rows {
+		fields, err := row.Pairs()
+		if err != nil {
+			return nil, misfit("consumer", i, err)
+		}
+		c := &out[i]
+		name, _ := fieldOf(fields, "name")
+		if c.name, err = name.Text(); err != nil {
+			return nil, misfit("consumer", i, err)
+		}
+		c.pending, c.pendingKnown = countField(fields, "pending")
+		c.idle, c.idleKnown = countField(fields, "idle")
+		c.inactive, c.inactiveKnown = countField(fields, "inactive")
+	}
+	return out, nil
+}
+
+// pendingEntry is one row of XPENDING with a range.
+// Source: https://redis.io/docs/latest/commands/xpending/
+type pendingEntry struct {
+	id         streamID
+	idle       int64 // milliseconds since it was delivered
+	deliveries int64
+}
+
+// parsePending reads the oldest pending entry; ok is false when there is none.
+func parsePending(v resp.Value) (e pendingEntry, ok bool, err error) {
+	rows, err := v.Array()
+	if err != nil || len(rows) == 0 {
+		return e, false, err
+	}
+	fields, err := rows[0].Array()
+	if err != nil {
+		return e, false, err
+	}
+	if len(fields) < 4 {
+		return e, false, fmt.Errorf("expected id, consumer, idle time and deliveries, got %d members", len(fields))
+	}
+	if e.id, ok = parseStreamID(string(fields[0].Str)); !ok {
+		return e, false, errors.New("a pending entry has no id")
+	}
+	if e.idle, err = fields[2].Int64(); err != nil {
+		return e, false, err
+	}
+	if e.deliveries, err = fields[3].Int64(); err != nil {
+		return e, false, err
+	}
+	return e, e.idle >= 0, nil
+}
+
+// serverClock reads the answer to TIME as milliseconds.
+func serverClock(v resp.Value) (uint64, error) {
+	parts, err := v.Array()
+	if err != nil {
+		return 0, err
+	}
+	if len(parts) != 2 {
+		return 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
+	}
+	sec, err1 := parts[0].Int64()
+	usec, err2 := parts[1].Int64()
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, err
+	}
+	if sec < 0 || sec > math.MaxInt64/1000-1 || usec < 0 {
+		return 0, errNegative
+	}
+	return uint64(sec)*1000 + uint64(usec)/1000, nil
+}
