@@ -40,6 +40,8 @@ type Config struct {
 	Args []string
 	// Bin is the server's executable; redis-server if empty.
 	Bin string
+	// Lines go into the configuration file as they are, behind all others.
+	Lines []string
 }
 
 // Server is a redis-server of the test's own. Its methods may be used by
@@ -149,6 +151,7 @@ func (s *Server) writeConf(t testing.TB, dir string, cfg Config, tlsLines []stri
 	for _, u := range cfg.Users {
 		lines = append(lines, "user "+u)
 	}
+	lines = append(lines, cfg.Lines...)
 	if err := os.WriteFile(s.confFile, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
 		t.Fatalf("redis.conf: %v", err)
 	}
@@ -322,9 +325,9 @@ func (s *Server) launch() error {
 	return nil
 }
 
-// process collects the server's log. Its "Ready to accept connections" is
-// written after every socket is bound, so that an answer on the port cannot be
-// that of another server.
+// process collects the server's log. Its "Ready to accept connections", or a
+// Sentinel's "Sentinel ID is", is written after every socket is bound, so that
+// an answer on the port cannot be that of another server.
 type process struct {
 	cmd    *exec.Cmd
 	ready  chan struct{}
@@ -339,7 +342,8 @@ func (p *process) Write(b []byte) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.log.Write(b)
-	if !p.isReady && bytes.Contains(p.log.Bytes(), []byte("Ready to accept connections")) {
+	if !p.isReady && (bytes.Contains(p.log.Bytes(), []byte("Ready to accept connections")) ||
+		bytes.Contains(p.log.Bytes(), []byte("Sentinel ID is"))) {
 		p.isReady = true
 		close(p.ready)
 	}

@@ -1,0 +1,165 @@
+//go:build e2e && linux
+
+// Package topology asks the built plugin, driven as an agent drives it, for Redis that is more than one server: clusters
+// whose nodes die and whose slots move, and masters that sentinels replace.
+package topology
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/test/driver"
+)
+
+// patience bounds every wait for something that must come.
+const patience = 30 * time.Second
+
+// await polls until the condition holds.
+func await(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); !condition(); {
+		if time.Now().After(end) {
+			require.Fail(t, "waited in vain for "+what)
+		}
+		time.Sleep(20 * time.Millisecond) // a real server says nothing when its state changes
+	}
+}
+
+// document asks for an item that is a JSON document.
+func document(t testing.TB, p *driver.Plugin, key string, params ...string) map[string]any {
+	t.Helper()
+	return decode(t, p.Value(t, key, params...))
+}
+
+func decode(t testing.TB, text string) map[string]any {
+	t.Helper()
+	var doc map[string]any
+	require.NoError(t, json.Unmarshal([]byte(text), &doc), text)
+	return doc
+}
+
+// row is the object in a list that has the value.
+func row(t testing.TB, list any, member string, value any) map[string]any {
+	t.Helper()
+	for _, e := range list.([]any) {
+		if r := e.(map[string]any); r[member] == value {
+			return r
+		}
+	}
+	require.Fail(t, "no such row", "%s=%v in %v", member, value, list)
+	return nil
+}
+
+// calls is how often a server has run a command.
+func calls(t testing.TB, s *redistest.Server, command string) int {
+	t.Helper()
+	for line := range strings.Lines(s.Do(t, "INFO", "commandstats")) {
+		if rest, ok := strings.CutPrefix(line, "cmdstat_"+command+":calls="); ok {
+			digits, _, _ := strings.Cut(rest, ",")
+			n, err := strconv.Atoi(digits)
+			require.NoError(t, err)
+			return n
+		}
+	}
+	return 0
+}
+
+// rejected is how often a server has refused a command before it ran, as it does with a key of another node.
+func rejected(t testing.TB, s *redistest.Server, code string) int {
+	t.Helper()
+	for line := range strings.Lines(s.Do(t, "INFO", "errorstats")) {
+		if rest, ok := strings.CutPrefix(line, "errorstat_"+code+":count="); ok {
+			n, err := strconv.Atoi(strings.TrimSpace(rest))
+			require.NoError(t, err)
+			return n
+		}
+	}
+	return 0
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer ln.Close()
+	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+}
+
+func portOf(s *redistest.Server) string {
+	_, port, _ := net.SplitHostPort(s.Addr)
+	return port
+}
+
+// node is a server of a cluster.
+type node struct {
+	*redistest.Server
+	id string
+}
+
+// newCluster starts three masters with a third of the slots each, and a replica for each of them: node i+3 is node i's.
+func newCluster(t testing.TB, cfg redistest.Config) []*node {
+	t.Helper()
+	nodes := make([]*node, 6)
+	for i := range nodes {
+		bus := freePort(t)
+		c := cfg
+		c.Args = append([]string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "1000"}, cfg.Args...)
+		s := redistest.Start(t, c)
+		nodes[i] = &node{s, s.Do(t, "CLUSTER", "MYID")}
+		s.Do(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+		nodes[0].Do(t, "CLUSTER", "MEET", "127.0.0.1", portOf(s), bus)
+	}
+	for i, slots := range [][]string{{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}} {
+		nodes[i].Do(t, "CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
+	}
+	all := func(what string, holds func(n *node) bool) {
+		await(t, what, func() bool {
+			for _, n := range nodes {
+				if !holds(n) {
+					return false
+				}
+			}
+			return true
+		})
+	}
+	all("six nodes that know each other", func(n *node) bool {
+		view := n.Do(t, "CLUSTER", "NODES")
+		return strings.Count(view, " connected") == 6 && !strings.Contains(view, "handshake")
+	})
+	for i := 3; i < 6; i++ {
+		nodes[i].Do(t, "CLUSTER", "REPLICATE", nodes[i-3].id)
+	}
+	all("a cluster that is well", func(n *node) bool {
+		return strings.Contains(n.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") &&
+			strings.Count(n.Do(t, "CLUSTER", "NODES"), "slave") == 3
+	})
+	for i := range 3 {
+		await(t, "a replica in step", func() bool {
+			return strings.Contains(nodes[i].Do(t, "INFO", "replication"), "state=online")
+		})
+	}
+	return nodes
+}
+
+// keyOn is a key of which node i of a new cluster is the master, with a prefix.
+func keyOn(t testing.TB, nodes []*node, i int, prefix string) string {
+	t.Helper()
+	for n := range 1000 {
+		key := prefix + strconv.Itoa(n)
+		slot, err := strconv.Atoi(nodes[0].Do(t, "CLUSTER", "KEYSLOT", key))
+		require.NoError(t, err)
+		if min(slot/5461, 2) == i {
+			return key
+		}
+	}
+	require.Fail(t, "no key", fmt.Sprint(i))
+	return ""
+}
