@@ -3,6 +3,7 @@ package pool
 import (
 	"context"
 	"fmt"
+	"time"
 )
 
 // Close ends the pool: those who wait get ErrClosed at once, idle connections
@@ -19,10 +20,11 @@ func (p *Pool[K, C]) Close(ctx context.Context) error {
 			p.reaper.Stop()
 		}
 		p.starved = nil
+		now := time.Now()
 		for _, t := range p.targets {
 			t.starving = 0
 			for t.waiters.len > 0 {
-				t.waiters.pop().deliver(nil, ErrClosed)
+				t.deliver(t.waiters.pop(), nil, ErrClosed, now)
 			}
 		}
 		if p.open == 0 {
@@ -51,8 +53,10 @@ func (p *Pool[K, C]) Close(ctx context.Context) error {
 		p.mu.Unlock()
 		return nil
 	}
-	for e := p.leased.front; e != nil; e = e.next {
-		inUse = append(inUse, e.conn)
+	for _, t := range p.targets {
+		for _, e := range t.all { // none of them is idle any more
+			inUse = append(inUse, e.conn)
+		}
 	}
 	p.mu.Unlock()
 	for _, c := range inUse {

@@ -18,6 +18,7 @@ func (p *Pool[K, C]) startDialLocked(t *target[K, C], now time.Time) bool {
 			return false
 		}
 		p.removeIdleLocked(victim)
+		victim.target.forget(victim)
 		victim.target.Closed[ClosedEvicted]++
 		victim.target.evicting++
 		p.open--
@@ -66,6 +67,7 @@ func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began time.Time,
 	if p.cfg.MaxLifetime > 0 {
 		e.expires = now.Add(jittered(p.cfg.MaxLifetime))
 	}
+	t.all = append(t.all, e)
 	p.leaseLocked(e)
 	p.settleUnlock(e, now)
 }

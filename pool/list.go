@@ -21,12 +21,12 @@ type entry[K comparable, C Conn] struct {
 	// generation is the target's when the dial began; see Pool.Renew.
 	generation uint64
 
-	// prev and next link it into the pool's idle or lease list.
+	// prev and next link it into the pool's idle list.
 	prev, next *entry[K, C]
 }
 
-// entryList is an intrusive list: moving a connection between lists allocates
-// nothing and takes constant time.
+// entryList is an intrusive list: it allocates nothing and takes a connection
+// out of its middle in constant time.
 type entryList[K comparable, C Conn] struct {
 	front, back *entry[K, C]
 	len         int

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 )
@@ -68,14 +69,13 @@ type Pool[K comparable, C Conn] struct {
 	targets map[K]*target[K, C]
 	sweepAt int
 	idle    entryList[K, C] // oldest first
-	// leased are the connections that somebody uses, and those being closed.
-	leased entryList[K, C]
-	open   int // idle + leased + dialing
+	open    int             // idle + in use + dialing
 	// starved are the targets that wait for the total limit, in the order in
 	// which they began to.
 	starved []*target[K, C]
-	arrival uint64   // numbers waiters and starved targets
-	retired Counters // of forgotten targets
+	waiters sync.Pool // of *waiter, for those to come
+	arrival uint64    // numbers waiters and starved targets
+	retired Counters  // of forgotten targets
 	reaper  *time.Timer
 	reapAt  time.Time // zero: not armed
 	closed  bool
@@ -85,9 +85,10 @@ type Pool[K comparable, C Conn] struct {
 // target is everything the pool knows of one key.
 type target[K comparable, C Conn] struct {
 	key        K
-	idle       []*entry[K, C] // newest last
-	inUse      int
-	proven     int // of inUse, those that had served before
+	all        []*entry[K, C] // that are not closed
+	idle       []*entry[K, C] // of all, newest last
+	inUse      int            // of all, used by somebody or being closed
+	proven     int            // of inUse, those that had served before
 	dialing    int
 	evicting   int // evicted ones that are not closed yet; their place in all is another's
 	waiters    waiterQueue[K, C]
@@ -97,6 +98,12 @@ type target[K comparable, C Conn] struct {
 	lastDial   time.Duration
 	lastUsed   time.Time
 	Counters
+}
+
+// forget takes a connection that is closed, or about to be, off the list.
+func (t *target[K, C]) forget(e *entry[K, C]) {
+	i := slices.Index(t.all, e)
+	t.all = slices.Delete(t.all, i, i+1)
 }
 
 func (t *target[K, C]) open() int { return len(t.idle) + t.inUse + t.dialing + t.evicting }
@@ -260,7 +267,7 @@ func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now time.Time) {
 	case p.behindLocked(t):
 		reason = ClosedEvicted
 	case t.waiters.len > 0:
-		t.waiters.pop().deliver(e, nil)
+		t.deliver(t.waiters.pop(), e, nil, now)
 		p.unstarveLocked(t) // this was its turn
 		p.pumpLocked(t, now, p.cfg.MaxPerTarget)
 	default:
@@ -287,6 +294,7 @@ func (p *Pool[K, C]) close(e *entry[K, C], reason CloseReason) {
 func (p *Pool[K, C]) retireLocked(e *entry[K, C], reason CloseReason, now time.Time) {
 	t := e.target
 	p.unleaseLocked(e)
+	t.forget(e)
 	t.Closed[reason]++
 	p.freePlaceLocked()
 	if p.behindLocked(t) {
@@ -305,7 +313,6 @@ func (p *Pool[K, C]) freePlaceLocked() {
 }
 
 func (p *Pool[K, C]) leaseLocked(e *entry[K, C]) {
-	p.leased.pushBack(e)
 	e.target.inUse++
 	if e.proven {
 		e.target.proven++
@@ -313,7 +320,6 @@ func (p *Pool[K, C]) leaseLocked(e *entry[K, C]) {
 }
 
 func (p *Pool[K, C]) unleaseLocked(e *entry[K, C]) {
-	p.leased.remove(e)
 	e.target.inUse--
 	if e.proven {
 		e.target.proven--

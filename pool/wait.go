@@ -10,6 +10,7 @@ import (
 // queue or delivered, never both: deliver and the removal after a cancel
 // exclude each other.
 type waiter[K comparable, C Conn] struct {
+	began      time.Time
 	arrival    uint64
 	queued     bool
 	ready      chan delivery[K, C] // takes exactly one, never blocks the sender
@@ -22,7 +23,9 @@ type delivery[K comparable, C Conn] struct {
 	err   error
 }
 
-func (w *waiter[K, C]) deliver(e *entry[K, C], err error) {
+// deliver ends a wait that is no longer in the queue.
+func (t *target[K, C]) deliver(w *waiter[K, C], e *entry[K, C], err error, now time.Time) {
+	t.WaitTime += now.Sub(w.began)
 	w.ready <- delivery[K, C]{e, err}
 }
 
@@ -81,47 +84,55 @@ func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K,
 		defer timer.Stop()
 		patience = timer.C
 	}
-	p.arrival++
-	w := &waiter[K, C]{arrival: p.arrival, ready: make(chan delivery[K, C], 1)}
+	w := p.newWaiterLocked(began)
 	t.waiters.push(w)
 	t.Waits++
 	p.pumpLocked(t, began, p.cfg.MaxPerTarget)
 	p.mu.Unlock()
+	defer p.waiters.Put(w) // out of the queue and its channel empty
 
+	if ctx.Done() == nil && patience == nil {
+		d := <-w.ready
+		return d.entry, d.err
+	}
 	for {
 		select {
 		case d := <-w.ready:
-			return p.received(t, d, began)
+			return d.entry, d.err
 		case <-ctx.Done():
-			return p.giveUp(t, w, began, ctx.Err())
+			return p.giveUp(t, w, ctx.Err())
 		case now := <-patience:
 			patience = nil
-			if err := p.losePatience(t, w, began, now); err != nil {
+			if err := p.losePatience(t, w, now); err != nil {
 				return nil, err
 			}
 		}
 	}
 }
 
-// received books a delivery.
-func (p *Pool[K, C]) received(t *target[K, C], d delivery[K, C], began time.Time) (*entry[K, C], error) {
-	waited := time.Since(began)
-	p.mu.Lock()
-	t.WaitTime += waited
-	p.mu.Unlock()
-	return d.entry, d.err
+// newWaiterLocked makes the next waiter, from one that was used before where
+// there is one.
+func (p *Pool[K, C]) newWaiterLocked(began time.Time) *waiter[K, C] {
+	w, _ := p.waiters.Get().(*waiter[K, C])
+	if w == nil {
+		w = &waiter[K, C]{ready: make(chan delivery[K, C], 1)}
+	}
+	p.arrival++
+	w.began, w.arrival = began, p.arrival
+	return w
 }
 
 // giveUp takes a cancelled waiter out of the queue. When a connection came at
 // the same moment it goes to the next one.
-func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], began time.Time, cause error) (*entry[K, C], error) {
+func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], cause error) (*entry[K, C], error) {
 	now := time.Now()
+	waited := now.Sub(w.began)
 	p.mu.Lock()
-	t.WaitTime += now.Sub(began)
 	if w.queued {
 		t.waiters.remove(w)
+		t.WaitTime += waited
 		t.WaitTimeouts++
-		err := p.waitErrorLocked(t, now.Sub(began), cause)
+		err := p.waitErrorLocked(t, waited, cause)
 		p.unstarveIdlersLocked(t)
 		p.mu.Unlock()
 		return nil, err
@@ -132,20 +143,20 @@ func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], began time.Time, c
 		return nil, d.err
 	}
 	t.WaitTimeouts++
-	err := p.waitErrorLocked(t, now.Sub(began), cause)
+	err := p.waitErrorLocked(t, waited, cause)
 	p.settleUnlock(d.entry, now)
 	return nil, err
 }
 
 // losePatience ends the wait for a failing target, unless it has come back or
 // the delivery is there.
-func (p *Pool[K, C]) losePatience(t *target[K, C], w *waiter[K, C], began, now time.Time) error {
+func (p *Pool[K, C]) losePatience(t *target[K, C], w *waiter[K, C], now time.Time) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !w.queued || t.failure == nil || t.proven > 0 {
 		return nil
 	}
-	t.WaitTime += now.Sub(began)
+	t.WaitTime += now.Sub(w.began)
 	t.waiters.remove(w)
 	p.unstarveIdlersLocked(t)
 	return p.failFastLocked(t, now)
@@ -215,7 +226,7 @@ func (p *Pool[K, C]) behindLocked(t *target[K, C]) bool {
 // failWaitersLocked tells all who wait for t that it cannot be reached.
 func (p *Pool[K, C]) failWaitersLocked(t *target[K, C], now time.Time) {
 	for t.waiters.len > 0 {
-		t.waiters.pop().deliver(nil, p.failFastLocked(t, now))
+		t.deliver(t.waiters.pop(), nil, p.failFastLocked(t, now), now)
 	}
 	p.unstarveIdlersLocked(t)
 }
