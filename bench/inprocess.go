@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -46,7 +47,8 @@ func inProcess(workers, batch int, d time.Duration, worker func() (op func() err
 			for time.Since(began) < d {
 				for range batch {
 					if err := op(); err != nil {
-						first.CompareAndSwap(nil, &err)
+						why := err // only here, or every call would cost an allocation
+						first.CompareAndSwap(nil, &why)
 						return
 					}
 				}
@@ -66,9 +68,10 @@ func inProcess(workers, batch int, d time.Duration, worker func() (op func() err
 	}
 	n := float64(total.Load())
 	return values{
-		wallTime:   float64(took) / n,
-		cpu:        float64(now-used) / n / 1e3,
-		allocs:     float64(m[1].Mallocs-m[0].Mallocs) / n,
-		bytesAlloc: float64(m[1].TotalAlloc-m[0].TotalAlloc) / n,
+		wallTime: float64(took) / n,
+		cpu:      float64(now-used) / n / 1e3,
+		// Rounded: the runtime itself allocates now and then.
+		allocs:     math.Round(100*float64(m[1].Mallocs-m[0].Mallocs)/n) / 100,
+		bytesAlloc: math.Round(float64(m[1].TotalAlloc-m[0].TotalAlloc) / n),
 	}, nil
 }

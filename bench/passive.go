@@ -12,10 +12,7 @@ import (
 
 // passive asks a real agent for items, each over a connection of its own as a
 // Zabbix server does.
-type passive struct {
-	*agent.Running
-	pid map[string]int // of the plugins, by name
-}
+type passive struct{ *agent.Running }
 
 // get asks for one item.
 func (p *passive) get(key string) (string, error) { return p.GetWithin(key, itemTimeout) }
@@ -95,5 +92,5 @@ func (p *passive) load(key string, workers, plugin int, d time.Duration) (values
 // startAgent runs the agent of the benchmarks, 7.0.9 or the nearest there is,
 // with our plugin and whatever else the configuration names.
 func startAgent(s *scope, e *environment, lines ...string) *passive {
-	return &passive{Running: agent.Start(s, e.agent, agent.Config{Plugin: e.plugin, ConfLines: lines})}
+	return &passive{agent.Start(s, e.agent, agent.Config{Plugin: e.plugin, ConfLines: lines})}
 }

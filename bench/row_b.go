@@ -68,11 +68,15 @@ func agentClaims(g group) []claim {
 	total, _ := ratio(ours, builtIn, totalCPU)
 	aboveFloor, _ := ratio(ours, floor, totalCPU)
 	where := "redis.info through the agent, " + g.condition[len("info, "):]
-	return []claim{
+	claims := []claim{
 		{text: where + ": p50 against the built-in", measured: latency, bound: 1, format: "%.2fx"},
 		{text: where + ": checks per second against the built-in", measured: perSecond, bound: 1, atLeast: true, format: "%.2fx"},
 		{text: where + ": CPU of agent and plugin against the built-in", measured: total, bound: 1, format: "%.2fx"},
-		{text: where + ": the same against the relay, the floor (asked where the row above is not met)", measured: aboveFloor,
-			bound: 1.1, format: "%.2fx"},
 	}
+	if total > 1 {
+		// Where the second process makes that impossible, the floor is the measure.
+		claims = append(claims, claim{text: where + ": the same against the relay, the floor for a process of its own",
+			measured: aboveFloor, bound: 1.1, format: "%.2fx"})
+	}
+	return claims
 }

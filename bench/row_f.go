@@ -50,7 +50,7 @@ func redisBenchmark(server redisServer, command string, clients int, d time.Dura
 	if err != nil {
 		return nil, err
 	}
-	requests := int(max(200, 20_000*d.Seconds()*min(float64(clients), 3)))
+	requests := int(max(1000, 60_000*d.Seconds()))
 	out, err := exec.Command("redis-benchmark", "-h", host, "-p", port, "-c", strconv.Itoa(clients),
 		"-n", strconv.Itoa(requests), "--csv", command).Output()
 	if err != nil {

@@ -202,7 +202,7 @@ func rowJ(s *scope, e *environment) (table, []claim, error) {
 			n, _ := g.outcomes[0].median(allocs)
 			claims = append(claims,
 				claim{text: "pool, alone: ns for a checkout and return", measured: ns, bound: 150, format: "%.0f"},
-				claim{text: "pool, alone: allocations", measured: n, bound: 0, format: "%.0f"})
+				claim{text: "pool, alone: allocations", measured: n, bound: 0, format: "%.2f"})
 			continue
 		}
 		for _, peer := range g.outcomes[1:] {
