@@ -14,12 +14,13 @@ import (
 // getMetric is the master item: everything that a template asks of one
 // server, in one request of the agent, one checkout and one round trip.
 //
-// The document: up, reason, error and target as in redis.status, so that a
-// server which is loading is down though it tells all about itself; role
-// (master, replica, sentinel or what else the server calls it); then what INFO
-// says, one object per section, named in lower case with underscores (server,
-// clients, memory, persistence, stats, replication, cpu, cluster and every
-// other that the server has).
+// The document begins as that of redis.status does (see condition), so that a
+// server which is loading is down though it tells all about itself. Unlike
+// there, a server that does not let us read INFO is down too, for the reason
+// that it gives. Then comes what INFO says, one object per section, named in
+// lower case with underscores (server, clients, memory, persistence, stats,
+// replication, cpu, cluster and every other that the server has); a section
+// named as another member is called info_ and its name.
 //
 // Inside a section the fields have Redis's own names and units: bytes, unless
 // the name says otherwise (_sec, _seconds, _milliseconds, _usec, _kbps, _perc;
@@ -76,22 +77,19 @@ func collectGet(ctx context.Context, r *Request) (string, error) {
 		// and a refusal counts once.
 		config: part{name: "config", cmd: redisclient.Command{"CONFIG", "GET", "max*"}},
 	}
-	text, err := parts.ask(ctx, t)
+	c, text, err := parts.ask(ctx, t)
 	if err != nil {
 		return downDocument(t.Name, err), nil
 	}
-	doc, err := parts.document(t.Name, text)
-	if err != nil {
-		return downDocument(t.Name, err), nil
-	}
-	return doc, nil
+	return parts.document(c, text), nil
 }
 
 type getParts struct{ ping, info, length, newest, config part }
 
-// ask fills the parts and returns INFO's text. It takes one round trip, but
-// for the first time that a target turns out not to know a form of INFO.
-func (p *getParts) ask(ctx context.Context, t *Target) ([]byte, error) {
+// ask fills the parts and returns INFO's text; without one, info.err says why.
+// The error is the conversation's. It takes one round trip, but for the first
+// time that a target turns out not to know a form of INFO.
+func (p *getParts) ask(ctx context.Context, t *Target) (condition, []byte, error) {
 	known := 0
 	if v, ok := t.Memory.Load(infoFormMemory); ok {
 		if f := v.(infoForm); time.Now().Before(f.until) {
@@ -99,14 +97,15 @@ func (p *getParts) ask(ctx context.Context, t *Target) ([]byte, error) {
 		}
 	}
 	p.info.cmd = infoForms[known]
-	if err := askParts(ctx, t, &p.ping, &p.info, &p.length, &p.newest, &p.config); err != nil {
-		return nil, err
+	c, err := askCondition(ctx, t, &p.ping, &p.info, &p.length, &p.newest, &p.config)
+	if err != nil {
+		return c, nil, err
 	}
 	for form := known; ; form++ {
 		if form > known {
 			p.info.cmd = infoForms[form]
 			if err := askParts(ctx, t, &p.info); err != nil {
-				return nil, err
+				return c, nil, err
 			}
 		}
 		text, err := infoReply(p.info.value)
@@ -117,29 +116,33 @@ func (p *getParts) ask(ctx context.Context, t *Target) ([]byte, error) {
 			if form > known {
 				t.Memory.Store(infoFormMemory, infoForm{form, time.Now().Add(refusalMemory)})
 			}
-			return text, nil
+			return c, text, nil
 		}
 		if form == len(infoForms)-1 || !errors.Is(err, errEmptyInfo) && redisclient.ReasonOf(err) != redisclient.ReasonCommand {
-			return nil, fmt.Errorf("INFO: %w", err)
+			p.info.err = fmt.Errorf("INFO: %w", err)
+			return c, nil, nil
 		}
 	}
 }
 
-// document writes the answer for a server that answered INFO with text.
-func (p *getParts) document(target string, text []byte) (string, error) {
+// document writes the answer for a server that answered INFO with text, or
+// with info.err.
+func (p *getParts) document(c condition, text []byte) string {
 	scratch := newInfoScratch()
 	x, err := scratch.scan(text)
 	defer scratch.release(&x)
+	if p.info.err != nil {
+		err = p.info.err
+	}
+	w := jsondoc.New(512 + len(text) + len(text)/2)
+	w.BeginObject()
 	if err != nil {
-		return "", err
+		c.write(w, err, nil)
+		w.EndObject()
+		return w.Document()
 	}
 	x.fold = true
-	w := jsondoc.New(len(text) + len(text)/2)
-	w.BeginObject()
-	writeHead(w, target, pingProblem(&p.ping, []*part{&p.info}))
-	if role := serverRole(&x); role != "" {
-		w.Key("role").String(role)
-	}
+	c.write(w, pingProblem(&p.ping, []*part{&p.info}), &x)
 	var cut truncations
 	x.sortSections()
 	for i := 0; i < len(x.sections); {
@@ -152,7 +155,7 @@ func (p *getParts) document(target string, text []byte) (string, error) {
 	writeUnavailable(w, &p.ping, &p.info, &p.length, &p.newest, &p.config)
 	cut.write(w)
 	w.EndObject()
-	return w.Document(), nil
+	return w.Document()
 }
 
 // writeSlowlog writes the member slowlog, or nothing when both of its
@@ -215,30 +218,4 @@ func (p *getParts) writeConfig(w *jsondoc.Writer, x *infoText) {
 		w.Key("maxmemory_policy").StringBytes(policy)
 	}
 	w.EndObject()
-}
-
-// serverRole is the role in today's words: master, replica, sentinel, or the
-// server's own word for what is none of these; "" when it does not say.
-func serverRole(x *infoText) string {
-	role, ok := x.field("replication", "role")
-	switch {
-	case ok && string(role) == "slave":
-		return "replica"
-	case ok:
-		return string(role)
-	case serverMode(x) == "sentinel":
-		return "sentinel"
-	}
-	return ""
-}
-
-// serverMode is standalone, cluster or sentinel; "" when the server does not
-// say. Valkey calls the field server_mode.
-func serverMode(x *infoText) string {
-	for _, field := range []string{"redis_mode", "server_mode"} {
-		if mode, ok := x.field("server", field); ok {
-			return string(mode)
-		}
-	}
-	return ""
 }

@@ -12,7 +12,9 @@ import (
 // documentMembers are the members of a document that are no section of INFO.
 // A section that is called so anyway, by a module, gets a prefix.
 var documentMembers = map[string]bool{
-	"schema_version": true, "up": true, "reason": true, "error": true, "target": true, "role": true,
+	"schema_version": true, "up": true, "reason": true, "error": true, "target": true,
+	"last_tried": true, "failures_in_a_row": true, "address": true, "role": true, "flavour": true,
+	"version": true, "mode": true, "loading": true, "time": true, "tls": true,
 	"slowlog": true, "config": true, "unavailable": true, "truncated": true,
 }
 

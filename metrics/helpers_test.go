@@ -107,14 +107,14 @@ func collectFrom(t testing.TB, m *Metric, target *Target, raw ...string) (string
 
 // getDocument is what redis.get answers for a server with that INFO, which has
 // neither SLOWLOG nor CONFIG.
-func getDocument(text []byte) (string, error) {
+func getDocument(text []byte) string {
 	var p getParts
 	p.ping.value = resp.Value{Kind: resp.SimpleString, Str: []byte("PONG")}
 	p.length.name, p.newest.name, p.config.name = "slowlog", "slowlog", "config"
 	for _, part := range []*part{&p.length, &p.newest, &p.config} {
 		part.err = resp.NewServerError([]byte("ERR unknown command"))
 	}
-	return p.document("tcp://127.0.0.1:6379", text)
+	return p.document(condition{target: newTarget(nil)}, text)
 }
 
 // requireUniqueJSON fails when text is no JSON or an object in it has one

@@ -99,9 +99,7 @@ func TestOfManyEqualFieldsTheLastCounts(t *testing.T) {
 	got, err := infoJSON([]byte(text.String()), "a")
 	require.NoError(t, err)
 	require.Contains(t, got, `"x":"99","x_long_name":"99"`)
-	got, err = getDocument([]byte(text.String()))
-	require.NoError(t, err)
-	require.Contains(t, got, `"x":99,"x_long_name":99`)
+	require.Contains(t, getDocument([]byte(text.String())), `"x":99,"x_long_name":99`)
 }
 
 func TestInfoAsksForTheSectionInLowerCase(t *testing.T) {
@@ -183,10 +181,7 @@ func FuzzInfo(f *testing.F) {
 			require.Equal(t, want, got)
 		}
 		// The master item reads the same text; its document must be one too.
-		doc, err := getDocument(text)
-		if err == nil {
-			requireUniqueJSON(t, doc)
-		}
+		requireUniqueJSON(t, getDocument(text))
 	})
 }
 
