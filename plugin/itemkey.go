@@ -7,7 +7,8 @@ import (
 )
 
 // ParseItemKey splits an item key as Zabbix writes it, name[param,"param",...],
-// into its name and parameters.
+// into its name and parameters. Errors repeat no parameter, which may be a
+// password. Arrays of parameters are refused: no key of ours takes one.
 // Source: https://www.zabbix.com/documentation/7.0/en/manual/config/items/item/key
 func ParseItemKey(key string) (name string, params []string, err error) {
 	i := strings.IndexByte(key, '[')
@@ -17,7 +18,7 @@ func ParseItemKey(key string) (name string, params []string, err error) {
 		name = key[:i]
 	}
 	if name == "" || strings.IndexFunc(name, notKeyRune) >= 0 {
-		return "", nil, fmt.Errorf("%q is no item key: the name takes letters, digits and . _ -", key)
+		return "", nil, fmt.Errorf("%q is no item key: the name takes letters, digits and . _ -", name)
 	}
 	if i < 0 {
 		return name, nil, nil
@@ -26,7 +27,7 @@ func ParseItemKey(key string) (name string, params []string, err error) {
 	for {
 		var param string
 		if param, rest, err = nextParam(rest); err != nil {
-			return "", nil, fmt.Errorf("item key %q: %w", key, err)
+			return "", nil, fmt.Errorf("item key %s: parameter %d: %w", name, len(params)+1, err)
 		}
 		params = append(params, param)
 		if rest[0] == ']' {
@@ -35,7 +36,7 @@ func ParseItemKey(key string) (name string, params []string, err error) {
 		rest = rest[1:]
 	}
 	if rest != "]" {
-		return "", nil, fmt.Errorf("item key %q: text after the closing bracket", key)
+		return "", nil, fmt.Errorf("item key %s: text after the closing bracket", name)
 	}
 	return name, params, nil
 }
@@ -47,12 +48,17 @@ func notKeyRune(r rune) bool {
 var (
 	errUnclosedKey   = errors.New("the closing bracket is missing")
 	errUnclosedQuote = errors.New("a closing quote is missing")
+	errAfterQuote    = errors.New("text after the closing quote")
+	errArray         = errors.New("arrays are not taken")
 )
 
 // nextParam reads one parameter. rest starts with the comma or bracket that
 // ends it.
 func nextParam(s string) (param, rest string, err error) {
 	s = strings.TrimLeft(s, " ")
+	if strings.HasPrefix(s, "[") {
+		return "", "", errArray
+	}
 	if !strings.HasPrefix(s, `"`) {
 		end := strings.IndexAny(s, ",]")
 		if end < 0 {
@@ -72,7 +78,7 @@ func nextParam(s string) (param, rest string, err error) {
 				return "", "", errUnclosedKey
 			}
 			if rest[0] != ',' && rest[0] != ']' {
-				return "", "", fmt.Errorf("text after a quoted parameter: %q", rest)
+				return "", "", errAfterQuote
 			}
 			return b.String(), rest, nil
 		default:
