@@ -11,6 +11,7 @@ GO ?= go
 VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)),0.0.0-dev)
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
+SOAKTIME ?= 10m
 TESTFLAGS ?=
 BENCHFLAGS ?=
 
@@ -27,7 +28,7 @@ export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e race demo lint bench bench-peers fuzz tidy clean help sdk setup agents always
+.PHONY: build test test-unit test-e2e soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -52,6 +53,9 @@ test-unit: setup sdk $(TALLY) ## run the unit and integration tests (real redis-
 
 test-e2e: setup agents $(PLUGIN) build/test-plugin $(TALLY) ## run the tests against real Zabbix agents
 	@$(GOTEST) -json -tags e2e -p 1 ./test/... | $(TALLY)
+
+soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
+	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak$$' -v ./test/faults
 
 race: setup sdk ## run the unit and integration tests under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 $(GOTEST) -race ./...

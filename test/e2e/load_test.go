@@ -3,12 +3,6 @@
 package e2e
 
 import (
-	"encoding/json"
-	"fmt"
-	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -16,11 +10,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	sdkplugin "golang.zabbix.com/sdk/plugin"
-	"golang.zabbix.com/sdk/plugin/comms"
 
 	"redisjobs/internal/redistest"
 	"redisjobs/test/agent"
+	"redisjobs/test/driver"
 )
 
 // maxRSS is what the plugin's process may use after any number of checks of
@@ -110,136 +103,20 @@ func TestTenThousandChecksLeaveTheProcessSmall(t *testing.T) {
 	const checks, atOnce = 10_000, 8
 	w, by := oneServer(t)
 	before := connections(t, by.server)
-	h := startHost(t)
+	p := driver.Start(t, driver.Config{})
 	keys := []string{"redis.get", "redis.server.info", "redis.server.ping", "storm.jobs.get", "redis.status", "redis.server.config"}
 	began := time.Now()
 	answers := inParallel(atOnce, checks, func(i int) answer {
 		key := keys[i%len(keys)]
-		value, err := h.export(key, by.conn)
+		value, err := p.Get(key, by.conn)
 		return answer{key, value, err}
 	})
 	took := time.Since(began)
-	rss, err := agent.RSS(h.pid)
-	require.NoError(t, err)
+	rss := p.RSS(t)
 	judge(t, w, by, answers)
 	require.Less(t, rss, int64(maxRSS))
 	opened := connections(t, by.server) - before
 	require.LessOrEqual(t, opened, 2)
 	t.Logf("%d checks, %d at once, in %v (%.0f/s): plugin RSS %.1f MB, %d connections",
 		checks, atOnce, took.Round(time.Millisecond), checks/took.Seconds(), float64(rss)/(1<<20), opened)
-	h.stop(t)
-}
-
-// host is an agent's end of the plugin's socket, for more checks than an agent
-// is asked in a test's time.
-type host struct {
-	pid    int
-	conn   net.Conn
-	exited chan error
-
-	mu      sync.Mutex
-	nextID  uint32
-	waiting map[uint32]chan comms.ExportResponse
-}
-
-func startHost(t *testing.T) *host {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "rj") // a socket's path is limited to about 100 bytes
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	socket := filepath.Join(dir, "s")
-	ln, err := net.Listen("unix", socket)
-	require.NoError(t, err)
-	defer ln.Close()
-	require.NoError(t, ln.(*net.UnixListener).SetDeadline(time.Now().Add(10*time.Second)))
-
-	cmd := exec.Command(agent.Plugin(t), socket, "false")
-	require.NoError(t, cmd.Start())
-	h := &host{pid: cmd.Process.Pid, exited: make(chan error, 1), waiting: map[uint32]chan comms.ExportResponse{}}
-	go func() { h.exited <- cmd.Wait() }()
-	t.Cleanup(func() { _ = cmd.Process.Kill() })
-	h.conn, err = ln.Accept()
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = h.conn.Close() })
-	go h.read()
-	require.NoError(t, comms.Write(h.conn, comms.ConfigureRequest{
-		Common:        comms.Common{Id: 1, Type: comms.ConfigureRequestType},
-		GlobalOptions: &sdkplugin.GlobalOptions{Timeout: 3},
-	}))
-	require.NoError(t, comms.Write(h.conn, comms.StartRequest{Common: comms.Common{Id: 2, Type: comms.StartRequestType}}))
-	h.nextID = 2
-	return h
-}
-
-// read hands every answer to who waits for it.
-func (h *host) read() {
-	for {
-		c, body, err := comms.Read(h.conn)
-		if err != nil {
-			break
-		}
-		var r comms.ExportResponse
-		if c.Type != comms.ExportResponseType || json.Unmarshal(body, &r) != nil {
-			continue
-		}
-		h.mu.Lock()
-		waiting := h.waiting[c.Id]
-		delete(h.waiting, c.Id)
-		h.mu.Unlock()
-		if waiting != nil {
-			waiting <- r
-		}
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, waiting := range h.waiting {
-		close(waiting)
-	}
-	h.waiting = nil
-}
-
-// export runs one check.
-func (h *host) export(key string, params ...string) (string, error) {
-	waiting := make(chan comms.ExportResponse, 1)
-	h.mu.Lock()
-	if h.waiting == nil {
-		h.mu.Unlock()
-		return "", net.ErrClosed
-	}
-	h.nextID++
-	id := h.nextID
-	h.waiting[id] = waiting
-	h.mu.Unlock()
-	err := comms.Write(h.conn, comms.ExportRequest{
-		Common: comms.Common{Id: id, Type: comms.ExportRequestType}, Key: key, Params: params, Timeout: 3,
-	})
-	if err != nil {
-		return "", err
-	}
-	select {
-	case r, ok := <-waiting:
-		switch value, isText := r.Value.(string); {
-		case !ok:
-			return "", net.ErrClosed
-		case r.Error != "":
-			return "", fmt.Errorf("%s: %s", key, r.Error)
-		case !isText:
-			return "", fmt.Errorf("%s: the value is a %T", key, r.Value)
-		default:
-			return value, nil
-		}
-	case <-time.After(10 * time.Second):
-		return "", fmt.Errorf("%s: no answer", key)
-	}
-}
-
-func (h *host) stop(t *testing.T) {
-	t.Helper()
-	require.NoError(t, comms.Write(h.conn, comms.TerminateRequest{Common: comms.Common{Id: 0, Type: comms.TerminateRequestType}}))
-	select {
-	case err := <-h.exited:
-		require.NoError(t, err)
-	case <-time.After(5 * time.Second):
-		require.Fail(t, "the plugin did not end")
-	}
 }

@@ -20,6 +20,7 @@ func answer(spoil func(cmd []string, reply string) (sent string, ended bool)) re
 			if err != nil {
 				return err
 			}
+			cmd[0] = strings.ToUpper(cmd[0])
 			reply, ended := reply(cmd), false
 			if spoil != nil && (cmd[0] == "CONFIG" || cmd[0] == "GET") {
 				reply, ended = spoil(cmd, reply)

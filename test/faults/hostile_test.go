@@ -236,7 +236,8 @@ func dripping(text string) redistest.Step {
 	}
 }
 
-// Of many checks at once, on servers that spoil every third reply in some way, each has its own value or an error.
+// Of many checks at once, on servers that spoil every third reply in some way, each has its own value or an error. What
+// nobody could tell from a right reply is left out: a second reply that comes while more are awaited.
 func TestNoAnswerGoesToTheWrongRequest(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -256,7 +257,7 @@ func TestNoAnswerGoesToTheWrongRequest(t *testing.T) {
 			last = cmd[len(cmd)-1]
 			switch random.IntN(24) {
 			case 0:
-				return reply + previous, false
+				return "_\r", true
 			case 1:
 				return reply[:len(reply)/2], true
 			case 2:
