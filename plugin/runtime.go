@@ -219,10 +219,7 @@ func (t *target) conversation(ctx context.Context, cmds []redisclient.Command) (
 		}
 		return err
 	})
-	if err != nil {
-		return nil, explain(err)
-	}
-	return values, nil
+	return values, err
 }
 
 func (t *target) noteInfo(info redisclient.ConnInfo) {
