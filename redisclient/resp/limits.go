@@ -4,7 +4,8 @@ package resp
 // default.
 type Limits struct {
 	// MaxBulk is the longest text of a bulk string, bulk error or verbatim
-	// string, in bytes; 16 MiB by default.
+	// string, in bytes; 64 MiB by default, because CLIENT LIST and INFO are one
+	// text whatever their length.
 	MaxBulk int
 	// MaxElements is how many members all aggregates of a reply may have
 	// together; 1,048,576 by default. A map's keys and values count each.
@@ -18,7 +19,7 @@ type Limits struct {
 }
 
 const (
-	defaultMaxBulk     = 16 << 20
+	defaultMaxBulk     = 64 << 20
 	defaultMaxElements = 1 << 20
 	defaultMaxDepth    = 16
 	defaultMaxReply    = 64 << 20
