@@ -25,6 +25,9 @@ const (
 		"$17\r\nlast-delivered-id\r\n$15\r\n1795254050000-7\r\n$12\r\nentries-read\r\n$-1\r\n$3\r\nlag\r\n$-1\r\n"
 )
 
+// emptyStreamWire is a stream whose entries were all deleted.
+const emptyStreamWire = "*6\r\n$6\r\nlength\r\n:0\r\n$17\r\nlast-generated-id\r\n$15\r\n1795254100000-0\r\n$11\r\nfirst-entry\r\n$-1\r\n"
+
 func streamScript(over map[string]string) *scriptDoer {
 	d := &scriptDoer{replies: map[string]string{
 		"TIME": "*2\r\n$10\r\n1795254110\r\n$6\r\n500000\r\n", "TYPE s": "+stream\r\n",
@@ -101,6 +104,7 @@ func TestStreamLag(t *testing.T) {
 			all: "*10000\r\n" + strings.Repeat(entry, 10000)}, 10000.0, true, true, nil, 20.5},
 		{"unknown and refused", map[string]string{"XINFO GROUPS s": group(unknown, middle), all: "-NOPERM no\r\n"}, nil, nil, nil, nil, nil},
 		{"unknown and unreadable", map[string]string{"XINFO GROUPS s": group(unknown, middle), all: ":1\r\n"}, nil, nil, nil, nil, nil},
+		{"unknown and the stream is empty", map[string]string{"XINFO GROUPS s": group(unknown, middle), "XINFO STREAM s": emptyStreamWire}, 0.0, true, nil, nil, nil},
 		{"no id to count from", map[string]string{"XINFO GROUPS s": group(unknown, "x")}, nil, nil, nil, nil, nil},
 		{"a negative lag is none", map[string]string{"XINFO GROUPS s": group(":-1\r\n", "x")}, nil, nil, nil, nil, nil},
 		{"with pending ones", map[string]string{all: "*1\r\n" + entry}, 1.0, true, nil, 2.0, 20.5},
