@@ -28,61 +28,95 @@ var infoMetric = &Metric{
 	},
 	Commands: []string{"info"},
 	Collect:  collectInfo,
+	Append:   appendInfo,
 }
 
 func collectInfo(ctx context.Context, r *Request) (string, error) {
-	section := strings.ToLower(r.Arg("Section"))
-	values, err := r.Target.DoAll(ctx, redisclient.Command{"INFO", section})
+	text, section, err := askInfo(ctx, r)
 	if err != nil {
 		return "", err
-	}
-	text, err := infoReply(values[0])
-	if err != nil {
-		return "", fmt.Errorf("INFO %s: %w", section, err)
 	}
 	return infoJSON(text, section)
 }
 
-// infoJSON makes the built-in plugin's document: {"Section":{"field":"value"}}
-// with sorted names. The parts of a value are an object in the sections named
-// exactly Keyspace and Commandstats and for the slaveN fields of Replication;
-// everything else is a string, numbers too. Of fields that occur twice the
-// last one counts.
+// appendInfo is collectInfo for the way to an agent: INFO is what is asked
+// most, and its document would otherwise be written, copied and escaped.
+func appendInfo(ctx context.Context, r *Request, dst []byte) ([]byte, int, error) {
+	text, section, err := askInfo(ctx, r)
+	if err != nil {
+		return dst, 0, err
+	}
+	w := jsondoc.NewQuoted(dst)
+	w.Grow(len(text) + len(text)/2)
+	err = writeInfo(w, text, section)
+	return w.Bytes(), w.Len(), err
+}
+
+func askInfo(ctx context.Context, r *Request) (text []byte, section string, err error) {
+	section = strings.ToLower(r.Arg("Section"))
+	values, err := r.Target.DoAll(ctx, redisclient.Command{"INFO", section})
+	if err != nil {
+		return nil, section, err
+	}
+	if text, err = infoReply(values[0]); err != nil {
+		return nil, section, fmt.Errorf("INFO %s: %w", section, err)
+	}
+	return text, section, nil
+}
+
 func infoJSON(text []byte, section string) (string, error) {
+	w := jsondoc.New(len(text) + len(text)/4)
+	if err := writeInfo(w, text, section); err != nil {
+		return "", err
+	}
+	return w.Document(), nil
+}
+
+// writeInfo writes the built-in plugin's document:
+// {"Section":{"field":"value"}} with sorted names. The parts of a value are an
+// object in the sections named exactly Keyspace and Commandstats and for the
+// slaveN fields of Replication; everything else is a string, numbers too. Of
+// fields that occur twice the last one counts.
+func writeInfo(w *jsondoc.Writer, text []byte, section string) error {
 	scratch := newInfoScratch()
 	x, err := scratch.scan(text)
 	defer scratch.release(&x)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if len(x.sections) == 0 {
-		return "", fmt.Errorf("the server has no INFO section %q", section)
+		return fmt.Errorf("the server has no INFO section %q", section)
 	}
-	w := jsondoc.New(len(text) + len(text)/4)
+	// Nearly always nothing in the text needs an escape: that was seen once,
+	// and need not be looked for in each name and value.
+	key, value := w.KeyBytes, w.StringBytes
+	if x.plain {
+		key, value = w.KeyPlain, w.StringPlain
+	}
 	w.BeginObject()
 	x.sortSections()
 	for i := 0; i < len(x.sections); {
 		name, lines, next := x.group(i)
 		i = next
-		w.KeyBytes(name).BeginObject()
+		key(name).BeginObject()
 		nested := string(name) == "Keyspace" || string(name) == "Commandstats"
 		replication := string(name) == "Replication"
 		for i, l := range lines {
-			key := l.key(text)
-			if i+1 < len(lines) && bytes.Equal(key, lines[i+1].key(text)) {
+			field := l.key(text)
+			if i+1 < len(lines) && bytes.Equal(field, lines[i+1].key(text)) {
 				continue
 			}
-			w.KeyBytes(key)
-			if nested || replication && isSlaveField(key) {
+			key(field)
+			if nested || replication && isSlaveField(field) {
 				writeInfoPairs(w, l.value(text))
 			} else {
-				w.StringBytes(l.value(text))
+				value(l.value(text))
 			}
 		}
 		w.EndObject()
 	}
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // isSlaveField reports whether a field of Replication starts with slave and a

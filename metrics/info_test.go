@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/metrics/jsondoc"
 )
 
 func TestInfoEqualsTheBuiltInPluginOnTheGoldenFiles(t *testing.T) {
@@ -203,4 +205,27 @@ func TestInfoAllocatesThreeTimes(t *testing.T) {
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {
 		_, _ = infoJSON(text, "everything")
 	}), 3.0)
+}
+
+// TestAppendedInfoIsTheSameAnswer compares the two ways of redis.server.info.
+func TestAppendedInfoIsTheSameAnswer(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"# Server\r\nredis_version:7.0.15\r\n\r\n# Keyspace\r\ndb0:keys=1,expires=0\r\n",
+		"# Odd \"name\"\r\nfield<1>:back\\slash & \xff\r\n# Replication\r\nslave0:ip=\"x\",port=1\r\n",
+		"no section",
+		"",
+	} {
+		d := &scriptDoer{replies: map[string]string{"INFO all": bulk(text)}}
+		args, err := infoMetric.ParseArgs([]string{"", "", "ALL"})
+		require.NoError(t, err)
+		request := &Request{Target: newTarget(d), Args: args, Env: &Env{}}
+		want, wantErr := infoMetric.Collect(t.Context(), request)
+		got, length, err := infoMetric.Append(t.Context(), request, []byte("before"))
+		require.Equal(t, wantErr, err)
+		if err == nil {
+			require.Equal(t, string(jsondoc.AppendInside([]byte("before"), want)), string(got))
+			require.Equal(t, len(want), length)
+		}
+	}
 }

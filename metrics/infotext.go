@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient/resp"
 )
 
@@ -44,6 +45,8 @@ type infoText struct {
 	text     []byte
 	lines    []infoLine
 	sections []infoSection
+	// plain: no line has a character that JSON would escape.
+	plain bool
 	// fold makes section names that differ in case or punctuation only one
 	// section: Redis prints "CPU", Dragonfly "Cpu".
 	fold bool
@@ -73,7 +76,7 @@ func infoReply(v resp.Value) ([]byte, error) {
 // append to. A text with nothing in it gives no sections and no error; text
 // that is not INFO's is an error.
 func scanInfo(text []byte, sections []infoSection, lines []infoLine) (infoText, error) {
-	x := infoText{text: text}
+	x := infoText{text: text, plain: true}
 	if len(text) > math.MaxUint32 {
 		return x, errInfoTooLong
 	}
@@ -89,6 +92,7 @@ func scanInfo(text []byte, sections []infoSection, lines []infoLine) (infoText, 
 		if end == start {
 			continue
 		}
+		x.plain = x.plain && jsondoc.IsPlain(text[start:end])
 		if text[start] == '#' {
 			name := start + 1
 			if name < end && text[name] == ' ' {

@@ -25,6 +25,10 @@ type Metric struct {
 	// Collect answers one request. An error becomes the item's error; the
 	// *.get keys answer a valid document for a target that is down.
 	Collect func(ctx context.Context, r *Request) (string, error)
+	// Append, when set, is Collect without the detours, for a metric that is
+	// asked often and whose answer is long: it appends the answer to dst as the
+	// inside of a JSON string, and tells the answer's own length.
+	Append func(ctx context.Context, r *Request, dst []byte) (out []byte, length int, err error)
 }
 
 // ParamKind says who reads a parameter.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"redisjobs/conf"
 	"redisjobs/metrics"
+	"redisjobs/metrics/jsondoc"
 )
 
 // export starts a check. Only its reading and bounding happen here, in the
@@ -24,39 +26,48 @@ func (s *server) export(m *message) {
 	id, key, params, timeout := m.Id, m.Key, m.Params, m.Timeout
 	go func() {
 		defer func() { <-s.running }()
-		value, err := s.check(began, key, params, timeout)
+		buf := answers.Get().(*[]byte)
+		answer, err := s.check(began, key, params, timeout, (*buf)[:0])
 		// An error of the write means that the agent is gone; the goroutine
 		// that reads its socket ends the process.
 		if err != nil {
 			_ = s.out.sendError(id, clip(err.Error()))
 		} else {
-			_ = s.out.sendValue(id, value)
+			_ = s.out.sendValue(id, answer)
+		}
+		if cap(answer) <= keepBuffer {
+			*buf = answer
+			answers.Put(buf)
 		}
 	}()
 }
 
-// check answers one item. A panic becomes its error.
-func (s *server) check(began time.Time, key string, params []string, timeout int) (value string, err error) {
+// answers are buffers for answers on their way to the agent.
+var answers = sync.Pool{New: func() any { return new([]byte) }}
+
+// check appends one item's answer to dst, as the inside of a JSON string. A
+// panic becomes its error.
+func (s *server) check(began time.Time, key string, params []string, timeout int, dst []byte) (answer []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			s.log.errorf("panic in %s: %v\n%s", key, r, debug.Stack())
-			value, err = "", fmt.Errorf("internal error in %s: %v (the agent's log has the details)", key, r)
+			answer, err = nil, fmt.Errorf("internal error in %s: %v (the agent's log has the details)", key, r)
 		}
 	}()
 	metric := s.byKey[key]
 	if metric == nil {
-		return "", fmt.Errorf("unknown item key %q", key)
+		return nil, fmt.Errorf("unknown item key %q", key)
 	}
 	rt := s.current.Load()
 	if rt == nil {
 		if text := s.confErr.Load(); text != nil {
-			return "", fmt.Errorf("%s", *text)
+			return nil, fmt.Errorf("%s", *text)
 		}
-		return "", fmt.Errorf("the plugin is not configured yet")
+		return nil, fmt.Errorf("the plugin is not configured yet")
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), began.Add(rt.allowed(timeout)))
 	defer cancel()
-	return rt.collect(ctx, metric, params)
+	return rt.appendAnswer(ctx, metric, params, dst)
 }
 
 // allowed is how long a check may take: the shorter of the item's and the
@@ -70,11 +81,39 @@ func (rt *runtime) allowed(itemTimeout int) time.Duration {
 	return limit - min(max(limit/20, 50*time.Millisecond), 250*time.Millisecond)
 }
 
+// appendAnswer runs a metric on the target that its parameters name, and
+// appends the answer as the inside of a JSON string.
+func (rt *runtime) appendAnswer(ctx context.Context, metric *metrics.Metric, params []string, dst []byte) ([]byte, error) {
+	if metric.Append == nil {
+		value, err := rt.collect(ctx, metric, params)
+		return jsondoc.AppendInside(dst, value), err
+	}
+	request, err := rt.request(metric, params)
+	if err != nil {
+		return dst, err
+	}
+	answer, length, err := metric.Append(ctx, request, dst)
+	return answer, rt.judge(metric, request, length, err)
+}
+
 // collect runs a metric on the target that its parameters name.
 func (rt *runtime) collect(ctx context.Context, metric *metrics.Metric, params []string) (string, error) {
-	args, err := metric.ParseArgs(params)
+	request, err := rt.request(metric, params)
 	if err != nil {
 		return "", err
+	}
+	value, err := metric.Collect(ctx, request)
+	if err := rt.judge(metric, request, len(value), err); err != nil {
+		return "", err
+	}
+	return value, nil
+}
+
+// request reads a check's parameters and finds its target.
+func (rt *runtime) request(metric *metrics.Metric, params []string) (*metrics.Request, error) {
+	args, err := metric.ParseArgs(params)
+	if err != nil {
+		return nil, err
 	}
 	request := &metrics.Request{Args: args, Env: &rt.env}
 	if metric.TakesConn() {
@@ -84,19 +123,24 @@ func (rt *runtime) collect(ctx context.Context, metric *metrics.Metric, params [
 			User:     args.Kind(metrics.ParamUser),
 		})
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		request.Target = &rt.target(t).public
 	}
-	value, err := metric.Collect(ctx, request)
+	return request, nil
+}
+
+// judge gives a check's error its context, and makes one of an answer that is
+// too long.
+func (rt *runtime) judge(metric *metrics.Metric, request *metrics.Request, length int, err error) error {
 	switch {
 	case err != nil && request.Target != nil:
-		return "", fmt.Errorf("cannot get %s from %s: %w", metric.Key, request.Target.Name, err)
+		return fmt.Errorf("cannot get %s from %s: %w", metric.Key, request.Target.Name, err)
 	case err != nil:
-		return "", fmt.Errorf("cannot get %s: %w", metric.Key, err)
-	case len(value) > rt.options.MaxAnswer:
-		return "", fmt.Errorf("the answer to %s has %d bytes, more than the limit of %d (option Plugins.%s.MaxAnswer)",
-			metric.Key, len(value), rt.options.MaxAnswer, Name)
+		return fmt.Errorf("cannot get %s: %w", metric.Key, err)
+	case length > rt.options.MaxAnswer:
+		return fmt.Errorf("the answer to %s has %d bytes, more than the limit of %d (option Plugins.%s.MaxAnswer)",
+			metric.Key, length, rt.options.MaxAnswer, Name)
 	}
-	return value, nil
+	return nil
 }

@@ -31,14 +31,15 @@ func (w *frameWriter) sendJSON(v any) error {
 	return w.send(func(dst []byte) []byte { return append(dst, body...) })
 }
 
-// sendValue sends a comms.ExportResponse with a value; it is written by hand
-// because it is what the process does most. A test compares it with the type.
-func (w *frameWriter) sendValue(id uint32, value string) error {
+// sendValue sends a comms.ExportResponse with a value, given as the inside of
+// a JSON string. It is written by hand because it is what the process does
+// most; a test compares it with the type.
+func (w *frameWriter) sendValue(id uint32, value []byte) error {
 	return w.send(func(dst []byte) []byte {
 		dst = appendExportHead(dst, id)
-		dst = append(dst, `,"value":`...)
-		dst = jsondoc.AppendString(dst, value)
-		return append(dst, '}')
+		dst = append(dst, `,"value":"`...)
+		dst = append(dst, value...)
+		return append(dst, `"}`...)
 	})
 }
 

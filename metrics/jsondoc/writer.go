@@ -10,6 +10,7 @@ package jsondoc
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 )
@@ -24,13 +25,31 @@ type Writer struct {
 	comma bool
 	// keyed: a key was written and waits for its value.
 	keyed bool
+	// quoted: the document is the inside of a JSON string.
+	quoted bool
+	// start is where the document begins in buf, extra the number of bytes in
+	// it that are there only because it is quoted, extraBefore that before the
+	// member begun last.
+	start, extra, extraBefore int
 }
 
 // New returns a Writer with room for size bytes.
 func New(size int) *Writer { return &Writer{buf: make([]byte, 0, size)} }
 
-// Bytes returns the document. It is the Writer's own memory.
+// NewQuoted returns a Writer that appends to dst, and writes the document as
+// the inside of a JSON string: what AppendString would make of it later, but
+// for the quotes around it.
+func NewQuoted(dst []byte) *Writer { return &Writer{buf: dst, quoted: true, start: len(dst)} }
+
+// Bytes returns the document, behind what NewQuoted was given. It is the
+// Writer's own memory.
 func (w *Writer) Bytes() []byte { return w.buf }
+
+// Len is the length of the document itself: without what quoting adds.
+func (w *Writer) Len() int { return len(w.buf) - w.start - w.extra }
+
+// Grow makes room for n more bytes.
+func (w *Writer) Grow(n int) { w.buf = slices.Grow(w.buf, n) }
 
 // Document returns a copy of the document as a string.
 func (w *Writer) Document() string { return string(w.buf) }
@@ -65,7 +84,12 @@ func (w *Writer) EndArray() {
 // w.Key("up").Int(1).
 func (w *Writer) Key(name string) *Writer {
 	w.begin()
-	w.buf = append(AppendString(w.buf, name), ':')
+	if w.quoted {
+		w.quote([]byte(name))
+	} else {
+		w.buf = AppendString(w.buf, name)
+	}
+	w.buf = append(w.buf, ':')
 	w.keyed = true
 	return w
 }
@@ -73,9 +97,49 @@ func (w *Writer) Key(name string) *Writer {
 // KeyBytes is Key for a name that is at hand as bytes.
 func (w *Writer) KeyBytes(name []byte) *Writer {
 	w.begin()
-	w.buf = append(AppendString(w.buf, name), ':')
+	w.string(name)
+	w.buf = append(w.buf, ':')
 	w.keyed = true
 	return w
+}
+
+// KeyPlain is KeyBytes for a name that IsPlain.
+func (w *Writer) KeyPlain(name []byte) *Writer {
+	w.begin()
+	w.plain(name)
+	w.buf = append(w.buf, ':')
+	w.keyed = true
+	return w
+}
+
+func (w *Writer) string(s []byte) {
+	if w.quoted {
+		w.quote(s)
+	} else {
+		w.buf = AppendString(w.buf, s)
+	}
+}
+
+// plain writes a string that needs no escape.
+func (w *Writer) plain(s []byte) {
+	if w.quoted {
+		w.extra += 2
+		w.buf = append(append(append(w.buf, '\\', '"'), s...), '\\', '"')
+	} else {
+		w.buf = append(append(append(w.buf, '"'), s...), '"')
+	}
+}
+
+// quote writes a string as a string inside a string.
+func (w *Writer) quote(s []byte) {
+	if plainPrefix(s) == len(s) {
+		w.plain(s)
+		return
+	}
+	once := AppendString(nil, s)
+	before := len(w.buf)
+	w.buf = AppendInside(w.buf, once)
+	w.extra += len(w.buf) - before - len(once)
 }
 
 // begin puts the comma before a key or an array element, and nothing between
@@ -85,7 +149,7 @@ func (w *Writer) begin() {
 		w.keyed = false
 		return
 	}
-	w.member = len(w.buf)
+	w.member, w.extraBefore = len(w.buf), w.extra
 	if w.comma {
 		w.buf = append(w.buf, ',')
 	}
@@ -95,13 +159,23 @@ func (w *Writer) begin() {
 // String writes a string.
 func (w *Writer) String(s string) {
 	w.begin()
-	w.buf = AppendString(w.buf, s)
+	if w.quoted {
+		w.quote([]byte(s))
+	} else {
+		w.buf = AppendString(w.buf, s)
+	}
 }
 
 // StringBytes writes a string that is at hand as bytes.
 func (w *Writer) StringBytes(s []byte) {
 	w.begin()
-	w.buf = AppendString(w.buf, s)
+	w.string(s)
+}
+
+// StringPlain is StringBytes for a string that IsPlain.
+func (w *Writer) StringPlain(s []byte) {
+	w.begin()
+	w.plain(s)
 }
 
 // Int writes an integer.
@@ -163,7 +237,7 @@ func (w *Writer) drop() {
 	}
 	w.keyed = false
 	w.comma = w.buf[w.member] == ','
-	w.buf = w.buf[:w.member]
+	w.buf, w.extra = w.buf[:w.member], w.extraBefore
 }
 
 // IsNumber reports whether text is a number as JSON's grammar has it, and
@@ -228,14 +302,21 @@ const hex = "0123456789abcdef"
 // <, > and & as \u003c, \u003e and \u0026, U+2028 and U+2029 escaped, each
 // byte of invalid UTF-8 as \ufffd.
 func AppendString[T string | []byte](dst []byte, s T) []byte {
-	dst = append(dst, '"')
+	return append(AppendInside(append(dst, '"'), s), '"')
+}
+
+// AppendInside is AppendString without the quotes.
+func AppendInside[T string | []byte](dst []byte, s T) []byte {
 	start := len(dst)
 	dst = append(dst, s...)
 	if n := plainPrefix(dst[start:]); n < len(s) {
 		dst = appendEscaped(dst[:start+n], s[n:])
 	}
-	return append(dst, '"')
+	return dst
 }
+
+// IsPlain reports whether b is ASCII without anything that needs an escape.
+func IsPlain(b []byte) bool { return plainPrefix(b) == len(b) }
 
 // plainPrefix counts the bytes at the start of b that need no escape and are
 // ASCII, or fewer when there are such bytes later on.

@@ -3,6 +3,7 @@ package jsondoc
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -129,4 +130,32 @@ func BenchmarkString(b *testing.B) {
 		w.buf = w.buf[:0]
 		w.StringBytes(text)
 	}
+}
+
+// FuzzQuotedIsTheDocumentInAString builds one document both ways.
+func FuzzQuotedIsTheDocumentInAString(f *testing.F) {
+	f.Add("key", "value", 1.5)
+	f.Add(`quote"`, "back\\slash <&> \u2028 \xff \n", math.NaN())
+	f.Fuzz(func(t *testing.T, key, value string, number float64) {
+		write := func(w *Writer) {
+			w.BeginObject()
+			w.Key(key).String(value)
+			w.KeyBytes([]byte(value)).Float(number)
+			if IsPlain([]byte(key)) {
+				w.KeyPlain([]byte(key)).BeginArray()
+				w.StringPlain([]byte(key))
+				w.StringBytes([]byte(value))
+				w.EndArray()
+			}
+			w.Key("n").Int(-1)
+			w.EndObject()
+		}
+		plain, quoted := New(0), NewQuoted([]byte("before"))
+		write(plain)
+		write(quoted)
+		want := AppendString([]byte("before"), plain.Bytes())
+		want = slices.Delete(want[:len(want)-1], len("before"), len("before")+1)
+		require.Equal(t, string(want), string(quoted.Bytes()))
+		require.Equal(t, len(plain.Bytes()), quoted.Len())
+	})
 }
