@@ -86,8 +86,20 @@ var keyRows = map[string]keyRow{
 	"redis.status":               {check: checkStatus},
 	"redis.cluster.get":          {check: checkNoCluster},
 	"redis.command":              {own: map[string]string{"Command": "SCARD", "Arg1": "storm:jobs"}, check: checkCommand},
-	"redis.sessions.discovery":   {check: checkSessions},
-	"redis.pool.get":             {check: checkPool},
+	"redis.slowlog.get":          {check: checkSlowlogGet},
+	"redis.latency.get":          {check: checkLatency},
+	"redis.clients.get":          {check: checkClients},
+	"redis.key.get":              {own: map[string]string{"Key": "storm:job:wordcount"}, check: checkKey},
+	"redis.key.length":           {own: map[string]string{"Key": "storm:job:wordcount"}, check: answers("5")},
+	"redis.key.ttl":              {own: map[string]string{"Key": "storm:job:wordcount"}, check: answers("-1")},
+	"redis.key.value": {
+		own:   map[string]string{"Key": "storm:job:wordcount", "Member": "status"},
+		check: answers("ACTIVE"),
+	},
+	"redis.keys.count":         {own: map[string]string{"Pattern": "storm:job:*"}, check: checkKeysCount},
+	"redis.stream.get":         {own: map[string]string{"Key": "storm:job:stream"}, check: checkNoStream},
+	"redis.sessions.discovery": {check: checkSessions},
+	"redis.pool.get":           {check: checkPool},
 	"storm.job.status": {
 		own:   map[string]string{"Job": "wordcount"},
 		check: func(t *testing.T, _ *world, _ way, value string) { require.Equal(t, "1", value) },
@@ -198,6 +210,64 @@ func checkNoCluster(t *testing.T, _ *world, by way, value string) {
 	o := parse(t, value)
 	checkHead(t, by, o)
 	require.Zero(t, o.number(t, "cluster_enabled"))
+}
+
+// answers wants a single value.
+func answers(want string) func(t *testing.T, w *world, by way, value string) {
+	return func(t *testing.T, _ *world, _ way, value string) { require.Equal(t, want, value) }
+}
+
+// checkSlowlogGet cannot know whether its poll is the first of the target.
+func checkSlowlogGet(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.GreaterOrEqual(t, o.number(t, "length"), 5.0)
+	entries := o.rows(t, "entries")
+	require.EqualValues(t, len(entries), o["count"])
+	if o["first"] == true {
+		require.Equal(t, "ping", row(t, entries, "command", "ping")["command"])
+	}
+	require.NotContains(t, value, `"args"`)
+}
+
+func checkLatency(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Positive(t, row(t, o.rows(t, "commands"), "command", "hset").number(t, "p99"))
+}
+
+func checkClients(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Positive(t, o.number(t, "total"))
+	require.Positive(t, row(t, o.rows(t, "by_name"), "name", "zabbix_redisjobs").number(t, "count"))
+}
+
+func checkKey(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Equal(t, true, o["exists"])
+	require.Equal(t, "hash", o["type"])
+	require.EqualValues(t, 5, o.number(t, "length"))
+	require.Positive(t, o.number(t, "memory"))
+}
+
+func checkKeysCount(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	jobs := 3
+	if by.three {
+		jobs = 4
+	}
+	require.EqualValues(t, jobs, o.number(t, "count"))
+	require.Equal(t, true, o["complete"])
+}
+
+func checkNoStream(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Equal(t, false, o["exists"])
+	require.Zero(t, o.number(t, "length"))
 }
 
 func checkCommand(t *testing.T, _ *world, by way, value string) {
