@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/redistest"
 	"redisjobs/metrics/jsondoc"
 )
 
@@ -200,6 +201,9 @@ func BenchmarkInfo(b *testing.B) {
 }
 
 func TestInfoAllocatesThreeTimes(t *testing.T) {
+	if redistest.RaceEnabled {
+		t.Skip("allocations cannot be pinned under the race detector")
+	}
 	text, err := os.ReadFile("testdata/golden/redis7.0.15_master_everything.info.txt")
 	require.NoError(t, err)
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() {

@@ -67,7 +67,8 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 		Pool:  p.Stats,
 		Storm: metrics.StormOptions(options.Storm),
 
-		CustomCommands: options.CustomCommands,
+		CustomCommands:   options.CustomCommands,
+		SlowlogArguments: options.SlowlogArguments,
 	}
 	for _, session := range options.Sessions() {
 		rt.env.Sessions = append(rt.env.Sessions, metrics.Session(session))

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/redistest"
 	"redisjobs/pool"
 )
 
@@ -97,7 +98,7 @@ func BenchmarkStats(b *testing.B) {
 }
 
 func TestUncontendedDoDoesNotAllocate(t *testing.T) {
-	if raceEnabled {
+	if redistest.RaceEnabled {
 		t.Skip("the race detector allocates")
 	}
 	p := benchPool[string](t, 1)

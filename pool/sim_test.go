@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/redistest"
 	"redisjobs/pool"
 )
 
@@ -33,7 +34,7 @@ func TestSimulation(t *testing.T) {
 	seeds := *simSeeds
 	if seeds == 0 {
 		seeds = 300
-		if testing.Short() || raceEnabled {
+		if testing.Short() || redistest.RaceEnabled {
 			seeds = 40
 		}
 	}

@@ -530,7 +530,7 @@ func TestLookingWhetherAConnectionIsAliveAllocatesNothing(t *testing.T) {
 }
 
 func TestAPingAllocatesLittle(t *testing.T) {
-	if raceEnabled {
+	if redistest.RaceEnabled {
 		t.Skip("the race detector allocates")
 	}
 	s := redistest.Start(t, redistest.Config{})

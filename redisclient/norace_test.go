@@ -1,5 +1,0 @@
-//go:build !race
-
-package redisclient
-
-const raceEnabled = false
