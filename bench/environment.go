@@ -17,6 +17,7 @@ type environment struct {
 	plugin string // executables
 	relay  string
 	agent  agent.Agent
+	load   string // on the machine before the run, of the last minute and the last five
 	// peers are those that peers.sh found or said why not.
 	peers map[string]peer
 }
@@ -33,7 +34,8 @@ func prepare(s *scope, short bool) *environment {
 	if os.Getenv("REDISJOBS_PLUGIN") == "" {
 		os.Setenv("REDISJOBS_PLUGIN", filepath.Join(root, "build", "zabbix-agent2-plugin-redisjobs"))
 	}
-	e := &environment{short: short, plugin: agent.Plugin(s), peers: map[string]peer{}}
+	e := &environment{short: short, plugin: agent.Plugin(s), peers: map[string]peer{},
+		load: fileMatch("/proc/loadavg", `^(\S+ \S+)`)}
 	agents := agent.List(s)
 	e.agent = agents[len(agents)-1]
 	for _, a := range agents {

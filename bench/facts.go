@@ -22,6 +22,7 @@ func facts(s *scope, e *environment) []string {
 	all := []string{
 		fmt.Sprintf("Machine: %s, %d cores, %s, Linux %s, %s", cpuModel(), runtime.NumCPU(), memory(),
 			unix.ByteSliceToString(uname.Release[:]), distribution()),
+		"Load of the machine before the run: " + e.load + " (what else runs takes cores from the contestants)",
 		"Go " + strings.TrimPrefix(runtime.Version(), "go"),
 		"RedisJobs " + firstMatch(run(e.plugin, "-V"), `Version ([^,\s]+)`),
 		"redis-server " + firstMatch(run("redis-server", "-v"), `v=(\S+)`),
