@@ -22,24 +22,55 @@ func (s *server) export(m *message) {
 			"too many checks at once: %d are running (is a server hanging, or the agent's capacity set too high?)", maxRunning))
 		return
 	}
-	began := time.Now()
-	id, key, params, timeout := m.Id, m.Key, m.Params, m.Timeout
-	go func() {
-		defer func() { <-s.running }()
-		buf := answers.Get().(*[]byte)
-		answer, err := s.check(began, key, params, timeout, (*buf)[:0])
-		// An error of the write means that the agent is gone; the goroutine
-		// that reads its socket ends the process.
-		if err != nil {
-			_ = s.out.sendError(id, clip(err.Error()))
-		} else {
-			_ = s.out.sendValue(id, answer)
-		}
-		if cap(answer) <= keepBuffer {
-			*buf = answer
-			answers.Put(buf)
-		}
-	}()
+	j := job{time.Now(), m.Id, m.Key, m.Params, m.Timeout}
+	select {
+	case s.jobs <- j:
+	default:
+		go s.work(j)
+	}
+}
+
+// job is one check to be run.
+type job struct {
+	began   time.Time
+	id      uint32
+	key     string
+	params  []string
+	timeout int // of the item, in seconds; 0 if the agent sent none
+}
+
+// parkedWorkers is how many goroutines wait for the next check instead of
+// ending: their stacks have grown already.
+const parkedWorkers = 16
+
+// work runs a check, and further ones while it is one of the few that wait.
+func (s *server) work(j job) {
+	s.run(j)
+	if s.parked.Add(1) > parkedWorkers {
+		s.parked.Add(-1)
+		return
+	}
+	for j := range s.jobs {
+		s.run(j)
+	}
+}
+
+// run answers one check.
+func (s *server) run(j job) {
+	defer func() { <-s.running }()
+	buf := answers.Get().(*[]byte)
+	answer, err := s.check(j.began, j.key, j.params, j.timeout, (*buf)[:0])
+	// An error of the write means that the agent is gone; the goroutine that
+	// reads its socket ends the process.
+	if err != nil {
+		_ = s.out.sendError(j.id, clip(err.Error()))
+	} else {
+		_ = s.out.sendValue(j.id, answer)
+	}
+	if cap(answer) <= keepBuffer {
+		*buf = answer
+		answers.Put(buf)
+	}
 }
 
 // answers are buffers for answers on their way to the agent.

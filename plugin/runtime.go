@@ -110,6 +110,7 @@ func (rt *runtime) target(t *conf.Target) *target {
 		Peer:          made.peer,
 	}
 	rt.targets[t] = made
+	tuneCollector(len(rt.targets))
 	return made
 }
 

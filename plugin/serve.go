@@ -55,6 +55,7 @@ func (cfg Server) Serve(conn net.Conn) int {
 		out:     newFrameWriter(conn),
 		started: time.Now(),
 		running: make(chan struct{}, maxRunning),
+		jobs:    make(chan job),
 	}
 	if s.Metrics == nil {
 		s.Metrics = metrics.All()
@@ -75,6 +76,8 @@ type server struct {
 	byKey   map[string]*metrics.Metric
 	started time.Time
 	running chan struct{} // a token for each check that runs
+	jobs    chan job      // for workers that wait; closed at the end
+	parked  atomic.Int32  // how many do, or did
 
 	// current is what the newest configuration made; nil before the first.
 	current atomic.Pointer[runtime]
@@ -91,6 +94,7 @@ var errTerminated = errors.New("terminated by the agent")
 
 func (s *server) serve() int {
 	defer s.conn.Close()
+	defer close(s.jobs)
 	s.armGuard()
 	defer s.disarmGuard()
 
