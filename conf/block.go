@@ -23,12 +23,17 @@ const (
 // block is what is set below Default. or below one session. An empty field is
 // not set.
 type block struct {
-	name          string // Default or Sessions.<name>
-	uri           *endpoint
-	user          string
-	password      Secret
-	passwordFile  string
-	database      int // -1: not set
+	name         string // Default or Sessions.<name>
+	uri          *endpoint
+	user         string
+	password     Secret
+	passwordFile string
+	database     int // -1: not set
+
+	sentinelUser         string
+	sentinelPassword     Secret
+	sentinelPasswordFile string
+
 	tlsConnect    string
 	tlsCAFile     string
 	tlsCertFile   string
@@ -55,6 +60,8 @@ func (b *block) rules(mode string) error {
 	switch {
 	case !b.password.IsEmpty() && b.passwordFile != "":
 		return b.errorf("PasswordFile", "Password is set as well: only one of them can be")
+	case !b.sentinelPassword.IsEmpty() && b.sentinelPasswordFile != "":
+		return b.errorf("SentinelPasswordFile", "SentinelPassword is set as well: only one of them can be")
 	case b.tlsCertFile != "" && b.tlsKeyFile == "":
 		return b.errorf("TLSCertFile", "TLSKeyFile must be set as well, in the same place")
 	case b.tlsKeyFile != "" && b.tlsCertFile == "":
@@ -101,7 +108,8 @@ func blockOptions(group, whom string) []Option {
 	databases := bounds{max: maxDatabase, text: fmt.Sprintf("0-%d", maxDatabase)}
 	return []Option{
 		row("Uri", uri, "",
-			"Address %s: tcp://host:port/database, host, host:port, unix:/path, redis:// or rediss:// (with TLS).",
+			"Address %s: tcp://host:port/database, host, host:port, unix:/path, redis:// or rediss:// (with TLS), "+
+				"or sentinel://host:port,host:port/master: whichever server these sentinels call the master.",
 			"tcp://localhost:6379", func(b *block, value string) (err error) {
 				b.uri, err = parseEndpoint(value)
 				return err
@@ -128,6 +136,22 @@ func blockOptions(group, whom string) []Option {
 				b.database = int(n)
 				return err
 			}),
+		row("SentinelUser", "", "",
+			"ACL user of the sentinels in a sentinel:// address, %s; nothing is their default user.", "zabbix",
+			func(b *block, value string) error {
+				b.sentinelUser = value
+				return checkUser(value)
+			}),
+		row("SentinelPassword", "", "",
+			"Password of the sentinels in a sentinel:// address, %s. They get no other one: "+
+				"Password is for the server alone.", "secret",
+			func(b *block, value string) error {
+				b.sentinelPassword = NewSecret(value)
+				return checkPassword(value)
+			}),
+		file("SentinelPasswordFile",
+			"File that holds nothing but the password of the sentinels, %s; it is read anew for each connection.",
+			"/etc/zabbix/sentinel.password", func(b *block) *string { return &b.sentinelPasswordFile }),
 		row("TLSConnect", "", "disabled, required, verify_ca, verify_full",
 			"How TLS is used %s: not at all, without a check of the certificate, with one of who signed it, "+
 				"or with one of its name as well. A rediss:// address alone means verify_full.", tlsVerifyFull,

@@ -22,10 +22,12 @@ const (
 
 // endpoint is a ConnString or Uri taken apart.
 type endpoint struct {
-	network  string // tcp or unix
-	host     string // as written, without brackets; tcp only
-	port     string // tcp only
-	path     string // unix only
+	network  string   // tcp, unix or sentinel
+	host     string   // as written, without brackets; tcp only
+	port     string   // tcp only
+	path     string   // unix only
+	hosts    []string // host:port of each sentinel, in lower case; sentinel only
+	master   string   // its name; sentinel only
 	user     string
 	database int  // -1: not said
 	tls      bool // rediss
@@ -49,8 +51,9 @@ var (
 )
 
 // parseEndpoint reads any form of an address: host, host:port, tcp://, redis://
-// or rediss://host[:port][/database], unix:/path, unix:///path or /path. The
-// error does not repeat a password.
+// or rediss://host[:port][/database], unix:/path, unix:///path or /path, or
+// sentinel://host[:port],…/master[/database]. The error does not repeat a
+// password.
 func parseEndpoint(s string) (*endpoint, error) {
 	if len(s) > maxConnString {
 		return nil, errTooLong
@@ -81,10 +84,12 @@ func parseEndpoint(s string) (*endpoint, error) {
 		return e, err
 	case "unix":
 		return parseSocket(rest)
-	case "sentinel", "http", "https":
+	case "sentinel":
+		return parseSentinel(rest)
+	case "http", "https":
 		return nil, fmt.Errorf("%s:// is not supported by this version", strings.ToLower(scheme))
 	default:
-		return nil, fmt.Errorf("unknown scheme %q: known are tcp, unix, redis and rediss", scheme)
+		return nil, fmt.Errorf("unknown scheme %q: known are tcp, unix, redis, rediss and sentinel", scheme)
 	}
 }
 
@@ -111,33 +116,49 @@ func parseSocket(s string) (*endpoint, error) {
 
 func parseHost(s string, bare bool) (*endpoint, error) {
 	e := &endpoint{network: "tcp", database: -1, word: bare && validName(s)}
-	// The last @, before anything else: a password may hold every delimiter.
-	if i := strings.LastIndexByte(s, '@'); i >= 0 {
-		e.user, s = s[:i], s[i+1:]
-		switch {
-		case strings.Contains(e.user, ":"):
-			return nil, errPassword
-		case e.user == "", strings.ContainsAny(e.user, "/?#%@"):
-			return nil, errUser
-		}
-	}
-	if strings.ContainsAny(s, "?#") {
-		return nil, errQuery
+	s, err := e.cutUser(s)
+	if err != nil {
+		return nil, err
 	}
 	authority, db, _ := strings.Cut(s, "/")
-	if db != "" {
-		n, err := strconv.ParseUint(db, 10, 32)
-		if err != nil || n > maxDatabase {
-			return nil, errDatabase
-		}
-		e.database = int(n)
+	if err := e.setDatabase(db); err != nil {
+		return nil, err
 	}
-	var err error
 	e.host, e.port, err = splitHostPort(authority)
 	if err != nil {
 		return nil, err
 	}
 	return e, nil
+}
+
+// cutUser takes the user off, and refuses what no URI here may have.
+func (e *endpoint) cutUser(s string) (string, error) {
+	// The last @, before anything else: a password may hold every delimiter.
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		e.user, s = s[:i], s[i+1:]
+		switch {
+		case strings.Contains(e.user, ":"):
+			return "", errPassword
+		case e.user == "", strings.ContainsAny(e.user, "/?#%@"):
+			return "", errUser
+		}
+	}
+	if strings.ContainsAny(s, "?#") {
+		return "", errQuery
+	}
+	return s, nil
+}
+
+func (e *endpoint) setDatabase(text string) error {
+	if text == "" {
+		return nil
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil || n > maxDatabase {
+		return errDatabase
+	}
+	e.database = int(n)
+	return nil
 }
 
 func splitHostPort(s string) (host, port string, err error) {

@@ -124,6 +124,11 @@ func (o *Options) CheckFiles() error {
 		if _, err := t.Credential(); err != nil {
 			return err
 		}
+		if t.sentinelPasswordFile != "" {
+			if _, err := readPassword(t.sentinelSource); err != nil {
+				return err
+			}
+		}
 		if _, err := t.TLS(); err != nil {
 			return err
 		}
@@ -140,7 +145,7 @@ func (o *Options) Warnings() []string {
 	}
 	var out []string
 	for _, t := range o.targets() {
-		for _, f := range []setting{t.passwordSource, t.tlsFiles.key} {
+		for _, f := range []setting{t.passwordSource, t.sentinelSource, t.tlsFiles.key} {
 			st, err := os.Stat(f.value)
 			if f.value == "" || err != nil || st.Mode().Perm()&0o004 == 0 {
 				continue

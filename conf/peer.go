@@ -64,6 +64,7 @@ func (t *Target) at(e *endpoint) *Target {
 		settings: t.settings, endpoint: e, session: t.session,
 		passwordSource: t.passwordSource, tlsFiles: t.tlsFiles,
 	}
+	peer.sentinelUser, peer.sentinelPassword, peer.sentinelPasswordFile = "", Secret{}, ""
 	peer.network = e.network
 	peer.address = strings.ToLower(e.address())
 	if peer.tls.mode != "" && !peer.tls.nameGiven {

@@ -127,6 +127,9 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 		}
 	}
 	t.database = max(t.database, 0)
+	if t.endpoint.network == networkSentinel {
+		t.settleSentinel(levels)
+	}
 	if t.user == "default" {
 		t.user = ""
 	}

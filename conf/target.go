@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"strconv"
+	"strings"
 	"sync/atomic"
 )
 
@@ -17,6 +18,10 @@ type settings struct {
 	passwordFile string
 	database     int
 	tls          tlsSettings
+	// How the sentinels are asked; all empty for other targets.
+	sentinelUser         string
+	sentinelPassword     Secret
+	sentinelPasswordFile string
 }
 
 // setting is a value with the option it was taken from, for errors.
@@ -30,6 +35,7 @@ type Target struct {
 	session        string
 	hint           string
 	passwordSource setting
+	sentinelSource setting // of sentinelPasswordFile
 	tlsFiles       tlsFiles
 	tlsState       atomic.Pointer[tlsState]
 }
@@ -49,14 +55,17 @@ func (t *Target) String() string {
 	return s
 }
 
-// URI is the address alone: tcp:// or rediss:// (where TLS is used) with the
-// database if it is not 0, or unix://.
+// URI is the address alone: tcp:// or rediss:// (where TLS is used) or
+// sentinel:// with the database if it is not 0, or unix://.
 func (t *Target) URI() string {
 	if t.network == "unix" {
 		return "unix://" + t.endpoint.path
 	}
 	s := "tcp://"
-	if t.tls.mode != "" {
+	switch {
+	case t.network == networkSentinel:
+		s = "sentinel://"
+	case t.tls.mode != "":
 		s = "rediss://"
 	}
 	s += t.endpoint.address()
@@ -69,7 +78,8 @@ func (t *Target) URI() string {
 // Session is the name of the session; "" when the item key names none.
 func (t *Target) Session() string { return t.session }
 
-// Network is "tcp" or "unix".
+// Network is "tcp" or "unix"; "sentinel" for a target that only its sentinels
+// know the address of, and that cannot be dialed itself.
 func (t *Target) Network() string { return t.network }
 
 // Address is what to dial: host:port, with brackets round an IPv6 address, or
@@ -96,25 +106,30 @@ func (t *Target) Credential() (string, error) {
 	if t.passwordFile == "" {
 		return t.password.Reveal(), nil
 	}
-	fail := func(err error) (string, error) {
-		return "", &optionError{option: t.passwordSource.option, err: err}
-	}
-	data, err := readFile(t.passwordFile, maxSecret)
+	return readPassword(setting{t.passwordFile, t.passwordSource.option})
+}
+
+func readPassword(file setting) (string, error) {
+	fail := func(err error) (string, error) { return "", file.fail(err) }
+	data, err := readFile(file.value, maxSecret)
 	if err != nil {
 		return fail(err)
 	}
 	data = bytes.TrimSuffix(data, []byte("\n"))
 	data = bytes.TrimSuffix(data, []byte("\r"))
 	if len(data) == 0 {
-		return fail(errors.New(t.passwordFile + " holds no password"))
+		return fail(errors.New(file.value + " holds no password"))
 	}
 	return string(data), nil
 }
 
 // address is what to dial.
 func (e *endpoint) address() string {
-	if e.network == "unix" {
+	switch e.network {
+	case "unix":
 		return e.path
+	case networkSentinel:
+		return strings.Join(e.hosts, ",") + "/" + e.master
 	}
 	return net.JoinHostPort(e.host, e.port)
 }

@@ -9,7 +9,7 @@ import (
 // metrics need on a server, and nothing more: it reads job records and the
 // server's own figures. AUTH needs no permission; CLIENT SETNAME only gives our
 // connections a name; ASKING goes before a command whose key is on its way to
-// another node of a cluster. Redis 7.0 or newer reads it; older servers know neither
+// another node of a cluster, ROLE before those to a master that sentinels named. Redis 7.0 or newer reads it; older servers know neither
 // %R~ nor permissions on subcommands.
 // Source: https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
 func ACLRule(user string, storm StormOptions) string {
@@ -17,7 +17,7 @@ func ACLRule(user string, storm StormOptions) string {
 	for _, pattern := range stormKeyPatterns(storm) {
 		rule = append(rule, quoted("%R~"+pattern))
 	}
-	rule = append(rule, "-@all", "+select", "+client|setname", "+asking")
+	rule = append(rule, "-@all", "+select", "+client|setname", "+asking", "+role")
 	for _, command := range aclCommands() {
 		rule = append(rule, "+"+command)
 	}

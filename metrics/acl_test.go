@@ -25,7 +25,7 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels "+
 		"%R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state "+
-		"-@all +select +client|setname +asking +client|list +cluster|info +cluster|nodes +config|get +dbsize "+
+		"-@all +select +client|setname +asking +role +client|list +cluster|info +cluster|nodes +config|get +dbsize "+
 		"+getrange +hget +hgetall +hkeys +hlen +info +latency|histogram +latency|latest +lindex +llen +lrange "+
 		"+memory|usage +object|encoding +ping +pttl +scan +scard +sismember +slowlog|get +slowlog|len "+
 		"+smembers +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream +xlen +xpending +xrange "+
@@ -91,8 +91,8 @@ func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 			require.Contains(t, s.Do(t, "ACL", "LOG"), "client|setname")
 			continue
 		}
-		if permission == "+asking" {
-			require.Empty(t, lost, "only a slot on its way between the nodes of a cluster needs it; see test/topology")
+		if permission == "+asking" || permission == "+role" {
+			require.Empty(t, lost, "only clusters and sentinels need it; see test/topology")
 			continue
 		}
 		require.NotEmpty(t, lost, "without %s nothing is missed", permission)
@@ -110,7 +110,7 @@ func losses(t *testing.T, s *redistest.Server) []string {
 			Network: "tcp", Address: s.Addr, User: "zabbix", Password: "any", Database: db, ClientName: "test",
 		})
 		for _, m := range All() {
-			if !m.TakesConn() || m == commandMetric {
+			if !m.TakesConn() || m == commandMetric || m == sentinelMetric {
 				continue
 			}
 			for _, raw := range requests(m, db) {

@@ -160,6 +160,9 @@ type Target struct {
 	// without a host it is this server's own. An error means that the address
 	// is none that may be asked. Nil where there are no peers.
 	Peer func(addr string) (*Target, error)
+	// Sentinels are those that are configured for a target that is the master
+	// by their word. Nil for every other target, and that may itself be one.
+	Sentinels func() []*Target
 }
 
 // Env is what the whole process shares.

@@ -13,6 +13,7 @@ var table = slices.Concat(
 		getMetric,
 		statusMetric,
 		clusterMetric,
+		sentinelMetric,
 		sessionsMetric,
 		poolMetric,
 		slowlogGetMetric,

@@ -156,7 +156,7 @@ func (rt *runtime) request(metric *metrics.Metric, params []string) (*metrics.Re
 		if err != nil {
 			return nil, err
 		}
-		request.Target = &rt.target(t).public
+		request.Target = rt.target(t).view()
 	}
 	return request, nil
 }

@@ -36,6 +36,7 @@ type target struct {
 	conf   *conf.Target
 	batch  batcher
 	public metrics.Target
+	follow *follower // of a master that sentinels know; nil for other targets
 
 	mu      sync.Mutex
 	secret  conf.Secret // the newest connection's password
@@ -109,9 +110,20 @@ func (rt *runtime) target(t *conf.Target) *target {
 		ConnInfo:      made.connInfo,
 		Peer:          made.peer,
 	}
+	if t.Master() != "" {
+		made.follow = newFollower(made, made.public)
+	}
 	rt.targets[t] = made
 	tuneCollector(len(rt.targets))
 	return made
+}
+
+// view is what checks get.
+func (t *target) view() *metrics.Target {
+	if t.follow != nil {
+		return t.follow.view()
+	}
+	return &t.public
 }
 
 // at is another server that the target named.

@@ -37,6 +37,7 @@ const (
 	ReasonDatabase   Reason = "database"   // SELECT refused
 	ReasonConfig     Reason = "config"     // a file of the session cannot be read
 	ReasonCommand    Reason = "command"    // the server refused the command otherwise
+	ReasonSentinel   Reason = "sentinel"   // the sentinels name no master, or a server that is none
 	ReasonClosed     Reason = "closed"     // the plugin is stopping
 )
 

@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
@@ -87,7 +88,7 @@ func (r *Router) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp
 		switch err := failed[h.addr]; {
 		case err == nil:
 			said[h.index] = h.addr
-		case ctx.Err() != nil:
+		case !hasTime(ctx):
 			return nil, err
 		default:
 			again = append(again, hop{index: h.index})
@@ -97,6 +98,14 @@ func (r *Router) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp
 		return nil, err
 	}
 	return r.follow(ctx, cmds, values, said, failed)
+}
+
+// hasTime reports whether another node can still be asked: one that is left no
+// time to answer would be taken for one that does not.
+func hasTime(ctx context.Context) bool {
+	const least = 20 * time.Millisecond
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() == nil && (!ok || time.Until(deadline) > least)
 }
 
 func redirected(values []resp.Value) bool {
