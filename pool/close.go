@@ -24,13 +24,14 @@ func (p *Pool[K, C]) Close(ctx context.Context) error {
 		for _, t := range p.targets {
 			t.starving = 0
 			for t.waiters.len > 0 {
-				t.deliver(t.waiters.pop(), nil, ErrClosed, now)
+				t.deliver(t.nextLocked(), nil, ErrClosed, now)
 			}
 		}
 		if p.open == 0 {
 			close(p.drained)
 		}
-		for e := p.idle.front; e != nil; e = p.idle.front {
+		for p.idle.len > 0 {
+			e := p.idle.front.member
 			p.removeIdleLocked(e)
 			p.leaseLocked(e)
 			idle = append(idle, e)

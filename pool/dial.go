@@ -14,9 +14,10 @@ import (
 func (p *Pool[K, C]) startDialLocked(t *target[K, C], now time.Time) bool {
 	var victim *entry[K, C]
 	if p.cfg.MaxTotal > 0 && p.open >= p.cfg.MaxTotal {
-		if victim = p.idle.front; victim == nil {
+		if p.idle.len == 0 {
 			return false
 		}
+		victim = p.idle.front.member
 		p.removeIdleLocked(victim)
 		victim.target.forget(victim)
 		victim.target.Closed[ClosedEvicted]++
@@ -67,6 +68,7 @@ func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began time.Time,
 	if p.cfg.MaxLifetime > 0 {
 		e.expires = now.Add(jittered(p.cfg.MaxLifetime))
 	}
+	e.link.member = e
 	t.all = append(t.all, e)
 	p.leaseLocked(e)
 	p.settleUnlock(e, now)

@@ -21,40 +21,46 @@ type entry[K comparable, C Conn] struct {
 	// generation is the target's when the dial began; see Pool.Renew.
 	generation uint64
 
-	// prev and next link it into the pool's idle list.
-	prev, next *entry[K, C]
+	// link is its place in the pool's idle list.
+	link node[entry[K, C]]
 }
 
-// entryList is an intrusive list: it allocates nothing and takes a connection
-// out of its middle in constant time.
-type entryList[K comparable, C Conn] struct {
-	front, back *entry[K, C]
+// node is a member's place in a list. It is part of the member, so that lists
+// allocate nothing.
+type node[T any] struct {
+	member     *T
+	prev, next *node[T]
+}
+
+// list is first in, first out, with removal from anywhere in constant time.
+type list[T any] struct {
+	front, back *node[T]
 	len         int
 }
 
-func (l *entryList[K, C]) pushBack(e *entry[K, C]) {
-	e.prev, e.next = l.back, nil
+func (l *list[T]) pushBack(n *node[T]) {
+	n.prev, n.next = l.back, nil
 	if l.back != nil {
-		l.back.next = e
+		l.back.next = n
 	} else {
-		l.front = e
+		l.front = n
 	}
-	l.back = e
+	l.back = n
 	l.len++
 }
 
-func (l *entryList[K, C]) remove(e *entry[K, C]) {
-	if e.prev != nil {
-		e.prev.next = e.next
+func (l *list[T]) remove(n *node[T]) {
+	if n.prev != nil {
+		n.prev.next = n.next
 	} else {
-		l.front = e.next
+		l.front = n.next
 	}
-	if e.next != nil {
-		e.next.prev = e.prev
+	if n.next != nil {
+		n.next.prev = n.prev
 	} else {
-		l.back = e.prev
+		l.back = n.prev
 	}
-	e.prev, e.next = nil, nil
+	n.prev, n.next = nil, nil
 	l.len--
 }
 
@@ -62,7 +68,7 @@ func (l *entryList[K, C]) remove(e *entry[K, C]) {
 func (p *Pool[K, C]) pushIdleLocked(e *entry[K, C], now time.Time) {
 	e.idleSince = now
 	e.target.idle = append(e.target.idle, e)
-	p.idle.pushBack(e)
+	p.idle.pushBack(&e.link)
 	p.armReaperLocked(now, p.idleDeadline(e))
 }
 
@@ -75,7 +81,7 @@ func (p *Pool[K, C]) popIdleLocked(t *target[K, C]) *entry[K, C] {
 	e := t.idle[n-1]
 	t.idle[n-1] = nil
 	t.idle = t.idle[:n-1]
-	p.idle.remove(e)
+	p.idle.remove(&e.link)
 	return e
 }
 
@@ -84,5 +90,5 @@ func (p *Pool[K, C]) popIdleLocked(t *target[K, C]) *entry[K, C] {
 func (p *Pool[K, C]) removeIdleLocked(e *entry[K, C]) {
 	i := slices.Index(e.target.idle, e)
 	e.target.idle = slices.Delete(e.target.idle, i, i+1)
-	p.idle.remove(e)
+	p.idle.remove(&e.link)
 }

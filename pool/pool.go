@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"time"
 )
@@ -68,8 +67,8 @@ type Pool[K comparable, C Conn] struct {
 	mu      sync.Mutex
 	targets map[K]*target[K, C]
 	sweepAt int
-	idle    entryList[K, C] // oldest first
-	open    int             // idle + in use + dialing
+	idle    list[entry[K, C]] // oldest first
+	open    int               // idle + in use + dialing
 	// starved are the targets that wait for the total limit, in the order in
 	// which they began to.
 	starved []*target[K, C]
@@ -81,32 +80,6 @@ type Pool[K comparable, C Conn] struct {
 	closed  bool
 	drained chan struct{} // closed when closed is set and open falls to 0
 }
-
-// target is everything the pool knows of one key.
-type target[K comparable, C Conn] struct {
-	key        K
-	all        []*entry[K, C] // that are not closed
-	idle       []*entry[K, C] // of all, newest last
-	inUse      int            // of all, used by somebody or being closed
-	proven     int            // of inUse, those that had served before
-	dialing    int
-	evicting   int // evicted ones that are not closed yet; their place in all is another's
-	waiters    waiterQueue[K, C]
-	starving   uint64 // arrival number while in Pool.starved, else 0
-	failure    *Failure
-	generation uint64
-	lastDial   time.Duration
-	lastUsed   time.Time
-	Counters
-}
-
-// forget takes a connection that is closed, or about to be, off the list.
-func (t *target[K, C]) forget(e *entry[K, C]) {
-	i := slices.Index(t.all, e)
-	t.all = slices.Delete(t.all, i, i+1)
-}
-
-func (t *target[K, C]) open() int { return len(t.idle) + t.inUse + t.dialing + t.evicting }
 
 // New makes an empty pool. It starts no goroutine before it has a connection.
 func New[K comparable, C Conn](cfg Config[K, C]) (*Pool[K, C], error) {
@@ -267,7 +240,7 @@ func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now time.Time) {
 	case p.behindLocked(t):
 		reason = ClosedEvicted
 	case t.waiters.len > 0:
-		t.deliver(t.waiters.pop(), e, nil, now)
+		t.deliver(t.nextLocked(), e, nil, now)
 		p.unstarveLocked(t) // this was its turn
 		p.pumpLocked(t, now, p.cfg.MaxPerTarget)
 	default:
@@ -357,41 +330,6 @@ func (p *Pool[K, C]) closeIdleUnlock(t *target[K, C], reason CloseReason) {
 	p.mu.Unlock()
 	for _, e := range idle {
 		p.close(e, reason)
-	}
-}
-
-// minSweep is the number of targets from which on forgotten ones are looked
-// for when a new one comes.
-const minSweep = 1024
-
-// forgetAfter is how long a target without connections is remembered.
-const forgetAfter = 10 * time.Minute
-
-// targetLocked finds or makes the entry of a key. Item keys are free text, so
-// entries that nobody has asked for lately are dropped as new ones come; the
-// threshold doubles with what stays, which makes the cost per new one constant.
-func (p *Pool[K, C]) targetLocked(key K) *target[K, C] {
-	if t := p.targets[key]; t != nil {
-		return t
-	}
-	now := time.Now()
-	if len(p.targets) >= p.sweepAt {
-		p.forgetLocked(now)
-		p.sweepAt = max(minSweep, 2*len(p.targets))
-	}
-	t := &target[K, C]{key: key, lastUsed: now}
-	p.targets[key] = t
-	return t
-}
-
-// forgetLocked drops targets that hold nothing and were not used lately, and
-// keeps their figures in the sum.
-func (p *Pool[K, C]) forgetLocked(now time.Time) {
-	for k, t := range p.targets {
-		if t.open() == 0 && t.waiters.len == 0 && now.Sub(t.lastUsed) >= forgetAfter {
-			p.retired.add(&t.Counters)
-			delete(p.targets, k)
-		}
 	}
 }
 

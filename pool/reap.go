@@ -36,8 +36,9 @@ func (p *Pool[K, C]) reap() {
 	var next time.Time
 
 	p.mu.Lock()
-	for e := p.idle.front; e != nil; {
-		following := e.next
+	for n := p.idle.front; n != nil; {
+		e := n.member
+		n = n.next
 		if at := p.idleDeadline(e); !now.Before(at) {
 			reason := ClosedIdle
 			if !e.expires.IsZero() && !now.Before(e.expires) {
@@ -49,7 +50,6 @@ func (p *Pool[K, C]) reap() {
 		} else if next.IsZero() || at.Before(next) {
 			next = at
 		}
-		e = following
 	}
 	p.reapAt = time.Time{}
 	if !next.IsZero() {

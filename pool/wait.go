@@ -10,11 +10,11 @@ import (
 // queue or delivered, never both: deliver and the removal after a cancel
 // exclude each other.
 type waiter[K comparable, C Conn] struct {
-	began      time.Time
-	arrival    uint64
-	queued     bool
-	ready      chan delivery[K, C] // takes exactly one, never blocks the sender
-	prev, next *waiter[K, C]
+	began   time.Time
+	arrival uint64
+	queued  bool
+	ready   chan delivery[K, C] // takes exactly one, never blocks the sender
+	link    node[waiter[K, C]]
 }
 
 // delivery is a leased connection, or why there is none.
@@ -29,42 +29,22 @@ func (t *target[K, C]) deliver(w *waiter[K, C], e *entry[K, C], err error, now t
 	w.ready <- delivery[K, C]{e, err}
 }
 
-// waiterQueue is first in, first out, with removal from anywhere.
-type waiterQueue[K comparable, C Conn] struct {
-	front, back *waiter[K, C]
-	len         int
-}
-
-func (q *waiterQueue[K, C]) push(w *waiter[K, C]) {
+// queueLocked puts w at the end of t's queue.
+func (t *target[K, C]) queueLocked(w *waiter[K, C]) {
 	w.queued = true
-	w.prev, w.next = q.back, nil
-	if q.back != nil {
-		q.back.next = w
-	} else {
-		q.front = w
-	}
-	q.back = w
-	q.len++
+	t.waiters.pushBack(&w.link)
 }
 
-func (q *waiterQueue[K, C]) remove(w *waiter[K, C]) {
-	if w.prev != nil {
-		w.prev.next = w.next
-	} else {
-		q.front = w.next
-	}
-	if w.next != nil {
-		w.next.prev = w.prev
-	} else {
-		q.back = w.prev
-	}
-	w.queued, w.prev, w.next = false, nil, nil
-	q.len--
+// unqueueLocked takes w out of t's queue, wherever it is.
+func (t *target[K, C]) unqueueLocked(w *waiter[K, C]) {
+	w.queued = false
+	t.waiters.remove(&w.link)
 }
 
-func (q *waiterQueue[K, C]) pop() *waiter[K, C] {
-	w := q.front
-	q.remove(w)
+// nextLocked takes the first waiter out of t's queue.
+func (t *target[K, C]) nextLocked() *waiter[K, C] {
+	w := t.waiters.front.member
+	t.unqueueLocked(w)
 	return w
 }
 
@@ -85,7 +65,7 @@ func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K,
 		patience = timer.C
 	}
 	w := p.newWaiterLocked(began)
-	t.waiters.push(w)
+	t.queueLocked(w)
 	t.Waits++
 	p.pumpLocked(t, began, p.cfg.MaxPerTarget)
 	p.mu.Unlock()
@@ -116,6 +96,7 @@ func (p *Pool[K, C]) newWaiterLocked(began time.Time) *waiter[K, C] {
 	w, _ := p.waiters.Get().(*waiter[K, C])
 	if w == nil {
 		w = &waiter[K, C]{ready: make(chan delivery[K, C], 1)}
+		w.link.member = w
 	}
 	p.arrival++
 	w.began, w.arrival = began, p.arrival
@@ -129,7 +110,7 @@ func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], cause error) (*ent
 	waited := now.Sub(w.began)
 	p.mu.Lock()
 	if w.queued {
-		t.waiters.remove(w)
+		t.unqueueLocked(w)
 		t.WaitTime += waited
 		t.WaitTimeouts++
 		err := p.waitErrorLocked(t, waited, cause)
@@ -157,7 +138,7 @@ func (p *Pool[K, C]) losePatience(t *target[K, C], w *waiter[K, C], now time.Tim
 		return nil
 	}
 	t.WaitTime += now.Sub(w.began)
-	t.waiters.remove(w)
+	t.unqueueLocked(w)
 	p.unstarveIdlersLocked(t)
 	return p.failFastLocked(t, now)
 }
@@ -220,13 +201,13 @@ func (t *target[K, C]) wantsDial(maxPerTarget int) bool {
 // than the first in t's queue.
 func (p *Pool[K, C]) behindLocked(t *target[K, C]) bool {
 	return len(p.starved) > 0 && p.starved[0] != t &&
-		(t.waiters.len == 0 || p.starved[0].starving < t.waiters.front.arrival)
+		(t.waiters.len == 0 || p.starved[0].starving < t.waiters.front.member.arrival)
 }
 
 // failWaitersLocked tells all who wait for t that it cannot be reached.
 func (p *Pool[K, C]) failWaitersLocked(t *target[K, C], now time.Time) {
 	for t.waiters.len > 0 {
-		t.deliver(t.waiters.pop(), nil, p.failFastLocked(t, now), now)
+		t.deliver(t.nextLocked(), nil, p.failFastLocked(t, now), now)
 	}
 	p.unstarveIdlersLocked(t)
 }
