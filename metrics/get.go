@@ -142,7 +142,8 @@ func (p *getParts) document(c condition, text []byte) string {
 		return w.Document()
 	}
 	x.fold = true
-	c.write(w, pingProblem(&p.ping, []*part{&p.info}), &x)
+	problem := pingProblem(&p.ping, []*part{&p.info})
+	c.write(w, problem, &x)
 	var cut truncations
 	x.sortSections()
 	for i := 0; i < len(x.sections); {
@@ -152,6 +153,9 @@ func (p *getParts) document(c condition, text []byte) string {
 	}
 	p.writeSlowlog(w)
 	p.writeConfig(w, &x)
+	if problem != nil {
+		p.ping.err = nil // it stands under error
+	}
 	writeUnavailable(w, &p.ping, &p.info, &p.length, &p.newest, &p.config)
 	cut.write(w)
 	w.EndObject()

@@ -274,6 +274,7 @@ func TestGetOfAServerThatServesNoCommandsIsDownAndTellsTheRest(t *testing.T) {
 			require.Equal(t, tt.reason == "", doc["up"] == 1.0)
 			require.Equal(t, tt.reason == "", doc["error"] == "")
 			require.Equal(t, map[string]any{"loading": 1.0}, doc["persistence"])
+			require.Equal(t, tt.reason == "", section(t, doc, "unavailable")["ping"] != nil, "the error tells it already")
 			require.Equal(t, 1, d.calls)
 		})
 	}

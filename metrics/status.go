@@ -42,7 +42,11 @@ func collectStatus(ctx context.Context, r *Request) (string, error) {
 	}
 	w := jsondoc.New(1024)
 	w.BeginObject()
-	c.write(w, pingProblem(&ping, sections), joinSections(sections))
+	problem := pingProblem(&ping, sections)
+	c.write(w, problem, joinSections(sections))
+	if problem != nil {
+		ping.err = nil // it stands under error
+	}
 	writeUnavailable(w, parts...)
 	w.EndObject()
 	return w.Document(), nil
