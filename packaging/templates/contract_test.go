@@ -32,7 +32,7 @@ type answer struct {
 func answers(t *testing.T) map[string][]answer {
 	t.Helper()
 	keys := []struct{ prefix, key string }{
-		{"redis_get_", "redis.get"}, {"redis_status_", "redis.status"}, {"redis_pool", "redis.pool.get"},
+		{"redis_get_", "redis.get"}, {"redis_pool", "redis.pool.get"},
 		{"storm_jobs", "storm.jobs.get"}, {"sessions", "redis.sessions.discovery"},
 	}
 	files, err := filepath.Glob("testdata/*.json")

@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"golang.zabbix.com/sdk/plugin/comms"
 
 	"redisjobs/internal/redistest"
 	"redisjobs/plugin"
@@ -53,35 +52,33 @@ func TestRecord(t *testing.T) {
 	r.until(func() bool { return strings.Contains(master.InfoField(t, "replication", "slave0"), "online") })
 	r.until(func() bool { return !strings.HasSuffix(master.InfoField(t, "replication", "slave0"), "offset=0,lag=0") })
 	r.document("redis_get_master", "redis.get", master.Addr)
-	r.document("redis_status_master", "redis.status", master.Addr)
 	r.document("redis_get_replica", "redis.get", replica.Addr)
-	r.document("redis_status_replica", "redis.status", replica.Addr)
 	master.Stop(t)
 	r.until(func() bool { return replica.InfoField(t, "replication", "master_link_status") == "down" })
 	r.document("redis_get_link_down", "redis.get", replica.Addr)
+	replica.Do(t, "CONFIG", "SET", "replica-serve-stale-data", "no")
+	r.document("redis_get_masterdown", "redis.get", replica.Addr)
 	r.document("redis_get_down", "redis.get", master.Addr)
-	r.document("redis_status_down", "redis.status", master.Addr)
 	r.document("storm_jobs_down", "storm.jobs.get", master.Addr)
 
 	guarded := redistest.Start(t, redistest.Config{
-		Password: "secret", Users: []string{"reader on >reader ~* -@all +@connection +info"},
+		Password: "secret",
+		Users:    []string{"reader on >reader ~* -@all +@connection +info", "pinger on >pinger ~* -@all +@connection"},
 	})
 	r.document("redis_get_auth", "redis.get", guarded.Addr)
-	r.document("redis_status_auth", "redis.status", guarded.Addr)
 	r.document("redis_get_acl", "redis.get", guarded.Addr, "reader", "reader")
+	r.document("redis_get_only_ping", "redis.get", guarded.Addr, "pinger", "pinger")
 
 	plain := redistest.Start(t, redistest.Config{TLS: true})
 	r.document("redis_get_empty", "redis.get", plain.Addr)
 	conf := r.config("Sessions.Secure.Uri=rediss://"+plain.TLSAddr, "Sessions.Secure.TLSCAFile="+plain.CAFile)
-	r.configured("redis_status_tls", "redis.status[Secure]", conf)
+	r.configured("redis_get_tls", "redis.get[Secure]", conf)
 	r.configured("sessions", "redis.sessions.discovery", r.config(
 		"Sessions.Prod.Uri=tcp://redis.example.com:6379", "Sessions.Jobs.Uri=rediss://jobs.example.com:6380/2"))
 	r.document("storm_jobs_empty", "storm.jobs.get", plain.Addr)
 	node := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
 	r.document("redis_get_cluster", "redis.get", node.Addr)
-	sentinel := r.sentinel()
-	r.document("redis_get_sentinel", "redis.get", sentinel)
-	r.document("redis_status_sentinel", "redis.status", sentinel)
+	r.document("redis_get_sentinel", "redis.get", r.sentinel())
 
 	jobs := redistest.Start(t, redistest.Config{})
 	r.jobs(jobs)
@@ -96,10 +93,12 @@ func TestRecord(t *testing.T) {
 	}
 	r.configured("storm_jobs_partial", "storm.jobs.get[tcp://"+jobs.Addr+"]", r.config("Storm.ScanBudget=1"))
 
-	r.write("redis_pool_idle", r.ask("redis.pool.get"))
-	gone := "tcp://" + master.Addr
-	r.write("redis_pool", r.ask("redis.get tcp://"+jobs.Addr, "redis.status tcp://"+jobs.Addr,
-		"redis.get tcp://"+replica.Addr, "redis.get "+gone, "redis.status "+gone, "redis.pool.get"))
+	asked := startAgent(t)
+	r.write("redis_pool_idle", asked.ask(t, "redis.pool.get"))
+	for _, addr := range []string{jobs.Addr, jobs.Addr, replica.Addr, master.Addr, master.Addr} {
+		asked.ask(t, "redis.get[tcp://"+addr+"]")
+	}
+	r.write("redis_pool", asked.ask(t, "redis.pool.get"))
 }
 
 type recorder struct{ t *testing.T }
@@ -189,41 +188,6 @@ func (r recorder) configured(name, key, conf string) {
 	value, err := plugin.Check(key, conf, "1.0.0")
 	require.NoError(r.t, err)
 	r.write(name, value)
-}
-
-// ask sends requests, a key and its parameters each, to one plugin in turn,
-// and returns the last answer.
-func (r recorder) ask(requests ...string) string {
-	ours, theirs := net.Pipe()
-	ended := make(chan int, 1)
-	go func() { ended <- plugin.Server{Version: "1.0.0"}.Serve(theirs) }()
-	defer func() {
-		_ = ours.Close()
-		<-ended
-	}()
-	send := func(message any) { require.NoError(r.t, comms.Write(ours, message)) }
-	send(comms.ConfigureRequest{
-		Common:         comms.Common{Id: 1, Type: comms.ConfigureRequestType},
-		PrivateOptions: map[string]any{"Name": plugin.Name, "Nodes": []any{}, "Line": 1},
-	})
-	send(comms.StartRequest{Common: comms.Common{Id: 2, Type: comms.StartRequestType}})
-	var answer comms.ExportResponse
-	for i, request := range requests {
-		words := strings.Fields(request)
-		send(comms.ExportRequest{
-			Common: comms.Common{Id: uint32(i + 3), Type: comms.ExportRequestType},
-			Key:    words[0], Params: words[1:], Timeout: 3,
-		})
-		for answer.Id != uint32(i+3) {
-			_, body, err := comms.Read(ours)
-			require.NoError(r.t, err)
-			require.NoError(r.t, json.Unmarshal(body, &answer))
-		}
-		require.Empty(r.t, answer.Error)
-	}
-	value, ok := answer.Value.(string)
-	require.True(r.t, ok)
-	return value
 }
 
 // machine are members that tell of the machine on which they were recorded.

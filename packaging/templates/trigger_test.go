@@ -271,13 +271,13 @@ func TestProblems(t *testing.T) {
 	for _, d := range load(t) {
 		docs[d.Name] = d
 	}
-	var status struct {
+	var secure struct {
 		TLS struct {
 			NotAfter float64 `json:"cert_not_after"`
 		}
 	}
-	require.NoError(t, json.Unmarshal([]byte(texts["redis_status_tls"]), &status))
-	ends := status.TLS.NotAfter
+	require.NoError(t, json.Unmarshal([]byte(texts["redis_get_tls"]), &secure))
+	ends := secure.TLS.NotAfter
 	const redis, jobs, pool = "Redis by RedisJobs", "Storm jobs by RedisJobs", "RedisJobs plugin health"
 	const day = 86400
 	restarted := "Redis: Server was restarted" // every recorded server had just been started
@@ -286,63 +286,63 @@ func TestProblems(t *testing.T) {
 	require.Len(t, rows, 1)
 	replica = rows[0]["{#IP}"] + ":" + rows[0]["{#PORT}"]
 	for _, tt := range []struct {
-		name        string
-		template    string
-		get, status string
-		now         float64
-		change      map[string]string
-		want        []string
+		name     string
+		template string
+		get      string
+		now      float64
+		change   map[string]string
+		want     []string
 	}{
-		{name: "a healthy master", template: redis, get: "redis_get_master", status: "redis_status_master", want: []string{restarted}},
-		{name: "a healthy replica", template: redis, get: "redis_get_replica", status: "redis_status_replica", want: []string{restarted}},
-		{name: "an empty server without a limit, of great fragmentation", template: redis, get: "redis_get_empty", status: "redis_status_master", want: []string{restarted}},
-		{name: "a node of a cluster", template: redis, get: "redis_get_cluster", status: "redis_status_master", want: []string{restarted}},
-		{name: "a sentinel", template: redis, get: "redis_get_sentinel", status: "redis_status_sentinel",
+		{name: "a healthy master", template: redis, get: "redis_get_master", want: []string{restarted}},
+		{name: "a healthy replica", template: redis, get: "redis_get_replica", want: []string{restarted}},
+		{name: "an empty server without a limit, of great fragmentation", template: redis, get: "redis_get_empty", want: []string{restarted}},
+		{name: "a node of a cluster", template: redis, get: "redis_get_cluster", want: []string{restarted}},
+		{name: "a sentinel", template: redis, get: "redis_get_sentinel",
 			want: []string{restarted, "Redis: Some parts cannot be read"}},
-		{name: "a server that is down", template: redis, get: "redis_get_down", status: "redis_status_down",
-			want: []string{"Redis: Figures cannot be read", "Redis: Server is down"}},
-		{name: "a wrong password", template: redis, get: "redis_get_auth", status: "redis_status_auth",
-			want: []string{"Redis: Figures cannot be read", "Redis: Server is down"}},
-		{name: "no answer at all", template: redis, want: []string{"Redis: Figures cannot be read", "Redis: No data from the plugin"}},
-		{name: "a server that answers only PING", template: redis, get: "redis_get_auth", status: "redis_status_master", want: []string{"Redis: Figures cannot be read"}},
-		{name: "a user without all permissions", template: redis, get: "redis_get_acl", status: "redis_status_master",
+		{name: "a server that is down", template: redis, get: "redis_get_down", want: []string{"Redis: Server is down"}},
+		{name: "a wrong password", template: redis, get: "redis_get_auth", want: []string{"Redis: Server is down"}},
+		{name: "no answer at all", template: redis, want: []string{"Redis: No data from the plugin"}},
+		{name: "a server that answers only PING", template: redis, get: "redis_get_only_ping", want: []string{"Redis: Server is down"}},
+		{name: "a replica that serves nothing without its master", template: redis, get: "redis_get_masterdown",
+			want: []string{"Redis: Link to the master is broken", "Redis: Server is down", restarted}},
+		{name: "a user without all permissions", template: redis, get: "redis_get_acl",
 			want: []string{restarted, "Redis: Some parts cannot be read"}},
-		{name: "a replica without its master", template: redis, get: "redis_get_link_down", status: "redis_status_replica",
+		{name: "a replica without its master", template: redis, get: "redis_get_link_down",
 			want: []string{"Redis: Link to the master is broken", restarted}},
-		{name: "a former replica whose link's last value was broken", template: redis, get: "redis_get_link_down", status: "redis_status_replica",
+		{name: "a former replica whose link's last value was broken", template: redis, get: "redis_get_link_down",
 			change: map[string]string{"rj.redis.role": "master"}, want: []string{restarted}},
-		{name: "a lost replica", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "a lost replica", template: redis, get: "redis_get_master",
 			change: map[string]string{`rj.redis.replica.online["` + replica + `"]`: "0"},
 			want:   []string{"Redis: Replica " + replica + " is lost or out of sync", restarted}},
-		{name: "a former master whose replicas went elsewhere", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "a former master whose replicas went elsewhere", template: redis, get: "redis_get_master",
 			change: map[string]string{`rj.redis.replica.online["` + replica + `"]`: "0", "rj.redis.role": "replica"}, want: []string{restarted}},
-		{name: "a replica that lags", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "a replica that lags", template: redis, get: "redis_get_master",
 			change: map[string]string{`rj.redis.replica.lag["` + replica + `"]`: "31", `rj.redis.replica.lag_bytes["` + replica + `"]`: "67108865"},
 			want:   []string{"Redis: Replica " + replica + " is behind", "Redis: Replica " + replica + " lags", restarted}},
-		{name: "a full memory", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "a full memory", template: redis, get: "redis_get_master",
 			change: map[string]string{"rj.redis.memory.used": "260000000"},
 			want:   []string{"Redis: Memory is near its limit", "Redis: Memory limit is reached", restarted}},
-		{name: "a memory without a limit that fills the machine", template: redis, get: "redis_get_empty", status: "redis_status_master",
+		{name: "a memory without a limit that fills the machine", template: redis, get: "redis_get_empty",
 			change: map[string]string{"rj.redis.memory.used": "900", "rj.redis.memory.system": "1000"},
 			want:   []string{"Redis: Memory has no limit and fills the machine", restarted}},
-		{name: "a fragmented memory of some size", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "a fragmented memory of some size", template: redis, get: "redis_get_master",
 			change: map[string]string{"rj.redis.memory.frag.ratio": "2", "rj.redis.memory.frag.bytes": "1073741824"},
 			want:   []string{"Redis: Memory is fragmented", restarted}},
-		{name: "a fragmented memory of no size", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "a fragmented memory of no size", template: redis, get: "redis_get_master",
 			change: map[string]string{"rj.redis.memory.frag.ratio": "9", "rj.redis.memory.frag.bytes": "10000000"}, want: []string{restarted}},
-		{name: "failed saves and writes", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "failed saves and writes", template: redis, get: "redis_get_master",
 			change: map[string]string{"rj.redis.rdb.ok": "0", "rj.redis.aof.write_ok[]": "0", "rj.redis.aof.rewrite_ok[]": "0"},
 			want:   []string{"Redis: AOF rewrite failed", "Redis: AOF write failed", "Redis: RDB save failed", restarted}},
-		{name: "counters that stand high and still", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "counters that stand high and still", template: redis, get: "redis_get_master",
 			change: map[string]string{"rj.redis.connections.rejected": "1000", "rj.redis.fork": "9"}, want: []string{restarted}},
-		{name: "load", template: redis, get: "redis_get_master", status: "redis_status_master",
+		{name: "load", template: redis, get: "redis_get_master",
 			change: map[string]string{"rj.redis.evicted.rate": "1", "rj.redis.clients.pused": "81", "rj.redis.slowlog.rate": "0.2", "rj.redis.time.round_trip": "0.2",
 				`rj.redis.error.rate["OOM"]`: "1"},
 			want: []string{"Redis: Answers are slow", "Redis: Clients are near their limit", "Redis: Keys are evicted", restarted, "Redis: Slow commands"}},
-		{name: "a certificate for long", template: redis, get: "redis_get_master", status: "redis_status_tls", now: ends - 20*day, want: []string{restarted}},
-		{name: "a certificate not for long", template: redis, get: "redis_get_master", status: "redis_status_tls", now: ends - 13*day,
+		{name: "a certificate for long", template: redis, get: "redis_get_tls", now: ends - 20*day, want: []string{restarted}},
+		{name: "a certificate not for long", template: redis, get: "redis_get_tls", now: ends - 13*day,
 			want: []string{"Redis: Certificate ends soon", restarted}},
-		{name: "a certificate of the past", template: redis, get: "redis_get_master", status: "redis_status_tls", now: ends + 1,
+		{name: "a certificate of the past", template: redis, get: "redis_get_tls", now: ends + 1,
 			want: []string{"Redis: Certificate ends soon", "Redis: Certificate has ended", restarted}},
 
 		{name: "jobs in every status", template: jobs, get: "storm_jobs", want: []string{
@@ -368,10 +368,6 @@ func TestProblems(t *testing.T) {
 			if tt.get != "" {
 				require.NotEmpty(t, texts[tt.get])
 				given[root] = texts[tt.get]
-			}
-			if tt.status != "" {
-				require.NotEmpty(t, texts[tt.status])
-				given["redis.status"] = texts[tt.status]
 			}
 			got := problems(t, docs[tt.template], given, tt.now, tt.change)
 			slices.Sort(tt.want)
@@ -403,7 +399,7 @@ func TestHitRatio(t *testing.T) {
 			for _, tt := range []struct{ up, hits, misses, want float64 }{
 				{1, 3, 1, 75}, {1, 5, 0, 100}, {1, 0, 5, 0}, {1, 0, 0, -1}, {0, 3, 1, -1}, {0, 0, 0, -1},
 			} {
-				values := map[string]float64{"rj.redis.get.up": tt.up, "rj.redis.hits.rate": tt.hits, "rj.redis.misses.rate": tt.misses}
+				values := map[string]float64{"rj.redis.up": tt.up, "rj.redis.hits.rate": tt.hits, "rj.redis.misses.rate": tt.misses}
 				got, _ := evaluate(t, i.Params, nil, func(c call) any {
 					require.Empty(t, c.host)
 					require.NotNil(t, d.byKey[c.key])

@@ -1,0 +1,87 @@
+package templates
+
+import (
+	"encoding/json"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/plugin"
+)
+
+var anyMacro = regexp.MustCompile(`\{[$#][^}]+\}`)
+
+// TestOnePollIsOneRoundTrip asks a real server for all that a template asks of
+// one server in a minute, and looks at the server's own figures.
+func TestOnePollIsOneRoundTrip(t *testing.T) {
+	t.Parallel()
+	budget := map[string]struct {
+		key      string // with the server's address for the macro
+		commands int    // at most, in one poll of a server that is known already
+	}{
+		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 5},
+		"Storm jobs by RedisJobs": {`storm.jobs.get["{$STORM.CONN}"]`, 4 + 12}, // one for each job
+		"RedisJobs plugin health": {`redis.server.ping["{#SESSION}"]`, 1},
+	}
+	for _, d := range load(t) {
+		t.Run(d.Name, func(t *testing.T) {
+			t.Parallel()
+			want := budget[d.Name]
+			var asked []string
+			for _, i := range d.items {
+				name, params, err := plugin.ParseItemKey(i.Key)
+				require.NoError(t, err)
+				if itemType(i.Type) == "ZABBIX_PASSIVE" && len(params) > 0 {
+					require.Equal(t, "1m", i.Delay, name)
+					asked = append(asked, i.Key)
+				}
+			}
+			require.Equal(t, []string{want.key}, asked, "one request for each server")
+
+			s := redistest.Start(t, redistest.Config{})
+			recorder{t}.jobs(s)
+			a := startAgent(t)
+			poll := anyMacro.ReplaceAllString(want.key, "tcp://"+s.Addr)
+			figures := func() map[string]int {
+				out := map[string]int{}
+				for _, name := range []string{"total_connections_received", "total_commands_processed", "total_reads_processed"} {
+					n, err := strconv.Atoi(s.InfoField(t, "stats", name))
+					require.NoError(t, err)
+					out[name] = n
+				}
+				var pool struct{ Counters map[string]any }
+				require.NoError(t, json.Unmarshal([]byte(a.ask(t, "redis.pool.get")), &pool))
+				for _, name := range []string{"dials", "reuses", "retries"} {
+					n, ok := pool.Counters[name].(float64)
+					require.True(t, ok, name)
+					out[name] = int(n)
+				}
+				return out
+			}
+			for range 2 { // what is learned, is learned
+				a.ask(t, poll)
+			}
+			// What the looking costs is told by looking twice.
+			first := figures()
+			second := figures()
+			const polls = 3
+			for range polls {
+				answer := a.ask(t, poll)
+				require.True(t, answer == "1" || strings.Contains(answer, `"up":1`), answer)
+			}
+			third := figures()
+			spent := func(name string) int { return third[name] - second[name] - (second[name] - first[name]) }
+			require.Zero(t, spent("total_connections_received"))
+			require.Zero(t, spent("dials"))
+			require.Zero(t, spent("retries"))
+			require.Equal(t, polls, spent("reuses"), "one connection is taken from the pool")
+			require.Equal(t, polls, spent("total_reads_processed"), "the server reads all commands at once")
+			require.LessOrEqual(t, spent("total_commands_processed"), polls*want.commands)
+			require.GreaterOrEqual(t, spent("total_commands_processed"), polls)
+		})
+	}
+}
