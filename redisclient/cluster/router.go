@@ -10,8 +10,9 @@
 //     with a key of that slot goes to its node directly. An ASK is followed
 //     once and not remembered. A second redirect within one call is returned
 //     as the error reply that it is.
-//   - Commands without a key stay on the entry node. Which word of a command is
-//     its key nobody tells us: it is the one whose slot the MOVED named.
+//   - Commands without a key stay on the entry node. Which word is the key is
+//     known of the common reading commands; of all others the first MOVED tells
+//     it: the word whose slot it named.
 //   - A node that was remembered and does not answer is forgotten, and the entry
 //     node asked instead; it knows who took over.
 //   - A call with keys of several nodes asks them side by side. Its replies are
@@ -23,6 +24,7 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -34,6 +36,13 @@ import (
 // maxWords bounds the commands whose key's place is remembered: their names may
 // come from item keys.
 const maxWords = 256
+
+// wellKnown says of the commands that are sent most which word is their key.
+var wellKnown = map[string]int{
+	"EXISTS": 1, "GET": 1, "GETRANGE": 1, "HGET": 1, "HGETALL": 1, "HKEYS": 1, "HLEN": 1, "LINDEX": 1, "LLEN": 1,
+	"LRANGE": 1, "MEMORY": 2, "OBJECT": 2, "PTTL": 1, "SCARD": 1, "SISMEMBER": 1, "SMEMBERS": 1, "STRLEN": 1,
+	"TTL": 1, "TYPE": 1, "XINFO": 2, "XLEN": 1, "XPENDING": 1, "XRANGE": 1, "ZCARD": 1, "ZRANGE": 1, "ZSCORE": 1,
+}
 
 // Router is a Doer for a server that may be a node of a cluster. It may be used
 // by many goroutines at once.
@@ -53,7 +62,7 @@ var _ redisclient.Doer = (*Router)(nil)
 // the entry node's own, :port; its error means that the address must not be
 // asked.
 func New(entry redisclient.Doer, node func(addr string) (redisclient.Doer, error)) *Router {
-	return &Router{entry: entry, node: node, slots: make(map[int]string), keyAt: make(map[string]int)}
+	return &Router{entry: entry, node: node, slots: make(map[int]string), keyAt: maps.Clone(wellKnown)}
 }
 
 // hop is one command on its way to a node.
@@ -162,7 +171,7 @@ func (r *Router) learn(cmd redisclient.Command, slot int, addr string) {
 		}
 		r.mu.Lock()
 		if len(r.keyAt) >= maxWords {
-			clear(r.keyAt)
+			r.keyAt = maps.Clone(wellKnown)
 		}
 		r.keyAt[strings.ToUpper(cmd[0])] = at
 		r.slots[slot] = addr

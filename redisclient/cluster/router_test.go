@@ -112,15 +112,16 @@ func TestAMovedKeyCostsOneHopAndIsAskedForDirectlyTheNextTime(t *testing.T) {
 	require.Empty(t, w.sent(""))
 	require.Equal(t, []string{"h:1: get a", "entry: PING"}, do(t, r, redisclient.Command{"get", "a"}, ping))
 	require.Equal(t, []string{"PING"}, w.sent(""), "what has no key stays on the entry node")
-	require.Equal(t, []string{"entry: XINFO STREAM a"}, do(t, r, redisclient.Command{"XINFO", "STREAM", "a"}), "of another command nothing is known yet")
+	require.Equal(t, []string{"h:1: XINFO STREAM a"}, do(t, r, redisclient.Command{"XINFO", "STREAM", "a"}), "another command with a key of the slot")
+	require.Equal(t, []string{"entry: SPECIAL a"}, do(t, r, redisclient.Command{"SPECIAL", "a"}), "of one that is not known the server has to say it")
 	require.Equal(t, []string{"entry: ECHO a"}, do(t, r, redisclient.Command{"ECHO", "a"}), "and a word that looks like the key is none")
 }
 
 func TestTheKeyMayBeAnyWord(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld("h:1")
-	cmd := redisclient.Command{"MEMORY", "USAGE", "a"}
-	w[""].replies["MEMORY USAGE a"] = moved("a", "h:1")
+	cmd := redisclient.Command{"SPECIAL", "b", "a"}
+	w[""].replies["SPECIAL b a"] = moved("a", "h:1")
 	do(t, r, cmd)
 	w.sent("")
 	do(t, r, cmd)

@@ -126,6 +126,25 @@ func TestAKeyOfAnotherNode(t *testing.T) {
 	require.Equal(t, "0", p.Value(t, "redis.command", entry.Addr, "", "", "DBSIZE"), "without a key it is the entry node's")
 }
 
+// TestTheLengthOfAKeyOfAnotherNode is the same for an item that asks twice: for the type and for the length.
+func TestTheLengthOfAKeyOfAnotherNode(t *testing.T) {
+	t.Parallel()
+	nodes := newCluster(t, redistest.Config{})
+	p := driver.Start(t, driver.Config{})
+	key := keyOn(t, nodes, 2, "queue")
+	nodes[2].Do(t, "RPUSH", key, "a", "b", "c")
+	for range 4 {
+		require.Equal(t, "3", p.Value(t, "redis.key.length", nodes[0].Addr, "", "", key))
+	}
+	moved := rejected(t, nodes[0].Server, "MOVED")
+	require.Positive(t, moved)
+	for range 4 {
+		require.Equal(t, "3", p.Value(t, "redis.key.length", nodes[0].Addr, "", "", key))
+		require.Equal(t, "3", p.Value(t, "redis.key.length", nodes[1].Addr, "", "", key))
+	}
+	require.Equal(t, moved, rejected(t, nodes[0].Server, "MOVED"))
+}
+
 // TestJobsOnThreeNodes: a job's record, its heartbeat and the list of jobs are keys of different nodes.
 func TestJobsOnThreeNodes(t *testing.T) {
 	t.Parallel()
