@@ -115,6 +115,7 @@ func TestStory14_HostileReply(t *testing.T) {
 		"a length that is no number":            {step: says("$1e3\r\n", false), want: "protocol error"},
 		"a bulk that is longer than it says":    {step: says("*2\r\n$4\r\nname\r\n$1\r\nlonger\r\n", false), want: "protocol error"},
 		"a bulk that never ends":                {step: endless("$16777216\r\n", "x"), want: "protocol error"},
+		"a bulk of 64 MB that never ends":       {step: endless("$67108864\r\n", "x"), want: "protocol error|timeout"},
 		"a line that never ends":                {step: endless("+", "x"), want: "protocol error"},
 		"an error that never ends":              {step: endless("-ERR ", "x"), want: "protocol error"},
 		"an array of 2^31 members":              {step: says("*2147483648\r\n", false), want: "protocol error"},
@@ -178,9 +179,9 @@ func TestStory14_HostileReply(t *testing.T) {
 				t.Parallel()
 				// The first connection is hostile, those after it are not.
 				fake := redistest.NewFake(t, redistest.Script{row.step}, redistest.Script{answer(nil)})
-				c := p.Ask(1, "redis.server.config", fake.Addr, "", "name")
+				c := p.Ask(3, "redis.server.config", fake.Addr, "", "name")
 				got, err := c.Answer()
-				require.Less(t, c.Took(), 3*time.Second)
+				require.Less(t, c.Took(), 5*time.Second)
 				if row.want == ok {
 					require.NoError(t, err)
 					require.Equal(t, valueOf("name"), got)

@@ -111,6 +111,36 @@ func TestStory08_BlackHole(t *testing.T) {
 	require.Equal(t, 1, awaitCalm(t, p, before).Target(t, "A (").Up)
 }
 
+// A host that is gone answers no connect. While one check tries it again the others wait for a moment only.
+func TestStory08_BlackHoleOfConnects(t *testing.T) {
+	t.Parallel()
+	s := redis(t, redistest.Config{})
+	hole, open := blackHole(t)
+	p := start(t, "Sessions.A.Uri=tcp://"+hole)
+	before := p.Resources(t)
+	first := ask(p, 3, "A", key(0))
+	require.Contains(t, refused(t, first), "timeout")
+	began := time.Now()
+	pace := time.NewTicker(50 * time.Millisecond)
+	var checks []*driver.Check
+	for i := range 100 {
+		checks = append(checks, ask(p, 3, "A", key(i)))
+		<-pace.C
+	}
+	pace.Stop()
+	for _, c := range checks {
+		require.Contains(t, refused(t, c), "timeout")
+		require.Less(t, c.Took(), 1500*time.Millisecond)
+	}
+	row := p.Pool(t).Target(t, "A (")
+	require.LessOrEqual(t, row.Counters.Dials, 4+int(time.Since(began)/(2*time.Second)))
+	between := open(s.Addr)
+	awaitValue(t, p, "A", s, key(1))
+	wantAll(t, p, "A", s, 20)
+	require.LessOrEqual(t, between.count(), 3)
+	awaitCalm(t, p, before)
+}
+
 func TestStory09_RoleChangeBehindOneName(t *testing.T) {
 	t.Parallel()
 	old, fresh := redis(t, redistest.Config{}), redis(t, redistest.Config{})
