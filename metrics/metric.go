@@ -167,9 +167,11 @@ type Target struct {
 
 // Env is what the whole process shares.
 type Env struct {
-	Version  string
-	Started  time.Time
-	Pool     func() pool.Stats
+	Version string
+	Started time.Time
+	Pool    func() pool.Stats
+	// Checks tells how many checks are running; nil where they are not counted.
+	Checks   func() int
 	Sessions []Session
 	Storm    StormOptions
 	// CustomCommands allows redis.command.

@@ -20,7 +20,8 @@ import (
 // which only grow, with the closed connections by reason; targets, at most
 // maxRows, each with the same and with failing {"error","reason","at",
 // "in_a_row","retry_in"} while it cannot be reached; process {"version","go",
-// "uptime","goroutines","heap","rss"}; truncated. Seconds, bytes, unix times.
+// "uptime","checks" (those running now, this one included),
+// "goroutines","heap","rss"}; truncated. Seconds, bytes, unix times.
 var poolMetric = &Metric{
 	Key:         "redis.pool.get",
 	Description: "Returns the figures of the plugin's connection pool and process as JSON.",
@@ -117,6 +118,9 @@ func writeProcess(w *jsondoc.Writer, env *Env, now time.Time) {
 	w.Key("version").String(env.Version)
 	w.Key("go").String(runtime.Version())
 	w.Key("uptime").Float(now.Sub(env.Started).Round(time.Millisecond).Seconds())
+	if env.Checks != nil {
+		w.Key("checks").Int(int64(env.Checks()))
+	}
 	w.Key("goroutines").Int(int64(runtime.NumGoroutine()))
 	w.Key("heap").Uint(mem.HeapAlloc)
 	if rss, ok := residentBytes(); ok {

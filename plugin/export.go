@@ -40,18 +40,32 @@ type job struct {
 }
 
 // parkedWorkers is how many goroutines wait for the next check instead of
-// ending: their stacks have grown already.
-const parkedWorkers = 16
+// ending, because their stacks have grown already, and workerIdle for how long.
+const (
+	parkedWorkers = 16
+	workerIdle    = time.Second
+)
 
 // work runs a check, and further ones while it is one of the few that wait.
 func (s *server) work(j job) {
 	s.run(j)
+	defer s.parked.Add(-1)
 	if s.parked.Add(1) > parkedWorkers {
-		s.parked.Add(-1)
 		return
 	}
-	for j := range s.jobs {
-		s.run(j)
+	idle := time.NewTimer(workerIdle)
+	defer idle.Stop()
+	for {
+		select {
+		case j, open := <-s.jobs:
+			if !open {
+				return
+			}
+			s.run(j)
+			idle.Reset(workerIdle)
+		case <-idle.C:
+			return
+		}
 	}
 }
 

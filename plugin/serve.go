@@ -77,7 +77,7 @@ type server struct {
 	started time.Time
 	running chan struct{} // a token for each check that runs
 	jobs    chan job      // for workers that wait; closed at the end
-	parked  atomic.Int32  // how many do, or did
+	parked  atomic.Int32  // how many do
 
 	// current is what the newest configuration made; nil before the first.
 	current atomic.Pointer[runtime]
@@ -242,6 +242,7 @@ func (s *server) configure(m *message) {
 		return
 	}
 	next.env.Version, next.env.Started = s.Version, s.started
+	next.env.Checks = func() int { return len(s.running) }
 	for _, warning := range options.Warnings() {
 		s.log.warningf("%s", warning)
 	}

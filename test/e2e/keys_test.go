@@ -85,6 +85,7 @@ var keyRows = map[string]keyRow{
 	"redis.get":                  {check: checkGet},
 	"redis.status":               {check: checkStatus},
 	"redis.cluster.get":          {check: checkNoCluster},
+	"redis.sentinel.get":         {check: checkNoSentinel},
 	"redis.command":              {own: map[string]string{"Command": "SCARD", "Arg1": "storm:jobs"}, check: checkCommand},
 	"redis.slowlog.get":          {check: checkSlowlogGet},
 	"redis.latency.get":          {check: checkLatency},
@@ -210,6 +211,14 @@ func checkNoCluster(t *testing.T, _ *world, by way, value string) {
 	o := parse(t, value)
 	checkHead(t, by, o)
 	require.Zero(t, o.number(t, "cluster_enabled"))
+}
+
+// checkNoSentinel wants a server that is no sentinel to be told so; test/topology
+// has real ones.
+func checkNoSentinel(t *testing.T, _ *world, _ way, value string) {
+	o := parse(t, value)
+	require.Zero(t, o.number(t, "up"))
+	require.Contains(t, o["error"], "SENTINEL MASTERS: ")
 }
 
 // answers wants a single value.
