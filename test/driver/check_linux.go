@@ -15,7 +15,7 @@ const defaultTimeout = 3
 
 // late is how long after an item's timeout its answer is still taken. An agent from 7.0 on waits 0.5 s; the rest is for
 // a busy machine.
-const late = 3 * time.Second
+const late = 10 * time.Second
 
 // Refused is the plugin's answer that an item cannot be read. Any other error of a check means that there was no answer.
 type Refused struct{ Text string }

@@ -206,10 +206,10 @@ func TestAnswersOf16MB(t *testing.T) {
 	before := p.Resources(t)
 	var big []*driver.Check
 	for range 4 {
-		big = append(big, p.Ask(5, "redis.test.big", fmt.Sprint(limit)))
+		big = append(big, p.Ask(30, "redis.test.big", fmt.Sprint(limit)))
 		wantAll(t, p, "A", s, 20)
 	}
-	over := p.Ask(5, "redis.test.big", fmt.Sprint(limit+1))
+	over := p.Ask(30, "redis.test.big", fmt.Sprint(limit+1))
 	require.Contains(t, refused(t, over), "more than the limit of 16777216 (option Plugins.RedisJobs.MaxAnswer)")
 	for _, c := range big {
 		got, err := c.Answer()
@@ -261,9 +261,9 @@ func TestAnAgentThatStopsReadingForAWhile(t *testing.T) {
 	// More than the socket holds and more than the plugin keeps for it, so that senders have to wait.
 	var big, small []*driver.Check
 	for i := range 60 {
-		big = append(big, p.Ask(5, "redis.test.big", fmt.Sprint(1_000_000-i)))
+		big = append(big, p.Ask(30, "redis.test.big", fmt.Sprint(1_000_000-i)))
 		for j := range 5 {
-			small = append(small, ask(p, 5, "A", key(5*i+j)))
+			small = append(small, ask(p, 30, "A", key(5*i+j)))
 		}
 	}
 	<-time.After(time.Second) // that is the while

@@ -86,7 +86,7 @@ func TestStory08_BlackHole(t *testing.T) {
 	for _, timeout := range []int{1, 2} {
 		c := ask(p, timeout, "A", key(1))
 		require.Contains(t, refused(t, c), "timeout")
-		require.Less(t, c.Took(), time.Duration(timeout)*time.Second+800*time.Millisecond)
+		require.Less(t, c.Took(), time.Duration(timeout+1)*time.Second)
 	}
 	pool := awaitCalm(t, p, before)
 	row := pool.Target(t, "A (")
@@ -388,7 +388,7 @@ func TestStory12_SlowServer(t *testing.T) {
 				}
 				failed++
 				require.Regexp(t, slow.cause, err.Error())
-				require.Less(t, c.Took(), 2*time.Second)
+				require.Less(t, c.Took(), 3*time.Second)
 			}
 			require.Positive(t, failed, "it was never slow")
 			ended.Wait()
