@@ -67,7 +67,9 @@ func (b *batcher) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]res
 		sent := c.sent
 		b.mu.Unlock()
 		if sent {
-			return nil, &redisclient.Error{Op: "read", Reason: redisclient.ReasonTimeout, Err: ctx.Err()}
+			return nil, &redisclient.Error{
+				Op: "wait", Reason: redisclient.ReasonTimeout, Err: fmt.Errorf("no answer before the deadline: %w", ctx.Err()),
+			}
 		}
 		return nil, &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: &busyError{b.limit, ctx.Err()}}
 	}

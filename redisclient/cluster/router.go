@@ -24,7 +24,6 @@ package cluster
 import (
 	"context"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -50,9 +49,11 @@ type Router struct {
 	entry redisclient.Doer
 	node  func(addr string) (redisclient.Doer, error)
 
+	// Both maps are nil until a MOVED has told something: most servers are no
+	// nodes, and there may be thousands.
 	mu    sync.RWMutex
-	slots map[int]string // slot -> host:port, as far as MOVED has told
-	keyAt map[string]int // a command's first word -> which word is its key
+	slots map[int]string // slot -> host:port
+	keyAt map[string]int // a command's first word -> which word is its key; goes before wellKnown
 }
 
 var _ redisclient.Doer = (*Router)(nil)
@@ -62,7 +63,7 @@ var _ redisclient.Doer = (*Router)(nil)
 // the entry node's own, :port; its error means that the address must not be
 // asked.
 func New(entry redisclient.Doer, node func(addr string) (redisclient.Doer, error)) *Router {
-	return &Router{entry: entry, node: node, slots: make(map[int]string), keyAt: maps.Clone(wellKnown)}
+	return &Router{entry: entry, node: node}
 }
 
 // hop is one command on its way to a node.
@@ -156,7 +157,11 @@ func (r *Router) whereLocked(cmd redisclient.Command) string {
 	if len(cmd) == 0 {
 		return ""
 	}
-	at, ok := r.keyAt[strings.ToUpper(cmd[0])]
+	word := strings.ToUpper(cmd[0])
+	at, ok := r.keyAt[word]
+	if !ok {
+		at, ok = wellKnown[word]
+	}
 	if !ok || at >= len(cmd) {
 		return ""
 	}
@@ -170,8 +175,11 @@ func (r *Router) learn(cmd redisclient.Command, slot int, addr string) {
 			continue
 		}
 		r.mu.Lock()
-		if len(r.keyAt) >= maxWords {
-			r.keyAt = maps.Clone(wellKnown)
+		if r.slots == nil {
+			r.slots = make(map[int]string)
+		}
+		if r.keyAt == nil || len(r.keyAt) >= maxWords {
+			r.keyAt = make(map[string]int)
 		}
 		r.keyAt[strings.ToUpper(cmd[0])] = at
 		r.slots[slot] = addr
