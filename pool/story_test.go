@@ -464,7 +464,7 @@ func TestAFailingTargetIsAnsweredForAtOnce(t *testing.T) {
 		y := w.do("a")
 		f := y.wantFailing(errDown, 0)
 		require.Equal(t, 400*time.Millisecond, f.Ago)
-		require.Equal(t, w.failing("a").RetryAt.Sub(time.Now()), f.RetryIn)
+		require.Equal(t, time.Until(w.failing("a").RetryAt), f.RetryIn)
 		require.EqualError(t, f, fmt.Sprintf(
 			"connection refused (last tried 400ms ago, failure 1 in a row, next try in %s)",
 			f.RetryIn.Round(time.Millisecond)))
@@ -1278,7 +1278,7 @@ func TestZeroValuesMeanTheDefaults(t *testing.T) {
 		require.Equal(t, 2, st.MaxPerTarget)
 		require.Zero(t, st.MaxTotal)
 		require.Equal(t, "target", st.Targets[0].Name)
-		require.InDelta(t, 0.95, st.Targets[0].Failing.RetryAt.Sub(time.Now()).Seconds(), 0.05+1e-9)
+		require.InDelta(t, 0.95, time.Until(st.Targets[0].Failing.RetryAt).Seconds(), 0.05+1e-9)
 		require.NoError(t, p.Close(context.Background()))
 	})
 }
