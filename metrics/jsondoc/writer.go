@@ -82,32 +82,37 @@ func (w *Writer) EndArray() {
 // w.Key("up").Int(1).
 func (w *Writer) Key(name string) *Writer {
 	w.begin()
-	if w.quoted {
-		w.quote([]byte(name))
-	} else {
-		w.buf = AppendString(w.buf, name)
-	}
-	w.buf = append(w.buf, ':')
-	w.keyed = true
-	return w
+	w.text(name)
+	return w.endKey()
 }
 
 // KeyBytes is Key for a name that is at hand as bytes.
 func (w *Writer) KeyBytes(name []byte) *Writer {
 	w.begin()
 	w.string(name)
-	w.buf = append(w.buf, ':')
-	w.keyed = true
-	return w
+	return w.endKey()
 }
 
 // KeyPlain is KeyBytes for a name that IsPlain.
 func (w *Writer) KeyPlain(name []byte) *Writer {
 	w.begin()
 	w.plain(name)
+	return w.endKey()
+}
+
+func (w *Writer) endKey() *Writer {
 	w.buf = append(w.buf, ':')
 	w.keyed = true
 	return w
+}
+
+// text and string write a string, escaped.
+func (w *Writer) text(s string) {
+	if w.quoted {
+		w.quote([]byte(s))
+	} else {
+		w.buf = AppendString(w.buf, s)
+	}
 }
 
 func (w *Writer) string(s []byte) {
@@ -157,11 +162,7 @@ func (w *Writer) begin() {
 // String writes a string.
 func (w *Writer) String(s string) {
 	w.begin()
-	if w.quoted {
-		w.quote([]byte(s))
-	} else {
-		w.buf = AppendString(w.buf, s)
-	}
+	w.text(s)
 }
 
 // StringBytes writes a string that is at hand as bytes.
