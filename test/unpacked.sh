@@ -1,0 +1,65 @@
+# shellcheck shell=sh
+# To be sourced after packaging/apt.sh: programs of other Debian suites, unpacked into a cache folder and not installed.
+#
+# The folder is there whole or not at all: it is made under another name and renamed at the end. A program whose
+# libraries this machine lacks runs through the loader and the libraries of the suite it comes from.
+
+# unpacked_begin FOLDER LIST makes the folder $new that unpacked_end will rename to $cache; one that a killed run left
+# behind is removed. It fails when another run has meanwhile made the folder complete, as the function fetched says.
+unpacked_begin() {
+	_parent=$(dirname "$1")
+	mkdir -p "$_parent"
+	cache=$(cd "$_parent" && pwd)/$(basename "$1")
+	# Of two runs at once the second waits and finds the work done.
+	exec 9>"$cache.lock"
+	flock 9
+	! fetched || return 1
+	rm -rf "$cache".new.*
+	new=$(mktemp -d "$cache.new.XXXXXX")
+	trap 'rm -rf "$new"' EXIT
+	trap 'exit 1' HUP INT TERM
+}
+
+unpacked_end() {
+	rm -rf "$new/apt" "$cache"
+	mv "$new" "$cache"
+	chmod 755 "$cache"
+}
+
+# needs_loader BINARY says whether this machine's own libraries cannot run it.
+needs_loader() { LC_ALL=C ldd "$1" 2>&1 | grep -q 'not found'; }
+
+# with_loader BINARY SUITE LIBRARIES prints the command that runs it with the suite's libraries (packages, one word
+# each), as it will be after the rename; it fails when one is missing.
+with_loader() {
+	_lib=$new/lib
+	[ -d "$_lib" ] || {
+		# One word each, on purpose.
+		# shellcheck disable=SC2086
+		apt_unpack "$new/apt" "$2" "$_lib" $3 || fail "apt cannot download: $3"
+	}
+	_loader=$(find "$_lib" \( -name 'ld-linux*.so.*' -o -name 'ld64.so.*' \) | head -n 1)
+	[ -n "$_loader" ] || fail "libc6 of $2 holds no loader"
+	_dir=$(find "$_lib/usr/lib" -name 'libc.so.6' -exec dirname {} \; | head -n 1)
+	_list=$(LC_ALL=C "$_loader" --library-path "$_dir" --list "$1" 2>&1) || fail "the loader refuses $1: $_list"
+	# Whatever the loader takes from outside the folder is this machine's and may be too old.
+	_foreign=$(printf '%s\n' "$_list" | grep '=>' | grep -v -F "=> $_dir/" || :)
+	[ -z "$_foreign" ] || fail "$1 needs libraries that the list in this script does not have: $_foreign"
+	printf '"%s" --library-path "%s"' "$cache${_loader#"$new"}" "$cache${_dir#"$new"}"
+}
+
+# wrapper NAME BINARY [COMMAND] writes the script $new/NAME that runs the binary, by the command of with_loader if given.
+wrapper() {
+	cat >"$new/$1" <<-WRAPPER
+		#!/bin/sh
+		exec ${3:+$3 }"$cache${2#"$new"}" "\$@"
+	WRAPPER
+	chmod +x "$new/$1"
+}
+
+# try NAME ARGUMENT... runs a wrapper before the rename.
+try() {
+	_name=$1
+	shift
+	sed "s#$cache/#$new/#g" "$new/$_name" | sh -s -- "$@"
+}
