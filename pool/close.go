@@ -3,7 +3,6 @@ package pool
 import (
 	"context"
 	"fmt"
-	"time"
 )
 
 // Close ends the pool: those who wait get ErrClosed at once, idle connections
@@ -20,7 +19,7 @@ func (p *Pool[K, C]) Close(ctx context.Context) error {
 			p.reaper.Stop()
 		}
 		p.starved = nil
-		now := time.Now()
+		now := p.now()
 		for _, t := range p.targets {
 			t.starving = 0
 			for t.waiters.len > 0 {

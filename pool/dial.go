@@ -11,7 +11,7 @@ import (
 // the place is that of the oldest idle connection, which is another target's:
 // t has none, or nobody would wait for it. It reports false when every place
 // is in use.
-func (p *Pool[K, C]) startDialLocked(t *target[K, C], now time.Time) bool {
+func (p *Pool[K, C]) startDialLocked(t *target[K, C], now instant) bool {
 	var victim *entry[K, C]
 	if p.cfg.MaxTotal > 0 && p.open >= p.cfg.MaxTotal {
 		if p.idle.len == 0 {
@@ -34,7 +34,7 @@ func (p *Pool[K, C]) startDialLocked(t *target[K, C], now time.Time) bool {
 
 // dial makes one connection and gives it to whoever is next. It outlives the
 // caller it was begun for.
-func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C], began time.Time) {
+func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C], began instant) {
 	if victim != nil {
 		_ = victim.conn.Close() // before the dial, so that the total limit holds
 		p.evicted(victim.target)
@@ -50,8 +50,8 @@ func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C
 var errDialExited = errors.New("the dial ended its goroutine")
 
 // dialed books the end of a dial.
-func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began time.Time, conn C, err error) {
-	now := time.Now()
+func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began instant, conn C, err error) {
+	now := p.now()
 	p.mu.Lock()
 	t.dialing--
 	if err != nil {
@@ -63,10 +63,10 @@ func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began time.Time,
 		p.mu.Unlock()
 		return
 	}
-	t.lastDial = now.Sub(began)
+	t.lastDial = now.sub(began)
 	e := &entry[K, C]{conn: conn, target: t, born: began, generation: generation}
 	if p.cfg.MaxLifetime > 0 {
-		e.expires = now.Add(jittered(p.cfg.MaxLifetime))
+		e.expires = now.add(jittered(p.cfg.MaxLifetime))
 	}
 	e.link.member = e
 	t.all = append(t.all, e)
@@ -78,7 +78,7 @@ func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began time.Time,
 func (p *Pool[K, C]) evicted(t *target[K, C]) {
 	p.mu.Lock()
 	t.evicting--
-	p.pumpLocked(t, time.Now(), p.cfg.MaxPerTarget)
+	p.pumpLocked(t, p.now(), p.cfg.MaxPerTarget)
 	p.mu.Unlock()
 }
 
@@ -95,27 +95,34 @@ func (p *Pool[K, C]) callDial(key K) (conn C, err error) {
 	return p.cfg.Dial(ctx, key)
 }
 
+// failure is a Failure by the pool's clock.
+type failure struct {
+	err         error
+	at, retryAt instant
+	inARow      int
+}
+
 // noteFailureLocked records that a dial, or the first use of a fresh
 // connection, failed. Dials that were under way together count as one failure,
 // and the backoff begins with the last of them.
-func (p *Pool[K, C]) noteFailureLocked(t *target[K, C], began time.Time, err error, now time.Time) {
+func (p *Pool[K, C]) noteFailureLocked(t *target[K, C], began instant, err error, now instant) {
 	n := 1
 	if f := t.failure; f != nil {
-		n = f.InARow
-		if !began.Before(f.At) {
+		n = f.inARow
+		if began >= f.at {
 			n++
 		}
 	}
-	t.failure = &Failure{Err: err, At: now, InARow: n, RetryAt: now.Add(p.backoff(n))}
+	t.failure = &failure{err: err, at: now, inARow: n, retryAt: now.add(p.backoff(n))}
 }
 
 // noteSuccessLocked marks a leased connection as proven and ends its target's
 // failing state. A connection from before the failure proves nothing about new
 // ones: it ends the state only after the backoff, so that a server without room
 // for another client is not asked for one at each checkout.
-func (p *Pool[K, C]) noteSuccessLocked(e *entry[K, C], now time.Time) {
+func (p *Pool[K, C]) noteSuccessLocked(e *entry[K, C], now instant) {
 	t := e.target
-	if t.failure != nil && (!e.proven || !now.Before(t.failure.RetryAt)) {
+	if t.failure != nil && (!e.proven || now >= t.failure.retryAt) {
 		t.failure = nil
 	}
 	if !e.proven {

@@ -2,7 +2,6 @@ package pool
 
 import (
 	"slices"
-	"time"
 )
 
 // entry is one connection and its place in the pool. It is owned by exactly
@@ -12,10 +11,10 @@ type entry[K comparable, C Conn] struct {
 	conn   C
 	target *target[K, C]
 	// born is when its dial began.
-	born time.Time
-	// expires is when the connection is over-age; zero means never.
-	expires   time.Time
-	idleSince time.Time
+	born instant
+	// expires is when the connection is over-age, or never.
+	expires   instant
+	idleSince instant
 	// proven: a conversation succeeded on it.
 	proven bool
 	// generation is the target's when the dial began; see Pool.Renew.
@@ -24,6 +23,9 @@ type entry[K comparable, C Conn] struct {
 	// link is its place in the pool's idle list.
 	link node[entry[K, C]]
 }
+
+// overAge reports whether the connection has reached its age.
+func (e *entry[K, C]) overAge(now instant) bool { return e.expires != never && now >= e.expires }
 
 // node is a member's place in a list. It is part of the member, so that lists
 // allocate nothing.
@@ -65,7 +67,7 @@ func (l *list[T]) remove(n *node[T]) {
 }
 
 // pushIdleLocked makes e the first to be used again.
-func (p *Pool[K, C]) pushIdleLocked(e *entry[K, C], now time.Time) {
+func (p *Pool[K, C]) pushIdleLocked(e *entry[K, C], now instant) {
 	e.idleSince = now
 	e.target.idle = append(e.target.idle, e)
 	p.idle.pushBack(&e.link)

@@ -57,7 +57,8 @@ const probeWait = 500 * time.Millisecond
 // Pool lends connections to targets; see the package comment for what it
 // guarantees. Use New.
 type Pool[K comparable, C Conn] struct {
-	cfg Config[K, C]
+	cfg  Config[K, C]
+	made time.Time // when instants begin
 	// dialCtx ends when the pool is closed.
 	dialCtx    context.Context
 	cancelDial context.CancelFunc
@@ -76,7 +77,7 @@ type Pool[K comparable, C Conn] struct {
 	arrival uint64    // numbers waiters and starved targets
 	retired Counters  // of forgotten targets
 	reaper  *time.Timer
-	reapAt  time.Time // zero: not armed
+	reapAt  instant // never: not armed
 	closed  bool
 	drained chan struct{} // closed when closed is set and open falls to 0
 }
@@ -106,6 +107,7 @@ func New[K comparable, C Conn](cfg Config[K, C]) (*Pool[K, C], error) {
 	setDefault(&cfg.BackoffMax, max(10*time.Second, cfg.BackoffMin))
 	p := &Pool[K, C]{
 		cfg:     cfg,
+		made:    time.Now(),
 		targets: make(map[K]*target[K, C]),
 		sweepAt: minSweep,
 		drained: make(chan struct{}),
@@ -206,7 +208,7 @@ func (p *Pool[K, C]) release(e *entry[K, C], err error, returned bool) {
 			reason = ClosedStale
 		}
 	}
-	now := time.Now()
+	now := p.now()
 	p.mu.Lock()
 	t := e.target
 	t.lastUsed = now
@@ -229,13 +231,13 @@ func (p *Pool[K, C]) release(e *entry[K, C], err error, returned bool) {
 // user is done with: an over-age or outdated one is closed, a starved target
 // that has waited longer than this one's first waiter gets the place, then
 // comes this target's queue, and last the idle stack. It unlocks p.mu.
-func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now time.Time) {
+func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now instant) {
 	t := e.target
 	reason := numCloseReasons
 	switch {
 	case p.closed:
 		reason = ClosedShutdown
-	case e.generation != t.generation, !e.expires.IsZero() && !now.Before(e.expires):
+	case e.generation != t.generation, e.overAge(now):
 		reason = ClosedLifetime
 	case p.behindLocked(t):
 		reason = ClosedEvicted
@@ -258,13 +260,13 @@ func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now time.Time) {
 func (p *Pool[K, C]) close(e *entry[K, C], reason CloseReason) {
 	_ = e.conn.Close() // it is gone either way
 	p.mu.Lock()
-	p.retireLocked(e, reason, time.Now())
+	p.retireLocked(e, reason, p.now())
 	p.mu.Unlock()
 }
 
 // retireLocked gives the place of a closed connection back and lets those who
 // wait for it have it.
-func (p *Pool[K, C]) retireLocked(e *entry[K, C], reason CloseReason, now time.Time) {
+func (p *Pool[K, C]) retireLocked(e *entry[K, C], reason CloseReason, now instant) {
 	t := e.target
 	p.unleaseLocked(e)
 	t.forget(e)

@@ -7,53 +7,53 @@ import "time"
 const reapGap = time.Second
 
 // idleDeadline is when an idle connection is to be closed.
-func (p *Pool[K, C]) idleDeadline(e *entry[K, C]) time.Time {
-	at := e.idleSince.Add(p.cfg.IdleTimeout)
-	if !e.expires.IsZero() && e.expires.Before(at) {
+func (p *Pool[K, C]) idleDeadline(e *entry[K, C]) instant {
+	at := e.idleSince.add(p.cfg.IdleTimeout)
+	if e.expires != never && e.expires < at {
 		return e.expires
 	}
 	return at
 }
 
 // armReaperLocked sees to it that reap runs at that time, or earlier.
-func (p *Pool[K, C]) armReaperLocked(now, at time.Time) {
-	if p.closed || (!p.reapAt.IsZero() && !at.Before(p.reapAt)) {
+func (p *Pool[K, C]) armReaperLocked(now, at instant) {
+	if p.closed || (p.reapAt != never && at >= p.reapAt) {
 		return
 	}
 	p.reapAt = at
 	if p.reaper == nil {
-		p.reaper = time.AfterFunc(at.Sub(now), p.reap)
+		p.reaper = time.AfterFunc(at.sub(now), p.reap)
 	} else {
-		p.reaper.Reset(at.Sub(now))
+		p.reaper.Reset(at.sub(now))
 	}
 }
 
 // reap closes what has been idle too long or is over-age.
 func (p *Pool[K, C]) reap() {
-	now := time.Now()
+	now := p.now()
 	var due []*entry[K, C]
 	var reasons []CloseReason
-	var next time.Time
+	var next instant
 
 	p.mu.Lock()
 	for n := p.idle.front; n != nil; {
 		e := n.member
 		n = n.next
-		if at := p.idleDeadline(e); !now.Before(at) {
+		if at := p.idleDeadline(e); now >= at {
 			reason := ClosedIdle
-			if !e.expires.IsZero() && !now.Before(e.expires) {
+			if e.overAge(now) {
 				reason = ClosedLifetime
 			}
 			p.removeIdleLocked(e)
 			p.leaseLocked(e)
 			due, reasons = append(due, e), append(reasons, reason)
-		} else if next.IsZero() || at.Before(next) {
+		} else if next == never || at < next {
 			next = at
 		}
 	}
-	p.reapAt = time.Time{}
-	if !next.IsZero() {
-		if soonest := now.Add(reapGap); next.Before(soonest) {
+	p.reapAt = never
+	if next != never {
+		if soonest := now.add(reapGap); next < soonest {
 			next = soonest
 		}
 		p.armReaperLocked(now, next)

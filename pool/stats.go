@@ -136,11 +136,10 @@ func (p *Pool[K, C]) Stats() Stats {
 			Gauges:   t.gauges(),
 			Counters: t.Counters,
 			LastDial: t.lastDial,
-			LastUsed: t.lastUsed,
+			LastUsed: p.time(t.lastUsed),
 		}
-		if t.failure != nil {
-			f := *t.failure
-			ts.Failing = &f
+		if f := t.failure; f != nil {
+			ts.Failing = &Failure{Err: f.err, At: p.time(f.at), InARow: f.inARow, RetryAt: p.time(f.retryAt)}
 		}
 		s.Idle += ts.Idle
 		s.InUse += ts.InUse

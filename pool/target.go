@@ -16,10 +16,10 @@ type target[K comparable, C Conn] struct {
 	evicting   int // evicted ones that are not closed yet; their place in all is another's
 	waiters    list[waiter[K, C]]
 	starving   uint64 // arrival number while in Pool.starved, else 0
-	failure    *Failure
+	failure    *failure
 	generation uint64
 	lastDial   time.Duration
-	lastUsed   time.Time
+	lastUsed   instant
 	Counters
 }
 
@@ -45,7 +45,7 @@ func (p *Pool[K, C]) targetLocked(key K) *target[K, C] {
 	if t := p.targets[key]; t != nil {
 		return t
 	}
-	now := time.Now()
+	now := p.now()
 	if len(p.targets) >= p.sweepAt {
 		p.forgetLocked(now)
 		p.sweepAt = max(minSweep, 2*len(p.targets))
@@ -57,9 +57,9 @@ func (p *Pool[K, C]) targetLocked(key K) *target[K, C] {
 
 // forgetLocked drops targets that hold nothing and were not used lately, and
 // keeps their figures in the sum.
-func (p *Pool[K, C]) forgetLocked(now time.Time) {
+func (p *Pool[K, C]) forgetLocked(now instant) {
 	for k, t := range p.targets {
-		if t.open() == 0 && t.waiters.len == 0 && now.Sub(t.lastUsed) >= forgetAfter {
+		if t.open() == 0 && t.waiters.len == 0 && now.sub(t.lastUsed) >= forgetAfter {
 			p.retired.add(&t.Counters)
 			delete(p.targets, k)
 		}

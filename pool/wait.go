@@ -10,7 +10,7 @@ import (
 // queue or delivered, never both: deliver and the removal after a cancel
 // exclude each other.
 type waiter[K comparable, C Conn] struct {
-	began   time.Time
+	began   instant
 	arrival uint64
 	queued  bool
 	ready   chan delivery[K, C] // takes exactly one, never blocks the sender
@@ -24,8 +24,8 @@ type delivery[K comparable, C Conn] struct {
 }
 
 // deliver ends a wait that is no longer in the queue.
-func (t *target[K, C]) deliver(w *waiter[K, C], e *entry[K, C], err error, now time.Time) {
-	t.WaitTime += now.Sub(w.began)
+func (t *target[K, C]) deliver(w *waiter[K, C], e *entry[K, C], err error, now instant) {
+	t.WaitTime += now.sub(w.began)
 	w.ready <- delivery[K, C]{e, err}
 }
 
@@ -52,9 +52,9 @@ func (t *target[K, C]) nextLocked() *waiter[K, C] {
 // A target that is failing is answered for at once, unless it is being tried
 // again or may be: then the caller waits for probeWait at most.
 func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K, C], error) {
-	began := time.Now()
+	began := p.now()
 	t.lastUsed = began
-	if f := t.failure; f != nil && t.inUse+t.dialing == 0 && began.Before(f.RetryAt) {
+	if f := t.failure; f != nil && t.inUse+t.dialing == 0 && began < f.retryAt {
 		defer p.mu.Unlock()
 		return nil, p.failFastLocked(t, began)
 	}
@@ -81,9 +81,9 @@ func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K,
 			return d.entry, d.err
 		case <-ctx.Done():
 			return p.giveUp(t, w, ctx.Err())
-		case now := <-patience:
+		case <-patience:
 			patience = nil
-			if err := p.losePatience(t, w, now); err != nil {
+			if err := p.losePatience(t, w); err != nil {
 				return nil, err
 			}
 		}
@@ -92,7 +92,7 @@ func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K,
 
 // newWaiterLocked makes the next waiter, from one that was used before where
 // there is one.
-func (p *Pool[K, C]) newWaiterLocked(began time.Time) *waiter[K, C] {
+func (p *Pool[K, C]) newWaiterLocked(began instant) *waiter[K, C] {
 	w, _ := p.waiters.Get().(*waiter[K, C])
 	if w == nil {
 		w = &waiter[K, C]{ready: make(chan delivery[K, C], 1)}
@@ -106,8 +106,8 @@ func (p *Pool[K, C]) newWaiterLocked(began time.Time) *waiter[K, C] {
 // giveUp takes a cancelled waiter out of the queue. When a connection came at
 // the same moment it goes to the next one.
 func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], cause error) (*entry[K, C], error) {
-	now := time.Now()
-	waited := now.Sub(w.began)
+	now := p.now()
+	waited := now.sub(w.began)
 	p.mu.Lock()
 	if w.queued {
 		t.unqueueLocked(w)
@@ -131,27 +131,28 @@ func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], cause error) (*ent
 
 // losePatience ends the wait for a failing target, unless it has come back or
 // the delivery is there.
-func (p *Pool[K, C]) losePatience(t *target[K, C], w *waiter[K, C], now time.Time) error {
+func (p *Pool[K, C]) losePatience(t *target[K, C], w *waiter[K, C]) error {
+	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !w.queued || t.failure == nil || t.proven > 0 {
 		return nil
 	}
-	t.WaitTime += now.Sub(w.began)
+	t.WaitTime += now.sub(w.began)
 	t.unqueueLocked(w)
 	p.unstarveIdlersLocked(t)
 	return p.failFastLocked(t, now)
 }
 
-func (p *Pool[K, C]) failFastLocked(t *target[K, C], now time.Time) error {
+func (p *Pool[K, C]) failFastLocked(t *target[K, C], now instant) error {
 	t.FastFails++
 	f := t.failure
 	return &FailingError{
 		Target:  p.cfg.Name(t.key),
-		Err:     f.Err,
-		Ago:     now.Sub(f.At),
-		InARow:  f.InARow,
-		RetryIn: max(0, f.RetryAt.Sub(now)),
+		Err:     f.err,
+		Ago:     now.sub(f.at),
+		InARow:  f.inARow,
+		RetryIn: max(0, f.retryAt.sub(now)),
 	}
 }
 
@@ -171,14 +172,14 @@ func (p *Pool[K, C]) waitErrorLocked(t *target[K, C], waited time.Duration, caus
 // while there are waiters that no dial is under way for and places to be had.
 // For a failing target it lets one probe at a time through, after the backoff,
 // and tells the waiters the known cause when nothing is under way for them.
-func (p *Pool[K, C]) pumpLocked(t *target[K, C], now time.Time, limit int) {
+func (p *Pool[K, C]) pumpLocked(t *target[K, C], now instant, limit int) {
 	for ; limit > 0 && t.wantsDial(p.cfg.MaxPerTarget); limit-- {
 		if f := t.failure; f != nil {
-			if t.inUse+t.dialing == 0 && now.Before(f.RetryAt) {
+			if t.inUse+t.dialing == 0 && now < f.retryAt {
 				p.failWaitersLocked(t, now)
 				return
 			}
-			if probing := t.dialing + t.inUse - t.proven; probing > 0 || now.Before(f.RetryAt) {
+			if probing := t.dialing + t.inUse - t.proven; probing > 0 || now < f.retryAt {
 				p.unstarveLocked(t) // a place would be of no use to it
 				return
 			}
@@ -205,7 +206,7 @@ func (p *Pool[K, C]) behindLocked(t *target[K, C]) bool {
 }
 
 // failWaitersLocked tells all who wait for t that it cannot be reached.
-func (p *Pool[K, C]) failWaitersLocked(t *target[K, C], now time.Time) {
+func (p *Pool[K, C]) failWaitersLocked(t *target[K, C], now instant) {
 	for t.waiters.len > 0 {
 		t.deliver(t.nextLocked(), nil, p.failFastLocked(t, now), now)
 	}
@@ -241,7 +242,7 @@ func (p *Pool[K, C]) unstarveLocked(t *target[K, C]) {
 
 // pumpStarvedLocked gives free places to the targets that wait for one, in
 // turn: a target that wants a second one queues again behind the others.
-func (p *Pool[K, C]) pumpStarvedLocked(now time.Time) {
+func (p *Pool[K, C]) pumpStarvedLocked(now instant) {
 	for len(p.starved) > 0 && (p.open < p.cfg.MaxTotal || p.idle.len > 0) {
 		t := p.starved[0]
 		p.starved = slices.Delete(p.starved, 0, 1)
