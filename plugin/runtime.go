@@ -201,29 +201,7 @@ func (t *target) connInfo() (redisclient.ConnInfo, bool) {
 }
 
 // converse holds one conversation over the pool: one checkout, one round trip.
-// Where a server lets no further connection in, the ones that it did let in may
-// still serve: the conversation is held once more on one of them.
 func (t *target) converse(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
-	values, err := t.conversation(ctx, cmds)
-	if err != nil && refusedAtDoor(err) {
-		if again, failed := t.conversation(ctx, cmds); failed == nil {
-			return again, nil
-		}
-	}
-	if err != nil {
-		return nil, explain(err)
-	}
-	return values, nil
-}
-
-// refusedAtDoor reports whether a connection made for this very conversation
-// was refused before it began.
-func refusedAtDoor(err error) bool {
-	var known *pool.FailingError
-	return redisclient.IsRefused(err) && !errors.As(err, &known)
-}
-
-func (t *target) conversation(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
 	var values []resp.Value
 	err := t.rt.pool.Do(ctx, t.conf, func(ctx context.Context, c *redisclient.Conn) error {
 		var err error
@@ -233,7 +211,10 @@ func (t *target) conversation(ctx context.Context, cmds []redisclient.Command) (
 		}
 		return err
 	})
-	return values, err
+	if err != nil {
+		return nil, explain(err)
+	}
+	return values, nil
 }
 
 func (t *target) noteInfo(info redisclient.ConnInfo) {

@@ -9,8 +9,9 @@ import (
 
 // startDialLocked takes a place and begins a dial for t. At the total limit
 // the place is that of the oldest idle connection, which is another target's:
-// t has none, or nobody would wait for it. It reports false when every place
-// is in use.
+// t has none, or nobody would wait for it. That holds for a probe of a failing
+// target too: in a full pool it would else never be noticed that it came back.
+// It reports false when every place is in use.
 func (p *Pool[K, C]) startDialLocked(t *target[K, C], now instant) bool {
 	var victim *entry[K, C]
 	if p.cfg.MaxTotal > 0 && p.open >= p.cfg.MaxTotal {

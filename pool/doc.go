@@ -24,7 +24,8 @@
 //     nothing.
 //   - A connection is used again only if its Err is nil after use and its Alive
 //     is nil before the next. One that had served before and turns out stale is
-//     replaced once, transparently; a fresh one never.
+//     replaced once, transparently; a fresh one never. A fresh one that the
+//     target refuses gives way, once, to those that it did let in.
 //   - Idle and over-age connections are closed even when nobody asks.
 //   - Close is bounded by its context and leaves no goroutine behind.
 //

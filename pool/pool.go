@@ -129,21 +129,35 @@ func setDefault[T int | time.Duration](v *T, def T) {
 // fn must not keep the connection and must not call Do for a target whose
 // connections it may be holding. A nil error proves that the connection works.
 // fn may be called a second time with another connection, when the first one
-// turned out stale (Config.Stale).
+// turned out stale (Config.Stale), or was refused (Config.Refused) while the
+// target has others.
 func (p *Pool[K, C]) Do(ctx context.Context, key K, fn func(ctx context.Context, conn C) error) error {
 	e, err := p.acquire(ctx, key)
 	if err != nil {
 		return err
 	}
-	retry := e.proven
-	if err = p.run(ctx, e, fn); err == nil || !retry || !p.cfg.Stale(err) {
-		return err
+	proven := e.proven
+	err = p.run(ctx, e, fn)
+	switch {
+	case err == nil:
+		return nil
+	case proven && p.cfg.Stale(err):
+		p.noteStale(e.target)
+		if e, err = p.acquire(ctx, key); err != nil {
+			return err
+		}
+		return p.run(ctx, e, fn)
+	case !proven && p.cfg.Refused(err):
+		// The target lets no further connection in; those that it did let in may
+		// still serve. If they are gone, the refusal is what there is to know.
+		if e, gone := p.acquire(ctx, key); gone == nil {
+			p.noteRetry(e.target)
+			if again := p.run(ctx, e, fn); !p.cfg.Stale(again) {
+				return again
+			}
+		}
 	}
-	p.noteRetry(e.target)
-	if e, err = p.acquire(ctx, key); err != nil {
-		return err
-	}
-	return p.run(ctx, e, fn)
+	return err
 }
 
 // run holds one conversation and gives the connection back, whatever happens.
@@ -301,12 +315,18 @@ func (p *Pool[K, C]) unleaseLocked(e *entry[K, C]) {
 	}
 }
 
-// noteRetry counts a second try and closes the target's idle connections:
+// noteStale counts a second try and closes the target's idle connections:
 // what ended one of them has most likely ended all.
-func (p *Pool[K, C]) noteRetry(t *target[K, C]) {
+func (p *Pool[K, C]) noteStale(t *target[K, C]) {
 	p.mu.Lock()
 	t.Retries++
 	p.closeIdleUnlock(t, ClosedStale)
+}
+
+func (p *Pool[K, C]) noteRetry(t *target[K, C]) {
+	p.mu.Lock()
+	t.Retries++
+	p.mu.Unlock()
 }
 
 // Renew makes the target's connections of now serve their current

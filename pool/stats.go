@@ -45,7 +45,7 @@ type Counters struct {
 	WaitTime     time.Duration
 	WaitTimeouts uint64 // checkouts that ended in the queue
 	FastFails    uint64 // checkouts answered from a failure known already
-	Retries      uint64 // second tries after a stale connection
+	Retries      uint64 // second tries after a stale or a refused connection
 	Closed       [numCloseReasons]uint64
 }
 

@@ -637,7 +637,12 @@ func TestAServerWithoutRoomForAnotherClientKeepsServingWithTheOneItHas(t *testin
 		y := w.do("a")
 		y.wantConn(w.wantDial("a").finish())
 		y.breaks(errRefused)
-		y.wantDone(errRefused, 0)
+		y.wantWaiting() // for the one that the server did let in
+		w.wantNoDial()
+		x.finish(nil)
+		y.wantConn(s)
+		require.EqualValues(t, 1, w.stats("a").Retries)
+		x = y
 		failedAt := w.failing("a").At
 		retry := w.failing("a").RetryAt.Sub(failedAt)
 
@@ -659,6 +664,32 @@ func TestAServerWithoutRoomForAnotherClientKeepsServingWithTheOneItHas(t *testin
 		require.Nil(t, w.failing("a"))
 		x.finish(nil)
 		require.Zero(t, w.stats("a").FastFails)
+	})
+}
+
+func TestARefusalIsToldWhenNoConnectionIsLeft(t *testing.T) {
+	story(t, config{MaxPerTarget: 2}, func(w *world) {
+		s := w.proven("a", 1)[0]
+		x, y := w.do("a"), w.do("a")
+		y.wantConn(w.wantDial("a").finish())
+		y.breaks(errRefused)
+		x.breaks(errBroken)
+		s.wantClosed()
+		y.wantDone(errRefused, 0)
+	})
+}
+
+func TestARefusalIsToldWhenTheConnectionLeftIsStale(t *testing.T) {
+	story(t, config{MaxPerTarget: 2}, func(w *world) {
+		s := w.proven("a", 1)[0]
+		x, y := w.do("a"), w.do("a")
+		y.wantConn(w.wantDial("a").finish())
+		x.finish(nil)
+		y.breaks(errRefused)
+		y.wantConn(s)
+		y.breaks(errStale)
+		y.wantDone(errRefused, 0)
+		require.Equal(t, 2, y.tries)
 	})
 }
 
