@@ -1,5 +1,6 @@
 #!/bin/sh
 # Installs the Debian packages that the tests need and this machine lacks; does nothing when all are there.
+# Packages named as arguments are needed besides: setup.sh [PACKAGE...]
 #
 # As root only. No service is started: a policy-rc.d that says no stands guard while apt runs, and is taken away again
 # unless it was there before.
@@ -18,6 +19,10 @@ need flock util-linux
 need pip3 python3-pip
 need git git
 [ -e /etc/ssl/certs/ca-certificates.crt ] || [ "$(uname)" != Linux ] || packages="$packages ca-certificates"
+
+for package; do
+	dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || packages="$packages $package"
+done
 
 command -v go >/dev/null 2>&1 || {
 	echo "setup.sh: the Go toolchain is missing; go.mod names the version ($(sed -n 's/^go //p' "$(dirname "$0")/../go.mod") or newer)" >&2
