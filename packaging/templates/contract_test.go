@@ -130,7 +130,7 @@ func TestUUIDsStay(t *testing.T) {
 			add(m.UUID, "value map", m.Name)
 		}
 	}
-	requireLines(t, "testdata/uuids.txt", got)
+	requireLines(t, uuidList, got)
 }
 
 // requireLines compares with a list that is kept in a file, in any order.
@@ -156,8 +156,9 @@ func requireLines(t *testing.T, file string, got []string) {
 
 func TestKeysAreServedByThePlugin(t *testing.T) {
 	t.Parallel()
-	owner := map[string]string{}
+	variants := map[bool]map[string]string{false: {}, true: {}}
 	for _, d := range load(t) {
+		owner := variants[d.active()]
 		check := func(key string) {
 			name, params, err := plugin.ParseItemKey(key)
 			require.NoError(t, err, key)
@@ -170,7 +171,8 @@ func TestKeysAreServedByThePlugin(t *testing.T) {
 		}
 		for _, i := range d.items {
 			switch itemType(i.Type) {
-			case "ZABBIX_PASSIVE":
+			case "ZABBIX_PASSIVE", "ZABBIX_ACTIVE":
+				require.Equal(t, d.active(), i.Type == "ZABBIX_ACTIVE", i.Key)
 				check(i.Key)
 			case "DEPENDENT", "CALCULATED":
 				name, _, err := plugin.ParseItemKey(i.Key)
@@ -183,7 +185,7 @@ func TestKeysAreServedByThePlugin(t *testing.T) {
 			owner[i.Key] = d.Name
 		}
 		for _, r := range d.Rules {
-			if itemType(r.Type) == "ZABBIX_PASSIVE" {
+			if asks(r.Type) {
 				check(r.Key)
 			}
 			require.Empty(t, owner[r.Key], r.Key)
@@ -564,7 +566,7 @@ func TestItems(t *testing.T) {
 				require.Equal(t, "0", i.Delay, i.Key)
 				require.NotEmpty(t, i.Preprocessing, i.Key)
 			} else {
-				require.Equal(t, "1m", i.Delay, i.Key)
+				require.Equal(t, "1m", d.macroValue(i.Delay), i.Key)
 			}
 			text := i.valueType() == "TEXT" || i.valueType() == "CHAR"
 			require.True(t, text || i.valueType() == "UNSIGNED" || i.valueType() == "FLOAT", i.Key)
@@ -621,9 +623,7 @@ func TestTemplatesAndFormat(t *testing.T) {
 		require.NotEmpty(t, tagValue(d.template.Tags, "class"))
 		require.NotEmpty(t, tagValue(d.template.Tags, "target"))
 		file := strings.NewReplacer(" ", "_").Replace(strings.ToLower(d.Name)) + ".yaml"
-		if d.Name != "RedisJobs plugin health" {
-			require.Equal(t, file, filepath.Base(d.file))
-		}
+		require.Equal(t, file, filepath.Base(d.file))
 	}
 }
 
@@ -640,9 +640,14 @@ func TestMacros(t *testing.T) {
 		used := macrosOf(strings.Join(body, "\n"))
 		var defined []string
 		for _, m := range d.Macros {
-			require.Regexp(t, `^\{\$[A-Z_]+(\.[A-Z_]+)+\}$`, m.Macro)
+			require.Regexp(t, `^\{\$[A-Z_]+(\.[A-Z_]+)+(:"[a-z]+")?\}$`, m.Macro)
 			require.NotContains(t, defined, m.Macro)
-			defined = append(defined, m.Macro)
+			if name, _, ok := strings.Cut(m.Macro, ":"); ok {
+				require.Contains(t, strings.Join(body, "\n"), m.Macro, "no expression has this context")
+				require.NotEmpty(t, d.macroValue(name+"}"), m.Macro)
+			} else {
+				defined = append(defined, m.Macro)
+			}
 			require.NotEmpty(t, m.Description, m.Macro)
 			require.Equal(t, secret.MatchString(m.Macro), m.Type == "SECRET_TEXT", m.Macro)
 			if m.Type == "SECRET_TEXT" {
@@ -658,6 +663,9 @@ func TestMacros(t *testing.T) {
 			default:
 				_, ok := number(*m.Value)
 				require.True(t, ok, "%s: %q is no number", m.Macro, *m.Value)
+			}
+			if strings.Contains(m.Macro, ":") {
+				continue
 			}
 			context := strings.Contains(strings.Join(body, "\n"), strings.TrimSuffix(m.Macro, "}")+`:"`)
 			require.Equal(t, context, strings.Contains(m.Description, "Context: "), "%s: its description must name the context, if it has one", m.Macro)

@@ -30,13 +30,13 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 	for _, d := range load(t) {
 		t.Run(d.Name, func(t *testing.T) {
 			t.Parallel()
-			want := budget[d.Name]
+			want := budget[d.base()]
 			var asked []string
 			for _, i := range d.items {
 				name, params, err := plugin.ParseItemKey(i.Key)
 				require.NoError(t, err)
-				if itemType(i.Type) == "ZABBIX_PASSIVE" && len(params) > 0 {
-					require.Equal(t, "1m", i.Delay, name)
+				if asks(i.Type) && len(params) > 0 {
+					require.Equal(t, "1m", d.macroValue(i.Delay), name)
 					asked = append(asked, i.Key)
 				}
 			}

@@ -20,7 +20,13 @@ var roots = map[string][]string{
 	"RedisJobs plugin health": {"RedisJobs: No data from the plugin"},
 }
 
+// macroValue is the value of the macro with that context, else of that without.
 func (d *document) macroValue(name string) string {
+	for _, m := range d.Macros {
+		if m.Macro == name && m.Value != nil {
+			return *m.Value
+		}
+	}
 	name, _, _ = strings.Cut(strings.TrimSuffix(name, "}"), ":")
 	for _, m := range d.Macros {
 		if m.Macro == name+"}" && m.Value != nil {
@@ -100,7 +106,7 @@ func TestTriggerTexts(t *testing.T) {
 	var reviewed []string
 	for _, d := range load(t) {
 		names := map[string]bool{}
-		prefix, _, _ := strings.Cut(roots[d.Name][0], ":")
+		prefix, _, _ := strings.Cut(roots[d.base()][0], ":")
 		for _, tr := range d.triggers {
 			require.False(t, names[tr.Name], tr.Name)
 			names[tr.Name] = true
@@ -160,7 +166,7 @@ func TestTriggersDependOnTheirCause(t *testing.T) {
 		var reaches func(tr *trigger, path []string) bool
 		reaches = func(tr *trigger, path []string) bool {
 			require.NotContains(t, path, tr.Name, "dependencies go in a circle")
-			found := tr.Name == roots[d.Name][0]
+			found := tr.Name == roots[d.base()][0]
 			for _, dep := range tr.Dependencies {
 				on := byName[dep.Name]
 				require.NotNil(t, on, "%s depends on %s, which does not exist", tr.Name, dep.Name)
@@ -172,11 +178,11 @@ func TestTriggersDependOnTheirCause(t *testing.T) {
 			return found
 		}
 		for _, tr := range d.triggers {
-			if slices.Contains(roots[d.Name], tr.Name) {
+			if slices.Contains(roots[d.base()], tr.Name) {
 				require.Empty(t, tr.Dependencies, tr.Name)
 				continue
 			}
-			require.True(t, reaches(tr, nil), "%s does not depend on %s", tr.Name, roots[d.Name][0])
+			require.True(t, reaches(tr, nil), "%s does not depend on %s", tr.Name, roots[d.base()][0])
 		}
 	}
 }

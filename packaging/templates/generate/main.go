@@ -1,0 +1,31 @@
+// Generate writes the templates of packaging/templates anew from their
+// sources: `go generate ./packaging/templates`.
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"redisjobs/packaging/templates"
+)
+
+func main() {
+	if err := generate("."); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func generate(dir string) error {
+	files, err := templates.Generate(dir)
+	if err != nil {
+		return err
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}

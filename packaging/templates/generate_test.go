@@ -1,0 +1,58 @@
+package templates
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestGeneratedFilesAreCurrent: the templates are what their sources make.
+func TestGeneratedFilesAreCurrent(t *testing.T) {
+	t.Parallel()
+	files, err := Generate(".")
+	require.NoError(t, err)
+	for name, want := range files {
+		got, err := os.ReadFile(name)
+		require.NoError(t, err, "run `go generate ./packaging/templates`")
+		require.Equal(t, string(want), string(got), "%s is not what the sources make: run `go generate ./packaging/templates`", name)
+	}
+	there, err := filepath.Glob("6.0/*")
+	require.NoError(t, err)
+	require.Len(t, there, len(files)-1, "a template without a source")
+}
+
+// TestSourcesAreRefused: a slip in a source is an error that says where.
+func TestSourcesAreRefused(t *testing.T) {
+	t.Parallel()
+	const good = "name: N\ngroup: Databases\nprefix: P\ninterval: '{$P.INTERVAL}'\nroots: [Down]\nabout: A\n" +
+		"items:\n  - {key: 'get[x]', name: Get, asks: true, part: raw, about: B}\n" +
+		"  - {key: up, name: Up, from: '$.up !', part: x, about: B, triggers: [{name: Down, if: 'max(//up,#3)=0', is: high availability, about: C}]}\n"
+	make := func(t *testing.T, text string) error {
+		dir := t.TempDir()
+		require.NoError(t, os.Mkdir(filepath.Join(dir, "source"), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "source", "n.yaml"), []byte(text), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, uuidList), nil, 0o600))
+		_, err := Generate(dir)
+		return err
+	}
+	require.NoError(t, make(t, good))
+	for was, is := range map[string]string{
+		"group: Databases": "group: Other",
+		"roots: [Down]":    "roots: []",
+		"part: raw":        "prat: raw",
+		"about: C}]":       "about: C}, {name: More, if: '1=1', is: low x, after: [Nothing], about: D}]",
+		"asks: true":       "asks: false",
+		"part: x":          "part: x, as: number",
+	} {
+		text := strings.ReplaceAll(good, was, is)
+		require.NotEqual(t, good, text)
+		require.Error(t, make(t, text), is)
+	}
+	for _, text := range []string{"", "within 5", "time 3", "up"} {
+		_, err := parseStep(text)
+		require.Error(t, err, text)
+	}
+}

@@ -1,0 +1,204 @@
+package templates
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// These are the parts of a source: a template as it is written by hand, in
+// short words, with everything left out that follows from the rest.
+//
+// In expressions //key stands for an item of the template itself. A trigger
+// depends on the first of Roots without saying so. Names of items and triggers
+// get the Prefix, those of prototypes begin with their entity instead.
+type (
+	source struct {
+		Name       string             `yaml:"name"`
+		Group      string             `yaml:"group"`
+		Prefix     string             `yaml:"prefix"`
+		Tags       ordered            `yaml:"tags"`
+		Interval   string             `yaml:"interval"` // of the items that ask the plugin
+		Roots      []string           `yaml:"roots"`
+		About      string             `yaml:"about"`
+		Macros     []sourceMacro      `yaml:"macros"`
+		Maps       map[string]ordered `yaml:"maps"`
+		Items      []sourceItem       `yaml:"items"`
+		Rules      []sourceRule       `yaml:"rules"`
+		Triggers   []sourceTrigger    `yaml:"triggers"`
+		Graphs     []sourceGraph      `yaml:"graphs"`
+		Dashboards []sourceDashboard  `yaml:"dashboards"`
+	}
+	sourceMacro struct {
+		Name  string `yaml:"name"`
+		Value string `yaml:"value"`
+		About string `yaml:"about"`
+	}
+	sourceItem struct {
+		Key      string          `yaml:"key"`
+		Name     string          `yaml:"name"`
+		Asks     bool            `yaml:"asks"`    // asks the plugin itself
+		Of       string          `yaml:"of"`      // key of the item it depends on; the first that asks if empty
+		Formula  string          `yaml:"formula"` // of a calculated item
+		As       string          `yaml:"as"`      // count, float, word, text, raw; what follows from the rest if empty
+		From     steps           `yaml:"from"`
+		Unit     string          `yaml:"unit"`
+		Map      string          `yaml:"map"`
+		Part     string          `yaml:"part"` // the tag component
+		About    string          `yaml:"about"`
+		Tags     ordered         `yaml:"tags"`
+		Triggers []sourceTrigger `yaml:"triggers"`
+	}
+	sourceRule struct {
+		Key      string          `yaml:"key"`
+		Name     string          `yaml:"name"`
+		Asks     bool            `yaml:"asks"`
+		Every    string          `yaml:"every"` // how often, if not as often as the items
+		Of       string          `yaml:"of"`
+		From     steps           `yaml:"from"`
+		Rows     ordered         `yaml:"rows"`    // macro and the member of a row that is its value
+		Once     string          `yaml:"once"`    // one row, with {#SINGLETON}, when the value is this
+		Filters  ordered         `yaml:"filters"` // macro and its name in the macros that filter it
+		About    string          `yaml:"about"`
+		Tags     ordered         `yaml:"tags"` // of all items and triggers of the rule
+		Items    []sourceItem    `yaml:"items"`
+		Triggers []sourceTrigger `yaml:"triggers"`
+		Graphs   []sourceGraph   `yaml:"graphs"`
+		Hosts    []sourceHost    `yaml:"hosts"`
+	}
+	sourceHost struct {
+		Host      string   `yaml:"host"`
+		Name      string   `yaml:"name"`
+		Group     string   `yaml:"group"`
+		Templates []string `yaml:"templates"`
+		Macros    ordered  `yaml:"macros"`
+	}
+	sourceTrigger struct {
+		Name  string   `yaml:"name"`
+		If    string   `yaml:"if"`
+		Until string   `yaml:"until"` // the recovery expression
+		Stays bool     `yaml:"stays"` // until it is closed by hand
+		Event string   `yaml:"event"` // what follows the name; after + without a blank, after = instead of it
+		Shows string   `yaml:"shows"` // operational data
+		Is    string   `yaml:"is"`    // severity and scope
+		Close bool     `yaml:"close"` // may be closed by hand
+		After []string `yaml:"after"` // what it depends on besides the first root
+		About string   `yaml:"about"`
+		Tags  ordered  `yaml:"tags"`
+	}
+	sourceGraph struct {
+		Name    string   `yaml:"name"`
+		Of      []string `yaml:"of"`
+		Stacked bool     `yaml:"stacked"`
+	}
+	sourceDashboard struct {
+		Name  string `yaml:"name"`
+		Pages []struct {
+			Name string      `yaml:"name"`
+			Rows []sourceRow `yaml:"rows"`
+		} `yaml:"pages"`
+	}
+	// sourceRow is a row of widgets of one height that share its width, but for
+	// those that say theirs.
+	sourceRow struct {
+		Height int          `yaml:"height"`
+		Cells  []sourceCell `yaml:"cells"`
+	}
+	sourceCell struct {
+		Item   string   `yaml:"item"`   // a tile with the value of an item
+		Label  string   `yaml:"label"`  // of the tile
+		Graph  string   `yaml:"graph"`  // a graph's name
+		Graphs string   `yaml:"graphs"` // a graph prototype's name
+		Grid   string   `yaml:"grid"`   // columns x rows of Graphs
+		Text   []string `yaml:"text"`   // items whose last values are shown as text
+		Width  int      `yaml:"width"`
+	}
+)
+
+// steps is one step of preprocessing or a list of them; see step.
+type steps []string
+
+func (s *steps) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.ScalarNode {
+		*s = steps{node.Value}
+		return nil
+	}
+	return node.Decode((*[]string)(s))
+}
+
+// ordered is a mapping whose order counts.
+type ordered [][2]string
+
+func (m *ordered) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: a mapping is wanted", node.Line)
+	}
+	for i := 0; i < len(node.Content); i += 2 {
+		*m = append(*m, [2]string{node.Content[i].Value, node.Content[i+1].Value})
+	}
+	return nil
+}
+
+// readSource reads a source and refuses words that it does not know.
+func readSource(file string) (*source, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	s := &source{}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(s); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return s, nil
+}
+
+// parseStep reads one step of preprocessing:
+//
+//	$.path           the value at that path; what has none there is discarded
+//	$.path !         the same, and the item is unsupported when there is none
+//	$.path ?? 0      the same, and 0 when there is none
+//	rate             change per second
+//	times 0.001      multiplied
+//	bool             true, up, ok to 1 and false, down, err to 0
+//	within 0..100    what is outside is discarded; an end may be missing
+//	unless REGEXP    what matches is discarded
+//	keep 1h          equal values are kept back for that long
+//	js SCRIPT        JavaScript
+func parseStep(text string) (step, error) {
+	word, rest, _ := strings.Cut(text, " ")
+	discard := func(kind string, parameters ...string) (step, error) {
+		return step{Type: kind, Parameters: parameters, Handler: "DISCARD_VALUE"}, nil
+	}
+	switch {
+	case strings.HasPrefix(text, "$"):
+		if path, ok := strings.CutSuffix(text, " !"); ok {
+			return step{Type: "JSONPATH", Parameters: []string{path}}, nil
+		}
+		if path, value, ok := strings.Cut(text, " ?? "); ok {
+			return step{Type: "JSONPATH", Parameters: []string{path}, Handler: "CUSTOM_VALUE", HandlerParams: value}, nil
+		}
+		return discard("JSONPATH", text)
+	case text == "rate":
+		return step{Type: "CHANGE_PER_SECOND", Parameters: []string{""}}, nil
+	case text == "bool":
+		return step{Type: "BOOL_TO_DECIMAL", Parameters: []string{""}}, nil
+	case word == "times":
+		return step{Type: "MULTIPLIER", Parameters: []string{rest}}, nil
+	case word == "within":
+		if low, high, ok := strings.Cut(rest, ".."); ok {
+			return discard("IN_RANGE", low, high)
+		}
+	case word == "unless":
+		return discard("NOT_MATCHES_REGEX", rest)
+	case word == "keep":
+		return step{Type: "DISCARD_UNCHANGED_HEARTBEAT", Parameters: []string{rest}}, nil
+	case word == "js":
+		return step{Type: "JAVASCRIPT", Parameters: []string{rest}}, nil
+	}
+	return step{}, fmt.Errorf("unknown step %q", text)
+}
