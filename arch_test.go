@@ -28,7 +28,9 @@ func TestRooms(t *testing.T) {
 			"redisjobs/metrics/storm", "redisjobs/pool", "redisjobs/redisclient", "redisjobs/redisclient/cluster",
 			"redisjobs/redisclient/resp",
 			"github.com/Microsoft/go-winio"},
-		"redisjobs": {sdk, "redisjobs/plugin"},
+		"redisjobs/record": {"redisjobs/conf", "redisjobs/metrics/storm", "redisjobs/plugin", "redisjobs/redisclient",
+			"redisjobs/redisclient/resp"},
+		"redisjobs": {sdk, "redisjobs/plugin", "redisjobs/record"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports ","}}`, "./...").Output()
 	require.NoError(t, err)
@@ -54,6 +56,19 @@ func TestRooms(t *testing.T) {
 	}
 	for pkg := range allowed {
 		require.True(t, seen[pkg], "the table has a row for %s, which does not exist", pkg)
+	}
+}
+
+// TestNothingThatServesItemsCanWrite keeps the one package that writes to Redis
+// out of reach of an item.
+func TestNothingThatServesItemsCanWrite(t *testing.T) {
+	t.Parallel()
+	for _, serving := range []string{"plugin", "metrics", "redisclient/cluster", "conf"} {
+		out, err := exec.Command("go", "list", "-deps", "./"+serving).Output()
+		require.NoError(t, err)
+		deps := strings.Fields(string(out))
+		require.Contains(t, deps, "redisjobs/"+serving)
+		require.NotContains(t, deps, "redisjobs/record", serving)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"golang.zabbix.com/sdk/plugin/comms"
 
 	"redisjobs/plugin"
+	"redisjobs/record"
 )
 
 // version is set by the linker.
@@ -25,6 +26,8 @@ var version = "0.0.0-dev"
 const usage = `Usage:
   zabbix-agent2-plugin-redisjobs -t <item key> [-c <file>]   run one check and print its value
   zabbix-agent2-plugin-redisjobs -acl [-c <file>]            print the rights that the Redis user needs
+  zabbix-agent2-plugin-redisjobs record <job> ...            write the record of a job, or run a command
+                                                             and record how it goes; see record -h
   zabbix-agent2-plugin-redisjobs -V | -h                     print version | this help
   zabbix-agent2-plugin-redisjobs <socket> <true|false>       as agent 2 starts it
 
@@ -45,6 +48,9 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 2 && isSocket(args[0]) {
 		return serve(args[0], args[1] == "true")
+	}
+	if len(args) > 0 && args[0] == "record" {
+		return record.Main(args[1:], stdout, stderr)
 	}
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

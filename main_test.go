@@ -167,6 +167,10 @@ func TestCommandLine(t *testing.T) {
 		"-t with half a key":            {[]string{"-t", "redis.server.info[x"}, 1, "", "closing bracket is missing"},
 		"-t with a file that is absent": {[]string{"-t", "redis.pool.get", "-c", "/nosuch/file"}, 1, "", "/nosuch/file"},
 		"-t on a closed port":           {[]string{"-t", "redis.server.info[tcp://127.0.0.1:1]"}, 1, "", "tcp://127.0.0.1:1"},
+		"record -h":                     {[]string{"record", "-h"}, 0, "record <job> --status <word>", ""},
+		"record without a status":       {[]string{"record", "j"}, 2, "", "--status is missing"},
+		"-version":                      {[]string{"-version"}, 0, "Version 0.0.0-dev", ""},
+		"-h names the subcommands":      {[]string{"-h"}, 0, "record <job> ...", ""},
 		"ping on a closed port is 0":    {[]string{"-t", "redis.server.ping[tcp://127.0.0.1:1]"}, 0, "0\n", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

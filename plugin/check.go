@@ -12,7 +12,7 @@ import (
 // Check runs one check without an agent, with the options of a configuration
 // file or, when file is "", the defaults. It is what -t prints.
 func Check(key, file, version string) (string, error) {
-	options, err := loadOptions(file)
+	options, err := LoadOptions(file)
 	if err != nil {
 		return "", err
 	}
@@ -41,7 +41,7 @@ func Check(key, file, version string) (string, error) {
 // ACL returns the ACL SETUSER command for a Redis user with just the rights
 // that checks need with the options of a configuration file, or the defaults.
 func ACL(file string) (string, error) {
-	options, err := loadOptions(file)
+	options, err := LoadOptions(file)
 	if err != nil {
 		return "", err
 	}
@@ -57,7 +57,9 @@ var aliases = map[string]string{
 	"redis.slowlog.count": "redis.server.slowlog.count",
 }
 
-func loadOptions(file string) (*conf.Options, error) {
+// LoadOptions reads the options of a configuration file, see [conf.LoadFile]; the
+// defaults when file is "".
+func LoadOptions(file string) (*conf.Options, error) {
 	if file == "" {
 		return conf.Decode(nil, conf.Global{})
 	}

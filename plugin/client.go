@@ -1,0 +1,33 @@
+package plugin
+
+import (
+	"redisjobs/conf"
+	"redisjobs/redisclient"
+)
+
+// Client reaches targets for the command line in the way that checks reach
+// them: over the pool, to the master that sentinels name, and to the node of a
+// cluster that has a key.
+type Client struct{ rt *runtime }
+
+// NewClient makes a client with the options of a configuration.
+func NewClient(options *conf.Options) (*Client, error) {
+	rt, err := newRuntime(options)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{rt}, nil
+}
+
+// Target finds what ref means, with its name as it may be shown.
+func (c *Client) Target(ref conf.Ref) (doer redisclient.Doer, name string, err error) {
+	t, err := c.rt.options.Resolve(ref)
+	if err != nil {
+		return nil, "", err
+	}
+	view := c.rt.target(t).view()
+	return view, view.Name, nil
+}
+
+// Close ends the connections.
+func (c *Client) Close() { c.rt.close(closeGrace) }
