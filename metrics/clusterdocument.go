@@ -295,7 +295,7 @@ func writeSkew(w *jsondoc.Writer, shards []*shard) {
 	w.EndObject()
 }
 
-// writeMoving writes the slots under way; each node knows only its own.
+// writeMoving writes the slots under way; each master knows only its own.
 func (c *cluster) writeMoving(w *jsondoc.Writer, cut *truncations) {
 	count := 0
 	w.Key("moving").BeginArray()

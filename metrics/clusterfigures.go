@@ -166,7 +166,8 @@ func newClusterView(nodes []clusterNode) *clusterView {
 		if n.failing() {
 			v.failing = append(v.failing, n.id)
 		}
-		if n.is("myself") {
+		// From Valkey 8 on replicas repeat what their master has under way.
+		if n.is("myself") && !n.is("slave") {
 			v.moves = n.moves
 		}
 		if n.is("handshake") {
