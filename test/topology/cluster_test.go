@@ -3,6 +3,7 @@
 package topology
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -15,9 +16,10 @@ import (
 )
 
 // TestAClusterWithOneFailedMaster: the item answers inside its deadline and names the node, the slots and who noticed.
-func TestAClusterWithOneFailedMaster(t *testing.T) {
-	t.Parallel()
-	nodes := newCluster(t, redistest.Config{Password: "secret", Args: []string{
+func TestAClusterWithOneFailedMaster(t *testing.T) { eachOf(t, together, oneFailedMaster) }
+
+func oneFailedMaster(t *testing.T, f redistest.Flavour) {
+	nodes := newCluster(t, redistest.Config{Bin: f.Bin, Password: "secret", Args: []string{
 		"--masterauth", "secret", "--cluster-replica-no-failover", "yes", "--cluster-allow-reads-when-down", "yes",
 	}})
 	p := driver.Start(t, driver.Config{Options: []string{
@@ -77,9 +79,10 @@ func TestAClusterWithOneFailedMaster(t *testing.T) {
 }
 
 // TestAKeyOfAnotherNode: at most one extra hop, and directly the next time.
-func TestAKeyOfAnotherNode(t *testing.T) {
-	t.Parallel()
-	nodes := newCluster(t, redistest.Config{})
+func TestAKeyOfAnotherNode(t *testing.T) { eachOf(t, together, keyOfAnotherNode) }
+
+func keyOfAnotherNode(t *testing.T, f redistest.Flavour) {
+	nodes := newCluster(t, redistest.Config{Bin: f.Bin})
 	p := driver.Start(t, driver.Config{Options: []string{"CustomCommands=1"}})
 	entry, owner := nodes[0], nodes[1]
 	key := keyOn(t, nodes, 1, "key")
@@ -126,23 +129,83 @@ func TestAKeyOfAnotherNode(t *testing.T) {
 	require.Equal(t, "0", p.Value(t, "redis.command", entry.Addr, "", "", "DBSIZE"), "without a key it is the entry node's")
 }
 
-// TestTheLengthOfAKeyOfAnotherNode is the same for an item that asks twice: for the type and for the length.
+// TestTheLengthOfAKeyOfAnotherNode is the same for an item that asks twice, for the type and for the length: one hop more
+// when the slot's place is not known or no longer right, and none the next time.
 func TestTheLengthOfAKeyOfAnotherNode(t *testing.T) {
-	t.Parallel()
-	nodes := newCluster(t, redistest.Config{})
+	eachOf(t, together, lengthOfAKeyOfAnotherNode)
+}
+
+func lengthOfAKeyOfAnotherNode(t *testing.T, f redistest.Flavour) {
+	nodes := newCluster(t, redistest.Config{Bin: f.Bin})
 	p := driver.Start(t, driver.Config{})
 	key := keyOn(t, nodes, 2, "queue")
 	nodes[2].Do(t, "RPUSH", key, "a", "b", "c")
-	for range 4 {
-		require.Equal(t, "3", p.Value(t, "redis.key.length", nodes[0].Addr, "", "", key))
+	moved := func() (sum int) {
+		for _, n := range nodes {
+			sum += rejected(t, n.Server, "MOVED")
+		}
+		return sum
 	}
-	moved := rejected(t, nodes[0].Server, "MOVED")
-	require.Positive(t, moved)
+	asked := func(n *node) int { return calls(t, n.Server, "type") + calls(t, n.Server, "llen") }
+	length := func(entry *node) { require.Equal(t, "3", p.Value(t, "redis.key.length", entry.Addr, "", "", key)) }
+
+	length(nodes[0])
+	require.Equal(t, 1, moved())
+	first := asked(nodes[2])
 	for range 4 {
-		require.Equal(t, "3", p.Value(t, "redis.key.length", nodes[0].Addr, "", "", key))
-		require.Equal(t, "3", p.Value(t, "redis.key.length", nodes[1].Addr, "", "", key))
+		length(nodes[0])
 	}
-	require.Equal(t, moved, rejected(t, nodes[0].Server, "MOVED"))
+	require.Equal(t, 1, moved(), "directly the next time")
+	require.Equal(t, first+8, asked(nodes[2]), "type and length, of its own node only")
+	length(nodes[1])
+	length(nodes[1])
+	require.Equal(t, 2, moved(), "each entry learns for itself")
+
+	// The slot moves to the second node, key by key as redis-cli does, or at once where the server can.
+	slot := nodes[0].Do(t, "CLUSTER", "KEYSLOT", key)
+	from, to := nodes[2], nodes[1]
+	if f.Is("valkey", 9, 0) {
+		from.Do(t, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", to.id)
+	} else {
+		to.Do(t, "CLUSTER", "SETSLOT", slot, "IMPORTING", from.id)
+		from.Do(t, "CLUSTER", "SETSLOT", slot, "MIGRATING", to.id)
+		from.Do(t, "MIGRATE", "127.0.0.1", portOf(to.Server), key, "0", "5000")
+		to.Do(t, "CLUSTER", "SETSLOT", slot, "NODE", to.id)
+		from.Do(t, "CLUSTER", "SETSLOT", slot, "NODE", to.id)
+	}
+	await(t, "the slot at its new node in both views", func() bool {
+		return slices.Equal([]string{to.id, to.id}, []string{ownerOf(t, from, slot), ownerOf(t, to, slot)})
+	})
+	before := moved()
+	length(nodes[0])
+	after := moved()
+	require.LessOrEqual(t, after, before+2, "one hop more, for both commands of one round trip")
+	for range 4 {
+		length(nodes[0])
+	}
+	require.Equal(t, after, moved(), "directly the next time")
+}
+
+// ownerOf is the id of the node that has a slot, in the view of a node.
+func ownerOf(t testing.TB, n *node, slot string) string {
+	t.Helper()
+	want, err := strconv.Atoi(slot)
+	require.NoError(t, err)
+	for line := range strings.Lines(n.Do(t, "CLUSTER", "NODES")) {
+		fields := strings.Fields(line)
+		for _, r := range fields[8:] {
+			first, last, isRange := strings.Cut(r, "-")
+			if !isRange {
+				last = first
+			}
+			a, err1 := strconv.Atoi(first)
+			b, err2 := strconv.Atoi(last)
+			if err1 == nil && err2 == nil && a <= want && want <= b {
+				return fields[0]
+			}
+		}
+	}
+	return ""
 }
 
 // TestJobsOnThreeNodes: a job's record, its heartbeat and the list of jobs are keys of different nodes.
@@ -184,9 +247,10 @@ func TestJobsOnThreeNodes(t *testing.T) {
 }
 
 // TestAReplicaTakesOver: keyed reads go on at the new master, without a restart.
-func TestAReplicaTakesOver(t *testing.T) {
-	t.Parallel()
-	nodes := newCluster(t, redistest.Config{})
+func TestAReplicaTakesOver(t *testing.T) { eachOf(t, together, replicaTakesOver) }
+
+func replicaTakesOver(t *testing.T, f redistest.Flavour) {
+	nodes := newCluster(t, redistest.Config{Bin: f.Bin})
 	p := driver.Start(t, driver.Config{Options: []string{"CustomCommands=1"}})
 	key := keyOn(t, nodes, 1, "key")
 	nodes[1].Do(t, "SET", key, "value")

@@ -1,13 +1,16 @@
 //go:build e2e && linux
 
-// Package topology asks the built plugin, driven as an agent drives it, for Redis that is more than one server: clusters
-// whose nodes die and whose slots move, and masters that sentinels replace.
+// Package topology asks the built plugin, driven as an agent drives it, for real servers of every kind and version there
+// is to run: alone, in states that pass, of unusual size, and for Redis that is more than one server: clusters whose
+// nodes die and whose slots move, and masters that sentinels replace.
 package topology
 
 import (
 	"encoding/json"
+	"flag"
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -21,6 +24,30 @@ import (
 
 // patience bounds every wait for something that must come.
 const patience = 30 * time.Second
+
+// TestMain runs more tests at once than there are processors: most of their time they wait for a server to notice
+// something.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
+}
+
+// together are the flavours that are tested as clusters and under sentinels.
+var together = []string{redistest.Machine, "redis-8.0", "valkey-8.0", "valkey-9.1"}
+
+// eachOf runs a test with servers of some flavours, side by side.
+func eachOf(t *testing.T, names []string, test func(t *testing.T, f redistest.Flavour)) {
+	for _, name := range names {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, redistest.Find(t, name))
+		})
+	}
+}
 
 // await polls until the condition holds.
 func await(t testing.TB, what string, condition func() bool) {
@@ -143,7 +170,8 @@ func newCluster(t testing.TB, cfg redistest.Config) []*node {
 	})
 	for i := range 3 {
 		await(t, "a replica in step", func() bool {
-			return strings.Contains(nodes[i].Do(t, "INFO", "replication"), "state=online")
+			return strings.Contains(nodes[i].Do(t, "INFO", "replication"), "state=online") &&
+				nodes[i+3].InfoField(t, "replication", "master_link_status") == "up"
 		})
 	}
 	return nodes
