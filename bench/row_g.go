@@ -25,7 +25,7 @@ func rowG(s *scope, e *environment) (table, []claim, error) {
 			e.agent.Version, healthyTargets, healthyPace, deadPace)},
 		columns: []column{colP50, colP99, {failed, "failed, %", "%.1f", -1}},
 	}
-	window, turns := 2500*time.Millisecond, 5
+	window, turns := 4*time.Second, 7
 	if e.short {
 		window, turns = time.Second, 1
 	}
