@@ -71,7 +71,7 @@ func (m *clusterMember) read(info *part) error {
 	for _, s := range x.sections {
 		switch lines := x.lines[s.first:s.end]; string(snakeName(x.name(s))) {
 		case "keyspace":
-			f.keys = sumKeys(&x, lines)
+			f.keys, _ = sumKeys(&x, lines)
 		case "replication":
 			f.replicas = readReplicas(&x, lines)
 		}
@@ -79,25 +79,29 @@ func (m *clusterMember) read(info *part) error {
 	return nil
 }
 
-// sumKeys adds the databases' keys up. A server without keys prints no
-// database, but it prints the section. A line that cannot be read makes the sum
-// unknown.
-func sumKeys(x *infoText, lines []infoLine) reading {
-	sum := reading{known: true}
+// sumKeys adds the databases' keys up, and those that expire. A server without
+// keys prints no database, but it prints the section. A line that cannot be
+// read makes the sum unknown.
+func sumKeys(x *infoText, lines []infoLine) (keys, expires reading) {
+	keys.known, expires.known = true, true
 	for _, l := range lines {
 		if !bytes.HasPrefix(l.key(x.text), []byte("db")) {
 			continue
 		}
-		keys := reading{}
-		for _, p := range infoPairs(l.value(x.text), nil) {
-			if string(p.key) == "keys" {
-				keys = parseReading(p.value)
+		var buf [16]infoPair
+		var k, e reading
+		for _, p := range infoPairs(l.value(x.text), buf[:0]) {
+			switch string(p.key) {
+			case "keys":
+				k = parseReading(p.value)
+			case "expires":
+				e = parseReading(p.value)
 			}
 		}
-		sum.value += keys.value
-		sum.known = sum.known && keys.known
+		keys = reading{keys.value + k.value, keys.known && k.known}
+		expires = reading{expires.value + e.value, expires.known && e.known}
 	}
-	return sum
+	return keys, expires
 }
 
 func readReplicas(x *infoText, lines []infoLine) []replicaFigures {

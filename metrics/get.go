@@ -5,10 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
 )
 
 // getMetric is the master item: everything that a template asks of one
@@ -41,13 +44,21 @@ import (
 //
 // In addition slowlog {"length":…,"last_id":…} (no last_id while the log is
 // empty), config {"maxmemory":…,"maxclients":…,"maxmemory_policy":"…"} (from
-// CONFIG, else as INFO knows it), unavailable {"slowlog":"NOPERM …"} for what
-// the server refused, and truncated {"commandstats":123} for rows left out.
+// CONFIG, else as INFO knows it), latency_events, which are the events of
+// redis.latency.get, dbsize where INFO has no keyspace, derived (see there),
+// unavailable {"slowlog":"NOPERM …"} for what the server refused, and truncated
+// {"commandstats":123} for rows left out. A node of a cluster has the fields of
+// CLUSTER INFO in the section cluster.
+//
+// DBSIZE says nothing that the keyspace does not, so it is sent to servers
+// alone that print none (Garnet); CLUSTER INFO is sent to nodes of a cluster
+// alone. Which a server is, is remembered from its last INFO: a first poll may
+// take a second round trip.
 var getMetric = &Metric{
 	Key:         "redis.get",
 	Description: "Returns everything a template needs of one server as JSON, also when the server is down.",
 	Params:      connParams(),
-	Commands:    []string{"ping", "info", "slowlog|len", "slowlog|get", "config|get"},
+	Commands:    []string{"ping", "info", "slowlog|len", "slowlog|get", "config|get", "latency|latest", "cluster|info", "dbsize"},
 	Collect:     collectGet,
 }
 
@@ -68,15 +79,7 @@ var errEmptyInfo = errors.New("the reply is empty")
 
 func collectGet(ctx context.Context, r *Request) (string, error) {
 	t := r.Target
-	parts := getParts{
-		ping:   part{name: "ping", cmd: redisclient.Command{"PING"}},
-		info:   part{name: "info", must: true},
-		length: part{name: "slowlog", cmd: redisclient.Command{"SLOWLOG", "LEN"}},
-		newest: part{name: "slowlog", cmd: redisclient.Command{"SLOWLOG", "GET", "1"}},
-		// One pattern instead of three names: servers before 7 take only one,
-		// and a refusal counts once.
-		config: part{name: "config", cmd: redisclient.Command{"CONFIG", "GET", "max*"}},
-	}
+	parts := newGetParts(t)
 	c, text, err := parts.ask(ctx, t)
 	if err != nil {
 		return downDocument(t.Name, err), nil
@@ -84,11 +87,48 @@ func collectGet(ctx context.Context, r *Request) (string, error) {
 	return parts.document(c, text), nil
 }
 
-type getParts struct{ ping, info, length, newest, config part }
+type getParts struct {
+	ping, info, length, newest, config, events, cluster, dbsize part
+
+	known *getMemory
+}
+
+// getMemory is what redis.get remembers of a target.
+type getMemory struct {
+	// isCluster and noKeyspace tell which commands are worth sending.
+	isCluster, noKeyspace atomic.Bool
+	history               history
+}
+
+const getMemoryName = "redis.get"
+
+func newGetParts(t *Target) *getParts {
+	p := &getParts{
+		ping:   part{name: "ping", cmd: redisclient.Command{"PING"}},
+		info:   part{name: "info", must: true},
+		length: part{name: "slowlog", cmd: redisclient.Command{"SLOWLOG", "LEN"}},
+		newest: part{name: "slowlog", cmd: redisclient.Command{"SLOWLOG", "GET", "1"}},
+		// One pattern instead of three names: servers before 7 take only one,
+		// and a refusal counts once.
+		config:  part{name: "config", cmd: redisclient.Command{"CONFIG", "GET", "max*"}},
+		events:  part{name: "latency_events", cmd: redisclient.Command{"LATENCY", "LATEST"}},
+		cluster: part{name: "cluster_info", cmd: redisclient.Command{"CLUSTER", "INFO"}},
+		dbsize:  part{name: "dbsize", cmd: redisclient.Command{"DBSIZE"}, value: resp.Value{Kind: resp.Null}},
+	}
+	t.Memory.Update(getMemoryName, func(v any) any {
+		if v == nil {
+			v = new(getMemory)
+		}
+		p.known = v.(*getMemory)
+		return v
+	})
+	return p
+}
 
 // ask fills the parts and returns INFO's text; without one, info.err says why.
 // The error is the conversation's. It takes one round trip, but for the first
-// time that a target turns out not to know a form of INFO.
+// time that a target turns out not to know a form of INFO, or to be asked for
+// more than others.
 func (p *getParts) ask(ctx context.Context, t *Target) (condition, []byte, error) {
 	known := 0
 	if v, ok := t.Memory.Load(infoFormMemory); ok {
@@ -97,7 +137,15 @@ func (p *getParts) ask(ctx context.Context, t *Target) (condition, []byte, error
 		}
 	}
 	p.info.cmd = infoForms[known]
-	c, err := askCondition(ctx, t, &p.ping, &p.info, &p.length, &p.newest, &p.config)
+	first := []*part{&p.ping, &p.info, &p.length, &p.newest, &p.config, &p.events}
+	askedCluster, askedSize := p.known.isCluster.Load(), p.known.noKeyspace.Load()
+	if askedCluster {
+		first = append(first, &p.cluster)
+	}
+	if askedSize {
+		first = append(first, &p.dbsize)
+	}
+	c, err := askCondition(ctx, t, first...)
 	if err != nil {
 		return c, nil, err
 	}
@@ -116,13 +164,56 @@ func (p *getParts) ask(ctx context.Context, t *Target) (condition, []byte, error
 			if form > known {
 				t.Memory.Store(infoFormMemory, infoForm{form, time.Now().Add(refusalMemory)})
 			}
-			return c, text, nil
+			return c, p.askMore(ctx, t, text, askedCluster, askedSize), nil
 		}
 		if form == len(infoForms)-1 || !errors.Is(err, errEmptyInfo) && redisclient.ReasonOf(err) != redisclient.ReasonCommand {
 			p.info.err = fmt.Errorf("INFO: %w", err)
 			return c, nil, nil
 		}
 	}
+}
+
+// askMore asks for what this INFO shows to be worth asking for and was not
+// asked yet, and returns the text with the answer to CLUSTER INFO behind it. A
+// conversation that fails here costs these parts alone.
+func (p *getParts) askMore(ctx context.Context, t *Target, text []byte, askedCluster, askedSize bool) []byte {
+	isCluster := bytes.Contains(text, []byte("\ncluster_enabled:1"))
+	// A sentinel has no keys at all.
+	noKeyspace := !bytes.Contains(text, []byte("# Keyspace")) && !bytes.Contains(text, []byte("\nredis_mode:sentinel"))
+	p.known.isCluster.Store(isCluster)
+	p.known.noKeyspace.Store(noKeyspace)
+	var more []*part
+	for _, m := range []struct {
+		part          *part
+		asked, wanted bool
+	}{{&p.cluster, askedCluster, isCluster}, {&p.dbsize, askedSize, noKeyspace}} {
+		switch {
+		case m.wanted && !m.asked:
+			more = append(more, m.part)
+		case m.asked && !m.wanted:
+			// It is another server now. What that says to the command is none of
+			// the document's business, and holds for this server only.
+			t.Memory.Store(m.part.memoryName(), refusal{})
+			m.part.value, m.part.err = resp.Value{Kind: resp.Null}, nil
+		}
+	}
+	if len(more) > 0 {
+		if err := askParts(ctx, t, more...); err != nil {
+			for _, part := range more {
+				part.err = err
+			}
+		}
+	}
+	if !isCluster || p.cluster.err != nil {
+		return text
+	}
+	state, err := infoReply(p.cluster.value)
+	if err != nil {
+		p.cluster.err = err
+		return text
+	}
+	// It is made of the same lines. Under the same header they are one section.
+	return slices.Concat(text, []byte("\n# Cluster\n"), state)
 }
 
 // document writes the answer for a server that answered INFO with text, or
@@ -145,18 +236,24 @@ func (p *getParts) document(c condition, text []byte) string {
 	problem := pingProblem(&p.ping, []*part{&p.info})
 	c.write(w, problem, &x)
 	var cut truncations
+	var d derived
 	x.sortSections()
 	for i := 0; i < len(x.sections); {
 		name, lines, next := x.group(i)
 		i = next
-		writeSection(w, &x, string(snakeName(name)), lines, &cut)
+		section := string(snakeName(name))
+		writeSection(w, &x, section, lines, &cut)
+		d.take(&x, section, lines)
 	}
 	p.writeSlowlog(w)
-	p.writeConfig(w, &x)
+	p.writeConfig(w, &x, &d)
+	p.writeEvents(w, &cut)
+	p.writeSize(w)
+	d.write(w, &p.known.history, time.Now())
 	if problem != nil {
 		p.ping.err = nil // it stands under error
 	}
-	writeUnavailable(w, &p.ping, &p.info, &p.length, &p.newest, &p.config)
+	writeUnavailable(w, &p.ping, &p.info, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize)
 	cut.write(w)
 	w.EndObject()
 	return w.Document()
@@ -187,8 +284,9 @@ func (p *getParts) writeSlowlog(w *jsondoc.Writer) {
 }
 
 // writeConfig writes the member config. What CONFIG does not tell, or not as a
-// number, is taken from INFO, which newer servers let everybody read.
-func (p *getParts) writeConfig(w *jsondoc.Writer, x *infoText) {
+// number, is taken from INFO, which newer servers let everybody read. The limits
+// are noted for the derived figures.
+func (p *getParts) writeConfig(w *jsondoc.Writer, x *infoText, d *derived) {
 	var params []configParam
 	if p.config.err == nil {
 		params, p.config.err = configParams(p.config.value)
@@ -214,12 +312,36 @@ func (p *getParts) writeConfig(w *jsondoc.Writer, x *infoText) {
 	w.Key("config").BeginObject()
 	if maxmemory != nil {
 		w.Key("maxmemory").Number(maxmemory)
+		d.maxMemory = parseReading(maxmemory)
 	}
 	if maxclients != nil {
 		w.Key("maxclients").Number(maxclients)
+		d.maxClients = parseReading(maxclients)
 	}
 	if policy != nil {
 		w.Key("maxmemory_policy").StringBytes(policy)
 	}
 	w.EndObject()
+}
+
+// writeEvents writes the member latency_events.
+func (p *getParts) writeEvents(w *jsondoc.Writer, cut *truncations) {
+	if p.events.err != nil {
+		return
+	}
+	var events []latencyEvent
+	if events, p.events.err = parseLatencyLatest(p.events.value); p.events.err == nil {
+		writeLatencyEvents(w, "latency_events", events, cut)
+	}
+}
+
+// writeSize writes the member dbsize, where DBSIZE was asked.
+func (p *getParts) writeSize(w *jsondoc.Writer) {
+	if p.dbsize.err != nil || p.dbsize.value.IsNull() {
+		return
+	}
+	var n int64
+	if n, p.dbsize.err = p.dbsize.value.Int64(); p.dbsize.err == nil {
+		w.Key("dbsize").Int(n)
+	}
 }

@@ -15,7 +15,8 @@ var documentMembers = map[string]bool{
 	"schema_version": true, "up": true, "reason": true, "error": true, "target": true,
 	"last_tried": true, "failures_in_a_row": true, "address": true, "role": true, "flavour": true,
 	"version": true, "mode": true, "loading": true, "time": true, "tls": true,
-	"slowlog": true, "config": true, "unavailable": true, "truncated": true,
+	"slowlog": true, "config": true, "latency_events": true, "dbsize": true, "derived": true,
+	"unavailable": true, "truncated": true,
 }
 
 // memberName is the name of a section's member. Names with the prefix get it

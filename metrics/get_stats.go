@@ -33,7 +33,9 @@ func writeStats(w *jsondoc.Writer, x *infoText, lines []infoLine, cut *truncatio
 			continue
 		}
 		for i, p := range pairs {
-			pairs[i].key = bytes.ReplaceAll(p.key, []byte("."), []byte("_"))
+			if bytes.IndexByte(p.key, '.') >= 0 {
+				pairs[i].key = bytes.ReplaceAll(p.key, []byte("."), []byte("_"))
+			}
 		}
 		w.BeginObject()
 		w.Key(s.names).StringBytes(bytes.TrimPrefix(name, []byte(s.prefix)))

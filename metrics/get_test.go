@@ -87,7 +87,8 @@ func TestGetTypesWhatAMasterSays(t *testing.T) {
 	require.Contains(t, text, `"p50":0.000001003`, "no digit is made up by dividing")
 	require.Empty(t, doc["modules"])
 	require.Equal(t, map[string]any{"maxmemory": 0.0, "maxclients": 10000.0, "maxmemory_policy": "noeviction"}, doc["config"])
-	require.Equal(t, map[string]any{"slowlog": "ERR unknown command", "config": "ERR unknown command"}, doc["unavailable"])
+	require.Equal(t, map[string]any{"slowlog": "ERR unknown command", "config": "ERR unknown command",
+		"latency_events": "ERR unknown command"}, doc["unavailable"])
 	require.Equal(t, map[string]any{}, doc["truncated"])
 	require.NotContains(t, doc, "slowlog")
 }
@@ -147,7 +148,7 @@ func TestGetOfOddServers(t *testing.T) {
 			requireUniqueJSON(t, got)
 			_, sections, ok := strings.Cut(got, `"time":{"round_trip":0},`)
 			require.True(t, ok, got)
-			sections, _, _ = strings.Cut(sections, `,"unavailable"`)
+			sections, _, _ = strings.Cut(sections, `,"derived"`)
 			require.Equal(t, tt.want, sections)
 		})
 	}
@@ -182,7 +183,7 @@ func TestGetBoundsItsListsAndSaysSo(t *testing.T) {
 
 func TestGetReadsSlowlogAndConfig(t *testing.T) {
 	t.Parallel()
-	info := bulk("# Server\r\nredis_mode:standalone\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n")
+	info := bulk("# Server\r\nredis_mode:standalone\r\n# Keyspace\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n")
 	for _, tt := range []struct {
 		name, length, newest, config string
 		slowlog, conf, unavailable   any
@@ -205,6 +206,7 @@ func TestGetReadsSlowlogAndConfig(t *testing.T) {
 			t.Parallel()
 			d := &scriptDoer{replies: map[string]string{
 				"PING": "+PONG\r\n", "INFO everything": info, "SLOWLOG LEN": tt.length, "SLOWLOG GET 1": tt.newest, "CONFIG GET max*": tt.config,
+				"LATENCY LATEST": "*0\r\n",
 			}}
 			got, err := collect(t, getMetric, d)
 			require.NoError(t, err)
@@ -224,16 +226,17 @@ func TestGetLearnsWhichInfoAnOldServerKnows(t *testing.T) {
 		first                 int
 		form                  string
 	}{
-		{"everything is unknown and empty", "$0\r\n\r\n", bulk("# Server\r\nredis_version:6.0.16\r\n"), 2, "INFO all"},
-		{"everything is an error", "-ERR syntax error\r\n", bulk("# Server\r\nredis_version:6.0.16\r\n"), 2, "INFO all"},
+		{"everything is unknown and empty", "$0\r\n\r\n", bulk("# Server\r\nredis_version:6.0.16\r\n# Keyspace\r\n"), 2, "INFO all"},
+		{"everything is an error", "-ERR syntax error\r\n", bulk("# Server\r\nredis_version:6.0.16\r\n# Keyspace\r\n"), 2, "INFO all"},
 		{"only INFO is known", bulk("\r\n"), "-ERR wrong number of arguments\r\n", 3, "INFO"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := &scriptDoer{replies: map[string]string{
-					"INFO everything": tt.everything, "INFO all": tt.all, "INFO": bulk("# Server\r\nredis_version:2.4.0\r\n"),
+					"INFO everything": tt.everything, "INFO all": tt.all, "INFO": bulk("# Server\r\nredis_version:2.4.0\r\n# Keyspace\r\n"),
 					"PING": "+PONG\r\n", "SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n",
+					"LATENCY LATEST": "*0\r\n",
 				}}
 				target := newTarget(d)
 				ask := func() int {
@@ -264,8 +267,9 @@ func TestGetOfAServerThatServesNoCommandsIsDownAndTellsTheRest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := &scriptDoer{replies: map[string]string{
-				"PING": tt.ping, "INFO everything": bulk("# Persistence\r\nloading:1\r\n"),
+				"PING": tt.ping, "INFO everything": bulk("# Persistence\r\nloading:1\r\n# Keyspace\r\n"),
 				"SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n",
+				"LATENCY LATEST": "*0\r\n",
 			}}
 			got, err := collect(t, getMetric, d)
 			require.NoError(t, err)
@@ -400,12 +404,13 @@ func TestARefusedCommandIsSentOnceAnHourAndLeavesTheRest(t *testing.T) {
 		doc := decode(t, got)
 		require.EqualValues(t, 1, doc["up"])
 		unavailable := section(t, doc, "unavailable")
-		require.Len(t, unavailable, 2)
+		require.Len(t, unavailable, 3)
+		require.Contains(t, unavailable["latency_events"], "NOPERM")
 		require.Contains(t, unavailable["slowlog"], "NOPERM")
 		require.Contains(t, unavailable["config"], "NOPERM")
 		require.NotContains(t, doc, "slowlog")
 		require.EqualValues(t, 10000, section(t, doc, "config")["maxclients"], "INFO knows it too")
-		require.Equal(t, "count=3", s.InfoField(t, "errorstats", "errorstat_NOPERM"), "after poll %d", poll+1)
+		require.Equal(t, "count=4", s.InfoField(t, "errorstats", "errorstat_NOPERM"), "after poll %d", poll+1)
 	}
 	require.Equal(t, 3, d.calls)
 }
@@ -414,7 +419,8 @@ func BenchmarkGet(b *testing.B) {
 	text := goldenText(b, "redis7.0.15_master_everything")
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
+	target := newTarget(nil)
 	for b.Loop() {
-		getDocument(text)
+		getDocumentOf(target, text)
 	}
 }

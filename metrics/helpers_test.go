@@ -106,15 +106,17 @@ func collectFrom(t testing.TB, m *Metric, target *Target, raw ...string) (string
 }
 
 // getDocument is what redis.get answers for a server with that INFO, which has
-// neither SLOWLOG nor CONFIG.
-func getDocument(text []byte) string {
-	var p getParts
+// none of the other commands.
+func getDocument(text []byte) string { return getDocumentOf(newTarget(nil), text) }
+
+// getDocumentOf is getDocument for one of several polls of a target.
+func getDocumentOf(target *Target, text []byte) string {
+	p := newGetParts(target)
 	p.ping.value = resp.Value{Kind: resp.SimpleString, Str: []byte("PONG")}
-	p.length.name, p.newest.name, p.config.name = "slowlog", "slowlog", "config"
-	for _, part := range []*part{&p.length, &p.newest, &p.config} {
+	for _, part := range []*part{&p.length, &p.newest, &p.config, &p.events} {
 		part.err = resp.NewServerError([]byte("ERR unknown command"))
 	}
-	return p.document(condition{target: newTarget(nil)}, text)
+	return p.document(condition{target: target}, text)
 }
 
 // requireUniqueJSON fails when text is no JSON or an object in it has one

@@ -60,16 +60,7 @@ func collectLatencyGet(ctx context.Context, r *Request) (string, error) {
 	w.BeginObject()
 	writeHead(w, t.Name, nil)
 	if latest.err == nil {
-		w.Key("events").BeginArray()
-		for _, e := range events[:cut.limit("events", len(events))] {
-			w.BeginObject()
-			w.Key("event").String(e.name)
-			w.Key("time").Int(e.time)
-			w.Key("latest").Float(float64(e.latest) / 1e3)
-			w.Key("max").Float(float64(e.max) / 1e3)
-			w.EndObject()
-		}
-		w.EndArray()
+		writeLatencyEvents(w, "events", events, &cut)
 	}
 	if histogram.err == nil {
 		w.Key("commands").BeginArray()
@@ -125,6 +116,20 @@ func parseLatencyLatest(v resp.Value) ([]latencyEvent, error) {
 		}
 	}
 	return out, nil
+}
+
+// writeLatencyEvents writes the events as a list of that name.
+func writeLatencyEvents(w *jsondoc.Writer, list string, events []latencyEvent, cut *truncations) {
+	w.Key(list).BeginArray()
+	for _, e := range events[:cut.limit(list, len(events))] {
+		w.BeginObject()
+		w.Key("event").String(e.name)
+		w.Key("time").Int(e.time)
+		w.Key("latest").Float(float64(e.latest) / 1e3)
+		w.Key("max").Float(float64(e.max) / 1e3)
+		w.EndObject()
+	}
+	w.EndArray()
 }
 
 // commandLatency is one row of LATENCY HISTOGRAM.

@@ -23,7 +23,7 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 		key      string // with the server's address for the macro
 		commands int    // at most, in one poll of a server that is known already
 	}{
-		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 5},
+		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 6},
 		"Storm jobs by RedisJobs": {`storm.jobs.get["{$STORM.CONN}"]`, 4 + 12}, // one for each job
 		"RedisJobs plugin health": {`redis.server.ping["{#SESSION}"]`, 1},
 	}
