@@ -85,6 +85,7 @@ func TestDecodeTakesWhatIsSet(t *testing.T) {
 		"Storm.KeyPattern=j:{job}:s", "Storm.IndexKey=i", "Storm.HeartbeatKey=h", "Storm.StateKey=st",
 		"Storm.StaleAfter=2m", "Storm.ScanBudget=5", "Storm.StatusMap=draining:3, Asleep:2,",
 		"Storm.Jobs=b, a,,b",
+		"Jobs.Prefixes=sidekiq:a, sidekiq:b:", "Jobs.Queues=sidekiq:q:1,sidekiq:q:1", "Jobs.ScanBudget=0", "Jobs.SearchInterval=1h",
 		"Sessions.Prod.Uri=tcp://10.0.0.1/2", "Sessions.2nd.Uri=unix:/run/redis.sock",
 	)
 	require.Equal(t, 10*time.Second, o.Timeout)
@@ -100,6 +101,10 @@ func TestDecodeTakesWhatIsSet(t *testing.T) {
 		StaleAfter: 2 * time.Minute, ScanBudget: 5,
 		StatusMap: map[string]int{"DRAINING": 3, "ASLEEP": 2}, Jobs: []string{"a", "b"},
 	}, o.Storm)
+	require.Equal(t, Jobs{
+		Prefixes: map[string][]string{"sidekiq": {"a", "b:"}}, Queues: map[string][]string{"sidekiq": {"q:1"}},
+		Interval: time.Hour,
+	}, o.Jobs)
 	require.Equal(t, []SessionInfo{
 		{"2nd", "unix:///run/redis.sock"},
 		{"Prod", "tcp://10.0.0.1:6379/2"},
@@ -172,6 +177,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a switch that is neither", []string{"SessionsOnly=2"}, `SessionsOnly (line 1): "2" is neither 0 nor 1`},
 		{"a pattern without {job}", []string{"Storm.KeyPattern=x"}, `Storm.KeyPattern (line 1): "x" must hold {job} exactly once`},
 		{"a state without a number", []string{"Storm.StatusMap=A"}, `Storm.StatusMap (line 1): "A" is not WORD:NUMBER`},
+		{"a prefix of no system", []string{"Jobs.Prefixes=cron:a"}, `Jobs.Prefixes (line 1): "cron" is no job system: there are ` + strings.Join(jobSystems, ", ")},
+		{"a queue without a system", []string{"Jobs.Queues=a"}, `Jobs.Queues (line 1): "a" is not SYSTEM:TEXT`},
 		{"a state above 9", []string{"Storm.StatusMap=A:10"}, `Storm.StatusMap (line 1): the number of "A" must be 0-9`},
 		{"a state with two numbers", []string{"Storm.StatusMap=a:1,A:2"}, `Storm.StatusMap (line 1): "A" has two numbers, 1 and 2`},
 

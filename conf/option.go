@@ -45,7 +45,8 @@ var (
 	table = slices.Concat(generalOptions(),
 		blockOptions("Default.", "for item keys and sessions that do not say it themselves"),
 		blockOptions("Sessions.*.", "for this session"),
-		stormOptions())
+		stormOptions(),
+		jobsOptions())
 	index    = indexTable()
 	children = childTable()
 )
@@ -154,6 +155,33 @@ func stormOptions() []Option {
 				return slices.Compact(list), nil
 			},
 			func(o *Options) *[]string { return &o.Storm.Jobs }).example("backup,invoices"),
+	}
+}
+
+// jobSystems are the systems that job.get knows; a test of the plugin compares
+// them with its own.
+var jobSystems = []string{"sidekiq"}
+
+// JobSystems returns the names that Jobs.Prefixes and Jobs.Queues take.
+func JobSystems() []string { return slices.Clone(jobSystems) }
+
+func jobsOptions() []Option {
+	return []Option{
+		parsed("Jobs.Prefixes", "", "SYSTEM:PREFIX,...",
+			"Prefixes of job systems' keys that are looked for beside the usual ones. The systems are those of job.get.",
+			parseBySystem, func(o *Options) *map[string][]string { return &o.Jobs.Prefixes }).example("sidekiq:myapp"),
+		parsed("Jobs.Queues", "", "SYSTEM:QUEUE,...",
+			"Queues that are read whether they are found or not, under each prefix of their system.",
+			parseBySystem, func(o *Options) *map[string][]string { return &o.Jobs.Queues }).example("sidekiq:critical"),
+		number("Jobs.ScanBudget", "100000", bounds{min: 1000, max: 10_000_000, orZero: true, text: "0, 1000-10000000"},
+			"The most keys that one search by SCAN looks at, for systems that keep no list of their queues; the next "+
+				"search goes on where it ended. 0 never searches: then what it would find must be named in "+
+				"Jobs.Prefixes and Jobs.Queues.",
+			func(o *Options) *int { return &o.Jobs.ScanBudget }),
+		seconds("Jobs.SearchInterval", "600", bounds{min: 10, max: 86400, text: "10-86400"},
+			"The time between two searches by SCAN, in seconds. The first is made when a server is asked for its jobs "+
+				"for the first time.",
+			func(o *Options) *time.Duration { return &o.Jobs.Interval }),
 	}
 }
 

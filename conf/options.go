@@ -29,6 +29,7 @@ type Options struct {
 	CustomCommands      bool
 	SlowlogArguments    bool // shown in redis.slowlog.get
 	Storm               Storm
+	Jobs                Jobs
 
 	def           *block
 	sessions      map[string]*block
@@ -51,6 +52,14 @@ type Storm struct {
 	ScanBudget   int            // keys looked at when there is no index
 	StatusMap    map[string]int // upper case word -> 0-9; nil when there is none
 	Jobs         []string       // always discovered; sorted
+}
+
+// Jobs says where job systems may be.
+type Jobs struct {
+	Prefixes   map[string][]string // by system, beside its default prefix
+	Queues     map[string][]string // by system, read whether found or not
+	ScanBudget int                 // keys looked at in one search; 0: none
+	Interval   time.Duration       // between searches
 }
 
 // SessionInfo is a configured session as it may be shown.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,27 @@ func parseStatusMap(text string) (map[string]int, error) {
 			return nil, fmt.Errorf("%s has two numbers, %d and %d", quote(word), old, n)
 		}
 		out[word] = n
+	}
+	return out, nil
+}
+
+// parseBySystem reads SYSTEM:TEXT,SYSTEM:TEXT.
+func parseBySystem(text string) (map[string][]string, error) {
+	out := map[string][]string{}
+	for _, part := range splitList(text) {
+		system, value, found := strings.Cut(part, ":")
+		if !found || value == "" {
+			return nil, fmt.Errorf("%s is not SYSTEM:TEXT", quote(part))
+		}
+		if !slices.Contains(jobSystems, system) {
+			return nil, fmt.Errorf("%s is no job system: there are %s", quote(system), strings.Join(jobSystems, ", "))
+		}
+		if _, err := parseKeyName(value); err != nil {
+			return nil, fmt.Errorf("%s %w", quote(part), err)
+		}
+		if !slices.Contains(out[system], value) {
+			out[system] = append(out[system], value)
+		}
 	}
 	return out, nil
 }

@@ -3,18 +3,20 @@ package metrics
 import (
 	"slices"
 	"strings"
+
+	"redisjobs/metrics/jobs"
 )
 
 // ACLRule returns the ACL SETUSER command for a user that can do what the
-// metrics need on a server, and nothing more: it reads job records and the
-// server's own figures. AUTH needs no permission; CLIENT SETNAME only gives our
+// metrics need on a server, and nothing more: it reads job records, what job
+// systems keep and the server's own figures. AUTH needs no permission; CLIENT SETNAME only gives our
 // connections a name; ASKING goes before a command whose key is on its way to
 // another node of a cluster, ROLE before those to a master that sentinels named. Redis 7.0 or newer reads it; older servers know neither
 // %R~ nor permissions on subcommands.
 // Source: https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
-func ACLRule(user string, storm StormOptions) string {
+func ACLRule(user string, storm StormOptions, o JobsOptions) string {
 	rule := []string{"ACL", "SETUSER", user, "on", ">PASSWORD", "resetkeys", "resetchannels"}
-	for _, pattern := range stormKeyPatterns(storm) {
+	for _, pattern := range slices.Concat(stormKeyPatterns(storm), jobs.KeyPatterns(jobs.Options(o))) {
 		rule = append(rule, quoted("%R~"+pattern))
 	}
 	rule = append(rule, "-@all", "+select", "+client|setname", "+asking", "+role")

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/jobs"
 	"redisjobs/redisclient"
 )
 
@@ -21,19 +22,22 @@ func defaultStorm() StormOptions {
 	}
 }
 
+func defaultJobs() JobsOptions { return JobsOptions{ScanBudget: 100_000, Interval: 10 * time.Minute} }
+
 func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels "+
 		"%R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state "+
+		"%R~*:[0-9]*:* %R~dead %R~paused %R~processes %R~queue:* %R~queues %R~retry %R~schedule %R~stat:failed %R~stat:processed "+
 		"-@all +select +client|setname +asking +role +client|list +cluster|info +cluster|nodes +config|get +dbsize "+
-		"+getrange +hget +hgetall +hkeys +hlen +info +latency|histogram +latency|latest +lindex +llen +lrange "+
+		"+get +getrange +hget +hgetall +hkeys +hlen +hmget +info +latency|histogram +latency|latest +lindex +llen +lrange "+
 		"+memory|usage +object|encoding +ping +pttl +scan +scard +sismember +slowlog|get +slowlog|len "+
 		"+smembers +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream +xlen +xpending +xrange "+
-		"+zcard +zrange +zscore",
-		ACLRule("zabbix", defaultStorm()))
+		"+zcard +zcount +zrange +zscore",
+		ACLRule("zabbix", defaultStorm(), defaultJobs()))
 	odd := defaultStorm()
 	odd.KeyPattern, odd.IndexKey, odd.HeartbeatKey, odd.StateKey = `jobs [x] {job}`, "", "", ""
-	require.Contains(t, ACLRule("zabbix", odd), ` "%R~jobs \\[x\\] *" -@all`)
+	require.Contains(t, ACLRule("zabbix", odd, defaultJobs()), ` "%R~jobs \\[x\\] *" %R~`)
 }
 
 // TestACLRuleIsEnoughAndNothingInItIsSpare gives a real server's user just the
@@ -62,6 +66,12 @@ func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 			do(index...)
 		}
 	}
+	for db, cmds := range jobSystemKeys {
+		s.Do(t, "SELECT", fmt.Sprint(db))
+		for _, cmd := range cmds {
+			s.Do(t, strings.Fields(cmd)...)
+		}
+	}
 	s.Do(t, "SELECT", "0")
 	for _, cmd := range []string{
 		"SET storm:job:key:string x", "RPUSH storm:job:key:list x", "SADD storm:job:key:set x", "ZADD storm:job:key:zset 1 x",
@@ -72,7 +82,7 @@ func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 	} {
 		s.Do(t, strings.Fields(cmd)...)
 	}
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm()), ">PASSWORD", "nopass", 1))[2:]
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
 	s.Do(t, "ACL", "LOG", "RESET")
 	require.Empty(t, losses(t, s), "the rule is enough")
@@ -99,24 +109,47 @@ func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 	}
 }
 
+// jobSystemKeys are, by database, the least that lets every permission of job.get
+// be missed.
+var jobSystemKeys = map[int][]string{
+	6: {
+		"SADD queues default", `LPUSH queue:default {"jid":"1","enqueued_at":1795227509.7}`, "SADD processes host:1:a",
+		`HSET host:1:a busy 1 quiet false info {"concurrency":5}`,
+		`HSET host:1:a:work tid {"queue":"default","run_at":1795227509}`,
+	},
+}
+
+// lackReasons are what job.get says is unavailable whatever the permissions.
+func lackReasons() map[string]bool {
+	out := map[string]bool{}
+	for _, s := range jobs.Systems() {
+		for _, l := range s.Spec().Lacks {
+			out[l.Reason] = true
+		}
+	}
+	return out
+}
+
 // losses asks the zabbix user's server for every key and lists what it could
 // not have.
 func losses(t *testing.T, s *redistest.Server) []string {
 	t.Helper()
 	var out []string
 	note := func(db int, key, what string) { out = append(out, fmt.Sprintf("db%d %s: %s", db, key, what)) }
-	for db := range 6 {
+	for db := range 6 + len(jobSystemKeys) {
 		target, _ := dialTarget(t, redisclient.Config{
 			Network: "tcp", Address: s.Addr, User: "zabbix", Password: "any", Database: db, ClientName: "test",
 		})
-		for _, m := range All() {
-			if !m.TakesConn() || m == commandMetric || m == sentinelMetric {
+		for _, m := range All() { // job.get in its own databases only, the others in theirs
+			if !m.TakesConn() || m == commandMetric || m == sentinelMetric || (db < 6) == strings.HasPrefix(m.Key, "job.") {
 				continue
 			}
 			for _, raw := range requests(m, db) {
 				args, err := m.ParseArgs(raw)
 				require.NoError(t, err)
-				value, err := m.Collect(t.Context(), &Request{Target: target, Args: args, Env: &Env{Storm: defaultStorm()}})
+				value, err := m.Collect(t.Context(), &Request{Target: target, Args: args, Env: &Env{
+					Storm: defaultStorm(), Jobs: defaultJobs(),
+				}})
 				if err != nil {
 					note(db, m.Key, err.Error())
 					continue
@@ -126,6 +159,9 @@ func losses(t *testing.T, s *redistest.Server) []string {
 				if strings.HasPrefix(m.Key, "storm.") && (value == "9" || strings.Contains(value, "MISSING") || value == "[]" ||
 					strings.Contains(value, `"count":0`)) {
 					note("a job is missing: " + value)
+				}
+				if m.Key == "job.get" && (strings.Contains(value, `"count":0`) || strings.Contains(value, `"exists":0`)) {
+					note("a job system is missing: " + value)
 				}
 				if m.Key == "redis.server.ping" && value != "1" {
 					note("ping is " + value)
@@ -139,6 +175,9 @@ func losses(t *testing.T, s *redistest.Server) []string {
 // requests are the parameters that a metric is asked with in a database: one
 // key of each type, and else any job.
 func requests(m *Metric, db int) [][]string {
+	if m.Key == "job.queue.get" {
+		return [][]string{{"", "", "", "sidekiq", "default"}}
+	}
 	if !slices.ContainsFunc(m.Params, func(p Param) bool { return p.Name == paramKey.Name }) {
 		raw := make([]string, len(m.Params))
 		for i, p := range m.Params {
@@ -174,9 +213,16 @@ func missed(value string, note func(string)) {
 	if up, ok := document["up"]; ok && up != 1.0 {
 		note("down: " + fmt.Sprint(document["error"]))
 	}
+	expected := lackReasons()
 	walk(document, func(name string, v any) {
-		if parts, ok := v.(map[string]any); ok && name == "unavailable" && len(parts) > 0 {
-			note(fmt.Sprint("unavailable: ", parts))
+		parts, ok := v.(map[string]any)
+		if !ok || name != "unavailable" {
+			return
+		}
+		for name, reason := range parts {
+			if !expected[reason.(string)] {
+				note(fmt.Sprintf("unavailable: %s: %s", name, reason))
+			}
 		}
 	})
 }

@@ -276,7 +276,7 @@ func TestClusterRightsAreEnough(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
 	s.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm()), ">PASSWORD", "nopass", 1))[2:]
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
 	target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
 	doc := decode(t, must(collectFrom(t, clusterMetric, target)))

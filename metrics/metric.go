@@ -174,6 +174,7 @@ type Env struct {
 	Checks   func() int
 	Sessions []Session
 	Storm    StormOptions
+	Jobs     JobsOptions
 	// CustomCommands allows redis.command.
 	CustomCommands bool
 	// SlowlogArguments shows the arguments of commands in redis.slowlog.get.

@@ -27,6 +27,7 @@ var table = slices.Concat(
 		commandMetric,
 	},
 	stormMetrics,
+	jobMetrics,
 	testMetrics,
 )
 

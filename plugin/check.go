@@ -45,7 +45,7 @@ func ACL(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return metrics.ACLRule("zabbix", metrics.StormOptions(options.Storm)), nil
+	return metrics.ACLRule("zabbix", metrics.StormOptions(options.Storm), metrics.JobsOptions(options.Jobs)), nil
 }
 
 // aliases are the built-in plugin's keys, which packaging/redisjobs.conf sends

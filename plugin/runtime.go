@@ -67,6 +67,7 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 	rt.env = metrics.Env{
 		Pool:  p.Stats,
 		Storm: metrics.StormOptions(options.Storm),
+		Jobs:  metrics.JobsOptions(options.Jobs),
 
 		CustomCommands:   options.CustomCommands,
 		SlowlogArguments: options.SlowlogArguments,

@@ -108,6 +108,8 @@ var keyRows = map[string]keyRow{
 	"storm.job.get":       {own: map[string]string{"Job": "export"}, check: checkJob},
 	"storm.jobs.get":      {check: checkJobs},
 	"storm.job.discovery": {check: checkJobDiscovery},
+	"job.get":             {check: checkJobSystems},
+	"job.queue.get":       {own: map[string]string{"System": "sidekiq", "Queue": "default"}, check: checkJobQueue},
 }
 
 // TestEveryKeyHasARow fails for a key that no test here asks an agent for.
@@ -178,8 +180,8 @@ func checkGet(t *testing.T, w *world, by way, value string) {
 	require.Zero(t, o.in(t, "replication").number(t, "connected_slaves"))
 	require.Empty(t, o.in(t, "replication").rows(t, "replicas"))
 	keyspace := o.rows(t, "keyspace")
-	require.EqualValues(t, 5, row(t, keyspace, "db", "db0").number(t, "keys"))
-	require.EqualValues(t, 6, row(t, keyspace, "db", "db3").number(t, "keys"))
+	require.EqualValues(t, 7, row(t, keyspace, "db", "db0").number(t, "keys"))
+	require.EqualValues(t, 8, row(t, keyspace, "db", "db3").number(t, "keys"))
 	require.Positive(t, row(t, o.rows(t, "commandstats"), "command", "info").number(t, "calls"))
 	require.NotEmpty(t, o.rows(t, "latencystats"))
 	require.Contains(t, o, "errorstats")
@@ -347,6 +349,23 @@ func checkJobDiscovery(t *testing.T, _ *world, by way, value string) {
 		row(t, rows, "{#JOB}", "only-in-three")
 	}
 	require.Len(t, rows, names)
+}
+
+func checkJobSystems(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.EqualValues(t, 1, o["count"])
+	sidekiq := row(t, o.rows(t, "systems"), "id", "sidekiq/")
+	require.EqualValues(t, 1, sidekiq["waiting"])
+	require.EqualValues(t, 0, sidekiq["workers_alive"])
+	require.EqualValues(t, 1, row(t, o.rows(t, "queues"), "id", "sidekiq//default")["waiting"])
+}
+
+func checkJobQueue(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.EqualValues(t, 1, o["waiting"])
+	require.InDelta(t, 60, o.number(t, "latency"), 59)
 }
 
 // forms of the items that the aliases lead here.

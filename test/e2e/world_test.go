@@ -109,6 +109,8 @@ func fill(t *testing.T, s *redistest.Server) {
 	for _, db := range []string{"3", "0"} {
 		s.Do(t, "SELECT", db)
 		s.Do(t, "SET", "a", "1")
+		s.Do(t, "SADD", "queues", "default")
+		s.Do(t, "LPUSH", "queue:default", `{"class":"OkJob","args":[1],"jid":"8be5ba93d1c33a404cba26a2","enqueued_at":`+unix(now-60)+`.5}`)
 		for job, record := range map[string][]string{
 			// No test runs for an hour, so that what is fresh now stays it.
 			"wordcount": {"status", "ACTIVE", "type", "topology", "updated_at", unix(now), "interval", "3600", "processed", "184220"},

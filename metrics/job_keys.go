@@ -1,0 +1,216 @@
+package metrics
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"redisjobs/metrics/jobs"
+	"redisjobs/metrics/jsondoc"
+)
+
+// JobsOptions say where job systems may be; see package jobs.
+type JobsOptions struct {
+	Prefixes   map[string][]string // by system, beside its default prefix
+	Queues     map[string][]string // by system, read whether found or not
+	ScanBudget int                 // keys looked at in one search; 0: none
+	Interval   time.Duration       // between searches
+}
+
+// jobMetrics read the job systems that keep their state in Redis.
+var jobMetrics = []*Metric{
+	{
+		Key:         "job.get",
+		Description: "Returns the job systems found in a Redis, their queues and workers as JSON, also when the server is down.",
+		Params:      connParams(paramSystem(false), paramPrefix),
+		Commands:    jobs.Commands(),
+		Collect:     collectJobGet,
+	},
+	{
+		Key:         "job.queue.get",
+		Description: "Returns one queue of a job system as JSON, also when the server is down.",
+		Params: connParams(paramSystem(true), Param{
+			Name: "Queue", Required: true, Check: jobs.CheckQueue,
+			Description: "name of the queue",
+		}, paramPrefix),
+		Commands: jobs.Commands(),
+		Collect:  collectJobQueue,
+	},
+}
+
+var paramPrefix = Param{
+	Name:        "Prefix",
+	Description: "prefix or namespace of the system's keys, when it is not the usual one",
+}
+
+func paramSystem(required bool) Param {
+	return Param{
+		Name: "System", Required: required, Check: jobs.CheckName,
+		Description: "name of the job system, as sidekiq",
+	}
+}
+
+// readJobs asks the request's target.
+func readJobs(ctx context.Context, r *Request, queue string) (*jobs.Result, error) {
+	return jobs.Read(ctx, r.Target, r.Target.Memory, jobs.Options(r.Env.Jobs), jobs.Query{
+		System: r.Arg("System"), Prefix: r.Arg(paramPrefix.Name), Queue: queue,
+	})
+}
+
+// collectJobGet answers with the members of a document's head, then
+//
+//	systems      a row for each system under each prefix:
+//	  id           what no other row has, system and prefix
+//	  system, prefix
+//	  exists       1 when one of its keys with a fixed name is there, else 0; left
+//	               out for systems that have none
+//	  ...          its figures, see jobs.Figure
+//	  unavailable  why other figures are missing, by name; queue.<name> for those
+//	               that are kept of no single queue
+//	queues       a row for each queue of all systems:
+//	  id           what no other row has: system, prefix and queue
+//	  system_id    the id of its system
+//	  system, prefix, queue
+//	  listed       1 when the system's own list of queues has it, else 0
+//	  ...          its figures
+//	  unavailable  why figures are missing of this queue alone
+//	count        the number of rows in systems
+//	discovery    how far the search by SCAN came: complete, 1 or 0, scanned keys
+//	truncated    {"queues":7,"workers":1,"clues":3}: what was left out
+//	unavailable  what concerns no single system
+//
+// What is remembered between polls makes the rates; the first poll has none.
+func collectJobGet(ctx context.Context, r *Request) (string, error) {
+	result, err := readJobs(ctx, r, "")
+	if err != nil {
+		return downDocument(r.Target.Name, err), nil
+	}
+	queues := 0
+	for _, s := range result.Systems {
+		queues += len(s.Queues)
+	}
+	w := jsondoc.New(1024 + 1024*len(result.Systems) + 384*queues)
+	w.BeginObject()
+	writeHead(w, r.Target.Name, nil)
+	w.Key("count").Int(int64(len(result.Systems)))
+	w.Key("systems").BeginArray()
+	for _, s := range result.Systems {
+		w.BeginObject()
+		writeJobSystem(w, s)
+		w.EndObject()
+	}
+	w.EndArray()
+	w.Key("queues").BeginArray()
+	for _, s := range result.Systems {
+		for _, q := range s.Queues {
+			w.BeginObject()
+			writeJobQueue(w, s, q)
+			w.EndObject()
+		}
+	}
+	w.EndArray()
+	writeJobsFound(w, result)
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// collectJobQueue answers with the head and the members of one row of queues in
+// collectJobGet, and workers_alive of its system.
+func collectJobQueue(ctx context.Context, r *Request) (string, error) {
+	result, err := readJobs(ctx, r, r.Arg("Queue"))
+	if err != nil {
+		return downDocument(r.Target.Name, err), nil
+	}
+	w := jsondoc.New(1024)
+	w.BeginObject()
+	writeHead(w, r.Target.Name, nil)
+	for _, s := range result.Systems {
+		for _, q := range s.Queues {
+			writeJobQueue(w, s, q)
+			if alive, ok := s.Get(jobs.WorkersAlive); ok {
+				w.Key(jobs.WorkersAlive.String()).Float(alive)
+			}
+		}
+	}
+	w.EndObject()
+	return w.Document(), nil
+}
+
+func writeJobSystem(w *jsondoc.Writer, s *jobs.Reading) {
+	w.Key("id").String(s.ID())
+	w.Key("system").String(s.System)
+	w.Key("prefix").String(s.Prefix)
+	if s.Marked {
+		w.Key("exists").Int(flag(s.Exists))
+	}
+	writeFigures(w, &s.Figures)
+	w.Key("unavailable").BeginObject()
+	for _, lack := range s.Lacks() {
+		name := lack.Figure.String()
+		if lack.OfQueues {
+			name = "queue." + name
+		}
+		w.Key(name).String(lack.Reason)
+	}
+	writeProblems(w, &s.Figures)
+	if s.Skipped > 0 {
+		w.Key("names").String(fmt.Sprintf("%d names of queues are empty, too long or no text", s.Skipped))
+	}
+	w.EndObject()
+}
+
+func writeJobQueue(w *jsondoc.Writer, s *jobs.Reading, q *jobs.Queue) {
+	w.Key("id").String(s.ID() + "/" + q.Name)
+	w.Key("system_id").String(s.ID())
+	w.Key("system").String(s.System)
+	w.Key("prefix").String(s.Prefix)
+	w.Key("queue").String(q.Name)
+	w.Key("listed").Int(flag(q.Listed))
+	writeFigures(w, &q.Figures)
+	w.Key("unavailable").BeginObject()
+	writeProblems(w, &q.Figures)
+	w.EndObject()
+}
+
+func writeFigures(w *jsondoc.Writer, f *jobs.Figures) {
+	f.Each(func(name jobs.Figure, value float64) { w.Key(name.String()).Float(value) })
+}
+
+func writeProblems(w *jsondoc.Writer, f *jobs.Figures) {
+	for _, p := range f.Problems {
+		w.Key(p.Figure.String()).String(p.Reason)
+	}
+}
+
+// writeJobsFound writes what concerns all systems together.
+func writeJobsFound(w *jsondoc.Writer, result *jobs.Result) {
+	d := &result.Discovery
+	w.Key("discovery").BeginObject()
+	w.Key("complete").Int(flag(d.Complete))
+	w.Key("scanned").Int(int64(d.Scanned))
+	w.EndObject()
+	var cut truncations
+	for _, s := range result.Systems {
+		cut.limitTo("queues", s.Truncated, 0)
+		cut.limitTo("workers", s.CutWorkers, 0)
+	}
+	cut.limitTo("clues", d.Dropped, 0)
+	cut.write(w)
+	w.Key("unavailable").BeginObject()
+	if d.Err != nil {
+		w.Key("search").String(d.Err.Error())
+	}
+	for _, instance := range slices.SortedFunc(maps.Keys(d.Unmarked), jobs.Instance.Compare) {
+		w.Key(instance.ID()).String(d.Unmarked[instance].Error())
+	}
+	w.EndObject()
+}
+
+func flag(on bool) int64 {
+	if on {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,51 @@
+// Package jobs reads the state of job systems straight from the keys that they
+// keep in Redis: queues, workers and counters, as plain numbers. It only reads,
+// with single commands that cost the server little; it never runs a script, and
+// never asks a job system's own code, which tidies up while it counts.
+//
+// # One poll
+//
+// All systems of one Redis share the round trips of a poll. A system asks with
+// Poll.Ask; the answers arrive together, and what it asks on their arrival
+// travels in the next pipeline. A poll has at most MaxRounds of them, whatever
+// the number of queues. The server's TIME is in the first.
+//
+// Which systems live in a Redis is found out apart, see discover.go: by markers,
+// which are keys with a fixed name, and by one SCAN for all systems that have
+// none. It is remembered in the target's Memory.
+//
+// # What is not known
+//
+// A figure is either known, or missing with a reason. A system says in its Spec
+// what it does not keep at all. What could not be read this time (a key of
+// another type, a payload that is no JSON) is missing of that queue alone, and
+// the rest stands. An absent list, set or sorted set is empty: Redis deletes them
+// with their last member.
+//
+// # How a system is added
+//
+//  1. Write <system>.go: a type with the methods of System, and add it to the list
+//     in system.go. Its Spec says its name, its default prefix, the keys that
+//     show that it is there (Markers), or how SCAN may find it (Clue), what it
+//     lacks, and which commands and keys it reads: these become the ACL rule.
+//  2. Read asks in the first round for what has a fixed name: counters, the set of
+//     queues, the set of workers. Poll.Now is known from the second round on. It
+//     gives the queue names to Reading.Open, which adds the configured ones,
+//     drops those that are no text, honours the limit and returns the queues
+//     whose figures are wanted. Figures are set with Poll.Count (the number that a
+//     command answers; nothing is 0), or Figures.Set, Add and Miss from a callback
+//     given to Poll.Ask. Workers go to Reading.Workers, one by one; their sums are
+//     made by finish.go.
+//  3. Do not compute what finish.go makes for every system: the sums over all
+//     queues, the greatest latency, utilisation, rates, Stalled and Stuck. For the
+//     rates give Processed (or Added) of the queue where the system has such
+//     counters; for Stalled give Queue.Head, whatever tells the oldest waiting job
+//     from the next one.
+//  4. Payloads are what strangers wrote: parse them with payload.go's helpers,
+//     which bound them, or with a parser of your own that has a fuzz test.
+//  5. Add its cases to conformance_test.go, with figures that come from the
+//     system's own API and not from this package. The suite then checks the number
+//     of round trips, the commands, that each figure is known or said to be
+//     lacking, that nothing is written, and what becomes of the rest when each of
+//     the keys it reads is damaged.
+package jobs

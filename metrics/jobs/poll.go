@@ -1,0 +1,195 @@
+package jobs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// MaxRounds is how many round trips a poll takes at most.
+const MaxRounds = 3
+
+// Poll is one conversation about any number of systems.
+type Poll struct {
+	doer  redisclient.Doer
+	state *state
+
+	now    float64
+	hasNow bool
+	round  int
+	asks   []ask
+}
+
+type ask struct {
+	cmd  redisclient.Command
+	then func(v resp.Value, err error)
+	// reply is what arrived.
+	reply resp.Value
+}
+
+// Ask sends a command in the next round trip and calls then with its reply. err
+// is the server's refusal; the server's state, such as loading, ends the poll
+// before. then may ask again, but in the last round.
+func (p *Poll) Ask(then func(v resp.Value, err error), cmd ...string) {
+	if p.round >= MaxRounds {
+		panic("bug: " + cmd[0] + " asked after the last round")
+	}
+	p.asks = append(p.asks, ask{cmd: cmd, then: then})
+}
+
+// Count adds the number that a command answers to a figure. Nothing, as GET
+// says of a counter that was never set, is 0.
+func (p *Poll) Count(f *Figures, name Figure, cmd ...string) {
+	p.Ask(func(v resp.Value, err error) {
+		n := 0.0
+		if err == nil && !v.IsNull() {
+			n, err = v.Float64()
+		}
+		if err != nil {
+			f.Miss(name, cmd[0]+": "+err.Error())
+			return
+		}
+		f.Add(name, n)
+	}, cmd...)
+}
+
+// Strings gives then the texts of an array.
+func (p *Poll) Strings(then func(texts []string, err error), cmd ...string) {
+	p.Ask(func(v resp.Value, err error) {
+		var texts []string
+		if err == nil {
+			texts, err = v.Strings()
+		}
+		if err != nil {
+			err = fmt.Errorf("%s: %w", cmd[0], err)
+		}
+		then(texts, err)
+	}, cmd...)
+}
+
+// Now is the server's time in unix seconds. It is not known before the first
+// answers arrive.
+func (p *Poll) Now() float64 {
+	if !p.hasNow {
+		panic("bug: the time is asked for before the first round trip")
+	}
+	return p.now
+}
+
+// NowArg is Now as the bound of a range of scores, in units of 1/perSecond.
+func (p *Poll) NowArg(perSecond float64) string {
+	return strconv.FormatFloat(math.Floor(p.Now()*perSecond), 'f', -1, 64)
+}
+
+// Age is the time since a moment in unix seconds; 0 for one that the server's
+// clock has not reached, because writers have clocks of their own.
+func (p *Poll) Age(at float64) float64 { return max(0, p.Now()-at) }
+
+// run asks and answers until nobody asks any more. The error is for the
+// conversation or the server as a whole.
+func (p *Poll) run(ctx context.Context) error {
+	for p.round < MaxRounds {
+		asks := p.asks
+		p.asks = nil
+		if p.round > 0 && len(asks) == 0 {
+			return nil
+		}
+		if err := p.converse(ctx, asks); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// converse is one round trip. Commands that were refused for good are not sent.
+func (p *Poll) converse(ctx context.Context, asks []ask) error {
+	var cmds []redisclient.Command
+	first := p.round == 0
+	if first {
+		cmds = append(cmds, redisclient.Command{"TIME"})
+	}
+	refused := make([]error, len(asks))
+	for i, a := range asks {
+		if refused[i] = p.state.refusal(a.cmd); refused[i] == nil {
+			cmds = append(cmds, a.cmd)
+		}
+	}
+	replies, err := p.doer.DoAll(ctx, cmds...)
+	if err != nil {
+		return err
+	}
+	p.round++
+	if first {
+		if p.now, err = parseTime(replies[0]); err != nil {
+			return misread("ask the server for its time", err)
+		}
+		p.hasNow = true
+		replies = replies[1:]
+	}
+	for i := range asks {
+		if refused[i] != nil {
+			continue
+		}
+		v := replies[0]
+		replies = replies[1:]
+		asks[i].reply = v
+		if err := v.Err(); err != nil {
+			if concernsAll(err) {
+				return err
+			}
+			p.state.note(asks[i].cmd, err)
+			refused[i] = err
+		}
+	}
+	for i, a := range asks {
+		a.then(a.reply, refused[i])
+	}
+	return nil
+}
+
+// concernsAll reports whether a refusal tells of the server's state and not of
+// one command or key: loading, for one.
+func concernsAll(err error) bool {
+	switch redisclient.ReasonOf(err) {
+	case "", redisclient.ReasonCommand, redisclient.ReasonACL:
+		return false
+	default:
+		return true
+	}
+}
+
+// misread names what was tried when a reply has not the form that its command
+// answers with.
+func misread(op string, err error) error {
+	var refusal *resp.ServerError
+	if errors.As(err, &refusal) {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return &redisclient.Error{Op: op, Reason: redisclient.ReasonProtocol, Err: err}
+}
+
+// parseTime reads the answer to TIME as unix seconds.
+func parseTime(v resp.Value) (float64, error) {
+	parts, err := v.Array()
+	if err != nil {
+		return 0, err
+	}
+	if len(parts) != 2 {
+		return 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
+	}
+	sec, err1 := parts[0].Int64()
+	usec, err2 := parts[1].Int64()
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, err
+	}
+	return float64(sec) + float64(usec)/1e6, nil
+}
+
+// commandWord is the command that a refusal is remembered for.
+func commandWord(cmd redisclient.Command) string { return strings.ToLower(cmd[0]) }

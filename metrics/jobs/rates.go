@@ -1,0 +1,174 @@
+package jobs
+
+import "time"
+
+const (
+	// minWindow is the shortest time that rates are made of: of two polls that
+	// follow each other at once, they would be noise.
+	minWindow = 10 * time.Second
+	// StuckAfter is how long nothing must have moved for a queue to be stuck.
+	StuckAfter = time.Minute
+	// maxSamples bounds the queues whose last figures are remembered.
+	maxSamples = 4 * MaxQueues
+)
+
+// sampleKey names a queue; that of a whole system has no queue.
+type sampleKey struct {
+	Instance
+	queue string
+}
+
+// moment is what a poll saw of a queue or system.
+type moment struct {
+	at                  float64
+	waiting, done, more float64
+	hasWaiting          bool
+	hasDone             bool // done is known: the total counter of jobs taken
+	hasMore             bool // more is known: the total counter of jobs added
+	head                string
+}
+
+// sample is what is remembered of a queue or system between polls.
+type sample struct {
+	base moment // what the rates are made from
+	last moment // of the last poll
+	// since is when the jobs that wait began to wait for nothing; 0 when they do
+	// not.
+	since float64
+	rates Figures
+}
+
+func newMoment(now float64, f *Figures, head string) moment {
+	m := moment{at: now, head: head}
+	m.waiting, m.hasWaiting = f.Get(Waiting)
+	m.done, m.hasDone = f.Get(Processed)
+	m.more, m.hasMore = f.Get(Added)
+	return m
+}
+
+// rates compares the figures of r with those of earlier polls.
+func (s *state) rates(p *Poll, r *Reading) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := p.Now()
+	// What the whole system has done since the last poll is evidence for queues
+	// that have no counter of their own.
+	systemMoved := false
+	key := sampleKey{Instance: r.Instance}
+	if r.only == "" {
+		m := newMoment(now, &r.Figures, "")
+		systemMoved = s.moved(key, m)
+		s.observe(key, m, &r.Figures)
+	} else if processed, ok := r.Get(Processed); ok {
+		if old := s.samples[key]; old != nil && old.last.hasDone {
+			systemMoved = processed != old.last.done
+		}
+	}
+	alive, aliveKnown := r.Get(WorkersAlive)
+	for _, q := range r.Queues {
+		key.queue = q.Name
+		m := newMoment(now, &q.Figures, q.Head)
+		stalled, known := s.stalled(key, m, q.HeadRepeats && systemMoved)
+		s.observe(key, m, &q.Figures)
+		switch {
+		case r.spec.lacks(Stalled, true):
+			continue
+		case !known:
+			q.Miss(Stalled, "it is not known whether jobs were taken")
+			q.Miss(Stuck, "it is not known whether jobs were taken")
+			continue
+		}
+		q.Set(Stalled, stalled)
+		paused, _ := q.Get(Paused)
+		if aliveKnown {
+			q.Flag(Stuck, stalled >= StuckAfter.Seconds() && alive > 0 && paused == 0)
+		}
+	}
+}
+
+func (s *state) moved(key sampleKey, m moment) bool {
+	old := s.samples[key]
+	return old != nil && old.last.hasDone && m.hasDone && old.last.done != m.done
+}
+
+// sampleOf returns what is remembered of a queue or system, nil for nothing.
+func (s *state) sampleOf(key sampleKey) *sample { return s.samples[key] }
+
+// observe makes the rates and remembers the moment.
+func (s *state) observe(key sampleKey, m moment, f *Figures) {
+	old := s.sampleOf(key)
+	if old == nil {
+		if s.samples == nil || len(s.samples) >= maxSamples {
+			s.samples = make(map[sampleKey]*sample)
+		}
+		old = &sample{base: m}
+		s.samples[key] = old
+		if m.hasWaiting && m.waiting > 0 {
+			old.since = m.at
+		}
+	}
+	if m.at-old.base.at >= minWindow.Seconds() {
+		old.rates = ratesBetween(old.base, m)
+		old.base = m
+	}
+	old.last = m
+	old.rates.Each(f.Set)
+	growth, ok := old.rates.Get(Growth)
+	switch {
+	case !m.hasWaiting:
+	case m.waiting == 0:
+		f.Set(TimeToEmpty, 0)
+	case ok && growth < 0:
+		f.Set(TimeToEmpty, m.waiting/-growth)
+	}
+}
+
+// ratesBetween are the rates between two moments. Of a counter that was reset
+// there is none.
+func ratesBetween(a, b moment) Figures {
+	var out Figures
+	seconds := b.at - a.at
+	if !a.hasWaiting || !b.hasWaiting {
+		return out
+	}
+	growth := (b.waiting - a.waiting) / seconds
+	out.Set(Growth, growth)
+	switch {
+	case a.hasDone && b.hasDone && b.done >= a.done:
+		drain := (b.done - a.done) / seconds
+		out.Set(Drain, drain)
+		out.Set(Arrival, max(0, growth+drain))
+	case a.hasMore && b.hasMore && b.more >= a.more:
+		arrival := (b.more - a.more) / seconds
+		out.Set(Arrival, arrival)
+		out.Set(Drain, max(0, arrival-growth))
+	}
+	return out
+}
+
+// stalled is how long jobs wait and none was seen to be taken. unsure: an
+// unchanged head proves nothing. It is asked before the moment is observed.
+func (s *state) stalled(key sampleKey, m moment, unsure bool) (seconds float64, known bool) {
+	if !m.hasWaiting {
+		return 0, false
+	}
+	old := s.sampleOf(key)
+	if m.waiting == 0 {
+		if old != nil {
+			old.since = 0
+		}
+		return 0, true
+	}
+	if m.head == "" && !m.hasDone {
+		return 0, false
+	}
+	if old == nil {
+		return 0, true
+	}
+	taken := m.waiting < old.last.waiting || m.hasDone && old.last.hasDone && m.done != old.last.done ||
+		m.head != old.last.head || unsure
+	if taken || old.since == 0 {
+		old.since = m.at
+	}
+	return max(0, m.at-old.since), true
+}

@@ -1,0 +1,234 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// sidekiq reads Sidekiq 6 to 8, with and without redis-namespace.
+// Sources: lib/sidekiq/api.rb and launcher.rb of 6.4.1, 7.3.10 and 8.1.7.
+type sidekiq struct{}
+
+var sidekiqSpec = &Spec{
+	Name:   "sidekiq",
+	Prefix: func(prefix string) string { return strings.TrimSuffix(prefix, ":") },
+	Markers: func(prefix string) []Marker {
+		p := rubyPrefix(prefix)
+		return []Marker{{p + "stat:processed", "string"}, {p + "processes", "set"}, {p + "queues", "set"}}
+	},
+	Clue: func(key string) (Clue, bool) {
+		prefix, ok := strings.CutSuffix(key, ":processes")
+		if !ok || prefix == "" {
+			return Clue{}, false
+		}
+		return Clue{
+			Prefix: prefix,
+			Proof:  []redisclient.Command{{"TYPE", key}, {"TYPE", prefix + ":queues"}},
+			Proves: areTypes("set", "set"),
+		}, true
+	},
+	Lacks: slices.Concat(
+		lackOfQueues("it is kept for all queues together", Scheduled, Overdue, Retry, Failed),
+		lackOfQueues("all queues are counted together", Processed, FailedTotal, Arrival, Drain),
+		lackOfQueues("a job is deleted when it is done", Completed),
+		lackOfSystem("a job is deleted when it is done", Completed),
+		lackOfSystem("the jobs of a killed worker are lost, and in no key", Orphaned),
+	),
+	Commands: []string{"get", "hgetall", "hmget", "lindex", "llen", "smembers", "zcard", "zcount"},
+	Keys: func(prefix string) []string {
+		p := rubyPrefix(prefix)
+		return []string{p + "queues", p + "queue:*", p + "processes", p + "paused", p + "schedule", p + "retry",
+			p + "dead", p + "stat:processed", p + "stat:failed", p + "*:[0-9]*:*"}
+	},
+}
+
+// rubyPrefix is what a namespace puts before each key.
+func rubyPrefix(namespace string) string {
+	if namespace == "" {
+		return ""
+	}
+	return namespace + ":"
+}
+
+func (sidekiq) Spec() *Spec { return sidekiqSpec }
+
+func (sidekiq) Read(p *Poll, r *Reading) {
+	k := rubyPrefix(r.Prefix)
+	p.Count(&r.Figures, Processed, "GET", k+"stat:processed")
+	p.Count(&r.Figures, FailedTotal, "GET", k+"stat:failed")
+	p.Count(&r.Figures, Scheduled, "ZCARD", k+"schedule")
+	p.Count(&r.Figures, Retry, "ZCARD", k+"retry")
+	p.Count(&r.Figures, Failed, "ZCARD", k+"dead")
+	// Pro's; without it nothing is ever paused.
+	var paused []string
+	var pausedErr error
+	p.Strings(func(names []string, err error) { paused, pausedErr = names, err }, "SMEMBERS", k+"paused")
+
+	var queues []*Queue
+	p.Strings(func(names []string, err error) {
+		if err != nil {
+			queues = r.MissQueues(err)
+		} else {
+			queues = r.Open(names)
+		}
+		for _, q := range queues {
+			p.Count(&q.Figures, Waiting, "LLEN", k+"queue:"+q.Name)
+			p.Ask(func(v resp.Value, err error) { sidekiqLatency(p, q, v, err) }, "LINDEX", k+"queue:"+q.Name, "-1")
+			q.FlagOf(Paused, paused, pausedErr)
+		}
+		// The server's time is known by now.
+		for _, set := range []string{"schedule", "retry"} {
+			p.Count(&r.Figures, Overdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
+		}
+	}, "SMEMBERS", k+"queues")
+	p.Strings(func(names []string, err error) {
+		if err != nil {
+			r.MissWorkers(err)
+			newRunning(r, queues).fail(err)
+			return
+		}
+		names = r.OpenWorkers(names)
+		r.Workers = make([]Worker, len(names))
+		jobs := newRunning(r, queues)
+		for i, name := range names {
+			sidekiqWorker(p, k+name, &r.Workers[i], jobs) // identities have no prefix of their own
+		}
+	}, "SMEMBERS", k+"processes")
+}
+
+// sidekiqLatency reads the oldest job of a queue.
+func sidekiqLatency(p *Poll, q *Queue, v resp.Value, err error) {
+	if err == nil && v.IsNull() {
+		q.Set(Latency, 0)
+		return
+	}
+	var text []byte
+	if err == nil {
+		text, err = payload(v)
+	}
+	var job sidekiqJob
+	if err == nil {
+		job, err = parseSidekiqJob(text)
+	}
+	if err != nil {
+		q.Miss(Latency, "oldest job: "+err.Error())
+		return
+	}
+	q.Head = job.id
+	q.Set(Latency, p.Age(job.at))
+}
+
+// sidekiqJob is what is wanted of a job.
+type sidekiqJob struct {
+	id string
+	at float64
+}
+
+// parseSidekiqJob reads a job. Its times are seconds with a fraction, from
+// Sidekiq 8 on whole milliseconds.
+func parseSidekiqJob(text []byte) (sidekiqJob, error) {
+	var raw struct {
+		JID      string      `json:"jid"`
+		Enqueued json.Number `json:"enqueued_at"`
+		Created  json.Number `json:"created_at"`
+	}
+	if err := parseJSON(text, &raw); err != nil {
+		return sidekiqJob{}, err
+	}
+	job := sidekiqJob{id: raw.JID}
+	var err error
+	if job.at, err = parseEpoch(raw.Enqueued.String()); err != nil {
+		job.at, err = parseEpoch(raw.Created.String())
+	}
+	if err != nil {
+		return sidekiqJob{}, errors.New("it does not say when it was enqueued")
+	}
+	return job, nil
+}
+
+// sidekiqWorker reads one process and the jobs it runs. It is dead when its hash
+// is gone, a minute after its last heartbeat.
+func sidekiqWorker(p *Poll, key string, w *Worker, jobs *running) {
+	w.Busy, w.Slots = -1, -1
+	p.Ask(func(v resp.Value, err error) {
+		var fields []resp.Value
+		if err == nil {
+			fields, err = v.Array()
+		}
+		if err == nil && len(fields) != 4 {
+			err = errors.New("HMGET: expected 4 members")
+		}
+		if err != nil {
+			jobs.r.MissWorkers(err)
+			return
+		}
+		busy, concurrency, quiet, info := fields[0], fields[1], fields[2], fields[3]
+		if busy.IsNull() && info.IsNull() {
+			return
+		}
+		w.Alive = true
+		w.Quiet = string(quiet.Str) == "true"
+		if n, err := busy.Float64(); err == nil && n >= 0 {
+			w.Busy = n
+		}
+		n, err := concurrency.Float64()
+		if err != nil { // only from 8.1.2 on a field of its own
+			n, err = parseSidekiqInfo(info.Str)
+		}
+		if err == nil && n >= 0 {
+			w.Slots = n
+		}
+	}, "HMGET", key, "busy", "concurrency", "quiet", "info")
+	for _, suffix := range []string{":work", ":workers"} { // the latter up to 6.4.1
+		p.Ask(func(v resp.Value, err error) {
+			var pairs []resp.Value
+			if err == nil {
+				pairs, err = v.Pairs()
+			}
+			if err != nil {
+				jobs.fail(err)
+				return
+			}
+			for i := 1; i < len(pairs); i += 2 {
+				queue, at, err := parseSidekiqWork(pairs[i].Str)
+				if err != nil {
+					jobs.fail(err)
+					continue
+				}
+				jobs.count(queue)
+				if w.RunningSince == 0 || at < w.RunningSince {
+					w.RunningSince = at
+				}
+			}
+		}, "HGETALL", key+suffix)
+	}
+}
+
+// parseSidekiqInfo reads the concurrency of a process.
+func parseSidekiqInfo(text []byte) (float64, error) {
+	var info struct {
+		Concurrency json.Number `json:"concurrency"`
+	}
+	if err := parseJSON(text, &info); err != nil {
+		return 0, err
+	}
+	return info.Concurrency.Float64()
+}
+
+// parseSidekiqWork reads a running job: its queue, and when it began.
+func parseSidekiqWork(text []byte) (queue string, at float64, err error) {
+	var work struct {
+		Queue string      `json:"queue"`
+		RunAt json.Number `json:"run_at"`
+	}
+	if err := parseJSON(text, &work); err != nil {
+		return "", 0, err
+	}
+	at, err = parseEpoch(work.RunAt.String())
+	return work.Queue, at, err
+}

@@ -1,0 +1,184 @@
+package jobs
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// System is one job system. It has no state: what a poll must remember is in
+// the target's Memory.
+type System interface {
+	// Spec says what is the same for every Redis.
+	Spec() *Spec
+	// Read asks for everything that r wants to know. It returns before the first
+	// answer arrives.
+	Read(p *Poll, r *Reading)
+}
+
+// Spec describes a system.
+type Spec struct {
+	// Name in documents, item keys and options: lower case letters.
+	Name string
+	// DefaultPrefix is the prefix, in the system's own words, of a Redis where
+	// nobody has chosen another.
+	DefaultPrefix string
+	// Prefix makes one text of the several that mean the same prefix; nil when
+	// there is only one.
+	Prefix func(prefix string) string
+	// Markers are the keys of which each shows that the system is there. Nil when
+	// there are none with a fixed name.
+	Markers func(prefix string) []Marker
+	// Clue judges a key that SCAN came across; nil when no key is looked for.
+	Clue func(key string) (Clue, bool)
+	// Lacks is what the system does not keep.
+	Lacks []Lack
+	// Commands are those it sends, as ACL SETUSER names them.
+	Commands []string
+	// Keys are the patterns of the keys it reads, as ACL SETUSER has them.
+	Keys func(prefix string) []string
+}
+
+// Marker is a key that a system owns, and its type in TYPE's words.
+type Marker struct{ Key, Type string }
+
+// Clue is a key that may belong to a system.
+type Clue struct {
+	Prefix string
+	// Name is what the key adds to Reading.Found: the queue, or what else the
+	// system makes of it. "" for nothing.
+	Name string
+	// Proof are commands whose answers tell, by Proves, whether it does belong to
+	// it. They are sent once per Prefix when OncePerPrefix, else for each name.
+	Proof         []redisclient.Command
+	Proves        func(replies []resp.Value) bool
+	OncePerPrefix bool
+}
+
+// Lack is a figure that a system does not keep.
+type Lack struct {
+	Figure Figure
+	// OfQueues: it is not known of single queues; else not of the system.
+	OfQueues bool
+	Reason   string
+}
+
+// lackOfQueues says for one reason what is not known of single queues.
+func lackOfQueues(reason string, figures ...Figure) []Lack { return lackAll(true, reason, figures) }
+
+// lackOfSystem says for one reason what is not known of the system.
+func lackOfSystem(reason string, figures ...Figure) []Lack { return lackAll(false, reason, figures) }
+
+func lackAll(ofQueues bool, reason string, figures []Figure) []Lack {
+	out := make([]Lack, len(figures))
+	for i, f := range figures {
+		out[i] = Lack{f, ofQueues, reason}
+	}
+	return out
+}
+
+// areTypes makes a Proves of answers to TYPE.
+func areTypes(types ...string) func([]resp.Value) bool {
+	return func(replies []resp.Value) bool {
+		for i, v := range replies {
+			if typ, err := v.Text(); err != nil || typ != types[i] {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+// lacks reports whether the system does not keep the figure.
+func (s *Spec) lacks(f Figure, ofQueues bool) bool {
+	return slices.ContainsFunc(s.Lacks, func(l Lack) bool { return l.Figure == f && l.OfQueues == ofQueues })
+}
+
+// canonical is the one text for a prefix.
+func (s *Spec) canonical(prefix string) string {
+	if s.Prefix == nil {
+		return prefix
+	}
+	return s.Prefix(prefix)
+}
+
+// all are the systems, in the order of documents.
+var all = []System{
+	sidekiq{},
+}
+
+// Systems returns all systems.
+func Systems() []System { return slices.Clone(all) }
+
+// Names lists the names of all systems.
+func Names() []string {
+	out := make([]string, len(all))
+	for i, s := range all {
+		out[i] = s.Spec().Name
+	}
+	return out
+}
+
+// CheckName says whether there is a system of that name.
+func CheckName(name string) error {
+	if _, ok := lookup(name); !ok {
+		return fmt.Errorf("no job system is called %q; there are: %s", name, strings.Join(Names(), ", "))
+	}
+	return nil
+}
+
+func lookup(name string) (System, bool) {
+	i := slices.IndexFunc(all, func(s System) bool { return s.Spec().Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return all[i], true
+}
+
+// Commands are the commands that all systems send, sorted, as ACL SETUSER
+// names them; those of the poll itself and of discovery included.
+func Commands() []string {
+	out := []string{"time", "type", "scan"}
+	for _, s := range all {
+		out = append(out, s.Spec().Commands...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// KeyPatterns are the keys that all systems read under their default prefix and
+// the configured ones, sorted, as ACL SETUSER has them.
+func KeyPatterns(o Options) []string {
+	var out []string
+	for _, s := range all {
+		spec := s.Spec()
+		for _, prefix := range o.prefixes(spec) {
+			out = append(out, spec.Keys(prefix)...)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Instance is a system that lives under a prefix.
+type Instance struct {
+	System string
+	Prefix string
+}
+
+// Compare is the order of documents.
+func (i Instance) Compare(j Instance) int {
+	order := func(name string) int {
+		return slices.IndexFunc(all, func(s System) bool { return s.Spec().Name == name })
+	}
+	return cmp.Or(cmp.Compare(order(i.System), order(j.System)), cmp.Compare(i.Prefix, j.Prefix))
+}
+
+// ID is a text that no other instance has, for discovery in Zabbix.
+func (i Instance) ID() string {
+	return i.System + "/" + strings.NewReplacer("%", "%25", "/", "%2F").Replace(i.Prefix)
+}
