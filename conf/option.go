@@ -46,7 +46,8 @@ var (
 		blockOptions("Default.", "for item keys and sessions that do not say it themselves"),
 		blockOptions("Sessions.*.", "for this session"),
 		stormOptions(),
-		jobsOptions())
+		jobsOptions(),
+		keyspaceOptions())
 	index    = indexTable()
 	children = childTable()
 )

@@ -30,6 +30,8 @@ type Options struct {
 	SlowlogArguments    bool // shown in redis.slowlog.get
 	Storm               Storm
 	Jobs                Jobs
+	Keyspace            Keyspace
+	KeyspacePasses      int // at once
 
 	def           *block
 	sessions      map[string]*block

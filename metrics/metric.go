@@ -179,6 +179,12 @@ type Env struct {
 	CustomCommands bool
 	// SlowlogArguments shows the arguments of commands in redis.slowlog.get.
 	SlowlogArguments bool
+	Keyspace         KeyspaceOptions
+	// Background runs work that goes on between checks. Few run at once; the
+	// others wait for their turn. The work must end when its context does; a panic
+	// in it becomes the error that failed is called with. Nil where there is
+	// nothing between checks, as on the command line.
+	Background func(work func(ctx context.Context), failed func(err error))
 }
 
 // Session is a configured session, as discovery shows it.

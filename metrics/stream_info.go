@@ -244,20 +244,27 @@ func parsePending(v resp.Value) (e pendingEntry, ok bool, err error) {
 
 // serverClock reads the answer to TIME as milliseconds.
 func serverClock(v resp.Value) (uint64, error) {
+	sec, usec, err := serverTime(v)
+	return uint64(sec)*1000 + uint64(usec)/1000, err
+}
+
+// serverTime reads the answer to TIME: seconds and microseconds, neither
+// negative, and few enough to be counted in milliseconds.
+func serverTime(v resp.Value) (sec, usec int64, err error) {
 	parts, err := v.Array()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if len(parts) != 2 {
-		return 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
+		return 0, 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
 	}
 	sec, err1 := parts[0].Int64()
 	usec, err2 := parts[1].Int64()
 	if err := errors.Join(err1, err2); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	if sec < 0 || sec > math.MaxInt64/1000-1 || usec < 0 {
-		return 0, errNegative
+		return 0, 0, errNegative
 	}
-	return uint64(sec)*1000 + uint64(usec)/1000, nil
+	return sec, usec, nil
 }

@@ -23,6 +23,7 @@ var table = slices.Concat(
 	keyMetrics,
 	[]*Metric{
 		keysCountMetric,
+		keyspaceMetric,
 		streamGetMetric,
 		commandMetric,
 	},

@@ -33,6 +33,7 @@ func Check(key, file, version string) (string, error) {
 	}
 	defer rt.close(closeGrace)
 	rt.env.Version, rt.env.Started = version, time.Now()
+	rt.env.Background = nil // the process ends with the check
 	ctx, cancel := context.WithTimeout(context.Background(), rt.allowed(0))
 	defer cancel()
 	return rt.collect(ctx, metric, params)

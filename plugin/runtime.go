@@ -24,6 +24,8 @@ type runtime struct {
 	options *conf.Options
 	pool    *pool.Pool[*conf.Target, *redisclient.Conn]
 	env     metrics.Env
+	// between runs what goes on between checks.
+	between *background
 
 	mu      sync.Mutex
 	targets map[*conf.Target]*target
@@ -48,7 +50,9 @@ type target struct {
 const maxTargets = 20_000
 
 func newRuntime(options *conf.Options) (*runtime, error) {
-	rt := &runtime{options: options, targets: make(map[*conf.Target]*target)}
+	rt := &runtime{
+		options: options, targets: make(map[*conf.Target]*target), between: newBackground(options.KeyspacePasses),
+	}
 	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
 		Dial:         rt.dial,
 		Name:         (*conf.Target).String,
@@ -71,6 +75,9 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 
 		CustomCommands:   options.CustomCommands,
 		SlowlogArguments: options.SlowlogArguments,
+
+		Keyspace:   metrics.KeyspaceOptions(options.Keyspace),
+		Background: rt.between.run,
 	}
 	for _, session := range options.Sessions() {
 		rt.env.Sessions = append(rt.env.Sessions, metrics.Session(session))
@@ -82,11 +89,14 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 // the dial hears why it failed, and not only that it took too long.
 func (rt *runtime) dialLimit() time.Duration { return rt.allowed(0) * 9 / 10 }
 
-// close ends the connections of a configuration that was replaced.
+// close gives running checks some time and ends what goes on between them and
+// the connections: of a configuration that was replaced, or before the process
+// ends.
 func (rt *runtime) close(grace time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
-	_ = rt.pool.Close(ctx) // the process goes on with the new configuration
+	rt.between.close(ctx)
+	_ = rt.pool.Close(ctx) // what is still open ends with the process
 }
 
 // target finds or makes what belongs to a target. Item keys are free text, so

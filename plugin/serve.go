@@ -2,7 +2,6 @@ package plugin
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -256,13 +255,9 @@ func (s *server) configure(m *message) {
 
 // terminate gives running checks a moment and closes all connections.
 func (s *server) terminate() {
-	rt := s.current.Load()
-	if rt == nil {
-		return
+	if rt := s.current.Load(); rt != nil {
+		rt.close(closeGrace)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), closeGrace)
-	defer cancel()
-	_ = rt.pool.Close(ctx) // what is still open ends with the process
 }
 
 // clip makes an error text fit for an agent: one line, fewer than 2,000 bytes,

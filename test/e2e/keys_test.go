@@ -98,6 +98,7 @@ var keyRows = map[string]keyRow{
 		check: answers("ACTIVE"),
 	},
 	"redis.keys.count":         {own: map[string]string{"Pattern": "storm:job:*"}, check: checkKeysCount},
+	"redis.keyspace.sample":    {check: checkKeyspace},
 	"redis.stream.get":         {own: map[string]string{"Key": "storm:job:stream"}, check: checkNoStream},
 	"redis.sessions.discovery": {check: checkSessions},
 	"redis.pool.get":           {check: checkPool},
@@ -272,6 +273,21 @@ func checkKeysCount(t *testing.T, _ *world, by way, value string) {
 	}
 	require.EqualValues(t, jobs, o.number(t, "count"))
 	require.Equal(t, true, o["complete"])
+}
+
+// checkKeyspace cannot know whether a pass has been finished yet; the tests of
+// the plugin wait for one.
+func checkKeyspace(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	require.EqualValues(t, 1, o["up"], "%v", o)
+	require.Contains(t, o["target"], by.shown)
+	if _, finished := o["finished"]; !finished {
+		require.Contains(t, o.in(t, "pass")["state"], "ing")
+		require.Contains(t, o.in(t, "unavailable")["keys"], "the first pass over the keys")
+		return
+	}
+	require.Empty(t, o.in(t, "unavailable"))
+	require.Positive(t, o.number(t, "keys"))
 }
 
 func checkNoStream(t *testing.T, _ *world, by way, value string) {

@@ -1,0 +1,71 @@
+package conf
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+)
+
+// Keyspace says how redis.keyspace.sample looks at keys.
+type Keyspace struct {
+	KeysPerSecond int              // of one pass
+	SliceTime     time.Duration    // of the server, at once
+	Interval      time.Duration    // from the beginning of a pass to the next
+	Samples       int              // members that MEMORY USAGE looks at
+	Top           int              // rows in each list of big keys
+	Groups        []*regexp.Regexp // the first that matches a key counts
+}
+
+func keyspaceOptions() []Option {
+	return []Option{
+		number("Keyspace.KeysPerSecond", "5000", bounds{min: 1, max: 1_000_000, text: "1-1000000"},
+			"The most keys of one server that redis.keyspace.sample looks at per second.",
+			func(o *Options) *int { return &o.Keyspace.KeysPerSecond }),
+		parsed("Keyspace.SliceTime", "1", "1-100",
+			"The time of a server, in milliseconds, that redis.keyspace.sample may take at once; slices of keys that take "+
+				"longer are made smaller.",
+			func(text string) (time.Duration, error) {
+				n, err := bounds{min: 1, max: 100, text: "1-100"}.parse(text, nil)
+				return time.Duration(n) * time.Millisecond, err
+			},
+			func(o *Options) *time.Duration { return &o.Keyspace.SliceTime }),
+		seconds("Keyspace.Interval", "1h", bounds{min: 60, max: 30 * 86400, text: "60-2592000"},
+			"The time from the beginning of a pass over the keys of a server to that of the next one, in seconds.",
+			func(o *Options) *time.Duration { return &o.Keyspace.Interval }),
+		number("Keyspace.MaxPasses", "4", bounds{min: 1, max: 64, text: "1-64"},
+			"The most servers whose keys are looked at at the same time; the others wait for their turn.",
+			func(o *Options) *int { return &o.KeyspacePasses }),
+		number("Keyspace.Samples", "5", bounds{min: 1, max: 1000, text: "1-1000"},
+			"How many members of a key the server looks at to estimate its memory.",
+			func(o *Options) *int { return &o.Keyspace.Samples }),
+		number("Keyspace.Top", "10", bounds{min: 1, max: 100, text: "1-100"},
+			"How many of the biggest keys redis.keyspace.sample lists.",
+			func(o *Options) *int { return &o.Keyspace.Top }),
+		parsed("Keyspace.Groups", "^([^:]+):", "at most 20 regular expressions separated by blanks",
+			"Which keys are counted together: the first expression that matches a key decides. The group is called after "+
+				"what the expression's first pair of brackets matched, else after the expression. A blank is written \\x20.",
+			parseExpressions, func(o *Options) *[]*regexp.Regexp { return &o.Keyspace.Groups }).
+			example(`^(cart|session): ^cache:([a-z]+):`),
+	}
+}
+
+// maxExpressions bounds what each key is compared with.
+const maxExpressions = 20
+
+// parseExpressions reads regular expressions in Go's syntax (RE2), whose time
+// grows with the length of the text alone.
+func parseExpressions(text string) ([]*regexp.Regexp, error) {
+	words := strings.Fields(text)
+	if len(words) > maxExpressions {
+		return nil, fmt.Errorf("has %d expressions, more than %d", len(words), maxExpressions)
+	}
+	out := make([]*regexp.Regexp, len(words))
+	for i, word := range words {
+		var err error
+		if out[i], err = regexp.Compile(word); err != nil {
+			return nil, fmt.Errorf("%s is no regular expression: %w", quote(word), err)
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,235 @@
+package metrics
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// keyspaceDetail is what a server may refuse to tell of its keys.
+type keyspaceDetail int
+
+const (
+	detailType keyspaceDetail = iota
+	detailTTL
+	detailMemory
+	detailLength
+	detailSize // of the database
+	detailTime // of the server
+	detailScan // without it there is nothing
+	keyspaceDetails
+)
+
+// keyspaceRefusals are the details that a server has refused. A refused one is
+// not asked for again for refusalMemory: with a million keys each refusal would
+// count a million times among the server's errors.
+type keyspaceRefusals [keyspaceDetails]refusal
+
+// still are the refusals that hold.
+func (r keyspaceRefusals) still(now time.Time) (out keyspaceRefusals) {
+	for d := range r {
+		if now.Before(r[d].until) {
+			out[d] = r[d]
+		}
+	}
+	return out
+}
+
+// note remembers what a pass was refused.
+func (r *keyspaceRefusals) note(of keyspaceRefusals, now time.Time) {
+	for d := range of {
+		if of[d].err != nil && of[d].until.IsZero() {
+			r[d] = refusal{of[d].err, now.Add(refusalMemory)}
+		}
+	}
+}
+
+// longKey is a key whose length is to be asked for.
+type longKey struct{ key, typ string }
+
+// question is one slice: what is asked in one round trip, and where the answers
+// stand.
+type question struct {
+	cmds       []redisclient.Command
+	asked      []asked
+	count      int // keys that SCAN is to pass over
+	details    []string
+	longs      []longKey
+	keys       int   // looked at or passed over
+	sizeBefore int64 // of the database; -1: not known
+}
+
+// asked is what a command is for.
+type asked struct {
+	detail keyspaceDetail
+	scan   bool
+	key    int // of details or longs
+}
+
+// finished reports whether all keys were seen.
+func (s *keyspaceSource) finished() bool { return s.listed && len(s.pending) == 0 && len(s.longs) == 0 }
+
+// question asks about the keys that were listed last and lists the next ones.
+func (s *keyspaceSource) question(o KeyspaceOptions, refused *keyspaceRefusals) *question {
+	q := &question{sizeBefore: s.dbsize}
+	ask := func(a asked, cmd ...string) {
+		if a.scan || refused[a.detail].err == nil {
+			q.cmds = append(q.cmds, cmd)
+			q.asked = append(q.asked, a)
+		}
+	}
+	ask(asked{detail: detailTime}, "TIME")
+	q.details = s.pending[:min(len(s.pending), s.pace.size)]
+	for i, key := range q.details {
+		ask(asked{detail: detailType, key: i}, "TYPE", key)
+		ask(asked{detail: detailTTL, key: i}, "PTTL", key)
+		if o.Samples > 0 {
+			ask(asked{detail: detailMemory, key: i}, "MEMORY", "USAGE", key, "SAMPLES", strconv.Itoa(o.Samples))
+		} else {
+			ask(asked{detail: detailMemory, key: i}, "MEMORY", "USAGE", key)
+		}
+	}
+	q.longs = s.longs[:min(len(s.longs), maxSlice)]
+	for i, long := range q.longs {
+		ask(asked{detail: detailLength, key: i}, lengthCommands[long.typ], long.key)
+	}
+	if !s.listed && len(s.pending)-len(q.details) < s.pace.size {
+		q.count = s.pace.size
+		ask(asked{scan: true}, "SCAN", s.cursor, "COUNT", strconv.Itoa(q.count))
+	}
+	ask(asked{detail: detailSize}, "DBSIZE")
+	ask(asked{detail: detailTime}, "TIME")
+	q.keys = max(len(q.details), q.count)
+	return q
+}
+
+// take counts the keys that were looked at. It returns the time that the server
+// took, 0 when that is not known; with an error nothing was counted.
+func (q *question) take(s *keyspaceSource, values []resp.Value, refused *keyspaceRefusals) (time.Duration, error) {
+	figures := make([]keyFigures, len(q.details))
+	gone := make([]bool, len(q.details))
+	lengths := make([]int64, len(q.longs)) // 0: not known
+	for i, key := range q.details {
+		figures[i] = keyFigures{key: key, ttl: -1}
+	}
+	var times []time.Time // at the beginning and the end
+	size := int64(-1)
+	cursor, listed := "", []string(nil)
+	for i, a := range q.asked {
+		v := values[i]
+		err := v.Err()
+		var n int64
+		switch {
+		case err != nil:
+		case a.scan:
+			if cursor, listed, err = readScan(v); err != nil {
+				break
+			}
+			continue
+		case a.detail == detailType:
+			figures[a.key].typ, err = v.Text()
+			gone[a.key] = gone[a.key] || figures[a.key].typ == typeNone
+		case a.detail == detailTTL:
+			n, err = v.Int64()
+			figures[a.key].ttl = n
+			gone[a.key] = gone[a.key] || n == -2
+		case a.detail == detailMemory && v.IsNull():
+			gone[a.key] = true
+		case a.detail == detailMemory:
+			figures[a.key].memory, err = v.Int64()
+		case a.detail == detailLength:
+			lengths[a.key], err = v.Int64()
+		case a.detail == detailSize:
+			size, err = v.Int64()
+		case a.detail == detailTime:
+			var sec, usec int64
+			sec, usec, err = serverTime(v)
+			times = append(times, time.Unix(sec, usec*1e3))
+		}
+		switch {
+		case err == nil:
+		case a.scan:
+			err = fmt.Errorf("SCAN: %w", err)
+			if lasting(err) {
+				refused[detailScan].err = err
+			}
+			return 0, err
+		case noSuchKey(err) && a.detail == detailMemory: // in the words of forks
+			gone[a.key] = true
+		case lasting(err):
+			if refused[a.detail].err == nil {
+				refused[a.detail].err = err
+			}
+		case v.Err() == nil:
+			return 0, fmt.Errorf("%s: %w", q.cmds[i][0], err)
+		default:
+			if reason := redisclient.ReasonOf(err); reason != redisclient.ReasonCommand && reason != redisclient.ReasonACL {
+				return 0, err
+			}
+			// One key, at this moment: it has another type by now, or is on its way
+			// to another node.
+		}
+	}
+	q.account(s, figures, gone, lengths, refused)
+	if q.count > 0 {
+		s.cursor, s.listed = cursor, cursor == "0"
+		s.pending = append(s.pending, listed...)
+	}
+	s.dbsize = size
+	if len(times) == 2 {
+		return max(0, times[1].Sub(times[0])), nil
+	}
+	return 0, nil
+}
+
+func noSuchKey(err error) bool { return strings.Contains(err.Error(), "no such key") }
+
+// account adds the keys to the sum, and notes whose length is worth asking for.
+func (q *question) account(s *keyspaceSource, figures []keyFigures, gone []bool, lengths []int64, refused *keyspaceRefusals) {
+	for i, long := range q.longs {
+		s.sum.longest.add(bigKey{long.key, long.typ, lengths[i]})
+	}
+	s.longs = slices.Delete(s.longs, 0, len(q.longs))
+	for i, f := range figures {
+		if gone[i] {
+			s.sum.gone++
+			continue
+		}
+		s.sum.add(f)
+		_, counts := lengthCommands[f.typ]
+		// An element takes a byte at least; twice that, because what MEMORY USAGE
+		// says is an estimate.
+		small := refused[detailMemory].err == nil && 2*f.memory <= s.sum.longest.floor()
+		if counts && f.typ != "string" && !small && s.sum.options.Top > 0 && refused[detailLength].err == nil {
+			s.longs = append(s.longs, longKey{f.key, f.typ})
+		}
+	}
+	s.pending = slices.Delete(s.pending, 0, len(q.details))
+}
+
+var errNoCursor = errors.New("expected a cursor and keys")
+
+// readScan reads a reply to SCAN. A key that stands twice in it counts once.
+func readScan(v resp.Value) (cursor string, keys []string, err error) {
+	parts, err := v.Array()
+	if err != nil {
+		return "", nil, err
+	}
+	if len(parts) != 2 {
+		return "", nil, errNoCursor
+	}
+	if cursor, err = parts[0].Text(); err != nil {
+		return "", nil, err
+	}
+	if keys, err = parts[1].Strings(); err != nil {
+		return "", nil, err
+	}
+	slices.Sort(keys)
+	return cursor, slices.Compact(keys), nil
+}

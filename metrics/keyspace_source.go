@@ -1,0 +1,298 @@
+package metrics
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+// keyspaceSource is one server that a pass reads, and how far it is.
+type keyspaceSource struct {
+	target *Target
+	addr   string // as shown
+	role   string // "" when unknown
+	why    string // why it is not a replica
+	err    error  // why it is missing
+
+	runID string
+	conn  serverConn
+
+	pace     keyspacePace
+	cursor   string
+	listed   bool // SCAN has come round
+	pending  []string
+	longs    []longKey // whose length is to be asked
+	dbsize   int64     // -1: not known
+	sum      keyspaceSum
+	restarts int // since another server answered
+}
+
+// serverConn tells a connection from another one.
+type serverConn struct {
+	addr string
+	at   time.Time
+}
+
+// sourceResult is a source of a finished pass.
+type sourceResult struct {
+	addr, role, why, err string
+	keys                 int64
+}
+
+func (s sourceResult) write(w *jsondoc.Writer) {
+	w.BeginObject()
+	for _, m := range []struct{ name, text string }{
+		{"server", s.addr}, {"role", s.role}, {"why_not_replica", s.why}, {"error", s.err},
+	} {
+		if m.text != "" {
+			w.Key(m.name).String(m.text)
+		}
+	}
+	if s.err == "" {
+		w.Key("keys").Int(s.keys)
+	}
+	w.EndObject()
+}
+
+func newKeyspaceSource(t *Target, addr, role string, o KeyspaceOptions) *keyspaceSource {
+	s := &keyspaceSource{target: t, addr: addr, role: role}
+	s.begin(o)
+	return s
+}
+
+// begin forgets what was read.
+func (s *keyspaceSource) begin(o KeyspaceOptions) {
+	s.pace = newKeyspacePace(o)
+	s.cursor, s.listed, s.pending, s.longs, s.dbsize = "0", false, nil, nil, -1
+	s.sum = newKeyspaceSum(o)
+}
+
+// otherServerError says that a target has become another server, where a cursor
+// of SCAN means nothing.
+type otherServerError struct{ addr, what string }
+
+func (e *otherServerError) Error() string { return e.addr + ": " + e.what }
+
+// same finds out whether the target is still the server that it was. It costs a
+// round trip only after a new connection was made.
+func (s *keyspaceSource) same(ctx context.Context) error {
+	now := s.connection()
+	if s.conn != (serverConn{}) && now == s.conn || s.runID != "" && now == (serverConn{}) {
+		return nil
+	}
+	x, err := askServer(ctx, s.target)
+	if err != nil {
+		return err
+	}
+	runID := ""
+	if x != nil {
+		id, _ := x.field("server", "run_id")
+		runID = string(id)
+	}
+	was, wasID := s.conn, s.runID
+	s.conn, s.runID = s.connection(), runID
+	switch {
+	case wasID == "" && was == (serverConn{}):
+		return nil
+	case wasID != runID:
+		return &otherServerError{s.addr, "the server was restarted, or another one has taken its place"}
+	case runID == "" && was.addr != s.conn.addr:
+		return &otherServerError{s.addr, "the address leads to another server"}
+	}
+	return nil
+}
+
+func (s *keyspaceSource) connection() serverConn {
+	info, _ := newestConnection(s.target)
+	return serverConn{info.Addr, info.At}
+}
+
+// askServer reads INFO. It returns nil when the server does not let us.
+func askServer(ctx context.Context, t *Target) (*infoText, error) {
+	ctx, cancel := context.WithTimeout(ctx, sliceLimit)
+	defer cancel()
+	info := &part{name: "info", cmd: redisclient.Command{"INFO"}}
+	if err := askParts(ctx, t, info); err != nil {
+		return nil, err
+	}
+	if err := stateProblem(info); err != nil {
+		return nil, err
+	}
+	text, err := infoReply(info.value)
+	if err != nil || info.err != nil {
+		return nil, nil
+	}
+	x, err := scanInfo(text, nil, nil)
+	if err != nil {
+		return nil, fmt.Errorf("INFO: %w", err)
+	}
+	return &x, nil
+}
+
+// maxReplicasTried bounds how many replicas are asked whether they can be read.
+const maxReplicasTried = 3
+
+// findSources says which servers a pass reads.
+func findSources(ctx context.Context, t *Target, o KeyspaceOptions) (sources []*keyspaceSource, cluster bool, err error) {
+	x, err := askServer(ctx, t)
+	if err != nil {
+		return nil, false, err
+	}
+	self := newKeyspaceSource(t, ownAddress(t), "", o)
+	if x == nil {
+		return []*keyspaceSource{self}, false, nil
+	}
+	self.role = serverRole(x)
+	if enabled, _ := x.field("cluster", "cluster_enabled"); string(enabled) == "1" {
+		masters, err := clusterSources(ctx, t, o)
+		if err != nil || masters != nil {
+			return masters, true, err
+		}
+		self.why = "CLUSTER NODES is refused: this node alone is read"
+		return []*keyspaceSource{self}, true, nil
+	}
+	if self.role == "master" {
+		if replica := replicaSource(ctx, t, x, self, o); replica != nil {
+			return []*keyspaceSource{replica}, false, nil
+		}
+	}
+	return []*keyspaceSource{self}, false, nil
+}
+
+func ownAddress(t *Target) string {
+	if info, ok := newestConnection(t); ok && info.Addr != "" {
+		return info.Addr
+	}
+	return t.Name
+}
+
+// replicaSource is the first replica that can be read in its master's place;
+// self notes why there is none.
+func replicaSource(ctx context.Context, t *Target, x *infoText, self *keyspaceSource, o KeyspaceOptions) *keyspaceSource {
+	addrs := onlineReplicas(x)
+	if t.Peer == nil || len(addrs) == 0 {
+		return nil
+	}
+	history, _ := x.field("replication", "master_replid")
+	for _, addr := range addrs[:min(len(addrs), maxReplicasTried)] {
+		peer, err := t.Peer(addr)
+		if err == nil {
+			err = readableReplica(ctx, peer, string(history))
+		}
+		if err == nil {
+			return newKeyspaceSource(peer, addr, "replica", o)
+		}
+		if self.why == "" {
+			self.why = clipText(fmt.Sprintf("%s: %v", addr, err), maxErrorLine)
+		}
+	}
+	return nil
+}
+
+// readableReplica is nil for a replica that is in step with a master of that
+// replication history. The address may be one that only the master can reach,
+// and belong to another server here.
+func readableReplica(ctx context.Context, t *Target, history string) error {
+	x, err := askServer(ctx, t)
+	if err != nil {
+		return err
+	}
+	if x == nil {
+		return errors.New("INFO is refused")
+	}
+	is := func(section, field, want string) bool {
+		got, ok := x.field(section, field)
+		return ok && string(got) == want
+	}
+	switch {
+	case serverRole(x) != "replica" || !is("replication", "master_replid", history):
+		return errors.New("it is no replica of this master")
+	case !is("replication", "master_link_status", "up"):
+		return errors.New("its link to the master is down")
+	}
+	return nil
+}
+
+// onlineReplicas are the addresses of a master's replicas that are online, those
+// with the least lag first.
+func onlineReplicas(x *infoText) []string {
+	type replica struct {
+		addr string
+		lag  int64
+	}
+	var found []replica
+	for _, s := range x.sections {
+		if string(snakeName(x.name(s))) != "replication" {
+			continue
+		}
+		for _, l := range x.lines[s.first:s.end] {
+			if !isReplicaField(l.key(x.text)) {
+				continue
+			}
+			fields := map[string]string{}
+			for _, p := range infoPairs(l.value(x.text), nil) {
+				fields[string(p.key)] = string(p.value)
+			}
+			if fields["state"] != "online" || fields["ip"] == "" || fields["port"] == "" {
+				continue
+			}
+			lag, err := strconv.ParseInt(fields["lag"], 10, 64)
+			if err != nil {
+				lag = 1 << 30
+			}
+			found = append(found, replica{net.JoinHostPort(fields["ip"], fields["port"]), lag})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b replica) int { return cmp.Compare(a.lag, b.lag) })
+	out := make([]string, len(found))
+	for i, r := range found {
+		out[i] = r.addr
+	}
+	return out
+}
+
+// clusterSources are the masters that have slots, in the order of their
+// addresses; nil when the server does not tell.
+func clusterSources(ctx context.Context, t *Target, o KeyspaceOptions) ([]*keyspaceSource, error) {
+	ctx, cancel := context.WithTimeout(ctx, sliceLimit)
+	defer cancel()
+	nodes := &part{name: "cluster_nodes", cmd: redisclient.Command{"CLUSTER", "NODES"}}
+	if err := askParts(ctx, t, nodes); err != nil {
+		return nil, err
+	}
+	if err := stateProblem(nodes); err != nil {
+		return nil, err
+	}
+	if nodes.err != nil {
+		return nil, nil
+	}
+	c, err := newCluster(t, nodes)
+	if err != nil {
+		return nil, err
+	}
+	var out []*keyspaceSource
+	for _, m := range c.members {
+		if len(m.slots) == 0 {
+			continue
+		}
+		s := newKeyspaceSource(t, m.addr, "master", o)
+		if m != c.entry {
+			if s.target, s.err = t.Peer(m.addr); m.addr == "" {
+				s.err = errNoAddress
+			}
+		}
+		out = append(out, s)
+	}
+	if len(out) > maxRows {
+		return nil, fmt.Errorf("more than %d masters", maxRows)
+	}
+	return out, nil
+}
