@@ -115,12 +115,11 @@ func (r *Reading) OpenWorkers(names []string) []string {
 // MissQueues says that the names of the queues could not be read: then nothing
 // is known of any, and no sum. A queue that was asked for by name is read.
 func (r *Reading) MissQueues(err error) []*Queue {
-	for _, f := range summed {
-		if !r.spec.lacks(f, true) && !r.spec.lacks(f, false) {
+	for _, f := range slices.Concat(summed, []Figure{Latency, QueueCount, QueuesPaused, QueuesStuck}) {
+		if (r.always(f) || f >= QueueCount) && r.settable(f) && !r.spec.lacks(f, true) {
 			r.Miss(f, "queues: "+err.Error())
 		}
 	}
-	r.Miss(QueueCount, err.Error())
 	return r.Open(nil)
 }
 

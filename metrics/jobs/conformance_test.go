@@ -1,0 +1,450 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// conformance is one Redis that a system has left its state in, and what is to
+// be read there. The suite polls it as a user that may do just what the system's
+// Spec says.
+type conformance struct {
+	name   string
+	system string
+	prefix string
+	// db is that of testdata/job-systems.rdb, which real systems have filled (see
+	// testdata/README.md); in an empty one, 10 or 16 and above, seed does.
+	db   int
+	seed [][]string
+	// at is the server's time of the first poll.
+	at float64
+	// figures are all that are known of the system then, by name, and queues those
+	// of each queue. They come from the system's own API, or were counted by hand
+	// in the keys.
+	figures map[string]float64
+	queues  map[string]map[string]float64
+	// many fills a Redis with so many queues; nil when another case of the system
+	// does.
+	many func(queues int) [][]string
+	// options, when the case needs other than the default ones.
+	options *Options
+}
+
+// conformances are the cases of all systems.
+func conformances() []conformance {
+	return slices.Concat(sidekiqCases())
+}
+
+func defaultOptions() Options { return Options{ScanBudget: 100_000, Interval: 10 * time.Minute} }
+
+func (c *conformance) opts() Options {
+	if c.options != nil {
+		return *c.options
+	}
+	return defaultOptions()
+}
+
+// memory is a Memory.
+type memory struct {
+	mu   sync.Mutex
+	vals map[string]any
+}
+
+func (m *memory) Update(name string, next func(v any) any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.vals == nil {
+		m.vals = make(map[string]any)
+	}
+	m.vals[name] = next(m.vals[name])
+}
+
+// teller is a real connection whose TIME is the test's.
+type teller struct {
+	*redisclient.Conn
+	at    float64
+	calls int
+	sent  []redisclient.Command
+}
+
+func (d *teller) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	d.calls++
+	d.sent = append(d.sent, cmds...)
+	replies, err := d.Conn.DoAll(ctx, cmds...)
+	for i := range replies {
+		if cmds[i][0] == "TIME" {
+			sec := int64(d.at)
+			replies[i] = resp.Value{Kind: resp.Array, Elems: []resp.Value{
+				{Kind: resp.Integer, Int: sec}, {Kind: resp.Integer, Int: int64((d.at - float64(sec)) * 1e6)},
+			}}
+		}
+	}
+	return replies, err
+}
+
+func (d *teller) reset() { d.calls, d.sent = 0, nil }
+
+func dial(t testing.TB, s *redistest.Server, user string, db int) *teller {
+	t.Helper()
+	cfg := redisclient.Config{Address: s.Addr, Database: db}
+	if user != "" {
+		cfg.User, cfg.Password = user, "any"
+	}
+	conn, err := redisclient.Dial(t.Context(), cfg)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return &teller{Conn: conn}
+}
+
+// startFixture starts a server with what the real systems left.
+func startFixture(t testing.TB) *redistest.Server {
+	t.Helper()
+	dir := t.TempDir()
+	rdb, err := os.ReadFile("testdata/job-systems.rdb")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), rdb, 0o600))
+	return redistest.Start(t, redistest.Config{
+		Args: []string{"--databases", "64"}, Lines: []string{"dir " + strconv.Quote(dir), "dbfilename dump.rdb"},
+	})
+}
+
+// fill writes what the case needs beyond the fixture.
+func (c *conformance) fill(t testing.TB, s *redistest.Server) {
+	t.Helper()
+	s.Do(t, "SELECT", strconv.Itoa(c.db))
+	for _, cmd := range c.seed {
+		s.Do(t, cmd...)
+	}
+}
+
+// user makes a user that may do what the system's Spec says and returns it.
+func (c *conformance) user(t testing.TB, s *redistest.Server) string {
+	t.Helper()
+	system, ok := lookup(c.system)
+	require.True(t, ok)
+	spec := system.Spec()
+	name := fmt.Sprintf("%s%d", c.system, c.db)
+	rule := []string{"ACL", "SETUSER", name, "on", "nopass", "resetkeys", "-@all", "+time", "+type", "+scan", "+select"}
+	for _, command := range spec.Commands {
+		rule = append(rule, "+"+command)
+	}
+	for _, pattern := range spec.Keys(c.prefix) {
+		rule = append(rule, "%R~"+pattern)
+	}
+	for _, queue := range c.opts().Queues[c.system] {
+		rule = append(rule, "%R~"+queue)
+	}
+	// Discovery asks for the markers of all systems.
+	for _, candidate := range candidates(&Options{}) {
+		for _, m := range candidate.markers {
+			rule = append(rule, "%R~"+m.Key)
+		}
+	}
+	s.Do(t, rule...)
+	return name
+}
+
+func knownOf(f *Figures) map[string]float64 {
+	out := make(map[string]float64)
+	f.Each(func(name Figure, value float64) { out[name.String()] = value })
+	return out
+}
+
+func queueFigures(r *Reading) map[string]map[string]float64 {
+	out := make(map[string]map[string]float64)
+	for _, q := range r.Queues {
+		out[q.Name] = knownOf(&q.Figures)
+	}
+	return out
+}
+
+func requireFigures(t testing.TB, want, got map[string]float64, what string) {
+	t.Helper()
+	require.ElementsMatch(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), what)
+	for name, value := range want {
+		require.InDelta(t, value, got[name], 1e-3, "%s: %s", what, name)
+	}
+}
+
+// find returns the reading of the case's instance.
+func (c *conformance) find(t testing.TB, result *Result) *Reading {
+	t.Helper()
+	for _, r := range result.Systems {
+		if r.System == c.system && r.Prefix == c.prefix {
+			return r
+		}
+	}
+	require.Fail(t, "not found", "%s under %q", c.system, c.prefix)
+	return nil
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	s := startFixture(t)
+	seen := map[string]bool{}
+	for _, c := range conformances() {
+		seen[c.system] = true
+		t.Run(c.system+" "+c.name, func(t *testing.T) {
+			c.fill(t, s)
+			user := c.user(t, s)
+			before := changes(t, s)
+			d := dial(t, s, user, c.db)
+			c.testFigures(t, d)
+			require.Equal(t, before, changes(t, s), "something was written")
+			c.testQueue(t, d)
+			c.testDamage(t, s, user)
+		})
+	}
+	require.ElementsMatch(t, Names(), slices.Collect(maps.Keys(seen)), "each system needs a case")
+}
+
+// changes is how often the server's data were changed.
+func changes(t testing.TB, s *redistest.Server) string {
+	t.Helper()
+	_, after, ok := strings.Cut(s.Do(t, "INFO", "persistence"), "rdb_changes_since_last_save:")
+	require.True(t, ok)
+	count, _, _ := strings.Cut(after, "\r")
+	return count
+}
+
+// testFigures polls twice, as the system is found.
+func (c *conformance) testFigures(t *testing.T, d *teller) {
+	m := &memory{}
+	d.at = c.at
+	result, err := Read(t.Context(), d, m, c.opts(), Query{})
+	require.NoError(t, err)
+	r := c.find(t, result)
+	require.Empty(t, r.Problems)
+	requireFigures(t, c.figures, knownOf(&r.Figures), c.system)
+	require.ElementsMatch(t, slices.Collect(maps.Keys(c.queues)), slices.Collect(maps.Keys(queueFigures(r))))
+	for name, figures := range queueFigures(r) {
+		requireFigures(t, c.queues[name], figures, name)
+	}
+	for _, q := range r.Queues {
+		require.Empty(t, q.Problems, q.Name)
+	}
+
+	d.reset()
+	d.at += 60
+	result, err = Read(t.Context(), d, m, c.opts(), Query{})
+	require.NoError(t, err)
+	require.LessOrEqual(t, d.calls, MaxRounds)
+	r = c.find(t, result)
+	c.requireSpec(t, d)
+	requireComplete(t, r.spec, false, SystemFigures, &r.Figures)
+	for _, q := range r.Queues {
+		requireComplete(t, r.spec, true, QueueFigures, &q.Figures)
+	}
+}
+
+// requireSpec fails for a command that the Spec does not name.
+func (c *conformance) requireSpec(t *testing.T, d *teller) {
+	t.Helper()
+	system, _ := lookup(c.system)
+	may := append([]string{"time", "type"}, system.Spec().Commands...)
+	for _, cmd := range d.sent {
+		word := strings.ToLower(cmd[0])
+		if slices.ContainsFunc(may, func(name string) bool { return strings.HasPrefix(name, word+"|") }) {
+			word += "|" + strings.ToLower(cmd[1])
+		}
+		require.Contains(t, may, word)
+	}
+}
+
+// requireComplete fails for a figure that is neither known nor explained, or
+// both.
+func requireComplete(t *testing.T, spec *Spec, ofQueues bool, figures []Figure, f *Figures) {
+	t.Helper()
+	for _, name := range figures {
+		_, isKnown := f.Get(name)
+		require.Equal(t, !isKnown, spec.lacks(name, ofQueues) || f.missed(name), "%s: known %v", name, isKnown)
+	}
+	for _, lack := range spec.Lacks {
+		if _, isKnown := f.Get(lack.Figure); lack.OfQueues == ofQueues {
+			require.False(t, isKnown, "%s is said to be lacking", lack.Figure)
+		}
+	}
+}
+
+// testQueue asks for each queue alone.
+func (c *conformance) testQueue(t *testing.T, d *teller) {
+	for name, figures := range c.queues {
+		d.reset()
+		d.at = c.at
+		result, err := Read(t.Context(), d, &memory{}, c.opts(), Query{System: c.system, Prefix: c.prefix, Queue: name})
+		require.NoError(t, err)
+		require.LessOrEqual(t, d.calls, MaxRounds)
+		require.Len(t, result.Systems, 1)
+		require.Len(t, result.Systems[0].Queues, 1)
+		requireFigures(t, figures, knownOf(&result.Systems[0].Queues[0].Figures), name)
+	}
+}
+
+// typeOf is the type of key that a command reads; "" when any will do.
+func typeOf(cmd redisclient.Command) string {
+	switch word := cmd[0]; {
+	case word == "GET":
+		return "string"
+	case word == "LLEN" || word == "LINDEX" || word == "LRANGE":
+		return "list"
+	case word[0] == 'Z':
+		return "zset"
+	case word[0] == 'S' && word != "SCAN":
+		return "set"
+	case word[0] == 'H':
+		return "hash"
+	case word[0] == 'X':
+		return "stream"
+	}
+	return ""
+}
+
+// testDamage puts something else at each key that a poll reads, and expects the
+// rest to be told as before, and never another number for what was damaged.
+func (c *conformance) testDamage(t *testing.T, s *redistest.Server, user string) {
+	d := dial(t, s, user, c.db)
+	d.at = c.at
+	m := &memory{} // that the system is there was found before
+	poll := func() *Reading {
+		result, err := Read(t.Context(), d, m, c.opts(), Query{})
+		require.NoError(t, err)
+		return c.find(t, result)
+	}
+	d.reset()
+	whole := poll()
+	keys := map[string]string{}
+	for _, cmd := range d.sent {
+		if typ := typeOf(cmd); typ != "" {
+			keys[cmd[1]] = typ
+		}
+	}
+	require.NotEmpty(t, keys)
+	binary := strings.Repeat("\xff\x00\"{", 300_000)
+	hostile := map[string][]string{
+		"string": {"SET", "", binary},
+		"list":   {"RPUSH", "", binary, "{", `{"jid":[],"enqueued_at":"x","created_at":{}}`, "null", binary},
+		"set":    {"SADD", "", binary, "", "\x00", strings.Repeat("q", 300), "*", "a:b:c", "ok"},
+		"zset":   {"ZADD", "", "inf", binary, "-inf", "", "1e300", "x"},
+		"hash":   {"HSET", "", binary, binary, "", "", "busy", "x", "info", "[", "state", binary, "msg", "\xff"},
+	}
+	s.Do(t, "SELECT", strconv.Itoa(c.db))
+	const kept = "kept by the test"
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		existed := s.Do(t, "EXISTS", key) == "1"
+		for kind, cmd := range hostile {
+			if existed {
+				s.Do(t, "RENAME", key, kept)
+			}
+			cmd = slices.Clone(cmd)
+			cmd[1] = key
+			s.Do(t, cmd...)
+			got := poll()
+			what := fmt.Sprintf("%s is a %s", key, kind)
+			requireJudged(t, got, what)
+			if kind != keys[key] {
+				requireSubset(t, whole, got, what)
+			}
+			s.Do(t, "DEL", key)
+			if existed {
+				s.Do(t, "RENAME", kept, key)
+			}
+		}
+	}
+	again := poll()
+	require.Equal(t, knownOf(&whole.Figures), knownOf(&again.Figures), "the damage is undone")
+}
+
+// requireJudged fails when a figure is neither known nor explained.
+func requireJudged(t *testing.T, r *Reading, what string) {
+	t.Helper()
+	for _, f := range SystemFigures {
+		_, isKnown := r.Get(f)
+		require.True(t, isKnown || r.spec.lacks(f, false) || r.missed(f), "%s: system: %s", what, f)
+	}
+	for _, q := range r.Queues {
+		for _, f := range QueueFigures {
+			_, isKnown := q.Get(f)
+			rate := f == Arrival || f == Drain // there was one poll
+			require.True(t, isKnown || rate || r.spec.lacks(f, true) || q.missed(f), "%s: queue %s: %s", what, q.Name, f)
+		}
+	}
+}
+
+// requireSubset fails when damage made a number that was not there before, and
+// when some queues lost figures: one key concerns one queue, or all.
+func requireSubset(t *testing.T, whole, damaged *Reading, what string) {
+	t.Helper()
+	before := queueFigures(whole)
+	compare := func(want, got map[string]float64, who string) (lost bool) {
+		for name, value := range got {
+			if name == Stalled.String() || name == Stuck.String() || name == TimeToEmpty.String() {
+				continue
+			}
+			require.Contains(t, want, name, "%s: %s", what, who)
+			require.InDelta(t, want[name], value, 1e-6, "%s: %s: %s", what, who, name)
+		}
+		return len(got) < len(want)
+	}
+	compare(knownOf(&whole.Figures), knownOf(&damaged.Figures), "system")
+	after, lost := queueFigures(damaged), 0
+	for name, figures := range after {
+		if compare(before[name], figures, name) {
+			lost++
+		}
+	}
+	require.Contains(t, []int{0, 1, len(after)}, lost, what)
+}
+
+// TestManyQueues: a poll takes no more round trips for a thousand queues than for
+// one, and tells of those it left out.
+func TestManyQueues(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, c := range conformances() {
+		if c.many == nil {
+			continue
+		}
+		seen[c.system] = true
+		t.Run(c.system, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t, redistest.Config{})
+			for _, cmd := range c.many(MaxQueues + 5) {
+				s.Do(t, cmd...)
+			}
+			d := dial(t, s, "", 0)
+			m := &memory{}
+			d.at = c.at
+			_, err := Read(t.Context(), d, m, c.opts(), Query{})
+			require.NoError(t, err)
+			d.reset()
+			result, err := Read(t.Context(), d, m, c.opts(), Query{})
+			require.NoError(t, err)
+			require.LessOrEqual(t, d.calls, MaxRounds)
+			r := c.find(t, result)
+			require.Len(t, r.Queues, MaxQueues)
+			require.Equal(t, 5, r.Truncated)
+			_, ok := r.Get(Waiting)
+			require.False(t, ok, "not all queues were read")
+			for _, q := range r.Queues {
+				waiting, ok := q.Get(Waiting)
+				require.True(t, ok && waiting == 1, "%s: %v", q.Name, q.Problems)
+			}
+		})
+	}
+	require.ElementsMatch(t, Names(), slices.Collect(maps.Keys(seen)), "each system needs a case with many queues")
+}
