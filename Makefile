@@ -49,7 +49,7 @@ test: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run all tests
 	  $(GOTEST) -json -tags e2e -p 1 ./test/... || status=1; \
 	  exit $$status; } | $(TALLY)
 
-test-unit: setup sdk $(TALLY) ## run the unit and integration tests (real redis-server, no agent)
+test-unit: setup servers sdk $(TALLY) ## run the unit and integration tests (real redis-server, no agent)
 	@$(GOTEST) -json ./... | $(TALLY)
 
 test-e2e: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run the tests against real Zabbix agents
@@ -58,7 +58,7 @@ test-e2e: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run the t
 soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
 	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak$$' -v ./test/faults
 
-race: setup sdk ## run the unit and integration tests under the race detector (needs a C compiler)
+race: setup servers sdk ## run the unit and integration tests under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 $(GOTEST) -race ./...
 
 demo: setup $(PLUGIN) ## show live items: a real agent, a real Redis, one pool

@@ -35,7 +35,8 @@ Options:
   -t, --test <key>     item key, as 'redis.server.info[tcp://localhost:6379]'
   -c, --config <file>  the agent's or the plugin's configuration file; without it
                        the defaults are used and no session is known
-      --acl            print the ACL SETUSER command for a user with just enough rights
+      --acl            print the ACL SETUSER command for a user with just enough rights,
+                       and what he needs in addition on Valkey 8.1 and newer
   -V, --version        print the version
   -h, --help           print this help
 

@@ -88,6 +88,10 @@ func TestShownACLRule(t *testing.T) {
 	for _, file := range []string{"README.md", "packaging/redisjobs.conf"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		require.Contains(t, string(text), rule+"\n", file)
+		for line := range strings.Lines(rule + "\n") {
+			if !strings.HasPrefix(line, "#") {
+				require.Contains(t, string(text), line, file)
+			}
+		}
 	}
 }

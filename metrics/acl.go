@@ -26,14 +26,24 @@ func ACLRule(user string, storm StormOptions, o JobsOptions) string {
 	return strings.Join(rule, " ")
 }
 
-// aclCommands are the commands of all metrics.
+// aclCommands are the commands of all metrics that Redis 7.0 knows.
 func aclCommands() []string {
 	var out []string
 	for _, m := range All() {
 		out = append(out, m.Commands...)
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	return slices.DeleteFunc(slices.Compact(out), func(c string) bool { return slices.Contains(valkeyCommands, c) })
+}
+
+// valkeyCommands are those that Valkey has from 8.1 on, and Redis has not. A
+// server refuses a rule with a command that it does not know, all of it.
+var valkeyCommands = []string{"commandlog|get", "commandlog|len"}
+
+// ACLRuleValkey returns what a user made by ACLRule needs in addition on Valkey
+// 8.1 and newer, as a command of its own.
+func ACLRuleValkey(user string) string {
+	return "ACL SETUSER " + user + " +" + strings.Join(valkeyCommands, " +")
 }
 
 // stormKeyPatterns are the keys that job records live in, as patterns: without

@@ -30,7 +30,7 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 		"%R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state "+
 		"%R~*:[0-9]*:* %R~dead %R~paused %R~processes %R~queue:* %R~queues %R~retry %R~schedule %R~stat:failed %R~stat:processed "+
 		"-@all +select +client|setname +asking +role +client|list +cluster|info +cluster|nodes +config|get +dbsize "+
-		"+get +getrange +hget +hgetall +hkeys +hlen +hmget +info +latency|histogram +latency|latest +lindex +llen +lrange "+
+		"+get +getrange +hget +hgetall +hkeys +hlen +hmget +info +latency|histogram +latency|history +latency|latest +lindex +llen +lrange "+
 		"+memory|usage +object|encoding +ping +pttl +scan +scard +sismember +slowlog|get +slowlog|len "+
 		"+smembers +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream +xlen +xpending +xrange "+
 		"+zcard +zcount +zrange +zscore",
@@ -40,12 +40,19 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	require.Contains(t, ACLRule("zabbix", odd, defaultJobs()), ` "%R~jobs \\[x\\] *" %R~`)
 }
 
+func TestTheRuleForValkeyNamesWhatTheOtherLeavesOut(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "ACL SETUSER zabbix +commandlog|get +commandlog|len", ACLRuleValkey("zabbix"))
+	require.NotContains(t, ACLRule("zabbix", defaultStorm(), defaultJobs()), "commandlog")
+}
+
 // TestACLRuleIsEnoughAndNothingInItIsSpare gives a real server's user just the
 // rule and asks for every key, in every layout of job records; then it takes
 // each permission away and expects something to be missed.
 func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Start(t, redistest.Config{Args: []string{"--latency-monitor-threshold", "1", "--enable-debug-command", "yes"}})
+	s.Do(t, "DEBUG", "SLEEP", "0.01") // an event with a history
 	now := fmt.Sprint(time.Now().Unix())
 	for db, index := range [][]string{
 		{"SADD", "storm:jobs", "a", "b"},

@@ -331,7 +331,7 @@ func (p *getParts) writeEvents(w *jsondoc.Writer, cut *truncations) {
 	}
 	var events []latencyEvent
 	if events, p.events.err = parseLatencyLatest(p.events.value); p.events.err == nil {
-		writeLatencyEvents(w, "latency_events", events, cut)
+		writeLatencyEvents(w, "latency_events", events, nil, cut)
 	}
 }
 

@@ -18,30 +18,54 @@ import (
 //	events       of the latency monitor, which is on when the server's
 //	             latency-monitor-threshold is not 0: [{"event":"fork",
 //	             "time":1795254114,"latest":0.012,"max":0.4}], unix time and
-//	             seconds
+//	             seconds; with what its history tells, see latencyHistory
 //	commands     since the start of the server or CONFIG RESETSTAT, the most
 //	             called first: [{"command":"config|get","calls":7,
 //	             "p50":0.000004223,"p99":0.000033791}]; the percentiles are in
 //	             seconds and the upper bounds of LATENCY HISTOGRAM's buckets,
 //	             so at most twice the true ones. Redis 7 and newer.
+//	commandlog   of Valkey 8.1 and newer, see commandlog
 //	unavailable  what the server refused or does not know
-//	truncated    rows left out of lists of more than maxRows
+//	truncated    rows left out of lists of more than maxRows, and of more than
+//	             latencyHistoryRows in a history
 //
-// Sources: https://redis.io/docs/latest/commands/latency-latest/ and
-// latency-histogram/.
+// Which events have a history and whether the server has COMMANDLOG is
+// remembered from the last poll, so that one round trip does but for the first
+// time.
+//
+// Sources: https://redis.io/docs/latest/commands/latency-latest/,
+// latency-history/ and latency-histogram/.
 var latencyGetMetric = &Metric{
 	Key:         "redis.latency.get",
-	Description: "Returns the latency events and the latency percentiles of commands as JSON.",
+	Description: "Returns the latency events, the latency percentiles of commands and Valkey's command log as JSON.",
 	Params:      connParams(),
-	Commands:    []string{"latency|latest", "latency|histogram"},
+	Commands:    []string{"latency|latest", "latency|histogram", "latency|history", "info", "commandlog|len", "commandlog|get"},
 	Collect:     collectLatencyGet,
 }
+
+// latencyKnown is what redis.latency.get remembers of a target.
+type latencyKnown struct {
+	events     []string
+	commandlog bool
+}
+
+const latencyMemory = "redis.latency.get"
 
 func collectLatencyGet(ctx context.Context, r *Request) (string, error) {
 	t := r.Target
 	latest := &part{name: "events", cmd: redisclient.Command{"LATENCY", "LATEST"}}
 	histogram := &part{name: "commands", cmd: redisclient.Command{"LATENCY", "HISTOGRAM"}}
-	if err := askParts(ctx, t, latest, histogram); err != nil {
+	server := &part{name: "server", cmd: redisclient.Command{"INFO", "server"}}
+	var known latencyKnown
+	if v, ok := t.Memory.Load(latencyMemory); ok {
+		known = v.(latencyKnown)
+	}
+	histories := askHistories(nil, known.events)
+	var log commandlog
+	if known.commandlog {
+		log = newCommandlog()
+	}
+	if err := askParts(ctx, t, slices.Concat([]*part{latest, histogram, server}, histories.parts(), log.parts())...); err != nil {
 		return downDocument(t.Name, err), nil
 	}
 	if err := stateProblem(latest, histogram); err != nil {
@@ -55,12 +79,14 @@ func collectLatencyGet(ctx context.Context, r *Request) (string, error) {
 	if histogram.err == nil {
 		commands, histogram.err = parseLatencyHistogram(histogram.value)
 	}
+	histories, log = askMoreLatency(ctx, t, known, events, server, histories, log)
+
 	var cut truncations
 	w := jsondoc.New(512 + 96*(len(events)+len(commands)))
 	w.BeginObject()
 	writeHead(w, t.Name, nil)
 	if latest.err == nil {
-		writeLatencyEvents(w, "events", events, &cut)
+		writeLatencyEvents(w, "events", events, histories, &cut)
 	}
 	if histogram.err == nil {
 		w.Key("commands").BeginArray()
@@ -76,10 +102,46 @@ func collectLatencyGet(ctx context.Context, r *Request) (string, error) {
 		}
 		w.EndArray()
 	}
-	writeUnavailable(w, latest, histogram)
+	log.write(w, r.Env.SlowlogArguments)
+	writeUnavailable(w, slices.Concat([]*part{latest, histogram, server}, histories.parts(), log.parts())...)
 	cut.write(w)
 	w.EndObject()
 	return w.Document(), nil
+}
+
+// askMoreLatency asks for the histories and logs that the first answers show to
+// be there and that were not asked yet, and remembers them for the next poll.
+func askMoreLatency(ctx context.Context, t *Target, known latencyKnown, events []latencyEvent, server *part,
+	histories latencyHistories, log commandlog) (latencyHistories, commandlog) {
+	names := make([]string, 0, min(len(events), latencyHistoryEvents))
+	for _, e := range events[:min(len(events), latencyHistoryEvents)] {
+		names = append(names, e.name)
+	}
+	now := latencyKnown{names, hasCommandlog(server)}
+	if server.err != nil && known.commandlog {
+		now.commandlog = true
+	}
+	t.Memory.Store(latencyMemory, now)
+	more := askHistories(known.events, names)
+	missing := more.parts()
+	switch {
+	case now.commandlog && !known.commandlog:
+		log = newCommandlog()
+		missing = append(missing, log.parts()...)
+	case !now.commandlog && known.commandlog:
+		for _, p := range log.parts() {
+			t.Memory.Store(p.memoryName(), refusal{}) // it was said by another server
+		}
+		log = nil
+	}
+	if len(missing) > 0 {
+		if err := askParts(ctx, t, missing...); err != nil {
+			for _, p := range missing {
+				p.err = err
+			}
+		}
+	}
+	return append(histories, more...), log
 }
 
 // latencyEvent is one row of LATENCY LATEST.
@@ -118,8 +180,9 @@ func parseLatencyLatest(v resp.Value) ([]latencyEvent, error) {
 	return out, nil
 }
 
-// writeLatencyEvents writes the events as a list of that name.
-func writeLatencyEvents(w *jsondoc.Writer, list string, events []latencyEvent, cut *truncations) {
+// writeLatencyEvents writes the events as a list of that name, with what is
+// known of their histories.
+func writeLatencyEvents(w *jsondoc.Writer, list string, events []latencyEvent, histories latencyHistories, cut *truncations) {
 	w.Key(list).BeginArray()
 	for _, e := range events[:cut.limit(list, len(events))] {
 		w.BeginObject()
@@ -127,6 +190,7 @@ func writeLatencyEvents(w *jsondoc.Writer, list string, events []latencyEvent, c
 		w.Key("time").Int(e.time)
 		w.Key("latest").Float(float64(e.latest) / 1e3)
 		w.Key("max").Float(float64(e.max) / 1e3)
+		histories.write(w, e.name, cut)
 		w.EndObject()
 	}
 	w.EndArray()

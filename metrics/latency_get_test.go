@@ -14,6 +14,9 @@ import (
 func TestLatencyGetDocument(t *testing.T) {
 	t.Parallel()
 	d := &scriptDoer{replies: map[string]string{
+		"INFO server":             bulk("# Server\r\nredis_version:8.2.0\r\n"),
+		"LATENCY HISTORY fork":    "*3\r\n*2\r\n:100\r\n:400\r\n*2\r\n:110\r\n:30\r\n*2\r\n:130\r\n:20\r\n",
+		"LATENCY HISTORY command": "*0\r\n",
 		"LATENCY LATEST": "*2\r\n*4\r\n$4\r\nfork\r\n:1795254114\r\n:12\r\n:400\r\n" +
 			"*6\r\n$7\r\ncommand\r\n:1795254115\r\n:0\r\n:7\r\n:19\r\n:3\r\n", // Redis 8.2 adds sum and count
 		"LATENCY HISTOGRAM": "*6\r\n" +
@@ -21,11 +24,20 @@ func TestLatencyGetDocument(t *testing.T) {
 			"$10\r\nconfig|get\r\n%2\r\n$14\r\nhistogram_usec\r\n%1\r\n:33\r\n:1\r\n$5\r\ncalls\r\n:1\r\n" +
 			"$3\r\nget\r\n*4\r\n$5\r\ncalls\r\n:5\r\n$14\r\nhistogram_usec\r\n*4\r\n:4\r\n:5\r\n:2\r\n:5\r\n",
 	}}
-	text, err := collect(t, latencyGetMetric, d)
+	target := newTarget(d)
+	first, err := collectFrom(t, latencyGetMetric, target)
 	require.NoError(t, err)
+	require.Equal(t, 2, d.calls, "whose history there is to ask for is known after the first answer")
+	d.calls = 0
+	text, err := collectFrom(t, latencyGetMetric, target)
+	require.NoError(t, err)
+	require.Equal(t, first, text)
 	require.Equal(t, 1, d.calls)
+	require.NotContains(t, d.sent, redisclient.Command{"COMMANDLOG", "LEN", "slow"}, "Redis has none")
 	require.Equal(t, `{"schema_version":1,"up":1,"reason":"","error":"","target":"tcp://127.0.0.1:6379",`+
-		`"events":[{"event":"fork","time":1795254114,"latest":0.012,"max":0.4},{"event":"command","time":1795254115,"latest":0,"max":0.007}],`+
+		`"events":[{"event":"fork","time":1795254114,"latest":0.012,"max":0.4,"spikes":3,"mean":0.15,"mean_deviation":0.166667,"interval":15,`+
+		`"history":[{"time":130,"latency":0.02},{"time":110,"latency":0.03},{"time":100,"latency":0.4}]},`+
+		`{"event":"command","time":1795254115,"latest":0,"max":0.007,"spikes":0,"history":[]}],`+
 		`"commands":[{"command":"set","calls":100000,"p50":0.000002,"p99":0.000016},`+
 		`{"command":"get","calls":5},{"command":"config|get","calls":1,"p50":0.000033,"p99":0.000033}],`+
 		`"unavailable":{},"truncated":{}}`, text)
@@ -58,7 +70,7 @@ func TestLatencyGetWithoutAPartOrAServer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			text, err := collect(t, latencyGetMetric, &scriptDoer{replies: map[string]string{
-				"LATENCY LATEST": tt.latest, "LATENCY HISTOGRAM": tt.histogram,
+				"LATENCY LATEST": tt.latest, "LATENCY HISTOGRAM": tt.histogram, "INFO server": "+# Server\r\n",
 			}})
 			require.NoError(t, err)
 			doc := decode(t, text)
@@ -78,6 +90,9 @@ func TestLatencyGetOfARealServer(t *testing.T) {
 	}
 	s.Do(t, "DEBUG", "SLEEP", "0.01")
 	target, wire := dialTarget(t, redisclient.Config{Address: s.Addr})
+	_, err := collectFrom(t, latencyGetMetric, target)
+	require.NoError(t, err)
+	wire.calls = 0
 	text, err := collectFrom(t, latencyGetMetric, target)
 	require.NoError(t, err)
 	require.Equal(t, 1, wire.calls)
@@ -86,6 +101,9 @@ func TestLatencyGetOfARealServer(t *testing.T) {
 	event := doc["events"].([]any)[0].(map[string]any)
 	require.Equal(t, "command", event["event"])
 	require.GreaterOrEqual(t, event["max"], 0.01)
+	require.GreaterOrEqual(t, event["mean"], 0.01)
+	require.InDelta(t, 1, event["spikes"], 0)
+	require.Equal(t, event["max"], rows(t, event["history"])[0]["latency"])
 	var set, sleep map[string]any
 	for _, row := range doc["commands"].([]any) {
 		switch row := row.(map[string]any); row["command"] {
@@ -101,4 +119,117 @@ func TestLatencyGetOfARealServer(t *testing.T) {
 	require.LessOrEqual(t, set["p50"], set["p99"])
 	require.GreaterOrEqual(t, sleep["p50"], 0.01)
 	require.Less(t, sleep["p99"], 1.0)
+}
+
+func TestLatencyGetBoundsTheHistories(t *testing.T) {
+	t.Parallel()
+	var latest, history strings.Builder
+	fmt.Fprintf(&latest, "*%d\r\n", latencyHistoryEvents+3)
+	replies := map[string]string{"INFO server": bulk("# Server\r\n"), "LATENCY HISTOGRAM": "*0\r\n"}
+	fmt.Fprintf(&history, "*%d\r\n", 160)
+	for i := range 160 {
+		fmt.Fprintf(&history, "*2\r\n:%d\r\n:1\r\n", i)
+	}
+	for i := range latencyHistoryEvents + 3 {
+		fmt.Fprintf(&latest, "*4\r\n+e%d\r\n:1\r\n:1\r\n:1\r\n", i)
+		replies[fmt.Sprint("LATENCY HISTORY e", i)] = history.String()
+	}
+	replies["LATENCY LATEST"] = latest.String()
+	target := newTarget(&scriptDoer{replies: replies})
+	text, err := collectFrom(t, latencyGetMetric, target)
+	require.NoError(t, err)
+	doc := decode(t, text)
+	events := rows(t, doc["events"])
+	require.Len(t, events, latencyHistoryEvents+3)
+	require.Len(t, events[0]["history"], latencyHistoryRows)
+	require.InDelta(t, 159, rows(t, events[0]["history"])[0]["time"], 0, "the newest stay")
+	require.NotContains(t, events[latencyHistoryEvents], "history")
+	require.Equal(t, map[string]any{"history": float64(latencyHistoryEvents * (160 - latencyHistoryRows))}, doc["truncated"])
+}
+
+func TestLatencyGetOfHistoriesThatAreNone(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ reply, why string }{
+		{"-NOPERM no\r\n", "NOPERM no"},
+		{":1\r\n", "expected an array, got a reply of kind integer"},
+		{"*1\r\n*1\r\n:1\r\n", "spike 1: a spike has a time and a latency"},
+		{"*1\r\n*2\r\n:1\r\n:-1\r\n", "spike 1: a number is negative"},
+	} {
+		text, err := collect(t, latencyGetMetric, &scriptDoer{replies: map[string]string{
+			"INFO server": bulk("# Server\r\n"), "LATENCY HISTOGRAM": "*0\r\n",
+			"LATENCY LATEST": "*1\r\n*4\r\n+fork\r\n:1\r\n:2\r\n:3\r\n", "LATENCY HISTORY fork": tt.reply,
+		}})
+		require.NoError(t, err)
+		doc := decode(t, text)
+		require.Equal(t, map[string]any{"history": tt.why}, doc["unavailable"])
+		require.Equal(t, map[string]any{"event": "fork", "time": 1.0, "latest": 0.002, "max": 0.003}, rows(t, doc["events"])[0])
+	}
+}
+
+// TestCommandlogOfRealServers asks each server that can be had here.
+func TestCommandlogOfRealServers(t *testing.T) {
+	t.Parallel()
+	for _, f := range redistest.Flavours(t) {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			f.Need(t)
+			has := f.Is("valkey", 8, 1)
+			cfg := redistest.Config{Bin: f.Bin}
+			if has {
+				cfg.Args = []string{"--commandlog-execution-slower-than", "0", "--commandlog-request-larger-than", "1000",
+					"--commandlog-reply-larger-than", "1000"}
+			}
+			s := redistest.Start(t, cfg)
+			s.Do(t, "SET", "big", strings.Repeat("x", 5000))
+			s.Do(t, "GET", "big")
+			target, wire := dialTarget(t, redisclient.Config{Address: s.Addr})
+			var text string
+			for range 2 {
+				var err error
+				wire.calls = 0
+				text, err = collectFrom(t, latencyGetMetric, target)
+				require.NoError(t, err)
+			}
+			require.Equal(t, 1, wire.calls)
+			doc := decode(t, text)
+			if !has {
+				require.NotContains(t, doc, "commandlog")
+				require.NotContains(t, doc["unavailable"], "commandlog")
+				require.NotContains(t, s.Do(t, "INFO", "commandstats"), "commandlog", "it is not tried out")
+				return
+			}
+			require.Empty(t, doc["unavailable"])
+			log := section(t, doc, "commandlog")
+			slow, request, reply := section(t, log, "slow"), section(t, log, "large_request"), section(t, log, "large_reply")
+			require.Greater(t, slow["length"], 2.0)
+			require.Len(t, slow["entries"], min(commandlogEntries, int(slow["length"].(float64))))
+			newest := rows(t, slow["entries"])[0]
+			require.Equal(t, newest["id"], slow["last_id"])
+			require.Contains(t, newest, "duration")
+			require.NotContains(t, newest, "args", "they are the application's")
+			require.InDelta(t, 1, request["length"], 0)
+			entry := rows(t, request["entries"])[0]
+			require.Equal(t, "set", entry["command"])
+			require.InDelta(t, 5030, entry["bytes"], 10)
+			require.NotContains(t, entry, "duration")
+			entry = rows(t, reply["entries"])[0]
+			require.Equal(t, "get", entry["command"])
+			require.InDelta(t, 5009, entry["bytes"], 5)
+
+			// A user with the documented rights, and with those for this server.
+			rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))
+			s.Do(t, rule...)
+			ask := func() map[string]any {
+				target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any"})
+				text, err := collectFrom(t, latencyGetMetric, target)
+				require.NoError(t, err)
+				return decode(t, text)
+			}
+			require.Contains(t, section(t, ask(), "unavailable")["commandlog"], "NOPERM")
+			s.Do(t, strings.Fields(ACLRuleValkey("zabbix"))...)
+			doc = ask()
+			require.Empty(t, doc["unavailable"])
+			require.Len(t, section(t, doc, "commandlog"), 3)
+		})
+	}
 }

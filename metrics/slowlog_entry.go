@@ -17,7 +17,9 @@ import (
 type slowEntry struct {
 	id     int64
 	time   int64 // unix seconds
-	micros int64 // how long it took
+	micros int64 // how long it took; with sizes the bytes of its request or reply
+	// sizes: the entry is one of Valkey's logs of large requests and replies.
+	sizes bool
 	// command is the name in lower case, with its subcommand as in
 	// "config|set".
 	command string
@@ -88,7 +90,7 @@ func parseSlowlogEntry(v resp.Value) (slowEntry, error) {
 
 // subcommandsOf are the commands whose first argument names what they do.
 var subcommandsOf = map[string]bool{
-	"acl": true, "client": true, "cluster": true, "command": true, "config": true, "debug": true, "function": true,
+	"acl": true, "client": true, "cluster": true, "command": true, "commandlog": true, "config": true, "debug": true, "function": true,
 	"latency": true, "memory": true, "module": true, "object": true, "pubsub": true, "script": true,
 	"sentinel": true, "slowlog": true, "xgroup": true, "xinfo": true,
 }
@@ -138,7 +140,11 @@ func (e *slowEntry) write(w *jsondoc.Writer, showArgs bool) {
 	w.BeginObject()
 	w.Key("id").Int(e.id)
 	w.Key("time").Int(e.time)
-	w.Key("duration").Float(float64(e.micros) / 1e6)
+	if e.sizes {
+		w.Key("bytes").Int(e.micros)
+	} else {
+		w.Key("duration").Float(float64(e.micros) / 1e6)
+	}
 	w.Key("command").String(e.command)
 	w.Key("arguments").Int(int64(len(e.args)) + e.dropped)
 	if showArgs {

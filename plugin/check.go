@@ -40,13 +40,15 @@ func Check(key, file, version string) (string, error) {
 }
 
 // ACL returns the ACL SETUSER command for a Redis user with just the rights
-// that checks need with the options of a configuration file, or the defaults.
+// that checks need with the options of a configuration file, or the defaults;
+// and on the last line the one for what only Valkey 8.1 and newer know.
 func ACL(file string) (string, error) {
 	options, err := LoadOptions(file)
 	if err != nil {
 		return "", err
 	}
-	return metrics.ACLRule("zabbix", metrics.StormOptions(options.Storm), metrics.JobsOptions(options.Jobs)), nil
+	return metrics.ACLRule("zabbix", metrics.StormOptions(options.Storm), metrics.JobsOptions(options.Jobs)) +
+		"\n# in addition, on Valkey 8.1 and newer:\n" + metrics.ACLRuleValkey("zabbix"), nil
 }
 
 // aliases are the built-in plugin's keys, which packaging/redisjobs.conf sends
