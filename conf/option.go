@@ -119,7 +119,7 @@ func generalOptions() []Option {
 				"read-only and neither blocking nor administrative. The Redis user needs it and command|info granted.",
 			func(o *Options) *bool { return &o.CustomCommands }),
 		toggle("SlowlogArguments",
-			"1 shows the arguments of commands in redis.slowlog.get, cut to 64 characters each. They are data of the "+
+			"1 shows the arguments of commands in redis.slowlog.get and redis.latency.get, cut to 64 characters each. They are data of the "+
 				"application; only passwords that Redis itself knows as such are masked.",
 			func(o *Options) *bool { return &o.SlowlogArguments }),
 	}

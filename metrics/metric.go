@@ -177,7 +177,8 @@ type Env struct {
 	Jobs     JobsOptions
 	// CustomCommands allows redis.command.
 	CustomCommands bool
-	// SlowlogArguments shows the arguments of commands in redis.slowlog.get.
+	// SlowlogArguments shows the arguments of commands in redis.slowlog.get and
+	// redis.latency.get.
 	SlowlogArguments bool
 	Keyspace         KeyspaceOptions
 	// Background runs work that goes on between checks. Few run at once; the
