@@ -28,7 +28,7 @@ import (
 //	dbsize    the keys of the database; left out when the server refuses it
 //	estimate  what count would be for all keys, which lie in random order; only
 //	          when not complete and dbsize is known
-//	unavailable  what the server refused
+//	unavailable  what the server refused; without SCAN nothing but dbsize is known
 //
 // Source: https://redis.io/docs/latest/commands/scan/
 var keysCountMetric = &Metric{
@@ -73,9 +73,10 @@ func collectKeysCount(ctx context.Context, r *Request) (string, error) {
 	size := &part{name: "dbsize", cmd: redisclient.Command{"DBSIZE"}}
 	s := newKeyScan(ctx, budget)
 	cursor := "0"
+	var scan *part
 	for !s.complete && (s.steps == 0 || s.mayGoOn()) {
 		began := time.Now()
-		scan := &part{name: "scan", must: true, cmd: redisclient.Command{
+		scan = &part{name: "scan", as: "SCAN", cmd: redisclient.Command{
 			"SCAN", cursor, "MATCH", pattern, "COUNT", strconv.Itoa(scanCount),
 		}}
 		parts := []*part{scan}
@@ -88,11 +89,10 @@ func collectKeysCount(ctx context.Context, r *Request) (string, error) {
 		if err := stateProblem(parts...); err != nil {
 			return downDocument(t.Name, err), nil
 		}
-		err := scan.err
-		if err == nil {
-			cursor, err = s.take(scan.value)
+		if scan.err != nil {
+			break
 		}
-		if err != nil {
+		if cursor, err = s.take(scan.value); err != nil {
 			return downDocument(t.Name, fmt.Errorf("SCAN: %w", err)), nil
 		}
 		s.slowest = max(s.slowest, time.Since(began))
@@ -101,8 +101,8 @@ func collectKeysCount(ctx context.Context, r *Request) (string, error) {
 	w.BeginObject()
 	writeHead(w, t.Name, nil)
 	w.Key("pattern").String(pattern)
-	s.write(w, size)
-	writeUnavailable(w, size)
+	s.write(w, scan, size)
+	writeUnavailable(w, scan, size)
 	w.EndObject()
 	return w.Document(), nil
 }
@@ -162,15 +162,21 @@ func (s *keyScan) take(v resp.Value) (cursor string, err error) {
 	return cursor, nil
 }
 
-func (s *keyScan) write(w *jsondoc.Writer, size *part) {
-	slices.Sort(s.found)
-	count := len(slices.Compact(s.found))
-	w.Key("count").Int(int64(count))
-	w.Key("complete").Bool(s.complete)
+func (s *keyScan) write(w *jsondoc.Writer, scan, size *part) {
 	var keys int64
 	if size.err == nil {
 		keys, size.err = size.value.Int64()
 	}
+	if scan.err != nil {
+		if size.err == nil {
+			w.Key("dbsize").Int(keys)
+		}
+		return
+	}
+	slices.Sort(s.found)
+	count := len(slices.Compact(s.found))
+	w.Key("count").Int(int64(count))
+	w.Key("complete").Bool(s.complete)
 	scanned := int64(s.scanned)
 	if size.err == nil && (s.complete || scanned > keys) {
 		// The last step of a complete pass looks at what is left.

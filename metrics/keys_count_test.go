@@ -125,7 +125,6 @@ func TestKeysCountWithoutAnAnswer(t *testing.T) {
 	requireDown(t, keysCountMetric, "", "", "", "*")
 	const scan = "SCAN 0 MATCH * COUNT 1000"
 	for _, tt := range []struct{ name, reply, reason, text string }{
-		{"refused", "-NOPERM no\r\n", "acl", "SCAN: NOPERM no"},
 		{"loading", "-LOADING wait\r\n", "loading", "LOADING wait"},
 		{"no cursor", "*0\r\n", "protocol", "SCAN: expected a cursor and keys, got 0 members"},
 		{"no keys", "*2\r\n$1\r\n0\r\n:1\r\n", "protocol", "SCAN: expected an array, got a reply of kind integer"},
@@ -139,6 +138,15 @@ func TestKeysCountWithoutAnAnswer(t *testing.T) {
 			require.Contains(t, doc["error"], tt.text)
 		})
 	}
+	d := &scriptDoer{replies: map[string]string{scan: "-NOPERM no\r\n", "DBSIZE": ":1\r\n"}}
+	text, err := collect(t, keysCountMetric, d, "", "", "", "*")
+	require.NoError(t, err)
+	doc := decode(t, text)
+	require.Equal(t, 1.0, doc["up"], "the server is there")
+	require.Equal(t, map[string]any{"scan": "NOPERM no"}, doc["unavailable"])
+	require.Equal(t, 1.0, doc["dbsize"])
+	require.NotContains(t, doc, "count")
+	require.NotContains(t, doc, "complete")
 	for _, budget := range []string{"999", "1000001", "many", "-1"} {
 		_, err := keysCountMetric.ParseArgs([]string{"", "", "", "*", budget})
 		require.EqualError(t, err, "parameter 5 (Budget): expected a number of keys, 1000-1000000")

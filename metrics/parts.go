@@ -39,6 +39,16 @@ type refusal struct {
 	until time.Time
 }
 
+// refusedBefore returns the refusal that keeps the part from being sent, or nil.
+func (p *part) refusedBefore(t *Target, now time.Time) error {
+	if v, ok := t.Memory.Load(p.memoryName()); ok {
+		if r := v.(refusal); now.Before(r.until) {
+			return r.err
+		}
+	}
+	return nil
+}
+
 func (p *part) memoryName() string {
 	if p.as != "" {
 		return "refused " + p.as
@@ -54,14 +64,16 @@ func askParts(ctx context.Context, t *Target, parts ...*part) error {
 	var cmds []redisclient.Command
 	var sent []*part
 	for _, p := range parts {
-		if v, ok := t.Memory.Load(p.memoryName()); ok && !p.must {
-			if r := v.(refusal); now.Before(r.until) {
-				p.err = r.err
+		if !p.must {
+			if p.err = p.refusedBefore(t, now); p.err != nil {
 				continue
 			}
 		}
 		cmds = append(cmds, p.cmd)
 		sent = append(sent, p)
+	}
+	if len(sent) == 0 {
+		return askForLife(ctx, t)
 	}
 	values, err := t.DoAll(ctx, cmds...)
 	if err != nil {
@@ -74,6 +86,18 @@ func askParts(ctx context.Context, t *Target, parts ...*part) error {
 		}
 	}
 	return nil
+}
+
+// askForLife finds out whether a server is there of which all else was refused
+// before, and in a state to answer. That PING itself is refused is an answer.
+func askForLife(ctx context.Context, t *Target) error {
+	ping := &part{cmd: redisclient.Command{"PING"}}
+	values, err := t.DoAll(ctx, ping.cmd)
+	if err != nil {
+		return err
+	}
+	ping.err = values[0].Err()
+	return stateProblem(ping)
 }
 
 // passingCodes are refusals that tell of a key or of the cluster at this

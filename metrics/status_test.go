@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,6 +84,15 @@ func TestStatusMeansThatCommandsAreServed(t *testing.T) {
 			require.Equal(t, 1, d.calls)
 		})
 	}
+	d := &scriptDoer{replies: map[string]string{"PING": "-NOPERM no PING\r\n", "INFO server": bulk(server)}}
+	target := newTarget(d)
+	for range 3 {
+		got, err := collectFrom(t, statusMetric, target)
+		require.NoError(t, err)
+		require.Equal(t, "NOPERM no PING", section(t, decode(t, got), "unavailable")["ping"])
+	}
+	pings := slices.DeleteFunc(d.sent, func(c redisclient.Command) bool { return c[0] != "PING" })
+	require.Len(t, pings, 1, "a refused command is asked again rarely")
 	got, err := collect(t, statusMetric, &scriptDoer{err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonDNS, Err: errors.New("no such host")}})
 	require.NoError(t, err)
 	require.Equal(t, `{"schema_version":1,"up":0,"reason":"dns","error":"Cannot query tcp://127.0.0.1:6379: dial: no such host",`+
