@@ -16,6 +16,7 @@ import (
 
 	"golang.zabbix.com/sdk/plugin/comms"
 
+	"redisjobs/doctor"
 	"redisjobs/plugin"
 	"redisjobs/record"
 )
@@ -28,6 +29,8 @@ const usage = `Usage:
   zabbix-agent2-plugin-redisjobs -acl [-c <file>]            print the rights that the Redis user needs
   zabbix-agent2-plugin-redisjobs record <job> ...            write the record of a job, or run a command
                                                              and record how it goes; see record -h
+  zabbix-agent2-plugin-redisjobs doctor [-c <file>]          say what is wrong with the configuration and
+                                                             the servers, and how to mend it; see doctor -h
   zabbix-agent2-plugin-redisjobs -V | -h                     print version | this help
   zabbix-agent2-plugin-redisjobs <socket> <true|false>       as agent 2 starts it
 
@@ -50,8 +53,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if len(args) == 2 && isSocket(args[0]) {
 		return serve(args[0], args[1] == "true")
 	}
-	if len(args) > 0 && args[0] == "record" {
-		return record.Main(args[1:], stdout, stderr)
+	if len(args) > 0 {
+		switch args[0] {
+		case "record":
+			return record.Main(args[1:], stdout, stderr)
+		case "doctor":
+			return doctor.Main(args[1:], stdout, stderr)
+		}
 	}
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)

@@ -3,6 +3,8 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"redisjobs/conf"
@@ -58,6 +60,16 @@ var aliases = map[string]string{
 	"redis.info":          "redis.server.info",
 	"redis.config":        "redis.server.config",
 	"redis.slowlog.count": "redis.server.slowlog.count",
+}
+
+// BuiltinKeys are the keys of agent 2's built-in plugin, each with the one of
+// ours that answers it by an alias; sorted.
+func BuiltinKeys() [][2]string {
+	var out [][2]string
+	for _, name := range slices.Sorted(maps.Keys(aliases)) {
+		out = append(out, [2]string{name, aliases[name]})
+	}
+	return out
 }
 
 // LoadOptions reads the options of a configuration file, see [conf.LoadFile]; the

@@ -1,0 +1,19 @@
+package doctor
+
+import "os"
+
+// account is the user that the agent runs as. File modes say nothing of access
+// here, so that nothing is found out about it.
+type account struct{ name string }
+
+// Access bits.
+const (
+	mayRun   = 1
+	mayWrite = 2
+	mayRead  = 4
+)
+
+func findAccount(name string) account   { return account{name} }
+func (account) may(string, uint32) bool { return true }
+func executable(os.FileMode) bool       { return true }
+func worldReadable(string) bool         { return false }

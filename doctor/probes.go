@@ -1,0 +1,103 @@
+package doctor
+
+import (
+	"slices"
+	"strings"
+
+	"redisjobs/metrics"
+	"redisjobs/redisclient"
+)
+
+// probe is a command sent to see whether it is permitted.
+type probe struct {
+	command string // as ACL SETUSER has it
+	pattern string // of the keys, when this is about reading them
+	send    redisclient.Command
+}
+
+// own are the words that keep a command's probe from reading much, behind the
+// command's own; K stands for a key that does not exist. A server judges the
+// number of words before the permission, so that they must be right.
+var own = map[string]string{
+	"client|list":       "ID 0",
+	"cluster|info":      "",
+	"cluster|nodes":     "",
+	"config|get":        "maxmemory",
+	"dbsize":            "",
+	"getrange":          "K 0 0",
+	"hget":              "K f",
+	"info":              "server",
+	"latency|histogram": "ping",
+	"latency|latest":    "",
+	"lindex":            "K 0",
+	"lrange":            "K 0 0",
+	"ping":              "",
+	"scan":              "0 COUNT 1",
+	"sismember":         "K m",
+	"slowlog|get":       "0",
+	"slowlog|len":       "",
+	"time":              "",
+	"xinfo|consumers":   "K g",
+	"xpending":          "K g",
+	"xrange":            "K - + COUNT 1",
+	"zrange":            "K 0 0",
+	"zscore":            "K m",
+	"hmget":             "K f",
+	"mget":              "K",
+	"zcount":            "K 0 0",
+	"zrangebyscore":     "K 0 0",
+	"hscan":             "K 0",
+	"sscan":             "K 0",
+	"zscan":             "K 0",
+	"module|list":       "",
+	"command|info":      "get",
+	"sentinel|masters":  "",
+}
+
+// probes are the commands for all keys of the plugin, or for a sentinel.
+func probes(storm metrics.StormOptions, sentinel bool) []probe {
+	var out []probe
+	key := strings.Replace(storm.KeyPattern, "{job}", "redisjobs-doctor", 1)
+	for _, command := range commands(sentinel) {
+		words := strings.Split(command, "|")
+		rest, known := own[command]
+		if !known {
+			rest = "K"
+		}
+		send := redisclient.Command(words)
+		for word := range strings.FieldsSeq(rest) {
+			if word == "K" {
+				word = key
+			}
+			send = append(send, word)
+		}
+		out = append(out, probe{command: command, send: send})
+	}
+	if sentinel {
+		return out
+	}
+	out = append(out, probe{"type", strings.Replace(storm.KeyPattern, "{job}", "*", 1), redisclient.Command{"TYPE", key}})
+	for _, name := range []string{storm.IndexKey, storm.HeartbeatKey, storm.StateKey} {
+		if name != "" {
+			out = append(out, probe{"type", name, redisclient.Command{"TYPE", name}})
+		}
+	}
+	return out
+}
+
+// commands are those that the keys send to a server, or to a sentinel.
+func commands(sentinel bool) []string {
+	var out []string
+	for _, m := range metrics.All() {
+		for _, command := range m.Commands {
+			if strings.HasPrefix(command, "sentinel|") == (sentinel && m.Key == "redis.sentinel.get") {
+				out = append(out, command)
+			}
+		}
+	}
+	if sentinel {
+		out = []string{"ping", "info", "sentinel|masters"}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,0 +1,184 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"redisjobs/conf"
+	"redisjobs/metrics"
+	"redisjobs/plugin"
+	"redisjobs/redisclient"
+)
+
+// atOnce bounds the sessions that are looked at side by side: servers that do
+// not answer cost a timeout each.
+const atOnce = 8
+
+// sessions connects to the server of each session, and of Default if it names
+// one.
+func (d *doctor) sessions(options *conf.Options) {
+	var names []string
+	for _, s := range options.Sessions() {
+		names = append(names, s.Name)
+	}
+	if l, ok := d.config.last(prefix + "Default.Uri"); ok && l.value != "" {
+		names = append(names, "") // what an empty parameter means
+	}
+	if len(names) == 0 {
+		d.say(fine, "sessions", "none is configured: item keys name the address themselves", "")
+		return
+	}
+	client, err := plugin.NewClient(options)
+	if err != nil {
+		d.say(problem, "sessions", err.Error(), "")
+		return
+	}
+	defer client.Close()
+	found := make([][]finding, len(names))
+	var wg sync.WaitGroup
+	places := make(chan struct{}, atOnce)
+	for i, name := range names {
+		wg.Go(func() {
+			places <- struct{}{}
+			defer func() { <-places }()
+			found[i] = d.session(client, options, name)
+		})
+	}
+	wg.Wait()
+	d.findings = append(d.findings, slices.Concat(found...)...)
+}
+
+// session looks at one server: whether it lets us in, and what it permits.
+func (d *doctor) session(client *plugin.Client, options *conf.Options, name string) []finding {
+	subject := "session"
+	target, err := options.Resolve(conf.Ref{Conn: name})
+	if err != nil {
+		return []finding{{problem, subject, err.Error(), ""}}
+	}
+	doer, shown, err := client.Target(conf.Ref{Conn: name})
+	if err != nil {
+		return []finding{{problem, subject, err.Error(), ""}}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), options.Timeout)
+	defer cancel()
+	hello, err := doer.DoAll(ctx, redisclient.Command{"PING"}, redisclient.Command{"INFO", "server"})
+	if err != nil {
+		return []finding{{problem, subject, shown + ": " + err.Error(), mendReason(redisclient.ReasonOf(err), target)}}
+	}
+	user := cmp.Or(target.User(), "default")
+	sentinel := strings.Contains(string(hello[1].Str), "redis_mode:sentinel")
+	asked := probes(metrics.StormOptions(options.Storm), sentinel)
+	cmds := make([]redisclient.Command, len(asked))
+	for i, p := range asked {
+		cmds[i] = p.send
+	}
+	replies, err := doer.DoAll(ctx, cmds...)
+	if err != nil {
+		return []finding{{problem, subject, shown + ": " + err.Error(), mendReason(redisclient.ReasonOf(err), target)}}
+	}
+	var refusedCommands, refusedKeys []string
+	for i, reply := range replies {
+		if redisclient.ReasonOf(reply.Err()) != redisclient.ReasonACL {
+			continue
+		}
+		if asked[i].pattern != "" && aboutKeys(reply.Err()) {
+			refusedKeys = append(refusedKeys, asked[i].pattern)
+		} else if !aboutKeys(reply.Err()) {
+			refusedCommands = append(refusedCommands, asked[i].command)
+		}
+	}
+	if len(refusedCommands)+len(refusedKeys) == 0 {
+		what := "every key of this plugin is permitted"
+		if sentinel {
+			what = "it is a sentinel, and permits what redis.sentinel.get asks"
+		}
+		return []finding{{fine, subject, shown + " lets the user " + user + " in; " + what, ""}}
+	}
+	return []finding{d.refused(shown, user, refusedCommands, refusedKeys)}
+}
+
+// refused says what a user may not do, whom it concerns and which rule mends it.
+func (d *doctor) refused(shown, user string, commands, keys []string) finding {
+	f := finding{level: warning, subject: "session"}
+	rule := []string{"ACL", "SETUSER", user}
+	var parts []string
+	if len(keys) > 0 {
+		slices.Sort(keys)
+		keys = slices.Compact(keys)
+		parts = append(parts, "read the keys "+strings.Join(keys, " "))
+		for _, key := range keys {
+			rule = append(rule, "%R~"+key)
+		}
+	}
+	if len(commands) > 0 {
+		slices.Sort(commands)
+		commands = slices.Compact(commands)
+		parts = append(parts, "run "+strings.Join(commands, " "))
+		for _, c := range commands {
+			rule = append(rule, "+"+c)
+		}
+	}
+	concerned := concernedKeys(commands, len(keys) > 0)
+	if slices.Contains(concerned, "redis.get") || slices.Contains(concerned, "redis.status") {
+		f.level = problem // the template's own items
+	}
+	f.text = fmt.Sprintf("%s: the user %s may not %s; this concerns %s", shown, user, strings.Join(parts, ", nor "), some(concerned))
+	f.mend = strings.Join(rule, " ") + "\nthe whole rule: zabbix-agent2-plugin-redisjobs -acl -c " + d.config.main
+	return f
+}
+
+// concernedKeys are the item keys that send any of the commands.
+func concernedKeys(commands []string, stormKeys bool) []string {
+	var out []string
+	for _, m := range metrics.All() {
+		storm := stormKeys && strings.HasPrefix(m.Key, "storm.")
+		if storm || slices.ContainsFunc(m.Commands, func(c string) bool { return slices.Contains(commands, c) }) {
+			out = append(out, m.Key)
+		}
+	}
+	return out
+}
+
+// aboutKeys tells a NOPERM for a key from one for a command: the former names
+// no command. Source: redis src/acl.c, acl error messages of 6.0 to 8.
+func aboutKeys(err error) bool {
+	return !strings.Contains(err.Error(), "run the") && strings.Contains(err.Error(), "key")
+}
+
+// mendReason is what to do about a server that does not serve us.
+func mendReason(reason redisclient.Reason, target *conf.Target) string {
+	option := prefix + "Default."
+	if s := target.Session(); s != "" {
+		option = prefix + "Sessions." + s + "."
+	}
+	switch reason {
+	case redisclient.ReasonDNS, redisclient.ReasonTCP:
+		return "is the server up, and does it listen at this address? " + option + "Uri=tcp://<host>:<port>"
+	case redisclient.ReasonAuth:
+		return "correct " + option + "User and " + option + "PasswordFile (or Password)"
+	case redisclient.ReasonTLS:
+		return option + "TLSConnect=verify_full (or disabled, if the server has no TLS), TLSCAFile and TLSServerName must fit the server's certificate"
+	case redisclient.ReasonProtected:
+		return "on the server: requirepass or ACL users, or protected-mode no"
+	case redisclient.ReasonTimeout:
+		if strings.HasPrefix(target.URI(), "rediss:") {
+			return "does the server have TLS at this port? if not: " + option + "TLSConnect=disabled and tcp:// in the Uri"
+		}
+		return "does a firewall drop packets? else allow more time: " + prefix + "Timeout=<seconds>"
+	case redisclient.ReasonMaxClients:
+		return "on the server: raise maxclients"
+	case redisclient.ReasonDatabase:
+		return "correct " + option + "Database: the server does not have this one"
+	case redisclient.ReasonSentinel:
+		return "are the sentinels and the master's name in " + option + "Uri right, and do they have a master now?"
+	case redisclient.ReasonACL:
+		return "zabbix-agent2-plugin-redisjobs -acl prints the rights that the user needs"
+	case redisclient.ReasonLoading, redisclient.ReasonMasterDown, redisclient.ReasonBusy:
+		return "wait until the server serves again, and repeat"
+	}
+	return ""
+}
