@@ -16,7 +16,7 @@ type sidekiq struct{}
 
 var sidekiqSpec = &Spec{
 	Name:   "sidekiq",
-	Prefix: func(prefix string) string { return strings.TrimSuffix(prefix, ":") },
+	Prefix: withoutColon,
 	Markers: func(prefix string) []Marker {
 		p := rubyPrefix(prefix)
 		return []Marker{{p + "stat:processed", "string"}, {p + "processes", "set"}, {p + "queues", "set"}}
@@ -40,12 +40,15 @@ var sidekiqSpec = &Spec{
 		lackOfSystem("the jobs of a killed worker are lost, and in no key", Orphaned),
 	),
 	Commands: []string{"get", "hgetall", "hmget", "lindex", "llen", "smembers", "zcard", "zcount"},
-	Keys: func(prefix string) []string {
+	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)
 		return []string{p + "queues", p + "queue:*", p + "processes", p + "paused", p + "schedule", p + "retry",
 			p + "dead", p + "stat:processed", p + "stat:failed", p + "*:[0-9]*:*"}
 	},
 }
+
+// withoutColon is a namespace, with or without the colon that follows it in keys.
+func withoutColon(prefix string) string { return strings.TrimSuffix(prefix, ":") }
 
 // rubyPrefix is what a namespace puts before each key.
 func rubyPrefix(namespace string) string {

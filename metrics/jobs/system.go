@@ -39,8 +39,9 @@ type Spec struct {
 	Lacks []Lack
 	// Commands are those it sends, as ACL SETUSER names them.
 	Commands []string
-	// Keys are the patterns of the keys it reads, as ACL SETUSER has them.
-	Keys func(prefix string) []string
+	// Keys are the patterns of the keys it reads, as ACL SETUSER has them. queues
+	// are the configured ones; both are escaped for patterns.
+	Keys func(prefix string, queues []string) []string
 }
 
 // Marker is a key that a system owns, and its type in TYPE's words.
@@ -109,6 +110,7 @@ func (s *Spec) canonical(prefix string) string {
 // all are the systems, in the order of documents.
 var all = []System{
 	sidekiq{},
+	resque{},
 }
 
 // Systems returns all systems.
@@ -157,11 +159,20 @@ func KeyPatterns(o Options) []string {
 	for _, s := range all {
 		spec := s.Spec()
 		for _, prefix := range o.prefixes(spec) {
-			out = append(out, spec.Keys(prefix)...)
+			var queues []string
+			for _, queue := range o.Queues[spec.Name] {
+				queues = append(queues, globEscape(queue))
+			}
+			out = append(out, spec.Keys(globEscape(prefix), queues)...)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// globEscape makes a text match itself in a pattern.
+func globEscape(text string) string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(text)
 }
 
 // Instance is a system that lives under a prefix.

@@ -1,0 +1,243 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// resque reads Resque 2 and 3, and resque-scheduler 5.
+// Sources: lib/resque/{worker,data_store,failure/redis_multi_queue}.rb of Resque
+// 3.0.0; lib/resque/scheduler/{delaying_extensions,lock/base}.rb.
+type resque struct{}
+
+const (
+	// resquePrune is the age of a heartbeat from which Resque takes a worker for
+	// dead, its prune_interval. They beat every minute.
+	resquePrune = 300
+	// maxTimestamps bounds the moments that resque-scheduler has jobs for: each
+	// has a list of its own.
+	maxTimestamps = 5000
+)
+
+var resqueSpec = &Spec{
+	Name:          "resque",
+	DefaultPrefix: "resque",
+	Prefix:        withoutColon,
+	Markers: func(prefix string) []Marker {
+		p := rubyPrefix(prefix)
+		return []Marker{{p + "queues", "set"}, {p + "workers", "set"}, {p + "stat:processed", "string"}}
+	},
+	Clue: func(key string) (Clue, bool) {
+		prefix, ok := strings.CutSuffix(key, ":workers:heartbeat")
+		if !ok || prefix == "" {
+			return Clue{}, false
+		}
+		return Clue{
+			Prefix: prefix,
+			Proof:  []redisclient.Command{{"TYPE", key}, {"TYPE", prefix + ":workers"}},
+			Proves: areTypes("hash", "set"),
+		}, true
+	},
+	Lacks: slices.Concat(
+		lackOfQueues("a job does not say when it was enqueued", Latency),
+		lackOfSystem("a job does not say when it was enqueued", Latency),
+		lackOfQueues("it is kept for all queues together", Scheduled, Overdue, Failed),
+		lackOfQueues("all queues are counted together", Processed, FailedTotal, Arrival, Drain),
+		lackOfQueues("plugins for retries schedule the job again", Retry),
+		lackOfSystem("plugins for retries schedule the job again", Retry),
+		lackOfQueues("a job is deleted when it is done", Completed),
+		lackOfSystem("a job is deleted when it is done", Completed),
+	),
+	Commands: []string{"get", "hgetall", "lindex", "llen", "smembers", "zrange"},
+	Keys: func(prefix string, _ []string) []string {
+		p := rubyPrefix(prefix)
+		return []string{p + "*"}
+	},
+}
+
+func (resque) Spec() *Spec { return resqueSpec }
+
+func (resque) Read(p *Poll, r *Reading) {
+	k := rubyPrefix(r.Prefix)
+	p.Count(&r.Figures, Processed, "GET", k+"stat:processed")
+	p.Count(&r.Figures, FailedTotal, "GET", k+"stat:failed")
+	p.Count(&r.Figures, Failed, "LLEN", k+"failed")
+	// The backend for failures with a list for each queue.
+	p.Strings(func(lists []string, err error) {
+		if err != nil {
+			r.Miss(Failed, "failed_queues: "+err.Error())
+		}
+		for _, list := range lists {
+			p.Count(&r.Figures, Failed, "LLEN", k+list)
+		}
+	}, "SMEMBERS", k+"failed_queues")
+	resqueDelayed(p, r, k)
+
+	paused, pausedErr := false, error(nil)
+	p.Ask(func(v resp.Value, err error) {
+		paused, pausedErr = string(v.Str) == "true", err
+	}, "GET", k+"pause-all-workers")
+	var queues []*Queue
+	p.Strings(func(names []string, err error) {
+		if err != nil {
+			queues = r.MissQueues(err)
+		} else {
+			queues = r.Open(names)
+		}
+		for _, q := range queues {
+			p.Count(&q.Figures, Waiting, "LLEN", k+"queue:"+q.Name)
+			q.HeadRepeats = true // jobs have no ids
+			p.Ask(func(v resp.Value, _ error) { q.Head = headHash(v) }, "LINDEX", k+"queue:"+q.Name, "0")
+			if pausedErr != nil {
+				q.Miss(Paused, "pause-all-workers: "+pausedErr.Error())
+			} else {
+				q.Flag(Paused, paused)
+			}
+		}
+	}, "SMEMBERS", k+"queues")
+
+	var beats map[string]float64
+	var beatsErr error
+	p.Ask(func(v resp.Value, err error) {
+		if err == nil {
+			beats, err = parseResqueBeats(v)
+		}
+		beatsErr = err
+	}, "HGETALL", k+"workers:heartbeat")
+	p.Strings(func(names []string, err error) {
+		jobs := newRunning(r, queues)
+		if err == nil && beatsErr != nil {
+			err = fmt.Errorf("workers:heartbeat: %w", beatsErr)
+		}
+		if err != nil {
+			r.MissWorkers(err)
+			r.Miss(Orphaned, err.Error())
+			jobs.fail(err)
+			return
+		}
+		names = r.OpenWorkers(names)
+		r.Workers = make([]Worker, len(names))
+		r.Set(Orphaned, 0)
+		for i, name := range names {
+			resqueWorker(p, k, name, &r.Workers[i], beats, jobs)
+		}
+	}, "SMEMBERS", k+"workers")
+}
+
+// resqueDelayed reads what resque-scheduler keeps: a sorted set of moments, and
+// a list of jobs for each.
+func resqueDelayed(p *Poll, r *Reading, k string) {
+	r.Set(Scheduled, 0)
+	r.Set(Overdue, 0)
+	p.Strings(func(moments []string, err error) {
+		if err == nil && len(moments) > maxTimestamps {
+			err = fmt.Errorf("there are jobs for more than %d moments", maxTimestamps)
+		}
+		if err != nil {
+			r.Miss(Scheduled, "delayed_queue_schedule: "+err.Error())
+			r.Miss(Overdue, "delayed_queue_schedule: "+err.Error())
+			return
+		}
+		for _, moment := range moments {
+			p.Count(&r.Figures, Scheduled, "LLEN", k+"delayed:"+moment)
+			if at, err := strconv.ParseFloat(moment, 64); err != nil {
+				r.Miss(Overdue, "delayed_queue_schedule: a member is no time")
+			} else if at <= p.Now() {
+				p.Count(&r.Figures, Overdue, "LLEN", k+"delayed:"+moment)
+			}
+		}
+	}, "ZRANGE", k+"delayed_queue_schedule", "0", strconv.Itoa(maxTimestamps))
+	// The namespace stands in it twice.
+	p.Ask(func(v resp.Value, err error) {
+		if err != nil {
+			r.Miss(SchedulersAlive, err.Error())
+			return
+		}
+		r.Flag(SchedulersAlive, !v.IsNull())
+	}, "GET", k+k+"resque_scheduler_master_lock")
+}
+
+// resqueWorker reads what a worker is doing. Its key is there while it runs a
+// job, and stays when it is killed.
+func resqueWorker(p *Poll, k, name string, w *Worker, beats map[string]float64, jobs *running) {
+	beat, beats1 := beats[name]
+	if !beats1 {
+		jobs.r.MissWorkers(errors.New("a worker has no heartbeat"))
+		jobs.r.Miss(Orphaned, "a worker has no heartbeat")
+	}
+	w.Alive = p.Age(beat) < resquePrune
+	w.Slots = 1
+	p.Ask(func(v resp.Value, err error) {
+		if err == nil && v.IsNull() {
+			return
+		}
+		var text []byte
+		if err == nil {
+			text, err = payload(v)
+		}
+		var queue string
+		if err == nil {
+			queue, w.RunningSince, err = parseResqueWork(text)
+		}
+		if err != nil {
+			jobs.r.MissWorkers(fmt.Errorf("a worker: %w", err))
+			jobs.r.Miss(Orphaned, "a worker: "+err.Error())
+			jobs.fail(err)
+			return
+		}
+		w.Busy = 1
+		jobs.count(queue)
+		if !w.Alive {
+			jobs.r.Add(Orphaned, 1)
+		}
+	}, "GET", k+"worker:"+name)
+}
+
+// resqueLayouts are how Resque writes times.
+var resqueLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05 -0700", "2006/01/02 15:04:05 MST"}
+
+// parseResqueBeats reads the heartbeats of workers; one that is no time counts
+// as none.
+func parseResqueBeats(v resp.Value) (map[string]float64, error) {
+	pairs, err := v.Pairs()
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]float64, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		if at, err := parseDate(string(pairs[i+1].Str), resqueLayouts...); err == nil {
+			out[string(pairs[i].Str)] = at
+		}
+	}
+	return out, nil
+}
+
+// parseResqueWork reads what a worker says of its job.
+func parseResqueWork(text []byte) (queue string, at float64, err error) {
+	var work struct {
+		Queue string `json:"queue"`
+		RunAt string `json:"run_at"`
+	}
+	if err := parseJSON(text, &work); err != nil {
+		return "", 0, err
+	}
+	at, err = parseDate(work.RunAt, resqueLayouts...)
+	return work.Queue, at, err
+}
+
+var headSeed = maphash.MakeSeed()
+
+// headHash is a Head made of all of a job; "" when there is none.
+func headHash(v resp.Value) string {
+	if v.Kind != resp.BulkString {
+		return ""
+	}
+	return strconv.FormatUint(maphash.Bytes(headSeed, v.Str), 36)
+}

@@ -1,0 +1,89 @@
+package jobs
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/redisclient/resp"
+)
+
+func resqueCases() []conformance {
+	const ran = 1795230123 // 2026-11-21T03:02:03Z, run_at and the last heartbeat
+	queue := func(waiting, active float64) map[string]float64 {
+		return map[string]float64{"waiting": waiting, "active": active, "paused": 0}
+	}
+	figures := func(alive, oldest float64) map[string]float64 {
+		return map[string]float64{
+			// Resque.info: pending 5, processed 8, workers 1, working 1; Failure.count 3.
+			"waiting": 5, "active": 1, "processed_total": 8, "failed_total": 3, "failed": 3, "scheduled": 0, "overdue": 0,
+			"workers": 1, "workers_alive": alive, "workers_dead": 1 - alive, "workers_busy": alive, "workers_slots": alive,
+			"utilisation": alive, "workers_quiet": 0, "oldest_running": oldest, "orphaned": 1 - alive, "schedulers_alive": 0,
+			"queue_count": 3, "queues_paused": 0, "queues_stuck": 0,
+		}
+	}
+	queues := map[string]map[string]float64{"default": queue(0, 0), "slow": queue(1, 1), "unserved": queue(4, 0)}
+	return []conformance{
+		{
+			name: "3.0 at work", system: "resque", prefix: "resque", db: 1, at: ran + 50,
+			figures: figures(1, 50), queues: queues,
+			many: func(n int) (out [][]string) {
+				for i := range n {
+					q := fmt.Sprintf("q%04d", i)
+					out = append(out, []string{"SADD", "resque:queues", q},
+						[]string{"RPUSH", "resque:queue:" + q, `{"class":"OkJob","args":[]}`})
+				}
+				return out
+			},
+		},
+		{
+			name: "3.0, its worker killed", system: "resque", prefix: "resque", db: 1, at: ran + 301,
+			figures: figures(0, 0), queues: queues,
+		},
+		{
+			// As resque-scheduler 5.0.0 and the backend RedisMultiQueue write it.
+			name: "with a scheduler, paused, in a namespace", system: "resque", prefix: "app", db: 17, at: ran,
+			seed: [][]string{
+				{"SADD", "app:queues", "default"},
+				{"SADD", "app:workers", "vm:7:default"},
+				{"HSET", "app:workers:heartbeat", "vm:7:default", "2026-11-21T03:02:00+00:00"},
+				{"RPUSH", "app:failed", "{}"},
+				{"SADD", "app:failed_queues", "default_failed", "mail_failed"},
+				{"RPUSH", "app:default_failed", "{}", "{}"},
+				{"SET", "app:pause-all-workers", "true"},
+				{"ZADD", "app:delayed_queue_schedule", "1795230000", "1795230000", "1795231000", "1795231000"},
+				{"RPUSH", "app:delayed:1795230000", `{"class":"A","args":[],"queue":"default"}`, `{"class":"B"}`},
+				{"RPUSH", "app:delayed:1795231000", `{"class":"A","args":[],"queue":"default"}`},
+				{"HSET", "app:delayed:last_enqueued_at", "cron", "2026-11-21 02:28:49 +0000"},
+				{"SET", "app:app:resque_scheduler_master_lock", "vm:9"},
+			},
+			figures: map[string]float64{
+				"waiting": 0, "active": 0, "processed_total": 0, "failed_total": 0, "failed": 3, "scheduled": 3, "overdue": 2,
+				"workers": 1, "workers_alive": 1, "workers_dead": 0, "workers_busy": 0, "workers_slots": 1, "workers_quiet": 0,
+				"utilisation": 0, "oldest_running": 0, "orphaned": 0, "schedulers_alive": 1, "queue_count": 1,
+				"queues_paused": 1, "queues_stuck": 0,
+			},
+			queues: map[string]map[string]float64{
+				"default": {"waiting": 0, "active": 0, "paused": 1},
+			},
+		},
+	}
+}
+
+func FuzzResque(f *testing.F) {
+	f.Add([]byte(`{"queue":"slow","run_at":"2026-11-21T03:02:03Z","payload":{"class":"SlowJob","args":[60]}}`))
+	f.Add([]byte(`2026-11-21T03:02:03+00:00`))
+	f.Add([]byte(`{"queue":1,"run_at":"9999-99-99"}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		if _, at, err := parseResqueWork(text); err == nil {
+			requireMoment(t, at)
+		}
+		bulk := resp.Value{Kind: resp.BulkString, Str: text}
+		beats, err := parseResqueBeats(resp.Value{Kind: resp.Array, Elems: []resp.Value{bulk, bulk}})
+		require.NoError(t, err)
+		for _, at := range beats {
+			requireMoment(t, at)
+		}
+	})
+}
