@@ -13,6 +13,7 @@ STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 SOAKTIME ?= 10m
 TESTFLAGS ?=
+JOBSFLAGS ?=
 BENCHFLAGS ?=
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/redisjobs
@@ -24,12 +25,13 @@ export REDISJOBS_AGENTS ?= $(CACHE)/agents/agents.txt
 export REDISJOBS_SERVERS ?= $(CACHE)/servers/servers.txt
 export REDISJOBS_PLUGIN ?= $(CURDIR)/$(PLUGIN)
 export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
+export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
 
 # Real results only: nothing here takes an earlier run's word for a test against a server or an agent.
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build test test-unit test-e2e test-jobs soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -55,6 +57,10 @@ test-unit: setup servers sdk $(TALLY) ## run the unit and integration tests (rea
 test-e2e: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run the tests against real Zabbix agents
 	@$(GOTEST) -json -tags e2e -p 1 ./test/... | $(TALLY)
 
+test-jobs: setup $(PLUGIN) $(TALLY) ## run real job systems and compare their figures with job.get (JOBSFLAGS=-update: write docs/job-systems.md)
+	@test/jobs/setup.sh "$$(dirname "$$REDISJOBS_JOB_SYSTEMS")"
+	@$(GOTEST) -json -tags jobs ./test/jobs $(JOBSFLAGS) | $(TALLY)
+
 soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
 	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak$$' -v ./test/faults
 
@@ -69,8 +75,8 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 	  [ -z "$$unformatted" ] || { printf 'gofmt -w needed:\n%s\n' "$$unformatted" >&2; exit 1; }
 	@for system in linux windows darwin; do \
 	  echo "go vet ($$system)"; CGO_ENABLED=0 GOOS=$$system $(GO) vet ./...; done
-	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,redisjobs_testkeys ./...
-	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,redisjobs_testkeys ./...
+	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,jobs,redisjobs_testkeys ./...
+	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,jobs,redisjobs_testkeys ./...
 	@if command -v shellcheck >/dev/null; then \
 	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
 	else echo "shellcheck: not installed, not run"; fi

@@ -1,0 +1,124 @@
+//go:build jobs && linux
+
+package jobs
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/test/agent"
+	"redisjobs/test/driver"
+)
+
+var update = flag.Bool("update", false, "write docs/job-systems.md")
+
+// resque is Ruby's own, which Debian does not have.
+const resqueSkipped = "Resque itself: Debian has no package of it, and RubyGems is not among the registries used here. " +
+	"node-resque, which keeps its layout, is run instead, and metrics/jobs reads the keys of a recorded run of Resque 3.0"
+
+// TestSystems tells the same story with every system, side by side: jobs are brought into every state that it knows, the
+// plugin and the system's own API are asked for all figures, then the worker is killed. All are asked by one plugin, as
+// by an agent.
+func TestSystems(t *testing.T) {
+	p := driver.Start(t, driver.Config{})
+	have := programs(t)
+	all := make([]*results, len(systems))
+	t.Run("side by side", func(t *testing.T) {
+		for i, s := range systems {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				program, listed := have[s.name]
+				require.True(t, listed, "setup.sh does not list it")
+				if program.skipped != "" {
+					t.Skipf("%s SKIPPED: %s", s.title, program.skipped)
+				}
+				if refused := new(driver.Refused); !isRead(p, s.item, &refused) {
+					t.Skipf("%s SKIPPED: job.get does not read it yet: %s", s.title, refused.Text)
+				}
+				all[i] = tell(t, newStage(t, s, program), p)
+			})
+		}
+		t.Run("resque", func(t *testing.T) { t.Skip(resqueSkipped) })
+	})
+	text := page(all)
+	root := agent.Root(t)
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "build"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "build", "job-systems.md"), []byte(text), 0o644))
+	t.Log("\n" + text)
+	for _, r := range all {
+		if r == nil {
+			t.Log("docs/job-systems.md is not compared: not all systems were run to the end")
+			return
+		}
+	}
+	if t.Failed() {
+		return
+	}
+	kept := filepath.Join(root, "docs", "job-systems.md")
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(kept), 0o755))
+		require.NoError(t, os.WriteFile(kept, []byte(text), 0o644))
+	}
+	old, err := os.ReadFile(kept)
+	require.NoError(t, err)
+	require.Equal(t, text, string(old), "run: make test-jobs JOBSFLAGS=-update")
+}
+
+// isRead reports whether job.get knows the system.
+func isRead(p *driver.Plugin, item string, refused **driver.Refused) bool {
+	_, err := p.Get("job.get", "", "", "", item)
+	return !errors.As(err, refused)
+}
+
+// results are the table of one system.
+type results struct {
+	system
+	version       string
+	running, dead []row
+}
+
+func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
+	s.produce(t)
+	worker := launch(t, s.command(t, "work"))
+	s.ask(t)
+	var out results
+	out.system = s.system
+	await(t, "the end of the story", func() string {
+		told, version := s.own(t)
+		out.version = version
+		return told.lacks(s.settled)
+	})
+	await(t, "what only the plugin tells", func() string { return s.ours(t, p).lacks(s.known) })
+	before, ours, after := s.moment(t, p)
+	out.running = s.compare(before, ours, after, s.known)
+
+	worker.kill()
+	await(t, "the worker's death", func() string { return s.ours(t, p).lacks(s.dead) })
+	if s.repairs {
+		// What a look at the API does to the jobs, ours is to show.
+		s.own(t)
+	}
+	before, ours, after = s.moment(t, p)
+	for _, r := range s.compare(before, ours, after, nil) {
+		if r.own != "" {
+			out.dead = append(out.dead, r)
+		}
+	}
+	// What the API does not tell was awaited above.
+	for path, v := range s.dead {
+		if _, told := before[path]; !told {
+			out.dead = append(out.dead, row{path: path, ours: shown(path, v), verdict: story})
+		}
+	}
+	for _, r := range append(out.running, out.dead...) {
+		if r.verdict == wrong {
+			t.Errorf("%s: ours %q, its own %q %s", r.path, r.ours, r.own, r.reason)
+		}
+	}
+	return &out
+}

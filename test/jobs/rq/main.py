@@ -1,0 +1,81 @@
+"""One role of RQ: main.py produce|work|figures, against the Redis of REDIS_URL."""
+
+import json
+import os
+import sys
+from datetime import timedelta
+
+import redis
+import rq
+import tasks
+from rq import Queue, Retry, Worker
+from rq.registry import (CanceledJobRegistry, DeferredJobRegistry, FailedJobRegistry, FinishedJobRegistry,
+                         ScheduledJobRegistry, StartedJobRegistry)
+
+REGISTRIES = {
+    "active": StartedJobRegistry, "completed": FinishedJobRegistry, "failed": FailedJobRegistry,
+    "deferred": DeferredJobRegistry, "scheduled": ScheduledJobRegistry, "canceled": CanceledJobRegistry,
+}
+
+
+def produce(connection):
+    default, slow, unserved = (Queue(name, connection=connection) for name in ("default", "slow", "unserved"))
+    for _ in range(3):
+        default.enqueue(tasks.ok)
+    default.enqueue(tasks.fails)
+    default.enqueue(tasks.fails, retry=Retry(max=3, interval=3600))
+    first = slow.enqueue(tasks.slow)
+    slow.enqueue(tasks.slow)
+    slow.enqueue(tasks.ok, depends_on=first)
+    slow.enqueue(tasks.ok).cancel()
+    default.enqueue_in(timedelta(hours=1), tasks.ok)
+    for _ in range(2):
+        unserved.enqueue(tasks.ok)
+    unserved.enqueue_in(timedelta(seconds=1), tasks.ok)
+
+
+def work():
+    os.environ["PYTHONPATH"] = os.path.dirname(os.path.abspath(__file__))
+    # A short interval makes a dead worker's registration end after a minute.
+    os.execv(sys.executable, [
+        sys.executable, "-m", "rq.cli", "worker", "-u", os.environ["REDIS_URL"], "--name", "w1", "--with-scheduler",
+        "--job-monitoring-interval", "1", "default", "slow",
+    ])
+
+
+def figures(connection):
+    """What RQ's own API tells, under the plugin's names. Its counts clean the registries up first."""
+    queues = {}
+    for queue in Queue.all(connection=connection):
+        counts = {name: registry(queue=queue).count for name, registry in REGISTRIES.items()}
+        queues[queue.name] = {"waiting": queue.count, **counts}
+    workers = Worker.count(connection=connection)  # before all(), which forgets the dead
+    alive = Worker.all(connection=connection)
+    names = ["waiting", *REGISTRIES]
+    return {
+        "version": getattr(rq, "__version__", None) or rq.VERSION,
+        "queues": queues,
+        "system": {
+            **{name: sum(queue[name] for queue in queues.values()) for name in names},
+            "workers": workers,
+            "workers_alive": len(alive),
+            "workers_busy": sum(worker.get_state() == "busy" for worker in alive),
+        },
+    }
+
+
+def main():
+    role = sys.argv[1]
+    if role == "work":
+        work()
+    connection = redis.Redis.from_url(os.environ["REDIS_URL"])
+    if role == "produce":
+        produce(connection)
+    elif role == "figures":
+        for _ in sys.stdin:
+            print(json.dumps(figures(connection)), flush=True)
+    else:
+        sys.exit("main.py produce|work|figures")
+
+
+main()

@@ -1,0 +1,15 @@
+"""The jobs that RQ's worker runs."""
+
+import time
+
+
+def ok():
+    return "done"
+
+
+def slow():
+    time.sleep(900)
+
+
+def fails():
+    raise RuntimeError("on purpose")

@@ -1,0 +1,147 @@
+//go:build jobs && linux
+
+package jobs
+
+// system is a job system and what its folder's producer and worker make of it. Counts are the story's; what the system's
+// own API tells is compared with the API, whatever the story says.
+type system struct {
+	name  string // in setup.sh's list
+	title string
+	from  string // where it was had from
+	main  string // the script of its roles
+	item  string // its name in job.get
+	// settled is what the API tells when all jobs are where the story ends.
+	settled figures
+	// known are figures of then that the API does not tell.
+	known figures
+	// dead is what is known, from job.get alone, some time after the worker was killed.
+	dead figures
+	// repairs: asking the API moves the jobs of dead workers.
+	repairs bool
+}
+
+// unserved is the queue without a worker.
+var systems = []system{
+	{
+		name: "sidekiq-6", title: "Sidekiq 6", from: "Debian 12", main: "sidekiq/main.rb", item: "sidekiq",
+		settled: figures{
+			"waiting": 4, "active": 2, "scheduled": 2, "retry": 2, "failed": 1, "processed_total": 6, "failed_total": 3,
+			"workers": 1, "workers_alive": 1, "workers_busy": 2, "workers_slots": 2,
+			"default/waiting": 0, "slow/waiting": 2, "unserved/waiting": 2,
+		},
+		known: figures{
+			"overdue": 1, "workers_dead": 0, "workers_quiet": 0, "utilisation": 1, "queue_count": 3, "queues_paused": 0,
+			"default/active": 0, "slow/active": 2, "unserved/active": 0,
+		},
+		dead: figures{
+			"workers": 1, "workers_alive": 0, "workers_dead": 1, "workers_busy": 0, "workers_slots": 0, "active": 0,
+			"waiting": 4, "overdue": 1, "slow/active": 0, "slow/waiting": 2, "oldest_running": 0,
+		},
+	},
+	{
+		name: "rq-1", title: "RQ 1.13", from: "Debian 12", main: "rq/main.py", item: "rq", repairs: true,
+		settled: rqSettled, known: rqKnown, dead: rqDead,
+	},
+	{
+		name: "rq-3", title: "RQ 3.0", from: "PyPI", main: "rq/main.py", item: "rq", repairs: true,
+		settled: rqSettled, known: rqKnown, dead: rqDead,
+	},
+	{
+		name: "celery-5.2", title: "Celery 5.2", from: "Debian 12", main: "celery/main.py", item: "celery",
+		settled: celerySettled, known: celeryKnown, dead: celeryDead,
+	},
+	{
+		name: "celery-5.7", title: "Celery 5.7", from: "PyPI", main: "celery/main.py", item: "celery",
+		settled: celerySettled, known: celeryKnown, dead: celeryDead,
+	},
+	{
+		name: "bullmq-5", title: "BullMQ 5", from: "npm", main: "bullmq/main.js", item: "bullmq",
+		settled: bullmqSettled, known: bullmqKnown, dead: bullmqDead,
+	},
+	{
+		name: "bullmq-6", title: "BullMQ 6", from: "npm", main: "bullmq/main.js", item: "bullmq",
+		settled: bullmqSettled, known: bullmqKnown, dead: bullmqDead,
+	},
+	{
+		name: "bull-4", title: "Bull 4", from: "npm", main: "bull/main.js", item: "bull",
+		settled: figures{
+			"mail/waiting": 1, "mail/active": 2, "mail/scheduled": 2, "mail/failed": 1, "mail/completed": 3,
+			"mail/processed_total": 4, "mail/failed_total": 1, "mail/workers_alive": 1,
+			"unserved/waiting": 3, "unserved/scheduled": 1, "paused/waiting": 1, "paused/paused": 1,
+		},
+		known: figures{"overdue": 1, "unserved/overdue": 1, "mail/overdue": 0, "orphaned": 0, "queue_count": 3, "queues_paused": 1},
+		dead:  figures{"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 5, "overdue": 1},
+	},
+	{
+		name: "resque-node", title: "node-resque 9", from: "npm", main: "resque/main.js", item: "resque",
+		settled: figures{
+			"waiting": 4, "active": 1, "scheduled": 3, "failed": 2, "processed_total": 3, "failed_total": 2, "workers": 1,
+			"default/waiting": 0, "slow/waiting": 2, "unserved/waiting": 2,
+		},
+		known: figures{"overdue": 1, "queue_count": 3, "queues_paused": 0},
+		dead:  figures{"workers": 1, "waiting": 4, "active": 1},
+	},
+	{
+		name: "asynq", title: "Asynq", from: "Go's module proxy", main: "asynq", item: "asynq",
+		settled: figures{
+			"waiting": 5, "active": 2, "scheduled": 2, "retry": 2, "failed": 1, "completed": 3, "aggregating": 2,
+			"processed_total": 6, "failed_total": 3, "workers_alive": 1, "workers_busy": 2, "workers_slots": 2,
+			"slow/waiting": 2, "slow/active": 2, "unserved/waiting": 2, "unserved/scheduled": 1, "paused/paused": 1,
+			"paused/waiting": 1, "default/completed": 3,
+		},
+		known: figures{
+			"overdue": 1, "unserved/overdue": 1, "workers": 1, "workers_dead": 0, "utilisation": 1, "orphaned": 0,
+			"queue_count": 4, "queues_paused": 1,
+		},
+		dead: figures{
+			"workers": 1, "workers_alive": 0, "workers_dead": 1, "workers_busy": 0, "active": 2, "orphaned": 2,
+			"slow/orphaned": 2, "waiting": 5,
+		},
+	},
+	{
+		name: "laravel-8", title: "Laravel 8", from: "Debian 12", main: "laravel/main.php", item: "laravel",
+		settled: figures{
+			"default/waiting+active+scheduled": 2, "slow/waiting+active+scheduled": 3, "unserved/waiting+active+scheduled": 3,
+		},
+		known: figures{
+			"default/waiting": 0, "default/scheduled": 2, "slow/waiting": 2, "slow/active": 1, "slow/scheduled": 0,
+			"unserved/waiting": 2, "unserved/scheduled": 1, "unserved/overdue": 1, "default/overdue": 0,
+			"waiting": 4, "active": 1, "scheduled": 3, "overdue": 1, "queue_count": 3,
+		},
+		dead: figures{"active": 1, "orphaned": 1, "slow/orphaned": 1, "waiting": 4, "overdue": 1},
+	},
+}
+
+var (
+	rqSettled = figures{
+		"waiting": 3, "active": 1, "completed": 3, "failed": 1, "deferred": 1, "scheduled": 3, "canceled": 1,
+		"workers": 1, "workers_alive": 1, "workers_busy": 1,
+		"default/scheduled": 2, "default/completed": 3, "default/failed": 1, "slow/waiting": 1, "slow/active": 1,
+		"slow/deferred": 1, "slow/canceled": 1, "unserved/waiting": 2, "unserved/scheduled": 1,
+	}
+	rqKnown = figures{
+		"overdue": 1, "unserved/overdue": 1, "default/overdue": 0, "orphaned": 0, "workers_dead": 0,
+		"queue_count": 3, "queues_paused": 0,
+	}
+	rqDead = figures{
+		"workers": 1, "workers_alive": 0, "workers_dead": 1, "workers_busy": 0, "orphaned": 1, "slow/orphaned": 1,
+		"waiting": 3, "overdue": 1,
+	}
+
+	celerySettled = figures{
+		"waiting": 6, "unacked": 4, "workers_alive": 1, "celery/waiting": 0, "slow/waiting": 2, "unserved/waiting": 4,
+	}
+	celeryKnown = figures{"queue_count": 3}
+	celeryDead  = figures{"workers_alive": 0, "unacked": 4, "waiting": 6}
+
+	bullmqSettled = figures{
+		"mail/waiting": 2, "mail/active": 2, "mail/scheduled": 2, "mail/failed": 1, "mail/completed": 3,
+		"mail/prioritized": 1, "mail/waiting_children": 1, "mail/processed_total": 4, "mail/failed_total": 1,
+		"mail/workers_alive": 1, "unserved/waiting": 4, "unserved/scheduled": 1, "unserved/prioritized": 1,
+		"paused/waiting": 1, "paused/paused": 1,
+	}
+	bullmqKnown = figures{
+		"overdue": 1, "unserved/overdue": 1, "mail/overdue": 0, "orphaned": 0, "queue_count": 3, "queues_paused": 1,
+	}
+	bullmqDead = figures{"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 7, "overdue": 1}
+)
