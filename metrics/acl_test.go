@@ -51,6 +51,38 @@ func TestTheRuleForValkeyNamesWhatTheOtherLeavesOut(t *testing.T) {
 // each permission away and expects something to be missed.
 func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 	t.Parallel()
+	s := serverForACL(t)
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))[2:]
+	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
+	s.Do(t, "ACL", "LOG", "RESET")
+	require.Empty(t, losses(t, s), "the rule is enough")
+	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")), "nothing was tried that the rule does not allow")
+
+	for i, permission := range rule {
+		if permission[0] != '+' && permission[0] != '%' {
+			continue
+		}
+		s.Do(t, "ACL", "DELUSER", "zabbix")
+		s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule[:i], rule[i+1:])...)
+		s.Do(t, "ACL", "LOG", "RESET")
+		lost := losses(t, s)
+		if permission == "+client|setname" {
+			require.Empty(t, lost, "a connection without a name does as well")
+			require.Contains(t, s.Do(t, "ACL", "LOG"), "client|setname")
+			continue
+		}
+		if permission == "+asking" || permission == "+role" {
+			require.Empty(t, lost, "only clusters and sentinels need it; see test/topology")
+			continue
+		}
+		require.NotEmpty(t, lost, "without %s nothing is missed", permission)
+	}
+}
+
+// serverForACL has something of everything: job records in every layout, job
+// systems, a key of each type, an event of the latency monitor.
+func serverForACL(t *testing.T) *redistest.Server {
+	t.Helper()
 	s := redistest.Start(t, redistest.Config{Args: []string{"--latency-monitor-threshold", "1", "--enable-debug-command", "yes"}})
 	s.Do(t, "DEBUG", "SLEEP", "0.01") // an event with a history
 	now := fmt.Sprint(time.Now().Unix())
@@ -89,31 +121,7 @@ func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 	} {
 		s.Do(t, strings.Fields(cmd)...)
 	}
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))[2:]
-	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
-	s.Do(t, "ACL", "LOG", "RESET")
-	require.Empty(t, losses(t, s), "the rule is enough")
-	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")), "nothing was tried that the rule does not allow")
-
-	for i, permission := range rule {
-		if permission[0] != '+' && permission[0] != '%' {
-			continue
-		}
-		s.Do(t, "ACL", "DELUSER", "zabbix")
-		s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule[:i], rule[i+1:])...)
-		s.Do(t, "ACL", "LOG", "RESET")
-		lost := losses(t, s)
-		if permission == "+client|setname" {
-			require.Empty(t, lost, "a connection without a name does as well")
-			require.Contains(t, s.Do(t, "ACL", "LOG"), "client|setname")
-			continue
-		}
-		if permission == "+asking" || permission == "+role" {
-			require.Empty(t, lost, "only clusters and sentinels need it; see test/topology")
-			continue
-		}
-		require.NotEmpty(t, lost, "without %s nothing is missed", permission)
-	}
+	return s
 }
 
 // jobSystemKeys are, by database, the least that lets every permission of job.get
