@@ -15,6 +15,8 @@ var table = slices.Concat(
 		clusterMetric,
 		sentinelMetric,
 		sessionsMetric,
+		instancesMetric,
+		instancesGetMetric,
 		poolMetric,
 		slowlogGetMetric,
 		latencyGetMetric,

@@ -97,11 +97,13 @@ var keyRows = map[string]keyRow{
 		own:   map[string]string{"Key": "storm:job:wordcount", "Member": "status"},
 		check: answers("ACTIVE"),
 	},
-	"redis.keys.count":         {own: map[string]string{"Pattern": "storm:job:*"}, check: checkKeysCount},
-	"redis.keyspace.sample":    {check: checkKeyspace},
-	"redis.stream.get":         {own: map[string]string{"Key": "storm:job:stream"}, check: checkNoStream},
-	"redis.sessions.discovery": {check: checkSessions},
-	"redis.pool.get":           {check: checkPool},
+	"redis.keys.count":          {own: map[string]string{"Pattern": "storm:job:*"}, check: checkKeysCount},
+	"redis.keyspace.sample":     {check: checkKeyspace},
+	"redis.stream.get":          {own: map[string]string{"Key": "storm:job:stream"}, check: checkNoStream},
+	"redis.instances.discovery": {check: checkInstances},
+	"redis.instances.get":       {check: checkInstancesGet},
+	"redis.sessions.discovery":  {check: checkSessions},
+	"redis.pool.get":            {check: checkPool},
 	"storm.job.status": {
 		own:   map[string]string{"Job": "wordcount"},
 		check: func(t *testing.T, _ *world, _ way, value string) { require.Equal(t, "1", value) },
@@ -312,6 +314,17 @@ func checkSessions(t *testing.T, w *world, _ way, value string) {
 		require.Regexp(t, `^(tcp|unix|rediss)://`, r["{#URI}"])
 	}
 	require.Equal(t, w.names, names)
+}
+
+func checkInstances(t *testing.T, w *world, _ way, value string) {
+	found := row(t, parseRows(t, value), "{#URI}", "tcp://"+w.plain.Addr)
+	require.Equal(t, "redis", found["{#TYPE}"])
+}
+
+func checkInstancesGet(t *testing.T, w *world, _ way, value string) {
+	found := row(t, parse(t, value).rows(t, "instances"), "uri", "tcp://"+w.plain.Addr)
+	require.Equal(t, "redis", found["type"])
+	require.Positive(t, found.number(t, "pid"))
 }
 
 func checkPool(t *testing.T, _ *world, _ way, value string) {

@@ -1,0 +1,3 @@
+package metrics
+
+func findInstances() (*instances, error) { return procfs{"/proc"}.find() }
