@@ -225,7 +225,8 @@ func (p *getParts) document(c condition, text []byte) string {
 	if p.info.err != nil {
 		err = p.info.err
 	}
-	w := jsondoc.New(512 + len(text) + len(text)/2)
+	// A longer one has lists that are cut.
+	w := jsondoc.New(min(512+len(text)+len(text)/2, 1<<20))
 	w.BeginObject()
 	if err != nil {
 		c.write(w, err, nil)

@@ -45,12 +45,16 @@ func (d *fuzzDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp
 func FuzzReplies(f *testing.F) {
 	f.Add(slowlogWire(3, 5) + ":3\r\n" + bulk("# Server\r\nrun_id:a\r\n"))
 	f.Add("*1\r\n*4\r\n+fork\r\n:1795254114\r\n:12\r\n:400\r\n*2\r\n+get\r\n*4\r\n+calls\r\n:3\r\n+histogram_usec\r\n*4\r\n:1\r\n:2\r\n:2\r\n:3\r\n")
+	// Two polls of redis.latency.get: an event, its history, and COMMANDLOG.
+	f.Add("*1\r\n*4\r\n+fork\r\n:1\r\n:1\r\n:4\r\n*0\r\n" + bulk("# Server\r\nvalkey_version:8.1.1\r\n") +
+		"*2\r\n*2\r\n:1\r\n:4\r\n*2\r\n:9\r\n:5\r\n:1\r\n" + slowlogWire(1, 2))
+	f.Add("+PONG\r\n" + bulk("# Cluster\r\ncluster_enabled:1\r\n") + ":0\r\n*0\r\n*0\r\n*0\r\n" + bulk("cluster_state:ok\r\n") + ":5\r\n")
 	f.Add(streamWire + groupsWire + "*0\r\n*0\r\n*0\r\n")
 	f.Add("*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n")
 	f.Add("-NOPERM no\r\n*-1\r\n$-1\r\n")
 	f.Fuzz(func(t *testing.T, wire string) {
 		for m, raw := range map[*Metric][]string{
-			slowlogGetMetric: nil, latencyGetMetric: nil, clientsGetMetric: nil,
+			getMetric: nil, slowlogGetMetric: nil, latencyGetMetric: nil, clientsGetMetric: nil,
 			keyGetMetric: {"", "", "", "k"}, keyLengthMetric: {"", "", "", "k"}, keyTTLMetric: {"", "", "", "k"},
 			keyValueMetric: {"", "", "", "k", "1"}, keysCountMetric: {"", "", "", "*", "5000"}, streamGetMetric: {"", "", "", "k"},
 		} {
