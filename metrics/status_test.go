@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"slices"
 	"testing"
@@ -97,6 +98,74 @@ func TestStatusMeansThatCommandsAreServed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `{"schema_version":1,"up":0,"reason":"dns","error":"Cannot query tcp://127.0.0.1:6379: dial: no such host",`+
 		`"target":"tcp://127.0.0.1:6379"}`, got)
+}
+
+// dialingDoer connects for each conversation.
+type dialingDoer struct{ cfg redisclient.Config }
+
+func (d dialingDoer) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	conn, err := redisclient.Dial(ctx, d.cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Close()
+	return conn.DoAll(ctx, cmds...)
+}
+
+// TestStatusSaysWhyARealServerDoesNotServe has each reason that a server on this
+// machine can give, and those that only others can in its very words.
+func TestStatusSaysWhyARealServerDoesNotServe(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{TLS: true, Users: []string{"nobody on nopass ~* -@all"}})
+	guarded := redistest.Start(t, redistest.Config{Password: "pw"})
+	full := redistest.Start(t, redistest.Config{Args: []string{"--maxclients", "1"}})
+	dialWire(t, full.Addr) // takes the one place
+	orphan := redistest.Start(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1", "1", "--replica-serve-stale-data", "no"}})
+	mute := redistest.Start(t, redistest.Config{})
+	mute.Pause(t)
+	gone := redistest.Start(t, redistest.Config{})
+	gone.Kill(t)
+	says := func(text string) string {
+		return redistest.NewFake(t, redistest.Script{redistest.Write(text), redistest.Close()}).Addr
+	}
+	answers := func(text string) string {
+		return redistest.NewFake(t, redistest.Script{redistest.Expect(4), redistest.Write(text), redistest.Close()}).Addr
+	}
+	loading := "-LOADING Redis is loading the dataset in memory\r\n"
+	for _, tt := range []struct {
+		name   string
+		cfg    redisclient.Config
+		reason redisclient.Reason
+		error  string
+	}{
+		{"no such name", redisclient.Config{Address: "no-such-host.invalid:6379"}, redisclient.ReasonDNS, "no-such-host.invalid"},
+		{"nobody listens", redisclient.Config{Address: gone.Addr}, redisclient.ReasonTCP, "connection refused"},
+		{"a stranger's certificate", redisclient.Config{Address: s.TLSAddr, TLS: &tls.Config{ServerName: "localhost"}},
+			redisclient.ReasonTLS, "unknown authority"},
+		{"no password", redisclient.Config{Address: guarded.Addr}, redisclient.ReasonAuth, "NOAUTH"},
+		{"a wrong password", redisclient.Config{Address: guarded.Addr, Password: "wrong"}, redisclient.ReasonAuth, "WRONGPASS"},
+		{"no rights", redisclient.Config{Address: s.Addr, User: "nobody", Password: "x"}, redisclient.ReasonACL, "NOPERM"},
+		{"no such database", redisclient.Config{Address: s.Addr, Database: 99}, redisclient.ReasonDatabase, "out of range"},
+		{"no place", redisclient.Config{Address: full.Addr}, redisclient.ReasonMaxClients, "max number of clients"},
+		{"a replica without its master", redisclient.Config{Address: orphan.Addr}, redisclient.ReasonMasterDown, "MASTERDOWN"},
+		{"no answer", redisclient.Config{Address: mute.Addr}, redisclient.ReasonTimeout, "timeout"},
+		{"protected mode", redisclient.Config{Address: says("-DENIED Redis is running in protected mode\r\n")}, redisclient.ReasonProtected, "DENIED"},
+		{"no Redis", redisclient.Config{Address: says("SSH-2.0-OpenSSH_9.2\r\n")}, redisclient.ReasonProtocol, ""},
+		{"loading", redisclient.Config{Address: answers(loading + loading + loading + loading)}, redisclient.ReasonLoading, "LOADING"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			target := newTarget(dialingDoer{tt.cfg})
+			text, err := statusMetric.Collect(ctx, &Request{Target: target, Env: &Env{}})
+			require.NoError(t, err)
+			doc := decode(t, text)
+			require.InDelta(t, 0, doc["up"], 0)
+			require.Equal(t, string(tt.reason), doc["reason"], text)
+			require.Contains(t, doc["error"], tt.error)
+		})
+	}
 }
 
 func TestStatusTakesTheConnectOffTheRoundTrip(t *testing.T) {
