@@ -27,13 +27,13 @@ func defaultJobs() JobsOptions { return JobsOptions{ScanBudget: 100_000, Interva
 func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels %R~storm:job:* %R~storm:jobs "+
-		"%R~storm:jobs:heartbeat %R~storm:jobs:state %R~*:[0-9]*:* %R~dead %R~paused %R~processes %R~queue:* "+
-		"%R~queues %R~resque:* %R~retry %R~schedule %R~stat:failed %R~stat:processed -@all +select +client|setname "+
-		"+asking +role +client|list +cluster|info +cluster|nodes +config|get +dbsize +get +getrange +hget +hgetall "+
-		"+hkeys +hlen +hmget +info +latency|histogram +latency|history +latency|latest +lindex +llen +lrange "+
-		"+memory|usage +object|encoding +ping +pttl +scan +scard +sismember +slowlog|get +slowlog|len +smembers "+
-		"+strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream +xlen +xpending +xrange +zcard +zcount "+
-		"+zrange +zscore",
+		"%R~storm:jobs:heartbeat %R~storm:jobs:state %R~*:[0-9]*:* %R~_kombu.binding.* %R~celery* %R~dead %R~paused "+
+		"%R~processes %R~queue:* %R~queues %R~resque:* %R~retry %R~rq:* %R~schedule %R~stat:failed %R~stat:processed "+
+		"%R~unacked %R~unacked_index -@all +select +client|setname +asking +role +client|list +cluster|info "+
+		"+cluster|nodes +config|get +dbsize +get +getrange +hget +hgetall +hkeys +hlen +hmget +info "+
+		"+latency|histogram +latency|history +latency|latest +lindex +llen +lrange +memory|usage +object|encoding "+
+		"+ping +pttl +scan +scard +sismember +slowlog|get +slowlog|len +smembers +strlen +time +type "+
+		"+xinfo|consumers +xinfo|groups +xinfo|stream +xlen +xpending +xrange +zcard +zcount +zrange +zscore",
 		ACLRule("zabbix", defaultStorm(), defaultJobs()))
 	odd := defaultStorm()
 	odd.KeyPattern, odd.IndexKey, odd.HeartbeatKey, odd.StateKey = `jobs [x] {job}`, "", "", ""
@@ -133,6 +133,8 @@ var jobSystemKeys = map[int][]string{
 		`HSET host:1:a:work tid {"queue":"default","run_at":1795227509}`,
 	},
 	7: {"SADD resque:queues default", "RPUSH resque:queue:default {}"},
+	8: {"SADD rq:queues rq:queue:default"},
+	9: {"SADD _kombu.binding.celery celery\x06\x16\x06\x16celery", "LPUSH celery {}", "HSET unacked a {}", "ZADD unacked_index 1795230718.5 a"},
 }
 
 // lackReasons are what job.get says is unavailable whatever the permissions.

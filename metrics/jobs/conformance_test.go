@@ -47,7 +47,7 @@ type conformance struct {
 
 // conformances are the cases of all systems.
 func conformances() []conformance {
-	return slices.Concat(sidekiqCases(), resqueCases())
+	return slices.Concat(sidekiqCases(), resqueCases(), rqCases(), celeryCases())
 }
 
 func defaultOptions() Options { return Options{ScanBudget: 100_000, Interval: 10 * time.Minute} }
@@ -337,10 +337,11 @@ func (c *conformance) testDamage(t *testing.T, s *redistest.Server, user string)
 		}
 	}
 	require.NotEmpty(t, keys)
-	binary := strings.Repeat("\xff\x00\"{", 300_000)
+	binary := strings.Repeat("\xff\x00\"{", 1000)
+	huge := `{"jid":"x","enqueued_at":1795228164.9,"args":["` + strings.Repeat("x", MaxPayload) + `"]}`
 	hostile := map[string][]string{
 		"string": {"SET", "", binary},
-		"list":   {"RPUSH", "", binary, "{", `{"jid":[],"enqueued_at":"x","created_at":{}}`, "null", binary},
+		"list":   {"RPUSH", "", huge, "{", `{"jid":[],"enqueued_at":"x","created_at":{}}`, "null", binary},
 		"set":    {"SADD", "", binary, "", "\x00", strings.Repeat("q", 300), "*", "a:b:c", "ok"},
 		"zset":   {"ZADD", "", "inf", binary, "-inf", "", "1e300", "x"},
 		"hash":   {"HSET", "", binary, binary, "", "", "busy", "x", "info", "[", "state", binary, "msg", "\xff"},
@@ -437,7 +438,7 @@ func TestManyQueues(t *testing.T) {
 			require.LessOrEqual(t, d.calls, MaxRounds)
 			r := c.find(t, result)
 			require.Len(t, r.Queues, MaxQueues)
-			require.Equal(t, 5, r.Truncated)
+			require.Equal(t, 5+len(c.opts().Queues[c.system]), r.Truncated)
 			_, ok := r.Get(Waiting)
 			require.False(t, ok, "not all queues were read")
 			for _, q := range r.Queues {

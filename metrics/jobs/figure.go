@@ -55,6 +55,9 @@ const (
 	Unacked
 	// OldestUnacked is the time since the oldest of Unacked was handed out.
 	OldestUnacked
+	// UnackedExpired are those of Unacked that were handed out longer ago than the
+	// default time after which they are handed out again.
+	UnackedExpired
 
 	// Workers are the processes that registered, also those that are dead.
 	Workers
@@ -103,7 +106,8 @@ var figureNames = [figureCount]string{
 	Failed: "failed", Completed: "completed", Paused: "paused", Latency: "latency", Processed: "processed_total",
 	FailedTotal: "failed_total", Added: "added_total", Orphaned: "orphaned", Deferred: "deferred",
 	Canceled: "canceled", Prioritized: "prioritized", WaitingChildren: "waiting_children",
-	Aggregating: "aggregating", Unacked: "unacked", OldestUnacked: "oldest_unacked", Workers: "workers",
+	Aggregating: "aggregating", Unacked: "unacked", OldestUnacked: "oldest_unacked",
+	UnackedExpired: "unacked_expired", Workers: "workers",
 	WorkersAlive: "workers_alive", WorkersDead: "workers_dead", WorkersBusy: "workers_busy",
 	WorkersSlots: "workers_slots", Utilisation: "utilisation", WorkersQuiet: "workers_quiet",
 	OldestRunning: "oldest_running", SchedulersAlive: "schedulers_alive", Growth: "growth_rate",

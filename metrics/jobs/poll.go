@@ -45,7 +45,12 @@ func (p *Poll) Ask(then func(v resp.Value, err error), cmd ...string) {
 
 // Count adds the number that a command answers to a figure. Nothing, as GET
 // says of a counter that was never set, is 0.
-func (p *Poll) Count(f *Figures, name Figure, cmd ...string) {
+func (p *Poll) Count(f *Figures, name Figure, cmd ...string) { p.count(f, name, 1, cmd) }
+
+// Subtract is Count that takes the number away.
+func (p *Poll) Subtract(f *Figures, name Figure, cmd ...string) { p.count(f, name, -1, cmd) }
+
+func (p *Poll) count(f *Figures, name Figure, sign float64, cmd []string) {
 	p.Ask(func(v resp.Value, err error) {
 		n := 0.0
 		if err == nil && !v.IsNull() {
@@ -55,7 +60,7 @@ func (p *Poll) Count(f *Figures, name Figure, cmd ...string) {
 			f.Miss(name, cmd[0]+": "+err.Error())
 			return
 		}
-		f.Add(name, n)
+		f.Add(name, sign*n)
 	}, cmd...)
 }
 

@@ -75,7 +75,9 @@ func (s *state) rates(p *Poll, r *Reading) {
 			continue
 		case !known:
 			q.Miss(Stalled, "it is not known whether jobs were taken")
-			q.Miss(Stuck, "it is not known whether jobs were taken")
+			if !r.spec.lacks(Stuck, true) {
+				q.Miss(Stuck, "it is not known whether jobs were taken")
+			}
 			continue
 		}
 		q.Set(Stalled, stalled)

@@ -113,14 +113,20 @@ func (r *Reading) OpenWorkers(names []string) []string {
 }
 
 // MissQueues says that the names of the queues could not be read: then nothing
-// is known of any, and no sum. A queue that was asked for by name is read.
+// is known of any, and no sum. It opens the configured ones, or the one that is
+// asked for.
 func (r *Reading) MissQueues(err error) []*Queue {
+	r.MissSums(err)
+	return r.Open(nil)
+}
+
+// MissSums says that there may be more queues than are opened.
+func (r *Reading) MissSums(err error) {
 	for _, f := range slices.Concat(summed, []Figure{Latency, QueueCount, QueuesPaused, QueuesStuck}) {
 		if (r.always(f) || f >= QueueCount) && r.settable(f) && !r.spec.lacks(f, true) {
 			r.Miss(f, "queues: "+err.Error())
 		}
 	}
-	return r.Open(nil)
 }
 
 // MissWorkers says that nothing is known of the workers.

@@ -111,6 +111,8 @@ func (s *Spec) canonical(prefix string) string {
 var all = []System{
 	sidekiq{},
 	resque{},
+	rq{},
+	celery{},
 }
 
 // Systems returns all systems.

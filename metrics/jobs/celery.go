@@ -1,0 +1,214 @@
+package jobs
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// celery reads what Celery 5 keeps in its broker: the queues of kombu's Redis
+// transport. The prefix is its global_keyprefix, as it is.
+//
+// Queues are known by their bindings: _kombu.binding.<exchange> is a set of
+// routing key, pattern and queue, joined by a separator that the application may
+// choose; it is taken from there. Messages with a priority lie in lists of their
+// own, <queue><separator><step>; all steps from 1 to 9 are looked at, whatever
+// priority_steps says.
+// Sources: kombu/transport/redis.py and virtual/base.py of 5.2.4 and 5.6.2.
+type celery struct{}
+
+const (
+	celeryBinding = "_kombu.binding."
+	// celerySeparator is kombu's own.
+	celerySeparator = "\x06\x16"
+	// celeryPidbox names the exchange to which every worker binds a queue.
+	celeryPidbox = "celery.pidbox"
+	// celeryVisibility is kombu's default visibility_timeout, in seconds.
+	celeryVisibility = 3600
+)
+
+var celerySpec = &Spec{
+	Name: "celery",
+	Markers: func(prefix string) []Marker {
+		return []Marker{
+			{prefix + celeryBinding + "celery", "set"}, {prefix + celeryBinding + celeryPidbox, "set"},
+			{prefix + "unacked_index", "zset"},
+		}
+	},
+	Clue: func(key string) (Clue, bool) {
+		prefix, exchange, ok := strings.Cut(key, celeryBinding)
+		if !ok || exchange == "" {
+			return Clue{}, false
+		}
+		if exchange == "celeryev" || strings.HasSuffix(exchange, ".pidbox") {
+			exchange = "" // shows the system, and no queue
+		}
+		return Clue{
+			Prefix: prefix, Name: exchange,
+			Proof:  []redisclient.Command{{"TYPE", key}},
+			Proves: areTypes("set"),
+		}, true
+	},
+	Lacks: slices.Concat(
+		lackOfQueues("messages do not say when they were sent", Latency),
+		lackOfSystem("messages do not say when they were sent", Latency),
+		lackOfQueues("running tasks are in no key, or with acks_late among the system's unacked", Active),
+		lackOfSystem("running tasks are in no key, or with acks_late among unacked", Active),
+		lackOfQueues("such tasks wait in a worker, among the system's unacked", Scheduled, Overdue, Retry),
+		lackOfSystem("such tasks wait in a worker, among unacked", Scheduled, Overdue, Retry),
+		lackOfQueues("results have a key each, and do not name their queue", Failed, Completed),
+		lackOfSystem("results have a key each", Failed, Completed),
+		lackOfQueues("workers are told to leave a queue by messages", Paused),
+		lackOfQueues("there are no counters", Processed, FailedTotal, Arrival, Drain),
+		lackOfSystem("there are no counters", Processed, FailedTotal),
+		lackOfSystem("workers tell it by messages that are in no key",
+			WorkersAlive, WorkersDead, WorkersBusy, WorkersSlots, WorkersQuiet, Utilisation, OldestRunning),
+		lackOfQueues("it is not known whether workers live", Stuck),
+		lackOfSystem("it is not known whether workers live", QueuesStuck),
+		lackOfSystem("it is not known which worker has a message: see unacked_expired and oldest_unacked", Orphaned),
+	),
+	Commands: []string{"hlen", "lindex", "llen", "smembers", "zcount", "zrange"},
+	Keys: func(prefix string, queues []string) []string {
+		if prefix != "" {
+			return []string{prefix + "*"}
+		}
+		out := []string{celeryBinding + "*", "unacked", "unacked_index", "celery*"}
+		for _, queue := range queues {
+			out = append(out, queue+"*")
+		}
+		return out
+	},
+}
+
+func (celery) Spec() *Spec { return celerySpec }
+
+func (celery) Read(p *Poll, r *Reading) {
+	p.Count(&r.Figures, Unacked, "HLEN", r.Prefix+"unacked")
+	p.Ask(func(v resp.Value, err error) {
+		celeryOldest(p, r, v, err)
+		p.Count(&r.Figures, UnackedExpired, "ZCOUNT", r.Prefix+"unacked_index",
+			"-inf", strconv.FormatFloat(p.Now()-celeryVisibility, 'f', -1, 64))
+	}, "ZRANGE", r.Prefix+"unacked_index", "0", "0", "WITHSCORES")
+	// A killed worker stays in it, and others cannot be told from it.
+	p.Strings(func(members []string, err error) {
+		if err != nil {
+			r.Miss(Workers, err.Error())
+			return
+		}
+		r.Set(Workers, float64(len(members)))
+	}, "SMEMBERS", r.Prefix+celeryBinding+celeryPidbox)
+
+	exchanges := r.Found
+	if !slices.Contains(exchanges, "celery") {
+		exchanges = append([]string{"celery"}, exchanges...)
+	}
+	var names []string
+	separators := make(map[string]string)
+	var problem error
+	for i, exchange := range exchanges {
+		p.Strings(func(members []string, err error) {
+			if err != nil {
+				problem = err
+			}
+			for _, member := range members {
+				name, separator, ok := parseCeleryBinding(member)
+				if !ok {
+					r.Skipped++
+					continue
+				}
+				names = append(names, name)
+				separators[name] = separator
+			}
+			if i == len(exchanges)-1 {
+				celeryQueues(p, r, names, separators, problem)
+			}
+		}, "SMEMBERS", r.Prefix+celeryBinding+exchange)
+	}
+}
+
+// celeryQueues reads the queues whose names the bindings told, all but those of
+// a binding that could not be read.
+func celeryQueues(p *Poll, r *Reading, names []string, separators map[string]string, problem error) {
+	if problem != nil {
+		r.MissSums(problem)
+	}
+	slices.Sort(names)
+	for _, q := range r.Open(slices.Compact(names)) {
+		separator, ok := separators[q.Name]
+		if !ok {
+			separator = celerySeparator
+		}
+		for step := range 10 {
+			list := r.Prefix + q.Name
+			if step > 0 {
+				list += separator + strconv.Itoa(step)
+			}
+			p.Ask(func(v resp.Value, err error) {
+				var n int64
+				if err == nil {
+					n, err = v.Int64()
+				}
+				if err != nil {
+					q.Miss(Waiting, "LLEN: "+err.Error())
+					return
+				}
+				q.Add(Waiting, float64(n))
+				if n > 0 {
+					p.Ask(func(v resp.Value, _ error) { q.Head += headHash(v) + " " }, "LINDEX", list, "-1")
+				}
+			}, "LLEN", list)
+		}
+	}
+}
+
+// celeryOldest reads the message that was handed out first.
+func celeryOldest(p *Poll, r *Reading, v resp.Value, err error) {
+	var elems []resp.Value
+	if err == nil {
+		elems, err = v.Array()
+	}
+	if err == nil && len(elems) == 1 { // RESP3 has a pair
+		elems, err = elems[0].Array()
+	}
+	var at float64
+	switch {
+	case err == nil && len(elems) == 0:
+		r.Set(OldestUnacked, 0)
+		return
+	case err == nil && len(elems) == 2:
+		if at, err = elems[1].Float64(); err == nil && (at < moment2000 || at > moment2200) {
+			err = errMoment
+		}
+	case err == nil:
+		err = errMoment
+	}
+	if err != nil {
+		r.Miss(OldestUnacked, "unacked_index: "+err.Error())
+		return
+	}
+	r.Set(OldestUnacked, p.Age(at))
+}
+
+// parseCeleryBinding reads routing key, pattern and queue. With a separator of
+// the application's own it is told from queues whose routing key is their name.
+func parseCeleryBinding(member string) (queue, separator string, ok bool) {
+	if parts := strings.Split(member, celerySeparator); len(parts) == 3 {
+		return parts[2], celerySeparator, parts[2] != ""
+	}
+	// name separator separator name
+	for n := 1; n <= 4 && 2*n+2 <= len(member); n++ {
+		size := len(member) - 2*n
+		if size%2 != 0 {
+			continue
+		}
+		name, rest := member[:size/2], member[size/2:]
+		separator = rest[:n]
+		if rest == separator+separator+name && !strings.Contains(name, separator) {
+			return name, separator, true
+		}
+	}
+	return "", "", false
+}
