@@ -161,7 +161,9 @@ func stormOptions() []Option {
 
 // jobSystems are the systems that job.get knows; a test of the plugin compares
 // them with its own.
-var jobSystems = []string{"sidekiq", "resque", "rq", "celery"}
+var jobSystems = []string{
+	"sidekiq", "resque", "rq", "celery", "bullmq", "bull", "asynq", "laravel", "horizon", "plain",
+}
 
 // JobSystems returns the names that Jobs.Prefixes and Jobs.Queues take.
 func JobSystems() []string { return slices.Clone(jobSystems) }

@@ -27,13 +27,16 @@ func defaultJobs() JobsOptions { return JobsOptions{ScanBudget: 100_000, Interva
 func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels %R~storm:job:* %R~storm:jobs "+
-		"%R~storm:jobs:heartbeat %R~storm:jobs:state %R~*:[0-9]*:* %R~_kombu.binding.* %R~celery* %R~dead %R~paused "+
-		"%R~processes %R~queue:* %R~queues %R~resque:* %R~retry %R~rq:* %R~schedule %R~stat:failed %R~stat:processed "+
-		"%R~unacked %R~unacked_index -@all +select +client|setname +asking +role +client|list +cluster|info "+
-		"+cluster|nodes +config|get +dbsize +get +getrange +hget +hgetall +hkeys +hlen +hmget +info "+
-		"+latency|histogram +latency|history +latency|latest +lindex +llen +lrange +memory|usage +object|encoding "+
-		"+ping +pttl +scan +scard +sismember +slowlog|get +slowlog|len +smembers +strlen +time +type "+
-		"+xinfo|consumers +xinfo|groups +xinfo|stream +xlen +xpending +xrange +zcard +zcount +zrange +zscore",
+		"%R~storm:jobs:heartbeat %R~storm:jobs:state %R~*:[0-9]*:* %R~_kombu.binding.* %R~asynq:* %R~bull:* "+
+		"%R~celery* %R~dead %R~laravel_database_queues:* %R~laravel_horizon:completed_jobs "+
+		"%R~laravel_horizon:failed_jobs %R~laravel_horizon:masters %R~laravel_horizon:supervisor:* "+
+		"%R~laravel_horizon:supervisors %R~paused %R~processes %R~queue:* %R~queues %R~resque:* %R~retry %R~rq:* "+
+		"%R~schedule %R~stat:failed %R~stat:processed %R~unacked %R~unacked_index -@all +select +client|setname "+
+		"+asking +role +client|list +cluster|info +cluster|nodes +config|get +dbsize +exists +get +getrange "+
+		"+hexists +hget +hgetall +hkeys +hlen +hmget +hvals +info +latency|histogram +latency|history "+
+		"+latency|latest +lindex +llen +lrange +memory|usage +object|encoding +ping +pttl +scan +scard +sismember "+
+		"+slowlog|get +slowlog|len +smembers +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream "+
+		"+xlen +xpending +xrange +zcard +zcount +zrange +zscore",
 		ACLRule("zabbix", defaultStorm(), defaultJobs()))
 	odd := defaultStorm()
 	odd.KeyPattern, odd.IndexKey, odd.HeartbeatKey, odd.StateKey = `jobs [x] {job}`, "", "", ""
@@ -135,6 +138,22 @@ var jobSystemKeys = map[int][]string{
 	7: {"SADD resque:queues default", "RPUSH resque:queue:default {}"},
 	8: {"SADD rq:queues rq:queue:default"},
 	9: {"SADD _kombu.binding.celery celery\x06\x16\x06\x16celery", "LPUSH celery {}", "HSET unacked a {}", "ZADD unacked_index 1795230718.5 a"},
+	10: {
+		"HSET bull:q:meta version bullmq:5.81.5", "SET bull:q:id 2", "LPUSH bull:q:wait 1", "HSET bull:q:1 timestamp 1795228358049",
+		"LPUSH bull:q:active 2", "SET bull:q:2:lock token", "HSET bull:q:2 processedOn 1795228358049",
+		"HSET bull:q:metrics:completed count 1",
+	},
+	11: {
+		"SET bull:q:id 1", "LPUSH bull:q:wait 1", "HSET bull:q:1 timestamp 1795228358049",
+		"HSET bull:q:metrics:completed count 1",
+	},
+	12: {
+		"SADD asynq:queues default", "LPUSH asynq:{default}:pending 1", "HSET asynq:{default}:t:1 pending_since 1795229413289886037",
+		"ZADD asynq:servers 4000000000 asynq:servers:{a}", "SET asynq:servers:{a} \x10\x2a",
+	},
+	13: {`RPUSH laravel_database_queues:q {"id":"a","job":"J","createdAt":1795230090}`},
+	14: {"ZADD laravel_horizon:supervisors 4000000000 s", `HSET laravel_horizon:supervisor:s status running processes {"a":1}`},
+	15: {"ZADD laravel_horizon:masters 4000000000 m"},
 }
 
 // lackReasons are what job.get says is unavailable whatever the permissions.

@@ -24,6 +24,8 @@ type Poll struct {
 	hasNow bool
 	round  int
 	asks   []ask
+
+	wantClients []func(names []string, err error) // see clients
 }
 
 type ask struct {
@@ -52,16 +54,21 @@ func (p *Poll) Subtract(f *Figures, name Figure, cmd ...string) { p.count(f, nam
 
 func (p *Poll) count(f *Figures, name Figure, sign float64, cmd []string) {
 	p.Ask(func(v resp.Value, err error) {
-		n := 0.0
-		if err == nil && !v.IsNull() {
-			n, err = v.Float64()
-		}
+		n, err := number(v, err)
 		if err != nil {
 			f.Miss(name, cmd[0]+": "+err.Error())
 			return
 		}
 		f.Add(name, sign*n)
 	}, cmd...)
+}
+
+// number reads a number; nothing is 0.
+func number(v resp.Value, err error) (float64, error) {
+	if err != nil || v.IsNull() {
+		return 0, err
+	}
+	return v.Float64()
 }
 
 // Strings gives then the texts of an array.

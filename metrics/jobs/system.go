@@ -113,6 +113,12 @@ var all = []System{
 	resque{},
 	rq{},
 	celery{},
+	bullmq{},
+	bull{},
+	asynq{},
+	laravel{},
+	horizon{},
+	plain{},
 }
 
 // Systems returns all systems.

@@ -1,0 +1,251 @@
+package jobs
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"strings"
+
+	"redisjobs/redisclient/resp"
+)
+
+// asynq reads Asynq, whose keys cannot be told another prefix. Each queue's keys
+// have it in braces, so that they are in one slot of a cluster.
+// Sources: internal/base/base.go and internal/rdb/inspect.go of v0.26.0.
+type asynq struct{}
+
+var asynqSpec = &Spec{
+	Name:   "asynq",
+	Prefix: func(string) string { return "" },
+	Markers: func(string) []Marker {
+		return []Marker{{"asynq:queues", "set"}, {"asynq:servers", "zset"}}
+	},
+	Commands: []string{"exists", "get", "hget", "hvals", "lindex", "llen", "smembers", "zcard", "zcount", "zrange"},
+	Keys:     func(string, []string) []string { return []string{"asynq:*"} },
+}
+
+func (asynq) Spec() *Spec { return asynqSpec }
+
+func (asynq) Read(p *Poll, r *Reading) {
+	var queues []*Queue
+	p.Strings(func(names []string, err error) {
+		if err != nil {
+			queues = r.MissQueues(err)
+		} else {
+			queues = r.Open(names)
+		}
+		for _, q := range queues {
+			asynqQueue(p, q)
+		}
+	}, "SMEMBERS", "asynq:queues")
+	// The score is when a server is taken for dead; those that are stay listed.
+	p.Strings(func(pairs []string, err error) {
+		var names []string
+		var until map[string]float64
+		if err == nil {
+			names, until, err = scored(pairs)
+		}
+		if err != nil {
+			r.MissWorkers(err)
+			return
+		}
+		names = r.OpenWorkers(names)
+		r.Workers = make([]Worker, len(names))
+		for i, name := range names {
+			w := &r.Workers[i]
+			w.Busy, w.Slots = -1, -1
+			if w.Alive = until[name] >= p.Now(); w.Alive {
+				asynqServer(p, r, name, w)
+			}
+		}
+	}, "ZRANGE", "asynq:servers", "0", "-1", "WITHSCORES")
+}
+
+// asynqQueue asks for a queue's figures. The server's time is known.
+func asynqQueue(p *Poll, q *Queue) {
+	k := "asynq:{" + q.Name + "}:"
+	p.Count(&q.Figures, Waiting, "LLEN", k+"pending")
+	p.Count(&q.Figures, Active, "LLEN", k+"active")
+	p.Count(&q.Figures, Scheduled, "ZCARD", k+"scheduled")
+	p.Count(&q.Figures, Retry, "ZCARD", k+"retry")
+	p.Count(&q.Figures, Failed, "ZCARD", k+"archived")
+	p.Count(&q.Figures, Completed, "ZCARD", k+"completed")
+	p.Count(&q.Figures, Processed, "GET", k+"processed")
+	p.Count(&q.Figures, FailedTotal, "GET", k+"failed")
+	p.Count(&q.Figures, Paused, "EXISTS", k+"paused")
+	for _, set := range []string{"scheduled", "retry"} {
+		p.Count(&q.Figures, Overdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
+	}
+	// A worker renews its lease on each of its tasks.
+	p.Count(&q.Figures, Orphaned, "ZCOUNT", k+"lease", "-inf", p.NowArg(1))
+	q.Set(Aggregating, 0)
+	p.Strings(func(groups []string, err error) {
+		if err != nil {
+			q.Miss(Aggregating, err.Error())
+		}
+		for _, group := range groups {
+			p.Count(&q.Figures, Aggregating, "ZCARD", k+"g:"+group)
+		}
+	}, "SMEMBERS", k+"groups")
+	p.Ask(func(v resp.Value, err error) {
+		id, err := firstText(v, err)
+		if err != nil {
+			q.Miss(Latency, "LINDEX: "+err.Error())
+			return
+		}
+		if id == "" {
+			q.Set(Latency, 0)
+			return
+		}
+		q.Head = id
+		p.Ask(func(v resp.Value, err error) {
+			var since float64
+			if err == nil {
+				since, err = epochOf(v)
+			}
+			if err != nil {
+				q.Miss(Latency, "oldest task: "+err.Error())
+				return
+			}
+			q.Set(Latency, p.Age(since))
+		}, "HGET", k+"t:"+id, "pending_since")
+	}, "LINDEX", k+"pending", "-1")
+}
+
+// asynqServer asks what a living server runs, and how much it could. key is that
+// of its record; the tasks that it runs have one of the same end.
+func asynqServer(p *Poll, r *Reading, key string, w *Worker) {
+	p.Ask(func(v resp.Value, err error) {
+		if err == nil && v.IsNull() {
+			return // it has stopped in the meantime
+		}
+		var info asynqServerInfo
+		if err == nil {
+			info, err = parseAsynqServer(v.Str)
+		}
+		if err != nil {
+			r.Miss(WorkersQuiet, "a server's record: "+err.Error())
+			return
+		}
+		w.Slots, w.Quiet = info.concurrency, info.status == "stopped"
+	}, "GET", key)
+	p.Ask(func(v resp.Value, err error) {
+		var tasks []resp.Value
+		if err == nil {
+			tasks, err = v.Array()
+		}
+		if err != nil {
+			r.Miss(OldestRunning, "HVALS: "+err.Error())
+			return
+		}
+		w.Busy = float64(len(tasks))
+		for _, task := range tasks {
+			at, err := parseAsynqTask(task.Str)
+			if err != nil {
+				r.Miss(OldestRunning, "a running task: "+err.Error())
+				return
+			}
+			if w.RunningSince == 0 || at < w.RunningSince {
+				w.RunningSince = at
+			}
+		}
+	}, "HVALS", strings.Replace(key, "asynq:servers:", "asynq:workers:", 1))
+}
+
+// asynqServerInfo is what is wanted of message ServerInfo.
+type asynqServerInfo struct {
+	concurrency float64
+	status      string
+}
+
+// parseAsynqServer reads message ServerInfo of internal/proto/asynq.proto: the
+// number of tasks that it runs at once, and its state.
+func parseAsynqServer(text []byte) (asynqServerInfo, error) {
+	var out asynqServerInfo
+	err := eachField(text, func(number int, value uint64, bytes []byte) {
+		switch number {
+		case 4:
+			out.concurrency = float64(int32(value))
+		case 7:
+			out.status = string(bytes)
+		}
+	})
+	if err == nil && out.concurrency < 0 {
+		err = errors.New("its concurrency is negative")
+	}
+	return out, err
+}
+
+// parseAsynqTask reads message WorkerInfo: when the task was begun, in unix
+// seconds.
+func parseAsynqTask(text []byte) (float64, error) {
+	var began []byte
+	if err := eachField(text, func(number int, _ uint64, bytes []byte) {
+		if number == 8 {
+			began = bytes
+		}
+	}); err != nil {
+		return 0, err
+	}
+	var seconds, nanos uint64
+	if err := eachField(began, func(number int, value uint64, _ []byte) { // a google.protobuf.Timestamp
+		switch number {
+		case 1:
+			seconds = value
+		case 2:
+			nanos = value
+		}
+	}); err != nil {
+		return 0, err
+	}
+	if seconds < moment2000 || seconds > moment2200 {
+		return 0, errMoment
+	}
+	return float64(seconds) + float64(nanos%1e9)/1e9, nil
+}
+
+// eachField goes through the fields of a message in protocol buffers' encoding:
+// value is that of a number, bytes the text or message of another field.
+// Source: https://protobuf.dev/programming-guides/encoding/
+func eachField(message []byte, do func(number int, value uint64, bytes []byte)) error {
+	if len(message) > MaxPayload {
+		return fmt.Errorf("it has %d bytes, more than the %d that are looked into", len(message), MaxPayload)
+	}
+	for len(message) > 0 {
+		tag, n := binary.Uvarint(message)
+		if n <= 0 || tag>>3 == 0 || tag>>3 > 1<<29-1 {
+			return errMessage
+		}
+		message = message[n:]
+		var value uint64
+		var bytes []byte
+		size := 0
+		switch tag & 7 {
+		case 0:
+			if value, size = binary.Uvarint(message); size <= 0 {
+				return errMessage
+			}
+		case 1:
+			size = 8
+		case 2:
+			length, n := binary.Uvarint(message)
+			if n <= 0 || length > uint64(len(message)-n) {
+				return errMessage
+			}
+			size = n + int(length)
+			bytes = message[n:size]
+		case 5:
+			size = 4
+		default:
+			return errMessage
+		}
+		if size > len(message) {
+			return errMessage
+		}
+		message = message[size:]
+		do(int(tag>>3), value, bytes)
+	}
+	return nil
+}
+
+var errMessage = errors.New("it is not the protocol buffer that it should be")

@@ -1,0 +1,130 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"math"
+	"slices"
+	"strconv"
+
+	"redisjobs/redisclient/resp"
+)
+
+// horizon reads what Laravel Horizon keeps of its workers and of the jobs of the
+// last hour. Its queues are Laravel's own, and read as such.
+// Sources: src/Repositories/Redis*Repository.php of 5.29.1.
+type horizon struct{}
+
+// horizonAlive is how long a supervisor counts as living after its last sign of
+// life, in seconds.
+const horizonAlive = 29
+
+const (
+	horizonQueues   = "the queues are those of system laravel"
+	horizonAttempts = "it keeps no counter that only grows"
+)
+
+var horizonSpec = &Spec{
+	Name:          "horizon",
+	DefaultPrefix: "laravel_horizon:",
+	Markers: func(prefix string) []Marker {
+		return []Marker{{prefix + "supervisors", "zset"}, {prefix + "masters", "zset"}}
+	},
+	Lacks: slices.Concat(
+		lackOfQueues(horizonQueues, append(slices.Clone(QueueFigures), Stuck)...),
+		lackOfSystem(horizonQueues, Waiting, Active, Scheduled, Overdue, Retry, Latency, Orphaned, QueueCount),
+		lackOfSystem(horizonAttempts, Processed, FailedTotal),
+		lackOfSystem("supervisors do not tell what their processes run", WorkersBusy, Utilisation, OldestRunning),
+	),
+	Commands: []string{"hmget", "zcard", "zrange"},
+	Keys: func(prefix string, _ []string) []string {
+		return []string{prefix + "masters", prefix + "supervisors", prefix + "supervisor:*", prefix + "failed_jobs",
+			prefix + "completed_jobs"}
+	},
+}
+
+func (horizon) Spec() *Spec { return horizonSpec }
+
+func (horizon) Read(p *Poll, r *Reading) {
+	p.Count(&r.Figures, Failed, "ZCARD", r.Prefix+"failed_jobs")
+	p.Count(&r.Figures, Completed, "ZCARD", r.Prefix+"completed_jobs")
+	// Sorted sets of names and the time of their last sign of life; the dead ones
+	// stay until a master tidies up.
+	p.Strings(func(pairs []string, err error) {
+		var names []string
+		var seen map[string]float64
+		if err == nil {
+			names, seen, err = scored(pairs)
+		}
+		if err != nil {
+			r.MissWorkers(err)
+			return
+		}
+		names = r.OpenWorkers(names)
+		r.Workers = make([]Worker, len(names))
+		for i, name := range names {
+			w := &r.Workers[i]
+			w.Busy, w.Slots = -1, -1
+			if w.Alive = p.Age(seen[name]) <= horizonAlive; w.Alive {
+				horizonSupervisor(p, r, r.Prefix+"supervisor:"+name, w)
+			}
+		}
+	}, "ZRANGE", r.Prefix+"supervisors", "0", "-1", "WITHSCORES")
+}
+
+// horizonSupervisor asks for the state of a supervisor and the number of its
+// processes.
+func horizonSupervisor(p *Poll, r *Reading, key string, w *Worker) {
+	p.Ask(func(v resp.Value, err error) {
+		var fields []resp.Value
+		if err == nil {
+			fields, err = v.Array()
+		}
+		if err == nil && len(fields) != 2 {
+			err = errors.New("expected 2 members")
+		}
+		if err != nil {
+			r.Miss(WorkersQuiet, "HMGET: "+err.Error())
+			return
+		}
+		w.Quiet = string(fields[0].Str) == "paused"
+		if n, err := parseHorizonProcesses(fields[1].Str); err == nil {
+			w.Slots = n
+		}
+	}, "HMGET", key, "status", "processes")
+}
+
+// parseHorizonProcesses adds up the processes of a supervisor, a JSON object of
+// numbers by queue.
+func parseHorizonProcesses(text []byte) (float64, error) {
+	var processes map[string]json.Number
+	if err := parseJSON(text, &processes); err != nil {
+		return 0, err
+	}
+	sum := 0.0
+	for _, n := range processes {
+		count, err := strconv.ParseUint(n.String(), 10, 32)
+		if err != nil {
+			return 0, errors.New("a number of processes is none")
+		}
+		sum += float64(count)
+	}
+	return sum, nil
+}
+
+// scored parts the members of a sorted set from their scores.
+func scored(pairs []string) (names []string, scores map[string]float64, err error) {
+	if len(pairs)%2 != 0 {
+		return nil, nil, errors.New("ZRANGE: a member without a score")
+	}
+	scores = make(map[string]float64, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		score, err := strconv.ParseFloat(pairs[i+1], 64)
+		if err != nil || math.IsNaN(score) {
+			return nil, nil, errors.New("ZRANGE: a score is no number")
+		}
+		names = append(names, pairs[i])
+		scores[pairs[i]] = score
+	}
+	return names, scores, nil
+}

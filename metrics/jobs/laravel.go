@@ -1,0 +1,140 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// laravel reads the queues of Laravel 8 to 13. Its prefix is that of the
+// connection to Redis, before "queues:". What Horizon adds is in another place,
+// with another prefix, and read as a system of its own.
+// Sources: src/Illuminate/Queue/RedisQueue.php of 8.83.26 and 13.26.1.
+type laravel struct{}
+
+var laravelSpec = &Spec{
+	Name:          "laravel",
+	DefaultPrefix: "laravel_database_",
+	Clue: func(key string) (Clue, bool) {
+		prefix, queue, ok := strings.Cut(key, "queues:")
+		if !ok || queue == "" {
+			return Clue{}, false
+		}
+		c := Clue{Prefix: prefix, Name: queue}
+		isSet := false
+		for _, suffix := range []string{":delayed", ":reserved"} {
+			if name, ok := strings.CutSuffix(queue, suffix); ok {
+				c.Name, isSet = name, true
+			}
+		}
+		// The wake-up calls of :notify are a list too, but of no jobs.
+		if c.Name == "" || strings.HasSuffix(queue, ":notify") {
+			return Clue{}, false
+		}
+		c.Proof = []redisclient.Command{{"LINDEX", key, "0"}}
+		if isSet {
+			c.Proof = []redisclient.Command{{"ZRANGE", key, "0", "0"}}
+		}
+		c.Proves = func(replies []resp.Value) bool {
+			text, err := firstText(replies[0], nil)
+			if err != nil {
+				return false
+			}
+			_, err = parseLaravelJob([]byte(text))
+			return err == nil
+		}
+		return c, true
+	},
+	Lacks: slices.Concat(
+		lackOfQueues("jobs that are tried again are among the scheduled ones", Retry),
+		lackOfSystem("jobs that are tried again are among the scheduled ones", Retry),
+		lackOfQueues("failed jobs are in a database, not in Redis", Failed, FailedTotal),
+		lackOfSystem("failed jobs are in a database, not in Redis", Failed, FailedTotal),
+		lackOfQueues("a job is deleted when it is done", Completed),
+		lackOfSystem("a job is deleted when it is done", Completed),
+		lackOfQueues("jobs are not counted", Processed, Arrival, Drain),
+		lackOfSystem("jobs are not counted", Processed),
+		lackOfQueues("it is kept in the application's cache", Paused),
+		lackOfSystem("workers do not register", Workers, WorkersAlive, WorkersDead, WorkersBusy, WorkersSlots, Utilisation,
+			WorkersQuiet),
+		lackOfSystem("a reserved job does not say when it was begun", OldestRunning),
+	),
+	Commands: []string{"lindex", "llen", "zcard", "zcount", "zrange"},
+	Keys:     func(prefix string, _ []string) []string { return []string{prefix + "queues:*"} },
+}
+
+func (laravel) Spec() *Spec { return laravelSpec }
+
+func (laravel) Read(p *Poll, r *Reading) {
+	for _, q := range r.Open(r.Found) {
+		k := r.Prefix + "queues:" + q.Name
+		p.Count(&q.Figures, Waiting, "LLEN", k)
+		p.Count(&q.Figures, Scheduled, "ZCARD", k+":delayed")
+		p.Count(&q.Figures, Active, "ZCARD", k+":reserved")
+		p.Ask(func(v resp.Value, err error) {
+			// The server's time is known by now. A reserved job's score is when another
+			// worker may take it.
+			p.Count(&q.Figures, Overdue, "ZCOUNT", k+":delayed", "-inf", p.NowArg(1))
+			p.Count(&q.Figures, Orphaned, "ZCOUNT", k+":reserved", "-inf", p.NowArg(1))
+			if err == nil && v.IsNull() {
+				q.Set(Latency, 0)
+				return
+			}
+			var text []byte
+			if err == nil {
+				text, err = payload(v)
+			}
+			var job laravelJob
+			if err == nil {
+				job, err = parseLaravelJob(text)
+			}
+			if err == nil {
+				q.Head = job.id
+				if job.at == 0 {
+					err = errors.New("it does not say when it was pushed, as Laravel from 12.11 on and Horizon do")
+				}
+			}
+			if err != nil {
+				q.Miss(Latency, "oldest job: "+err.Error())
+				return
+			}
+			q.Set(Latency, p.Age(job.at))
+		}, "LINDEX", k, "0")
+	}
+}
+
+// laravelJob is what is wanted of a job; at is 0 when it does not say when it was
+// pushed.
+type laravelJob struct {
+	id string
+	at float64
+}
+
+// parseLaravelJob reads a job.
+func parseLaravelJob(text []byte) (laravelJob, error) {
+	var raw struct {
+		ID       *string     `json:"id"`
+		UUID     string      `json:"uuid"`
+		Job      *string     `json:"job"`
+		Created  json.Number `json:"createdAt"`
+		PushedAt json.Number `json:"pushedAt"` // Horizon's
+	}
+	if err := parseJSON(text, &raw); err != nil {
+		return laravelJob{}, err
+	}
+	if raw.ID == nil || raw.Job == nil {
+		return laravelJob{}, errors.New("it has no id and job")
+	}
+	job := laravelJob{id: *raw.ID}
+	for _, at := range []json.Number{raw.Created, raw.PushedAt} {
+		if t, err := parseEpoch(at.String()); err == nil {
+			job.at = t
+			break
+		}
+	}
+	return job, nil
+}

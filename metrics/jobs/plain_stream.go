@@ -1,0 +1,183 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"redisjobs/redisclient/resp"
+)
+
+// plainStream reads a stream and the group that is furthest behind.
+// Sources: https://redis.io/docs/latest/commands/xinfo-groups/ and
+// https://redis.io/docs/latest/commands/xinfo-stream/
+func plainStream(p *Poll, q *Queue) {
+	var length float64
+	var lengthErr error
+	p.Ask(func(v resp.Value, err error) { length, lengthErr = number(v, err) }, "XLEN", q.Name)
+	p.Ask(func(v resp.Value, err error) { // of servers from 7.0 on
+		var fields []resp.Value
+		if err == nil {
+			fields, err = v.Pairs()
+		}
+		if added, ok := streamNumber(fields, "entries-added"); ok && err == nil {
+			q.Set(Added, added)
+			return
+		}
+		reason := "the server does not count the entries that were added, as Redis does from 7.0 on"
+		if err != nil {
+			reason = err.Error()
+		}
+		for _, f := range []Figure{Added, Arrival, Drain} {
+			q.Miss(f, reason)
+		}
+	}, "XINFO", "STREAM", q.Name)
+	p.Ask(func(v resp.Value, err error) {
+		var groups []streamGroup
+		if err = errors.Join(err, lengthErr); err == nil {
+			groups, err = parseStreamGroups(v)
+		}
+		if err != nil {
+			for _, f := range []Figure{Waiting, Active, Latency} {
+				q.Miss(f, err.Error())
+			}
+			return
+		}
+		from := "-" // all that there is
+		if len(groups) == 0 {
+			q.Set(Waiting, length)
+		}
+		behind := streamID{math.MaxUint64, math.MaxUint64}
+		q.Set(Active, 0)
+		for _, g := range groups {
+			q.Add(Active, g.pending)
+			if !g.lagKnown {
+				for _, f := range []Figure{Waiting, Arrival, Drain} {
+					q.Miss(f, fmt.Sprintf("the server does not know how far group %.64q is", g.name))
+				}
+			} else if lag, _ := q.Get(Waiting); g.lag >= lag {
+				q.Set(Waiting, g.lag)
+			}
+			if g.delivered.less(behind) {
+				behind = g.delivered
+				from = behind.next()
+			}
+		}
+		q.Head = from
+		p.Ask(func(v resp.Value, err error) {
+			at, err := streamTime(v, err)
+			switch {
+			case err != nil:
+				q.Miss(Latency, "oldest entry: "+err.Error())
+			case at == 0:
+				q.Set(Latency, 0)
+			default:
+				q.Set(Latency, p.Age(at))
+			}
+		}, "XRANGE", q.Name, from, "+", "COUNT", "1")
+	}, "XINFO", "GROUPS", q.Name)
+}
+
+// streamID is an entry's id: milliseconds and a number.
+type streamID struct{ ms, seq uint64 }
+
+func parseStreamID(text string) (streamID, error) {
+	ms, seq, _ := strings.Cut(text, "-")
+	a, err1 := strconv.ParseUint(ms, 10, 64)
+	b, err2 := strconv.ParseUint(seq, 10, 64)
+	if errors.Join(err1, err2) != nil {
+		return streamID{}, errors.New("an id is none")
+	}
+	return streamID{a, b}, nil
+}
+
+func (id streamID) less(other streamID) bool {
+	return id.ms < other.ms || id.ms == other.ms && id.seq < other.seq
+}
+
+// next is the smallest id after id: servers before 6.2 know no "(id".
+func (id streamID) next() string {
+	if id.seq++; id.seq == 0 {
+		id.ms++
+	}
+	return fmt.Sprintf("%d-%d", id.ms, id.seq)
+}
+
+// streamGroup is what is wanted of a row of XINFO GROUPS.
+type streamGroup struct {
+	name      string
+	pending   float64
+	delivered streamID
+	lag       float64
+	lagKnown  bool // servers from 7.0 on, and not always
+}
+
+func parseStreamGroups(v resp.Value) ([]streamGroup, error) {
+	rows, err := v.Array()
+	if err != nil {
+		return nil, err
+	}
+	groups := make([]streamGroup, len(rows))
+	for i, row := range rows {
+		fields, err := row.Pairs()
+		if err != nil {
+			return nil, err
+		}
+		g := &groups[i]
+		g.name = string(streamField(fields, "name").Str)
+		var ok bool
+		if g.pending, ok = streamNumber(fields, "pending"); !ok {
+			return nil, errors.New("a group does not tell what is pending")
+		}
+		if g.delivered, err = parseStreamID(string(streamField(fields, "last-delivered-id").Str)); err != nil {
+			return nil, err
+		}
+		g.lag, g.lagKnown = streamNumber(fields, "lag")
+	}
+	return groups, nil
+}
+
+func streamField(fields []resp.Value, name string) resp.Value {
+	for i := 0; i+1 < len(fields); i += 2 {
+		if string(fields[i].Str) == name {
+			return fields[i+1]
+		}
+	}
+	return resp.Value{Kind: resp.Null}
+}
+
+// streamNumber reads a number; ok is false where there is none, or null.
+func streamNumber(fields []resp.Value, name string) (n float64, ok bool) {
+	v := streamField(fields, name)
+	if v.IsNull() {
+		return 0, false
+	}
+	n, err := v.Float64()
+	return n, err == nil && n >= 0
+}
+
+// streamTime is when the first entry of a reply to XRANGE was added, 0 when there
+// is none. Ids are the server's clock, unless the writer chose them.
+func streamTime(v resp.Value, err error) (float64, error) {
+	var entries []resp.Value
+	if err == nil {
+		entries, err = v.Array()
+	}
+	if err != nil || len(entries) == 0 {
+		return 0, err
+	}
+	if len(entries[0].Elems) == 0 {
+		return 0, errors.New("it has no id")
+	}
+	id, err := parseStreamID(string(entries[0].Elems[0].Str))
+	if err != nil {
+		return 0, err
+	}
+	at := float64(id.ms) / 1000
+	if at < moment2000 || at > moment2200 {
+		return 0, errors.New("its id is no time")
+	}
+	return at, nil
+}
