@@ -53,7 +53,7 @@ type counterSample struct {
 }
 
 // history is what redis.get remembers of one server between polls, in about
-// one and a half kilobytes. It belongs to one life of the server: a restart
+// one kilobyte. It belongs to one life of the server: a restart
 // begins it anew, and so does a failover to another server.
 type history struct {
 	mu     sync.Mutex
@@ -80,15 +80,13 @@ type ring[T any] struct{ samples []T }
 
 func (r *ring[T]) add(sample T, most int) {
 	if len(r.samples) == most {
-		copy(r.samples, r.samples[1:])
-		r.samples[most-1] = sample
-		return
-	}
-	if r.samples == nil {
-		r.samples = make([]T, 0, most)
+		r.drop()
 	}
 	r.samples = append(r.samples, sample)
 }
+
+// drop forgets the oldest sample.
+func (r *ring[T]) drop() { r.samples = r.samples[:copy(r.samples, r.samples[1:])] }
 
 // trend is what a poll and the history together tell.
 type trend struct {
@@ -186,6 +184,11 @@ func (h *history) rates(s *counterSample, replID string) trend {
 	if n := len(h.recent.samples); n == 0 || s.at-h.recent.samples[n-1].at >= recentStep {
 		h.recent.add(*s, recentSamples)
 		h.replID = replID
+		// The first but one will do for whoever comes; one more for a poll that
+		// ends late. There may be ten thousand histories.
+		for len(h.recent.samples) > 2 && s.at-h.recent.samples[2].at >= recentWindow {
+			h.recent.drop()
+		}
 	}
 	return t
 }

@@ -148,6 +148,14 @@ func TestTwoPollersOfOneServerDoNotSpoilEachOthersRates(t *testing.T) {
 			}
 			time.Sleep(time.Second)
 		}
+		known, _ := target.Memory.Load(getMemoryName)
+		require.LessOrEqual(t, len(known.(*getMemory).history.recent.samples), recentSamples)
+		for range 2 * memorySamples {
+			derivedOf(t, target, "Server run_id:a", "Memory used_memory:1")
+			time.Sleep(time.Minute)
+		}
+		require.LessOrEqual(t, len(known.(*getMemory).history.recent.samples), 3, "what nobody will need is forgotten")
+		require.Len(t, known.(*getMemory).history.memory.samples, memorySamples)
 	})
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -158,30 +157,6 @@ func TestGetOfOddServers(t *testing.T) {
 	}
 }
 
-func TestGetBoundsItsListsAndSaysSo(t *testing.T) {
-	t.Parallel()
-	var text strings.Builder
-	text.WriteString("# Keyspace\n")
-	for i := range maxRows + 5 {
-		fmt.Fprintf(&text, "db%d:keys=1\n", i)
-	}
-	text.WriteString("# Commandstats\n")
-	for i := range maxRows + 1 {
-		fmt.Fprintf(&text, "cmdstat_c%d:calls=1\n", i)
-	}
-	text.WriteString("# Errorstats\n")
-	for i := range maxRows {
-		fmt.Fprintf(&text, "errorstat_E%d:count=1\n", i)
-	}
-	doc := decode(t, getDocument([]byte(text.String())))
-	keyspace := rows(t, doc["keyspace"])
-	require.Len(t, keyspace, maxRows)
-	require.Equal(t, "db999", keyspace[maxRows-1]["db"])
-	require.Len(t, doc["commandstats"], maxRows)
-	require.Len(t, doc["errorstats"], maxRows)
-	require.Equal(t, map[string]any{"keyspace": 5.0, "commandstats": 1.0}, doc["truncated"])
-}
-
 func TestGetReadsSlowlogAndConfig(t *testing.T) {
 	t.Parallel()
 	info := bulk("# Server\r\nredis_mode:standalone\r\n# Keyspace\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n")
@@ -328,120 +303,6 @@ func TestAnErrorIsOneLineOf255Characters(t *testing.T) {
 	require.True(t, strings.HasPrefix(line, "Cannot query Prod: ž ž"))
 	require.True(t, strings.HasSuffix(line, "…"))
 	require.Equal(t, "Cannot query Prod: a?", errorLine("Prod", errors.New("a\xff")))
-}
-
-func TestGetOfANodeOfAClusterHasItsStateInOneRoundTrip(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
-	s.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "5460")
-	target, d := dialTarget(t, redisclient.Config{Address: s.Addr})
-	for poll := range 3 {
-		d.calls = 0
-		text, err := collectFrom(t, getMetric, target)
-		require.NoError(t, err)
-		cluster := section(t, decode(t, text), "cluster")
-		require.InDelta(t, 1, cluster["cluster_enabled"], 0)
-		require.Equal(t, "fail", cluster["cluster_state"])
-		require.InDelta(t, 5461, cluster["cluster_slots_assigned"], 0)
-		if poll > 0 {
-			require.Equal(t, 1, d.calls)
-		}
-	}
-	require.Contains(t, s.Do(t, "INFO", "commandstats"), "cmdstat_cluster|info:calls=3,")
-
-	alone := redistest.Start(t, redistest.Config{})
-	target, d = dialTarget(t, redisclient.Config{Address: alone.Addr})
-	_, err := collectFrom(t, getMetric, target)
-	require.NoError(t, err)
-	require.Equal(t, 1, d.calls)
-	commands := alone.Do(t, "INFO", "commandstats")
-	require.NotContains(t, commands, "cmdstat_cluster", "it is no cluster")
-	require.NotContains(t, commands, "cmdstat_dbsize", "INFO has its keyspace")
-}
-
-func TestGetFollowsAServerThatIsNoClusterAnyMore(t *testing.T) {
-	t.Parallel()
-	d := &scriptDoer{replies: map[string]string{
-		"PING": "+PONG\r\n", "SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n", "LATENCY LATEST": "*0\r\n",
-		"INFO everything": bulk("# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n"),
-		"CLUSTER INFO":    bulk("cluster_state:ok\r\ncluster_enabled:1\r\n"),
-	}}
-	target := newTarget(d)
-	ask := func() map[string]any {
-		text, err := collectFrom(t, getMetric, target)
-		require.NoError(t, err)
-		return decode(t, text)
-	}
-	require.Equal(t, map[string]any{"cluster_enabled": 1.0, "cluster_state": "ok"}, ask()["cluster"])
-
-	d.replies["INFO everything"] = bulk("# Cluster\r\ncluster_enabled:0\r\n# Keyspace\r\n")
-	d.replies["CLUSTER INFO"] = "-ERR This instance has cluster support disabled\r\n"
-	for range 2 {
-		doc := ask()
-		require.Equal(t, map[string]any{"cluster_enabled": 0.0}, doc["cluster"])
-		require.Empty(t, doc["unavailable"], "nobody asked for the state of no cluster")
-	}
-	d.replies["INFO everything"] = bulk("# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n")
-	d.replies["CLUSTER INFO"] = bulk("cluster_state:fail\r\n")
-	require.Equal(t, "fail", section(t, ask(), "cluster")["cluster_state"], "the refusal was not this one's")
-
-	d.replies["CLUSTER INFO"] = "-NOPERM no\r\n"
-	for range 2 {
-		doc := ask()
-		require.Equal(t, map[string]any{"cluster_enabled": 1.0}, doc["cluster"])
-		require.Equal(t, map[string]any{"cluster_info": "NOPERM no"}, doc["unavailable"])
-	}
-	sent := 0
-	for _, cmd := range d.sent {
-		if cmd[0] == "CLUSTER" {
-			sent++
-		}
-	}
-	require.Equal(t, 4, sent, "twice well, once by a mistake, once refused, and then not for an hour")
-}
-
-// TestGetOfServersWithVeryMuchToTell bounds the answer and its memory: the
-// default of MaxAnswer is a mebibyte. It is not parallel: it counts the bytes
-// that the process allocates.
-func TestGetOfServersWithVeryMuchToTell(t *testing.T) {
-	var text strings.Builder
-	text.WriteString("# Keyspace\r\n")
-	for i := range 10_000 {
-		fmt.Fprintf(&text, "db%d:keys=1000000,expires=1000000,avg_ttl=1000000000,subexpiry=1000000\r\n", i)
-	}
-	for section, line := range map[string]string{
-		"Commandstats": "cmdstat_a_rather_long_name_%d:calls=1000000000,usec=1000000000000,usec_per_call=1000.00,rejected_calls=1000000,failed_calls=1000000\r\n",
-		"Latencystats": "latency_percentiles_usec_a_rather_long_name_%d:p50=1000000.127,p99=1000000.127,p99.9=1000000.127\r\n",
-		"Errorstats":   "errorstat_A_RATHER_LONG_NAME_%d:count=1000000\r\n",
-	} {
-		text.WriteString("# " + section + "\r\n")
-		for i := range 5_000 {
-			fmt.Fprintf(&text, line, i)
-		}
-	}
-	text.WriteString("# Replication\r\nmaster_repl_offset:100000000\r\n")
-	for i := range 5_000 {
-		fmt.Fprintf(&text, "slave%d:ip=2001:db8:0000:0000:0000:0000:0000:0001,port=6379,state=online,offset=1000000,lag=1\r\n", i)
-	}
-	target, info := newTarget(nil), []byte(text.String())
-	answer := getDocumentOf(target, info)
-	require.Less(t, len(answer), 1<<20)
-	doc := decode(t, answer)
-	require.Equal(t, map[string]any{
-		"keyspace": 9000.0, "commandstats": 4000.0, "latencystats": 4000.0, "errorstats": 4000.0, "replicas": 4000.0,
-	}, doc["truncated"])
-	derived := section(t, doc, "derived")
-	require.InDelta(t, 1e10, derived["keys"], 0, "of all databases, those left out as well")
-	require.InDelta(t, 99_000_000, derived["replica_lag_bytes_max"], 0)
-
-	if redistest.RaceEnabled {
-		return // what is allocated cannot be pinned there
-	}
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	getDocumentOf(target, info)
-	runtime.ReadMemStats(&after)
-	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4*len(info)))
 }
 
 func TestGetOfARealMasterAndItsReplica(t *testing.T) {
