@@ -6,14 +6,17 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/test/agent"
 	"redisjobs/test/driver"
 )
 
@@ -62,8 +65,8 @@ func TestEveryKindOfServer(t *testing.T) {
 			run  func(*testing.T, *alone)
 		}{
 			{"status", checkStatus}, {"get", checkGet}, {"clients", checkClients}, {"keys", checkKeys}, {"stream", checkStream},
-			{"command", checkCommand}, {"slow log", checkSlowlog}, {"latency", checkLatency}, {"no cluster", checkNoCluster},
-			{"what is refused is not asked again", checkQuiet},
+			{"command", checkCommand}, {"slow log", checkSlowlog}, {"latency", checkLatency}, {"command log", checkCommandlog}, {"no cluster", checkNoCluster},
+			{"the documented rights", checkRights}, {"what is refused is not asked again", checkQuiet},
 		} {
 			t.Run(check.name, func(t *testing.T) { check.run(t, a) })
 		}
@@ -292,11 +295,64 @@ func checkLatency(t *testing.T, a *alone) {
 	require.GreaterOrEqual(t, eval["p99"], 0.001)
 }
 
+// checkCommandlog: Valkey has one from 8.1 on.
+func checkCommandlog(t *testing.T, a *alone) {
+	if !a.f.Is("valkey", 8, 1) {
+		require.NotContains(t, a.document(t, "redis.latency.get"), "commandlog")
+		return
+	}
+	a.Do(t, "CONFIG", "SET", "commandlog-request-larger-than", "2000")
+	a.Do(t, "CONFIG", "SET", "commandlog-reply-larger-than", "2000")
+	a.Do(t, "ECHO", strings.Repeat("x", 3000))
+	a.Do(t, "CONFIG", "SET", "commandlog-request-larger-than", "-1")
+	a.Do(t, "CONFIG", "SET", "commandlog-reply-larger-than", "-1")
+	log := a.document(t, "redis.latency.get")["commandlog"].(map[string]any)
+	for _, kind := range []string{"large_request", "large_reply"} {
+		entry := row(t, log[kind].(map[string]any)["entries"], "command", "echo")
+		require.GreaterOrEqual(t, entry["bytes"], 3000.0, kind)
+		require.Equal(t, "worker", entry["client_name"])
+	}
+}
+
 func checkNoCluster(t *testing.T, a *alone) {
 	require.Equal(t, 0.0, a.document(t, "redis.cluster.get")["cluster_enabled"])
 	doc := document(t, a.p, "redis.sentinel.get", a.Addr)
 	require.Equal(t, 0.0, doc["up"])
 	require.Contains(t, doc["error"], "SENTINEL MASTERS: ")
+}
+
+// checkRights asks as the user that the plugin recommends: the server takes the rule, and refuses nothing.
+func checkRights(t *testing.T, a *alone) {
+	if !a.since(7, 0) {
+		return // the rule says so: it cannot be read by older servers
+	}
+	text, err := exec.Command(agent.Plugin(t), "-acl").Output()
+	require.NoError(t, err)
+	for line := range strings.Lines(string(text)) {
+		rule := strings.Fields(strings.Replace(line, ">PASSWORD", ">secret", 1))
+		additional := !strings.Contains(line, " on ")
+		if rule[0] == "ACL" && (!additional || a.f.Is("valkey", 8, 1)) {
+			a.Do(t, rule...)
+		}
+	}
+	a.Do(t, "HSET", "storm:job:a", "status", "ACTIVE", "updated_at", fmt.Sprint(time.Now().Unix()))
+	a.Do(t, "SADD", "storm:jobs", "a")
+	a.Do(t, "ACL", "LOG", "RESET")
+	ask := func(key string, params ...string) map[string]any {
+		return document(t, a.p, key, append([]string{a.Addr, "secret", "zabbix"}, params...)...)
+	}
+	for _, doc := range []map[string]any{
+		ask("redis.get"), ask("redis.status"), ask("redis.cluster.get"), ask("redis.slowlog.get"), ask("redis.latency.get"),
+		ask("redis.clients.get"), ask("redis.keys.count", "storm:*"), ask("redis.key.get", "storm:job:a"),
+		ask("storm.job.get", "a"), ask("storm.jobs.get"),
+	} {
+		require.Equal(t, 1.0, doc["up"], doc)
+		require.Empty(t, doc["unavailable"], doc)
+	}
+	require.Equal(t, "1", a.p.Value(t, "storm.job.status", a.Addr, "secret", "zabbix", "a"))
+	require.Equal(t, "1", a.p.Value(t, "redis.server.ping", a.Addr, "secret", "zabbix"))
+	require.Equal(t, "10000", a.p.Value(t, "redis.server.config", a.Addr, "secret", "maxclients", "zabbix"))
+	require.Empty(t, strings.TrimSpace(a.Do(t, "ACL", "LOG")))
 }
 
 // checkQuiet polls the figures of a server: all that it can refuse was refused before, and its counters of errors stand
