@@ -157,7 +157,7 @@ func celeryQueues(p *Poll, r *Reading, names []string, separators map[string]str
 				}
 				q.Add(Waiting, float64(n))
 				if n > 0 {
-					p.Ask(func(v resp.Value, _ error) { q.Head += headHash(v) + " " }, "LINDEX", list, "-1")
+					p.AskPayload(func(v resp.Value, _ error) { q.Head += headHash(v) + " " }, "LINDEX", list, "-1")
 				}
 			}, "LLEN", list)
 		}

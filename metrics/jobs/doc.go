@@ -41,7 +41,8 @@
 //     rates give Processed (or Added) of the queue where the system has such
 //     counters; for Stalled give Queue.Head, whatever tells the oldest waiting job
 //     from the next one.
-//  4. Payloads are what strangers wrote: parse them with payload.go's helpers,
+//  4. Payloads are what strangers wrote: ask for them with Poll.AskPayload, which
+//     does not ask for a huge one each time, and parse them with payload.go's helpers,
 //     which bound them, or with a parser of your own that has a fuzz test.
 //  5. Add its cases to conformance_test.go, with figures that come from the
 //     system's own API and not from this package. The suite then checks the number

@@ -24,6 +24,8 @@ type Poll struct {
 	hasNow bool
 	round  int
 	asks   []ask
+	// payloads: jobs themselves were asked for.
+	payloads bool
 
 	wantClients []func(names []string, err error) // see clients
 }
@@ -31,6 +33,8 @@ type Poll struct {
 type ask struct {
 	cmd  redisclient.Command
 	then func(v resp.Value, err error)
+	// payload: the reply holds what strangers wrote, of any size.
+	payload bool
 	// reply is what arrived.
 	reply resp.Value
 }
@@ -43,6 +47,13 @@ func (p *Poll) Ask(then func(v resp.Value, err error), cmd ...string) {
 		panic("bug: " + cmd[0] + " asked after the last round")
 	}
 	p.asks = append(p.asks, ask{cmd: cmd, then: then})
+}
+
+// AskPayload is Ask for a reply that holds whole jobs. One that was too large
+// the last time is not asked for again for a while, see heavy.go.
+func (p *Poll) AskPayload(then func(v resp.Value, err error), cmd ...string) {
+	p.Ask(then, cmd...)
+	p.asks[len(p.asks)-1].payload = true
 }
 
 // Count adds the number that a command answers to a figure. Nothing, as GET
@@ -105,7 +116,8 @@ func (p *Poll) Age(at float64) float64 { return max(0, p.Now()-at) }
 
 // run asks and answers until nobody asks any more. The error is for the
 // conversation or the server as a whole.
-func (p *Poll) run(ctx context.Context) error {
+func (p *Poll) run(ctx context.Context) (err error) {
+	defer func() { p.state.judge(p.payloads, err) }()
 	for p.round < MaxRounds {
 		asks := p.asks
 		p.asks = nil
@@ -128,7 +140,11 @@ func (p *Poll) converse(ctx context.Context, asks []ask) error {
 	}
 	refused := make([]error, len(asks))
 	for i, a := range asks {
-		if refused[i] = p.state.refusal(a.cmd); refused[i] == nil {
+		if refused[i] = p.state.refusal(a.cmd); refused[i] == nil && a.payload {
+			refused[i] = p.state.tooHeavy(a.cmd)
+			p.payloads = p.payloads || refused[i] == nil
+		}
+		if refused[i] == nil {
 			cmds = append(cmds, a.cmd)
 		}
 	}
@@ -159,6 +175,7 @@ func (p *Poll) converse(ctx context.Context, asks []ask) error {
 			refused[i] = err
 		}
 	}
+	p.state.weigh(asks)
 	for i, a := range asks {
 		a.then(a.reply, refused[i])
 	}

@@ -94,7 +94,7 @@ func (resque) Read(p *Poll, r *Reading) {
 		for _, q := range queues {
 			p.Count(&q.Figures, Waiting, "LLEN", k+"queue:"+q.Name)
 			q.HeadRepeats = true // jobs have no ids
-			p.Ask(func(v resp.Value, _ error) { q.Head = headHash(v) }, "LINDEX", k+"queue:"+q.Name, "0")
+			p.AskPayload(func(v resp.Value, _ error) { q.Head = headHash(v) }, "LINDEX", k+"queue:"+q.Name, "0")
 			if pausedErr != nil {
 				q.Miss(Paused, "pause-all-workers: "+pausedErr.Error())
 			} else {
@@ -174,7 +174,7 @@ func resqueWorker(p *Poll, k, name string, w *Worker, beats map[string]float64, 
 	}
 	w.Alive = p.Age(beat) < resquePrune
 	w.Slots = 1
-	p.Ask(func(v resp.Value, err error) {
+	p.AskPayload(func(v resp.Value, err error) {
 		if err == nil && v.IsNull() {
 			return
 		}

@@ -81,7 +81,7 @@ func (sidekiq) Read(p *Poll, r *Reading) {
 		}
 		for _, q := range queues {
 			p.Count(&q.Figures, Waiting, "LLEN", k+"queue:"+q.Name)
-			p.Ask(func(v resp.Value, err error) { sidekiqLatency(p, q, v, err) }, "LINDEX", k+"queue:"+q.Name, "-1")
+			p.AskPayload(func(v resp.Value, err error) { sidekiqLatency(p, q, v, err) }, "LINDEX", k+"queue:"+q.Name, "-1")
 			q.FlagOf(Paused, paused, pausedErr)
 		}
 		// The server's time is known by now.
@@ -188,7 +188,7 @@ func sidekiqWorker(p *Poll, key string, w *Worker, jobs *running) {
 		}
 	}, "HMGET", key, "busy", "concurrency", "quiet", "info")
 	for _, suffix := range []string{":work", ":workers"} { // the latter up to 6.4.1
-		p.Ask(func(v resp.Value, err error) {
+		p.AskPayload(func(v resp.Value, err error) {
 			var pairs []resp.Value
 			if err == nil {
 				pairs, err = v.Pairs()

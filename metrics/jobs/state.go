@@ -34,6 +34,7 @@ type state struct {
 	refusals  map[string]refusal
 	unmarked  map[Instance]error // why it is not known whether it is there
 	samples   map[sampleKey]*sample
+	heavy     heavy
 }
 
 type refusal struct {

@@ -1,0 +1,121 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// Redis sends a member of a list, or a field of a hash, as a whole, and does not
+// tell its size before. So what a poll costs is learned from the polls before:
+//
+//   - A job of more than MaxPayload bytes is not looked into, and not asked for
+//     again for heavyMemory. When all jobs of a round trip together had more than
+//     maxPayloads, that holds for all above smallPayload.
+//   - When a poll that asked for jobs fails, because a reply exceeded the
+//     client's limits or the time was over, the next one asks for none: so it
+//     tells whether it was because of them. If it succeeds, no jobs are asked for
+//     for heavyMemory, or a minute when only the time was over.
+
+const (
+	heavyMemory  = 10 * time.Minute
+	slowMemory   = time.Minute
+	maxPayloads  = 32 << 20
+	smallPayload = 64 << 10
+	maxHeavy     = 4096
+)
+
+// heavy is what is remembered of payloads.
+type heavy struct {
+	keys map[string]heavyKey
+	// doubt is why the last poll failed, when it asked for jobs.
+	doubt error
+	// reason is why no jobs are asked for before until.
+	reason error
+	until  time.Time
+}
+
+type heavyKey struct {
+	size  int
+	until time.Time
+}
+
+// tooHeavy returns why a command for jobs is not sent, nil if it should be.
+func (s *state) tooHeavy(cmd redisclient.Command) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := &s.heavy
+	now := time.Now()
+	if h.doubt != nil {
+		return fmt.Errorf("not asked for, after a poll with it failed: %w", h.doubt)
+	}
+	if now.Before(h.until) {
+		return fmt.Errorf("not asked for, after polls with it failed: %w", h.reason)
+	}
+	if len(h.keys) == 0 {
+		return nil
+	}
+	if k, ok := h.keys[strings.Join(cmd, " ")]; ok && now.Before(k.until) {
+		return fmt.Errorf("it had %d bytes, and is not read again for %d minutes", k.size, heavyMemory/time.Minute)
+	}
+	return nil
+}
+
+// weigh remembers which replies were too large.
+func (s *state) weigh(asks []ask) {
+	sum := 0
+	for _, a := range asks {
+		if a.payload {
+			sum += size(a.reply)
+		}
+	}
+	limit := MaxPayload
+	if sum > maxPayloads {
+		limit = smallPayload
+	}
+	if sum <= limit {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, a := range asks {
+		if n := size(a.reply); a.payload && n > limit {
+			if s.heavy.keys == nil || len(s.heavy.keys) >= maxHeavy {
+				s.heavy.keys = make(map[string]heavyKey)
+			}
+			s.heavy.keys[strings.Join(a.cmd, " ")] = heavyKey{n, time.Now().Add(heavyMemory)}
+		}
+	}
+}
+
+func size(v resp.Value) int {
+	n := len(v.Str)
+	for _, e := range v.Elems {
+		n += size(e)
+	}
+	return n
+}
+
+// judge learns from how a poll ended. payloads: it asked for jobs.
+func (s *state) judge(payloads bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := &s.heavy
+	switch {
+	case err != nil && payloads && (errors.Is(err, resp.ErrTooLarge) || redisclient.ReasonOf(err) == redisclient.ReasonTimeout):
+		h.doubt = err
+	case h.doubt == nil || payloads:
+	case err != nil: // it was not because of them
+		h.doubt = nil
+	default:
+		pause := slowMemory
+		if errors.Is(h.doubt, resp.ErrTooLarge) {
+			pause = heavyMemory
+		}
+		h.reason, h.until, h.doubt = h.doubt, time.Now().Add(pause), nil
+	}
+}

@@ -1,0 +1,119 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// latencies polls once and returns those of the queues a and b.
+func latencies(t *testing.T, d *teller, m Memory) (a, b *Queue) {
+	t.Helper()
+	d.at = 1795228200
+	result, err := Read(t.Context(), d, m, defaultOptions(), Query{})
+	require.NoError(t, err)
+	queues := result.Systems[0].Queues
+	require.Len(t, queues, 2)
+	return queues[0], queues[1]
+}
+
+func TestAHugeJobIsNotAskedForEachTime(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	job := `{"jid":"1","args":["%s"],"enqueued_at":1795228164}`
+	s.Do(t, "SADD", "queues", "a", "b")
+	s.Do(t, "LPUSH", "queue:a", fmt.Sprintf(job, strings.Repeat("x", 3<<20)))
+	s.Do(t, "LPUSH", "queue:b", fmt.Sprintf(job, ""))
+	d, m := dial(t, s, "", 0), &memory{}
+
+	a, b := latencies(t, d, m)
+	require.Equal(t, []Problem{{Latency, "oldest job: the job has 3145776 bytes, more than the 1048576 that are looked into"}}, a.Problems[:1])
+	latency, ok := b.Get(Latency)
+	require.True(t, ok)
+	require.InDelta(t, 36, latency, 1e-6)
+
+	d.reset()
+	a, b = latencies(t, d, m)
+	require.Contains(t, a.Problems[0].Reason, "it had 3145776 bytes, and is not read again for 10 minutes")
+	require.Empty(t, b.Problems)
+	sent := fmt.Sprint(d.sent)
+	require.NotContains(t, sent, "LINDEX queue:a")
+	require.Contains(t, sent, "LINDEX queue:b")
+}
+
+// TestAJobThatTheClientCannotTake: the connection breaks on it, and the polls
+// after it do without jobs.
+func TestAJobThatTheClientCannotTake(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	s.Do(t, "SADD", "queues", "a", "b")
+	s.Do(t, "LPUSH", "queue:a", strings.Repeat("x", 9000))
+	s.Do(t, "LPUSH", "queue:b", `{"jid":"1","enqueued_at":1795228164}`)
+	connect := func() *teller {
+		conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: resp.Limits{MaxBulk: 8000}})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		return &teller{Conn: conn, at: 1795228200}
+	}
+	m := &memory{}
+	_, err := Read(t.Context(), connect(), m, defaultOptions(), Query{})
+	require.ErrorIs(t, err, resp.ErrTooLarge)
+	d := connect()
+	for range 2 {
+		a, b := latencies(t, d, m)
+		for _, q := range []*Queue{a, b} {
+			waiting, ok := q.Get(Waiting)
+			require.True(t, ok)
+			require.Equal(t, 1.0, waiting)
+			require.Contains(t, q.Problems[0].Reason, "the limit is 8000")
+		}
+	}
+	require.NotContains(t, fmt.Sprint(d.sent), "LINDEX")
+}
+
+func TestAFailedPollIsFollowedByOneWithoutJobs(t *testing.T) {
+	t.Parallel()
+	cmd := redisclient.Command{"LINDEX", "queue:a", "-1"}
+	timeout := &redisclient.Error{Op: "read", Reason: redisclient.ReasonTimeout, Err: errors.New("i/o timeout")}
+	synctest.Test(t, func(t *testing.T) {
+		s := &state{}
+		s.judge(true, nil)
+		require.NoError(t, s.tooHeavy(cmd))
+		s.judge(true, errors.New("connection refused"))
+		require.NoError(t, s.tooHeavy(cmd), "that was not because of jobs")
+
+		s.judge(true, timeout)
+		require.ErrorIs(t, s.tooHeavy(cmd), timeout)
+		s.judge(false, timeout)
+		require.NoError(t, s.tooHeavy(cmd), "nor was that: without them it failed as well")
+
+		s.judge(true, timeout)
+		s.judge(false, nil)
+		require.ErrorIs(t, s.tooHeavy(cmd), timeout, "it was")
+		time.Sleep(slowMemory + time.Second)
+		require.NoError(t, s.tooHeavy(cmd))
+
+		// Many jobs that are large together.
+		reply := resp.Value{Kind: resp.BulkString, Str: make([]byte, MaxPayload)}
+		asks := make([]ask, maxPayloads/MaxPayload)
+		for i := range asks {
+			asks[i] = ask{cmd: redisclient.Command{"LINDEX", fmt.Sprint(i)}, payload: true, reply: reply}
+		}
+		s.weigh(asks)
+		require.NoError(t, s.tooHeavy(asks[0].cmd))
+		s.weigh(append(asks, ask{cmd: cmd, payload: true, reply: resp.Value{Kind: resp.BulkString, Str: []byte("small")}}))
+		require.Error(t, s.tooHeavy(asks[0].cmd))
+		require.NoError(t, s.tooHeavy(cmd))
+		time.Sleep(heavyMemory + time.Second)
+		require.NoError(t, s.tooHeavy(asks[0].cmd))
+	})
+}

@@ -1,0 +1,181 @@
+package jobs
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+)
+
+// shop is a Sidekiq whose queue, worker and counter a test moves.
+type shop struct {
+	t *testing.T
+	s *redistest.Server
+	d *teller
+	m *memory
+	// next is the number of the next job.
+	next int
+}
+
+func openShop(t *testing.T) *shop {
+	t.Helper()
+	s := redistest.Start(t, redistest.Config{})
+	x := &shop{t: t, s: s, d: dial(t, s, "", 0), m: &memory{}}
+	x.d.at = 1795229000
+	s.Do(t, "SADD", "queues", "a", "b")
+	s.Do(t, "SET", "stat:processed", "100")
+	s.Do(t, "SADD", "processes", "vm:1:a")
+	s.Do(t, "HSET", "vm:1:a", "busy", "1", "concurrency", "1")
+	return x
+}
+
+// add enqueues jobs.
+func (x *shop) add(queue string, n int) {
+	for range n {
+		x.next++
+		x.s.Do(x.t, "LPUSH", "queue:"+queue, fmt.Sprintf(`{"jid":"%d","enqueued_at":1795228990}`, x.next))
+	}
+}
+
+// take has a worker do jobs.
+func (x *shop) take(queue string, n int) {
+	for range n {
+		x.s.Do(x.t, "RPOP", "queue:"+queue)
+	}
+	x.s.Do(x.t, "INCRBY", "stat:processed", fmt.Sprint(n))
+}
+
+// poll moves the clock on and asks.
+func (x *shop) poll(seconds float64) (r *Reading, a, b *Queue) {
+	x.t.Helper()
+	x.d.at += seconds
+	result, err := Read(x.t.Context(), x.d, x.m, defaultOptions(), Query{})
+	require.NoError(x.t, err)
+	r = result.Systems[0]
+	return r, r.Queues[0], r.Queues[1]
+}
+
+func (x *shop) require(f *Figures, name Figure, want float64) {
+	x.t.Helper()
+	value, ok := f.Get(name)
+	require.True(x.t, ok, "%s is not known: %v", name, f.Problems)
+	require.InDelta(x.t, want, value, 1e-6, name.String())
+}
+
+func (x *shop) unknown(f *Figures, names ...Figure) {
+	x.t.Helper()
+	for _, name := range names {
+		_, ok := f.Get(name)
+		require.False(x.t, ok, name.String())
+	}
+}
+
+func TestRates(t *testing.T) {
+	t.Parallel()
+	x := openShop(t)
+	x.add("a", 40)
+	r, a, b := x.poll(0)
+	x.unknown(&r.Figures, Growth, Arrival, Drain, TimeToEmpty)
+	x.unknown(&a.Figures, Growth, TimeToEmpty)
+	x.require(&b.Figures, TimeToEmpty, 0)
+
+	x.add("a", 10)
+	x.take("a", 20)
+	r, a, _ = x.poll(5)
+	x.unknown(&r.Figures, Growth)
+	x.unknown(&a.Figures, Growth) // too short a time
+
+	r, a, b = x.poll(15)
+	x.require(&r.Figures, Growth, -0.5)
+	x.require(&r.Figures, Drain, 1)
+	x.require(&r.Figures, Arrival, 0.5)
+	x.require(&r.Figures, TimeToEmpty, 60)
+	x.require(&a.Figures, Growth, -0.5)
+	x.require(&a.Figures, TimeToEmpty, 60)
+	x.unknown(&a.Figures, Arrival, Drain)
+	x.require(&b.Figures, Growth, 0)
+
+	x.add("a", 5)
+	r, a, _ = x.poll(5)
+	x.require(&a.Figures, Growth, -0.5) // as it was
+	x.require(&a.Figures, TimeToEmpty, 70)
+
+	x.poll(10)
+	x.add("a", 30)
+	x.s.Do(t, "SET", "stat:processed", "0")
+	r, a, _ = x.poll(60)
+	x.require(&r.Figures, Growth, 0.5)
+	x.unknown(&r.Figures, Drain, Arrival, TimeToEmpty) // the counter was reset
+	x.unknown(&a.Figures, TimeToEmpty)
+}
+
+func TestStuck(t *testing.T) {
+	t.Parallel()
+	x := openShop(t)
+	x.add("a", 2)
+	x.add("b", 2)
+	r, a, b := x.poll(0)
+	x.require(&a.Figures, Stalled, 0)
+	x.require(&r.Figures, QueuesStuck, 0)
+
+	x.take("b", 1)
+	x.add("a", 5)
+	x.add("b", 5)
+	r, a, b = x.poll(60)
+	x.require(&a.Figures, Stalled, 60)
+	x.require(&a.Figures, Stuck, 1)
+	x.require(&b.Figures, Stalled, 0) // it grew, but its first job is another one
+	x.require(&b.Figures, Stuck, 0)
+	x.require(&r.Figures, QueuesStuck, 1)
+
+	_, a, b = x.poll(30)
+	x.require(&a.Figures, Stalled, 90)
+	x.require(&b.Figures, Stalled, 30)
+	x.require(&b.Figures, Stuck, 0) // not yet
+
+	// One queue asked for alone sees the same.
+	x.d.at += 10
+	result, err := Read(t.Context(), x.d, x.m, defaultOptions(), Query{System: "sidekiq", Queue: "a"})
+	require.NoError(t, err)
+	x.require(&result.Systems[0].Queues[0].Figures, Stalled, 100)
+	x.require(&result.Systems[0].Queues[0].Figures, Stuck, 1)
+
+	x.s.Do(t, "SADD", "paused", "a")
+	_, a, _ = x.poll(10)
+	x.require(&a.Figures, Stuck, 0)
+	x.s.Do(t, "SREM", "paused", "a")
+	x.s.Do(t, "DEL", "vm:1:a")
+	_, a, _ = x.poll(10)
+	x.require(&a.Figures, Stalled, 120)
+	x.require(&a.Figures, Stuck, 0) // nobody lives who could take it
+
+	x.s.Do(t, "DEL", "queue:a")
+	_, a, _ = x.poll(10)
+	x.require(&a.Figures, Stalled, 0)
+	x.add("a", 1)
+	_, a, _ = x.poll(10)
+	x.require(&a.Figures, Stalled, 0) // it came since
+}
+
+// TestJobsThatLookAlike: Resque's jobs have no ids. Where an equal job follows,
+// only that nothing was processed anywhere shows that none was taken.
+func TestJobsThatLookAlike(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	x := &shop{t: t, s: s, d: dial(t, s, "", 0), m: &memory{}}
+	x.d.at = 1795229000
+	s.Do(t, "SADD", "resque:queues", "a", "b")
+	s.Do(t, "SET", "resque:stat:processed", "1")
+	s.Do(t, "RPUSH", "resque:queue:a", "{}", "{}", "{}")
+	s.Do(t, "RPUSH", "resque:queue:b", "{}")
+	x.poll(0)
+	_, a, _ := x.poll(60)
+	x.require(&a.Figures, Stalled, 60)
+	s.Do(t, "RPUSH", "resque:queue:a", "{}")
+	s.Do(t, "LPOP", "resque:queue:a")
+	s.Do(t, "INCR", "resque:stat:processed")
+	_, a, _ = x.poll(60)
+	x.require(&a.Figures, Stalled, 0)
+}
