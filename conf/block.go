@@ -28,6 +28,8 @@ type block struct {
 	user         string
 	password     Secret
 	passwordFile string
+	token        Secret
+	tokenFile    string
 	database     int // -1: not set
 
 	sentinelUser         string
@@ -109,13 +111,14 @@ func blockOptions(group, whom string) []Option {
 	return []Option{
 		row("Uri", uri, "",
 			"Address %s: tcp://host:port/database, host, host:port, unix:/path, redis:// or rediss:// (with TLS), "+
-				"or sentinel://host:port,host:port/master: whichever server these sentinels call the master.",
+				"or sentinel://host:port,host:port/master: whichever server these sentinels call the master. "+
+				"http://host:port/path and https:// are a Storm UI, for storm.* alone.",
 			"tcp://localhost:6379", func(b *block, value string) (err error) {
 				b.uri, err = parseEndpoint(value)
 				return err
 			}),
 		row("User", "", "",
-			"ACL user %s; nothing or default is Redis' own default user.", "zabbix",
+			"ACL user, or the user of a Storm UI, %s; nothing or default is Redis' own default user.", "zabbix",
 			func(b *block, value string) error {
 				b.user = value
 				return checkUser(value)
@@ -129,6 +132,15 @@ func blockOptions(group, whom string) []Option {
 		file("PasswordFile",
 			"File that holds nothing but the password %s; it is read anew for each connection.",
 			"/etc/zabbix/redis.password", func(b *block) *string { return &b.passwordFile }),
+		row("Token", "", "",
+			"Bearer token for a Storm UI (http:// or https://), in place of a password, %s.", "secret",
+			func(b *block, value string) error {
+				b.token = NewSecret(value)
+				return checkToken(value)
+			}),
+		file("TokenFile",
+			"File that holds nothing but the bearer token for a Storm UI, %s; it is read anew for each request.",
+			"/etc/zabbix/storm.token", func(b *block) *string { return &b.tokenFile }),
 		row("Database", database, databases.text,
 			"Database number %s; a database in the Uri goes before it.", "0",
 			func(b *block, value string) error {
@@ -154,7 +166,7 @@ func blockOptions(group, whom string) []Option {
 			"/etc/zabbix/sentinel.password", func(b *block) *string { return &b.sentinelPasswordFile }),
 		row("TLSConnect", "", "disabled, required, verify_ca, verify_full",
 			"How TLS is used %s: not at all, without a check of the certificate, with one of who signed it, "+
-				"or with one of its name as well. A rediss:// address alone means verify_full.", tlsVerifyFull,
+				"or with one of its name as well. A rediss:// or https:// address alone means verify_full.", tlsVerifyFull,
 			func(b *block, value string) error {
 				switch value {
 				case tlsDisabled, tlsRequired, tlsVerifyCA, tlsVerifyFull:

@@ -22,15 +22,16 @@ const (
 
 // endpoint is a ConnString or Uri taken apart.
 type endpoint struct {
-	network  string   // tcp, unix or sentinel
-	host     string   // as written, without brackets; tcp only
-	port     string   // tcp only
+	network  string   // tcp, unix, sentinel or http
+	host     string   // as written, without brackets; tcp and http only
+	port     string   // tcp and http only
+	prefix   string   // path before every request, as /storm; http only
 	path     string   // unix only
 	hosts    []string // host:port of each sentinel, in lower case; sentinel only
 	master   string   // its name; sentinel only
 	user     string
 	database int  // -1: not said
-	tls      bool // rediss
+	tls      bool // rediss or https
 	word     bool // nothing but one word, which might have been meant as a session
 }
 
@@ -52,8 +53,8 @@ var (
 
 // parseEndpoint reads any form of an address: host, host:port, tcp://, redis://
 // or rediss://host[:port][/database], unix:/path, unix:///path or /path, or
-// sentinel://host[:port],…/master[/database]. The error does not repeat a
-// password.
+// sentinel://host[:port],…/master[/database]; or http:// and https://host[:port][/path]
+// of a Storm UI. The error does not repeat a password.
 func parseEndpoint(s string) (*endpoint, error) {
 	if len(s) > maxConnString {
 		return nil, errTooLong
@@ -87,9 +88,9 @@ func parseEndpoint(s string) (*endpoint, error) {
 	case "sentinel":
 		return parseSentinel(rest)
 	case "http", "https":
-		return nil, fmt.Errorf("%s:// is not supported by this version", strings.ToLower(scheme))
+		return parseWeb(rest, strings.EqualFold(scheme, "https"))
 	default:
-		return nil, fmt.Errorf("unknown scheme %q: known are tcp, unix, redis, rediss and sentinel", scheme)
+		return nil, fmt.Errorf("unknown scheme %q: known are tcp, unix, redis, rediss, sentinel, http and https", scheme)
 	}
 }
 

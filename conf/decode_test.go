@@ -106,8 +106,8 @@ func TestDecodeTakesWhatIsSet(t *testing.T) {
 		Interval: time.Hour,
 	}, o.Jobs)
 	require.Equal(t, []SessionInfo{
-		{"2nd", "unix:///run/redis.sock"},
-		{"Prod", "tcp://10.0.0.1:6379/2"},
+		{Name: "2nd", URI: "unix:///run/redis.sock"},
+		{Name: "Prod", URI: "tcp://10.0.0.1:6379/2"},
 	}, o.Sessions())
 }
 
@@ -118,7 +118,7 @@ func TestDecodeEmptyAndRepeatedOptions(t *testing.T) {
 	require.Equal(t, 200*time.Second, o.KeepAlive, "the last value counts")
 	require.Equal(t, 2, o.MaxConnections, "an empty value is no value")
 	require.Equal(t, 3*time.Second, o.Timeout)
-	require.Equal(t, []SessionInfo{{"A", "tcp://localhost:6379"}}, o.Sessions(), "a session that is named exists")
+	require.Equal(t, []SessionInfo{{Name: "A", URI: "tcp://localhost:6379"}}, o.Sessions(), "a session that is named exists")
 
 	var tree any // as agent 6.0 sends an empty option
 	require.NoError(t, json.Unmarshal([]byte(`{"Name":"RedisJobs","Line":1,"Nodes":[

@@ -42,7 +42,7 @@ Plugins.RedisJobs.Sessions.B.Password=p#a s=s%"
 	require.NoError(t, err)
 	require.Equal(t, 9*time.Second, o.Timeout)
 	require.Equal(t, 15*time.Minute, o.KeepAlive, "a nested Include starts from the first file too")
-	require.Equal(t, []SessionInfo{{"A", "tcp://a:6379"}, {"B", "tcp://b:6379"}}, o.Sessions())
+	require.Equal(t, []SessionInfo{{Name: "A", URI: "tcp://a:6379"}, {Name: "B", URI: "tcp://b:6379"}}, o.Sessions())
 	b := mustResolve(t, o, Ref{Conn: "B"})
 	require.Equal(t, "late", b.User())
 	require.Equal(t, `p#a s=s%"`, password(t, b))

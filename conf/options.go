@@ -68,6 +68,7 @@ type Jobs struct {
 type SessionInfo struct {
 	Name string
 	URI  string // without user and password
+	Web  bool   // it answers HTTP: a Storm UI
 }
 
 func newOptions(global Global) *Options {
@@ -121,7 +122,7 @@ func (o *Options) targets() []*Target {
 func (o *Options) Sessions() []SessionInfo {
 	out := make([]SessionInfo, len(o.names))
 	for i, name := range o.names {
-		out[i] = SessionInfo{Name: name, URI: o.named[i].URI()}
+		out[i] = SessionInfo{Name: name, URI: o.named[i].URI(), Web: o.named[i].Web()}
 	}
 	return out
 }
@@ -135,8 +136,11 @@ func (o *Options) CheckFiles() error {
 		if _, err := t.Credential(); err != nil {
 			return err
 		}
+		if _, err := t.Bearer(); err != nil {
+			return err
+		}
 		if t.sentinelPasswordFile != "" {
-			if _, err := readPassword(t.sentinelSource); err != nil {
+			if _, err := readSecret(t.sentinelSource, "password"); err != nil {
 				return err
 			}
 		}
@@ -156,7 +160,7 @@ func (o *Options) Warnings() []string {
 	}
 	var out []string
 	for _, t := range o.targets() {
-		for _, f := range []setting{t.passwordSource, t.sentinelSource, t.tlsFiles.key} {
+		for _, f := range []setting{t.passwordSource, t.tokenSource, t.sentinelSource, t.tlsFiles.key} {
 			st, err := os.Stat(f.value)
 			if f.value == "" || err != nil || st.Mode().Perm()&0o004 == 0 {
 				continue

@@ -114,30 +114,39 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 		}
 	}
 	t.database = -1
+	lends := func(b *block) bool { return o.lends(b, t.endpoint) }
+	t.settleSecret(levels, lends)
 	for i, b := range levels {
-		t.user = cmp.Or(t.user, b.user)
+		if lends(b) {
+			t.user = cmp.Or(t.user, b.user)
+		}
 		if i == uriLevel {
 			t.user = cmp.Or(t.user, t.endpoint.user)
 			t.database = cmp.Or(t.database+1, t.endpoint.database+1) - 1
 		}
 		t.database = cmp.Or(t.database+1, b.database+1) - 1
-		if t.password.IsEmpty() && t.passwordFile == "" {
-			t.password, t.passwordFile = b.password, b.passwordFile
-			t.passwordSource = setting{b.passwordFile, b.option("PasswordFile")}
-		}
 	}
 	t.database = max(t.database, 0)
+	if t.Web() {
+		t.database = 0
+	}
 	if t.endpoint.network == networkSentinel {
 		t.settleSentinel(levels)
 	}
-	if t.user == "default" {
+	if t.user == "default" && !t.Web() {
 		t.user = ""
 	}
 	t.network = t.endpoint.network
+	t.prefix = t.endpoint.prefix
 	t.address = t.endpoint.address()
 	if !strings.ContainsAny(t.address, "/%") {
 		// Case means nothing in host names, but in paths and IPv6 zones.
 		t.address = strings.ToLower(t.address)
+	}
+	if levels[0].uri == nil {
+		if err := levels[1].webRules(t.endpoint); err != nil {
+			return nil, err
+		}
 	}
 	if err := t.settleTLS(levels, uriLevel); err != nil {
 		return nil, err
@@ -163,7 +172,9 @@ func (t *Target) settleTLS(levels []*block, uriLevel int) error {
 	on := mode != "" && mode != tlsDisabled
 	switch {
 	case t.endpoint.tls && mode == tlsDisabled && meant:
-		return levels[modeLevel].errorf("TLSConnect", "disabled contradicts the rediss:// of the Uri")
+		return levels[modeLevel].errorf("TLSConnect", "disabled contradicts the %s of the Uri", t.endpoint.secureScheme())
+	case t.Web() && !t.endpoint.tls && on:
+		return levels[modeLevel].errorf("TLSConnect", "asks for TLS, which an http:// address has not: write https://")
 	case t.endpoint.tls && !on:
 		mode = tlsVerifyFull
 	case t.network == "unix" && on && meant:

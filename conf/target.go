@@ -16,6 +16,9 @@ type settings struct {
 	user         string
 	password     Secret
 	passwordFile string
+	token        Secret // of a target that answers HTTP
+	tokenFile    string
+	prefix       string // of a target that answers HTTP; "" or /path
 	database     int
 	tls          tlsSettings
 	// How the sentinels are asked; all empty for other targets.
@@ -35,6 +38,7 @@ type Target struct {
 	session        string
 	hint           string
 	passwordSource setting
+	tokenSource    setting // of the token, however it is given
 	sentinelSource setting // of sentinelPasswordFile
 	tlsFiles       tlsFiles
 	tlsState       atomic.Pointer[tlsState]
@@ -56,10 +60,18 @@ func (t *Target) String() string {
 }
 
 // URI is the address alone: tcp:// or rediss:// (where TLS is used) or
-// sentinel:// with the database if it is not 0, or unix://.
+// sentinel:// with the database if it is not 0, or unix://, or http:// or
+// https:// with the path.
 func (t *Target) URI() string {
 	if t.network == "unix" {
 		return "unix://" + t.endpoint.path
+	}
+	if t.Web() {
+		scheme := "http://"
+		if t.tls.mode != "" {
+			scheme = "https://"
+		}
+		return scheme + t.endpoint.address() + t.endpoint.prefix
 	}
 	s := "tcp://"
 	switch {
@@ -79,7 +91,8 @@ func (t *Target) URI() string {
 func (t *Target) Session() string { return t.session }
 
 // Network is "tcp" or "unix"; "sentinel" for a target that only its sentinels
-// know the address of, and that cannot be dialed itself.
+// know the address of, and that cannot be dialed itself; "http" for one that is
+// Web.
 func (t *Target) Network() string { return t.network }
 
 // Address is what to dial: host:port, with brackets round an IPv6 address, or
@@ -106,10 +119,12 @@ func (t *Target) Credential() (string, error) {
 	if t.passwordFile == "" {
 		return t.password.Reveal(), nil
 	}
-	return readPassword(setting{t.passwordFile, t.passwordSource.option})
+	return readSecret(setting{t.passwordFile, t.passwordSource.option}, "password")
 }
 
-func readPassword(file setting) (string, error) {
+// readSecret reads a file that holds nothing but a secret; what names it in an
+// error.
+func readSecret(file setting, what string) (string, error) {
 	fail := func(err error) (string, error) { return "", file.fail(err) }
 	data, err := readFile(file.value, maxSecret)
 	if err != nil {
@@ -118,7 +133,7 @@ func readPassword(file setting) (string, error) {
 	data = bytes.TrimSuffix(data, []byte("\n"))
 	data = bytes.TrimSuffix(data, []byte("\r"))
 	if len(data) == 0 {
-		return fail(errors.New(file.value + " holds no password"))
+		return fail(errors.New(file.value + " holds no " + what))
 	}
 	return string(data), nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"redisjobs/metrics/storm"
 	"redisjobs/pool"
 	"redisjobs/redisclient"
 )
@@ -22,6 +23,8 @@ type Metric struct {
 	// Commands are the commands that it sends, as ACL SETUSER names them
 	// ("config|get").
 	Commands []string
+	// Web says whether it reads Redis, a Storm UI or both.
+	Web WebUse
 	// Collect answers one request. An error becomes the item's error; the
 	// *.get keys answer a valid document for a target that is down.
 	Collect func(ctx context.Context, r *Request) (string, error)
@@ -29,6 +32,29 @@ type Metric struct {
 	// asked often and whose answer is long: it appends the answer to dst as the
 	// inside of a JSON string, and tells the answer's own length.
 	Append func(ctx context.Context, r *Request, dst []byte) (out []byte, length int, err error)
+}
+
+// WebUse says what a metric with a connection parameter reads.
+type WebUse int
+
+// What metrics read.
+const (
+	WebNot  WebUse = iota // Redis alone
+	WebToo                // Redis or a Storm UI
+	WebOnly               // a Storm UI alone
+)
+
+// CheckTarget refuses a target of the wrong kind; web says that it is a Storm
+// UI, and name is the target as it may be shown.
+func (m *Metric) CheckTarget(web bool, name string) error {
+	switch {
+	case web && m.Web == WebNot:
+		return fmt.Errorf("%s reads Redis, and %s is the address of a Storm UI, which storm.* keys read", m.Key, name)
+	case !web && m.Web == WebOnly:
+		return fmt.Errorf("%s reads a Storm UI, and %s is a Redis server: give the http:// or https:// address of the UI, or a session with it",
+			m.Key, name)
+	}
+	return nil
 }
 
 // ParamKind says who reads a parameter.
@@ -148,6 +174,9 @@ type Target struct {
 	// Name is the target as it may be shown: session name or URI, never with
 	// a secret.
 	Name string
+	// Web reads a target that is a Storm UI; nil for a Redis server, and a Storm
+	// UI has no Doer.
+	Web storm.Web
 	// UnmaskSecrets shows the secrets in CONFIG.
 	UnmaskSecrets bool
 	// Memory keeps what a metric must remember of this target between polls.
@@ -193,6 +222,8 @@ type Session struct {
 	Name string
 	// URI is without a password.
 	URI string
+	// Web: it is no Redis but a Storm UI.
+	Web bool
 }
 
 // StormOptions says where job records live; see package storm.
@@ -206,6 +237,10 @@ type StormOptions struct {
 	StatusMap    map[string]int // more words than the built-in ones
 	Jobs         []string       // names to read where none are found
 }
+
+// ReadsRedis reports whether the metric speaks to a target that is a Redis
+// server.
+func (m *Metric) ReadsRedis() bool { return m.TakesConn() && m.Web != WebOnly }
 
 // TakesConn reports whether the metric speaks to a target.
 func (m *Metric) TakesConn() bool {

@@ -96,5 +96,5 @@ func TestSessionsAreDiscovered(t *testing.T) {
 	}
 	require.Equal(t, `[]`, ask())
 	require.Equal(t, `[{"{#SESSION}":"Prod","{#URI}":"tcp://10.0.0.1:6379"},{"{#SESSION}":"Unix","{#URI}":"unix:/run/x"}]`,
-		ask(Session{"Prod", "tcp://10.0.0.1:6379"}, Session{"Unix", "unix:/run/x"}))
+		ask(Session{Name: "Prod", URI: "tcp://10.0.0.1:6379"}, Session{Name: "Unix", URI: "unix:/run/x"}))
 }
