@@ -59,6 +59,9 @@ func (d *doctor) session(client *plugin.Client, options *conf.Options, name stri
 	if err != nil {
 		return []finding{{problem, subject, err.Error(), ""}}
 	}
+	if target.Web() {
+		return []finding{stormUI(client, options, target, name)}
+	}
 	doer, shown, err := client.Target(conf.Ref{Conn: name})
 	if err != nil {
 		return []finding{{problem, subject, err.Error(), ""}}
@@ -99,6 +102,21 @@ func (d *doctor) session(client *plugin.Client, options *conf.Options, name stri
 		return []finding{{fine, subject, shown + " lets the user " + user + " in; " + what, ""}}
 	}
 	return []finding{d.refused(shown, user, refusedCommands, refusedKeys)}
+}
+
+// stormUI looks at a session that is a Storm UI: whether it answers us.
+func stormUI(client *plugin.Client, options *conf.Options, target *conf.Target, name string) finding {
+	const subject = "session"
+	web, shown, err := client.StormUI(conf.Ref{Conn: name})
+	if err != nil {
+		return finding{problem, subject, err.Error(), ""}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), options.Timeout)
+	defer cancel()
+	if _, err := web.Get(ctx, "/api/v1/topology/summary"); err != nil {
+		return finding{problem, subject, shown + ": " + err.Error(), mendReason(redisclient.ReasonOf(err), target)}
+	}
+	return finding{fine, subject, shown + " answers as a Storm UI", ""}
 }
 
 // refused says what a user may not do, whom it concerns and which rule mends it.
@@ -157,8 +175,14 @@ func mendReason(reason redisclient.Reason, target *conf.Target) string {
 	}
 	switch reason {
 	case redisclient.ReasonDNS, redisclient.ReasonTCP:
+		if target.Web() {
+			return "is the UI up, and does it listen at this address? " + option + "Uri=http://<host>:<port>"
+		}
 		return "is the server up, and does it listen at this address? " + option + "Uri=tcp://<host>:<port>"
 	case redisclient.ReasonAuth:
+		if target.Web() {
+			return "correct " + option + "User and " + option + "PasswordFile, or " + option + "TokenFile"
+		}
 		return "correct " + option + "User and " + option + "PasswordFile (or Password)"
 	case redisclient.ReasonTLS:
 		return option + "TLSConnect=verify_full (or disabled, if the server has no TLS), TLSCAFile and TLSServerName must fit the server's certificate"

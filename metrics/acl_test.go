@@ -178,7 +178,7 @@ func losses(t *testing.T, s *redistest.Server) []string {
 			Network: "tcp", Address: s.Addr, User: "zabbix", Password: "any", Database: db, ClientName: "test",
 		})
 		for _, m := range All() { // job.get in its own databases only, the others in theirs
-			if !m.TakesConn() || m == commandMetric || m == sentinelMetric || (db < 6) == strings.HasPrefix(m.Key, "job.") {
+			if !m.ReadsRedis() || m == commandMetric || m == sentinelMetric || (db < 6) == strings.HasPrefix(m.Key, "job.") {
 				continue
 			}
 			for _, raw := range requests(m, db) {

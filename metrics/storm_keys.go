@@ -12,14 +12,15 @@ import (
 	"redisjobs/metrics/storm"
 )
 
-// stormMetrics read the records that jobs keep of themselves; package storm
-// says what a record is.
+// stormMetrics read the records that jobs keep of themselves, or the topologies
+// of a Storm UI; package storm says what a record is, and what a UI is asked.
 var stormMetrics = []*Metric{
 	{
 		Key:         "storm.job.status",
 		Description: "Returns the status of a Storm job as a number, 8 for a stale and 9 for a missing one.",
 		Params:      connParams(paramJob, paramMaxAge),
 		Commands:    stormJobCommands,
+		Web:         WebToo,
 		Collect:     collectStormStatus,
 	},
 	{
@@ -27,6 +28,7 @@ var stormMetrics = []*Metric{
 		Description: "Returns the record of a Storm job as JSON, also when the server is down.",
 		Params:      connParams(paramJob, paramMaxAge),
 		Commands:    stormJobCommands,
+		Web:         WebToo,
 		Collect:     collectStormJob,
 	},
 	{
@@ -34,6 +36,7 @@ var stormMetrics = []*Metric{
 		Description: "Returns the records of all Storm jobs as JSON, also when the server is down.",
 		Params:      connParams(),
 		Commands:    stormJobsCommands,
+		Web:         WebToo,
 		Collect:     collectStormJobs,
 	},
 	{
@@ -41,8 +44,10 @@ var stormMetrics = []*Metric{
 		Description: "Returns the Storm jobs for low-level discovery.",
 		Params:      connParams(),
 		Commands:    stormJobsCommands,
+		Web:         WebToo,
 		Collect:     collectStormDiscovery,
 	},
+	stormClusterMetric,
 }
 
 // stormJobCommands read one job's record, whatever its layout, and
@@ -66,6 +71,9 @@ var (
 // stormSource is where the jobs of the request's target are read from.
 func stormSource(r *Request) (storm.Source, error) {
 	o := r.Env.Storm
+	if r.Target.Web != nil {
+		return storm.NewUI(r.Target.Web, r.Target.Memory, o.StaleAfter), nil
+	}
 	return storm.NewStore(storm.Options{
 		KeyPattern:   o.KeyPattern,
 		IndexKey:     o.IndexKey,
@@ -79,12 +87,12 @@ func stormSource(r *Request) (storm.Source, error) {
 }
 
 // stormJob reads the job that the request names.
-func stormJob(ctx context.Context, r *Request, source storm.Source) (storm.Job, error) {
+func stormJob(ctx context.Context, r *Request, source storm.Source, details bool) (storm.Job, error) {
 	maxAge, err := parseMaxAge(r.Arg(paramMaxAge.Name))
 	if err != nil {
 		return storm.Job{}, err
 	}
-	return source.Job(ctx, r.Arg(paramJob.Name), maxAge)
+	return source.Job(ctx, storm.Query{Name: r.Arg(paramJob.Name), MaxAge: maxAge, Details: details})
 }
 
 func collectStormStatus(ctx context.Context, r *Request) (string, error) {
@@ -92,7 +100,7 @@ func collectStormStatus(ctx context.Context, r *Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	job, err := stormJob(ctx, r, source)
+	job, err := stormJob(ctx, r, source, false)
 	if err != nil {
 		return "", err
 	}
@@ -109,7 +117,7 @@ func collectStormJob(ctx context.Context, r *Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	job, err := stormJob(ctx, r, source)
+	job, err := stormJob(ctx, r, source, true)
 	if err != nil {
 		return downDocument(r.Target.Name, err), nil
 	}
@@ -165,11 +173,14 @@ func collectStormJobs(ctx context.Context, r *Request) (string, error) {
 // writeStormJob writes the members of one job: job, key, status and
 // status_text (left out when the status is not known), raw_status as the
 // record has it, age and success_age in seconds by the server's clock, the
-// record's other fields as far as it has them, and why what could not be read
-// is unavailable.
+// record's other fields as far as it has them, what writeTopology writes, and
+// why what could not be read is unavailable. key is left out for a topology that
+// is missing.
 func writeStormJob(w *jsondoc.Writer, job *storm.Job) {
 	w.Key("job").String(job.Name)
-	w.Key("key").String(job.Key)
+	if job.Key != "" {
+		w.Key("key").String(job.Key)
+	}
 	if job.Err == nil {
 		w.Key("status").Int(int64(job.Status))
 		w.Key("status_text").String(job.Status.String())
@@ -191,6 +202,9 @@ func writeStormJob(w *jsondoc.Writer, job *storm.Job) {
 		default:
 			w.Key(f.Name).Float(f.Number)
 		}
+	}
+	if job.Topology != nil {
+		writeTopology(w, job.Topology)
 	}
 	w.Key("unavailable").BeginObject()
 	for _, u := range job.Unavailable {

@@ -1,7 +1,10 @@
 package plugin
 
 import (
+	"fmt"
+
 	"redisjobs/conf"
+	"redisjobs/metrics/storm"
 	"redisjobs/redisclient"
 )
 
@@ -25,8 +28,24 @@ func (c *Client) Target(ref conf.Ref) (doer redisclient.Doer, name string, err e
 	if err != nil {
 		return nil, "", err
 	}
+	if t.Web() {
+		return nil, "", fmt.Errorf("%s is the address of a Storm UI and no Redis", t)
+	}
 	view := c.rt.target(t).view()
 	return view, view.Name, nil
+}
+
+// StormUI finds the Storm UI that ref means, with its name as it may be shown.
+func (c *Client) StormUI(ref conf.Ref) (web storm.Web, name string, err error) {
+	t, err := c.rt.options.Resolve(ref)
+	if err != nil {
+		return nil, "", err
+	}
+	if !t.Web() {
+		return nil, "", fmt.Errorf("%s is the address of a Redis and no Storm UI", t)
+	}
+	view := c.rt.target(t).view()
+	return view.Web, view.Name, nil
 }
 
 // Close ends the connections.

@@ -170,6 +170,9 @@ func (rt *runtime) request(metric *metrics.Metric, params []string) (*metrics.Re
 		if err != nil {
 			return nil, err
 		}
+		if err := metric.CheckTarget(t.Web(), t.String()); err != nil {
+			return nil, err
+		}
 		request.Target = rt.target(t).view()
 	}
 	return request, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"redisjobs/conf"
+	"redisjobs/httpclient"
 	"redisjobs/metrics"
 	"redisjobs/pool"
 	"redisjobs/redisclient"
@@ -38,7 +39,8 @@ type target struct {
 	conf   *conf.Target
 	batch  batcher
 	public metrics.Target
-	follow *follower // of a master that sentinels know; nil for other targets
+	follow *follower          // of a master that sentinels know; nil for other targets
+	web    *httpclient.Client // of a Storm UI; nil for other targets
 
 	mu      sync.Mutex
 	secret  conf.Secret // the newest connection's password
@@ -97,6 +99,9 @@ func (rt *runtime) close(grace time.Duration) {
 	defer cancel()
 	rt.between.close(ctx)
 	_ = rt.pool.Close(ctx) // what is still open ends with the process
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.closeWebClients()
 }
 
 // target finds or makes what belongs to a target. Item keys are free text, so
@@ -109,9 +114,22 @@ func (rt *runtime) target(t *conf.Target) *target {
 		return known
 	}
 	if len(rt.targets) >= maxTargets {
+		rt.closeWebClients()
 		clear(rt.targets)
 	}
+	made := rt.newTarget(t)
+	rt.targets[t] = made
+	tuneCollector(len(rt.targets))
+	return made
+}
+
+func (rt *runtime) newTarget(t *conf.Target) *target {
 	made := &target{rt: rt, conf: t}
+	if t.Web() {
+		made.web = rt.newWebClient(t)
+		made.public = metrics.Target{Name: t.String(), Memory: &metrics.Memory{}, Web: made.web}
+		return made
+	}
 	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections}
 	made.public = metrics.Target{
 		Doer:          cluster.New(&made.batch, made.node),
@@ -124,8 +142,6 @@ func (rt *runtime) target(t *conf.Target) *target {
 	if t.Master() != "" {
 		made.follow = newFollower(made, made.public)
 	}
-	rt.targets[t] = made
-	tuneCollector(len(rt.targets))
 	return made
 }
 

@@ -6,7 +6,8 @@
 // object for each job, one hash with a field for each job (JSON or a bare
 // status; the stock RedisStoreBolt writes it), or a bare status for each job.
 // Heartbeats may stand in a sorted set beside any of them. Nothing here writes
-// to Redis, runs Lua or uses KEYS.
+// to Redis, runs Lua or uses KEYS. Or a Storm UI tells of the topologies; see
+// UI.
 package storm
 
 import (
@@ -22,11 +23,19 @@ import (
 // whole; what is wrong with one job is in that Job.
 type Source interface {
 	// Job reads one job. A job without a record is Missing, which is no error.
-	// maxAge overrides how old a live job's last sign may be; 0 leaves that to
-	// the record.
-	Job(ctx context.Context, name string, maxAge time.Duration) (Job, error)
+	Job(ctx context.Context, q Query) (Job, error)
 	// Jobs finds and reads all jobs.
 	Jobs(ctx context.Context) (Jobs, error)
+}
+
+// Query says which job is read.
+type Query struct {
+	Name string
+	// MaxAge overrides how old a live job's last sign may be; 0 leaves that to
+	// the record.
+	MaxAge time.Duration
+	// Details: all that is known of the job, where that takes more requests.
+	Details bool
 }
 
 // Jobs are all jobs that a source knows, by name.
@@ -46,7 +55,8 @@ const MaxJobs = 1000
 // Job is one job, judged by its server's clock.
 type Job struct {
 	Name string
-	// Key holds the record, or would hold it.
+	// Key holds the record, or would hold it; it is the id of a topology of the
+	// UI, "" for one that is missing.
 	Key string
 	// Status is Stale or Missing where that is so, else what the record says.
 	// It means nothing while Err is set.
@@ -64,6 +74,9 @@ type Job struct {
 	// Record is what the record says; its updated_at may be the heartbeat of
 	// the sorted set. What could not be read of the job is in Unavailable.
 	Record
+	// Topology is what a Storm UI says of the job beyond the record; nil for
+	// jobs of other sources.
+	Topology *Topology
 }
 
 // maxName bounds a job's name in bytes.

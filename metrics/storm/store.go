@@ -76,7 +76,8 @@ func (s *Store) newCheck() *check { return &check{doer: s.doer, memory: s.memory
 const typeField = "field"
 
 // Job implements Source in one round trip once the keys' types are known.
-func (s *Store) Job(ctx context.Context, name string, maxAge time.Duration) (Job, error) {
+func (s *Store) Job(ctx context.Context, q Query) (Job, error) {
+	name := q.Name
 	if err := CheckName(name); err != nil {
 		return Job{}, err
 	}
@@ -118,7 +119,7 @@ func (s *Store) Job(ctx context.Context, name string, maxAge time.Duration) (Job
 			beat = newHeartbeat(p.reply)
 		}
 	}
-	s.finish(&j, beat, c.now, maxAge)
+	s.finish(&j, beat, c.now, q.MaxAge)
 	return j, nil
 }
 

@@ -94,7 +94,7 @@ func ago(t testing.TB, s *redistest.Server, seconds int) string {
 
 func read(t testing.TB, s *Store, name string) Job {
 	t.Helper()
-	j, err := s.Job(t.Context(), name, 0)
+	j, err := s.Job(t.Context(), Query{Name: name})
 	require.NoError(t, err)
 	return j
 }
@@ -173,7 +173,7 @@ func TestMaxAgeOfTheRequestCounts(t *testing.T) {
 	srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE", "updated_at", ago(t, srv, 100), "max_age", "1000")
 	store := open(t, dial(t, srv), defaults)
 	require.Equal(t, Active, read(t, store, "a").Status)
-	j, err := store.Job(t.Context(), "a", 50*time.Second)
+	j, err := store.Job(t.Context(), Query{Name: "a", MaxAge: 50 * time.Second})
 	require.NoError(t, err)
 	require.Equal(t, Stale, j.Status)
 }
@@ -531,7 +531,7 @@ func TestAServerThatRefusesEverythingIsAnError(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t, redistest.Config{Password: "secret"})
 	store := open(t, dial(t, srv), defaults)
-	_, err := store.Job(t.Context(), "a", 0)
+	_, err := store.Job(t.Context(), Query{Name: "a"})
 	require.Equal(t, redisclient.ReasonAuth, redisclient.ReasonOf(err))
 	_, err = store.Jobs(t.Context())
 	require.Equal(t, redisclient.ReasonAuth, redisclient.ReasonOf(err))
@@ -555,7 +555,7 @@ func (loading) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Val
 func TestAServerThatIsLoadingHasNoMissingJobs(t *testing.T) {
 	t.Parallel()
 	store := open(t, loading{}, Options{Jobs: []string{"a"}})
-	_, err := store.Job(t.Context(), "a", 0)
+	_, err := store.Job(t.Context(), Query{Name: "a"})
 	require.Equal(t, redisclient.ReasonLoading, redisclient.ReasonOf(err))
 	_, err = store.Jobs(t.Context())
 	require.Equal(t, redisclient.ReasonLoading, redisclient.ReasonOf(err))
@@ -569,7 +569,7 @@ func TestATimeThatIsNoneIsAProtocolError(t *testing.T) {
 		{Kind: resp.Array, Elems: pairs("now", "0")},
 		{Kind: resp.Array, Elems: pairs("1795000000", "")},
 	} {
-		_, err := open(t, always{v}, Options{}).Job(t.Context(), "a", 0)
+		_, err := open(t, always{v}, Options{}).Job(t.Context(), Query{Name: "a"})
 		require.Equal(t, redisclient.ReasonProtocol, redisclient.ReasonOf(err))
 	}
 }
@@ -587,7 +587,7 @@ func TestAnEndedConversationIsAnError(t *testing.T) {
 	rec := dial(t, srv)
 	require.NoError(t, rec.Close())
 	store := open(t, rec, defaults)
-	_, err := store.Job(t.Context(), "a", 0)
+	_, err := store.Job(t.Context(), Query{Name: "a"})
 	require.Error(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -628,7 +628,7 @@ func TestNamesOfAnyLetters(t *testing.T) {
 		require.Equal(t, Active, read(t, store, name).Status, name)
 		require.Equal(t, Active, statuses(readAll(t, store))[name], name)
 	}
-	_, err := store.Job(t.Context(), "\xff", 0)
+	_, err := store.Job(t.Context(), Query{Name: "\xff"})
 	require.EqualError(t, err, "a job's name must be valid UTF-8")
 }
 

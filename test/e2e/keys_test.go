@@ -115,11 +115,20 @@ var keyRows = map[string]keyRow{
 	"job.queue.get":       {own: map[string]string{"System": "sidekiq", "Queue": "default"}, check: checkJobQueue},
 }
 
+// webRows are the keys that read a Storm UI alone.
+var webRows = map[string]keyRow{
+	"storm.cluster.get": {check: checkStormCluster},
+}
+
 // TestEveryKeyHasARow fails for a key that no test here asks an agent for.
 func TestEveryKeyHasARow(t *testing.T) {
 	for _, m := range metrics.All() {
-		_, ok := keyRows[m.Key]
-		assert.True(t, ok, "%s needs a row in keyRows", m.Key)
+		rows := keyRows
+		if m.Web == metrics.WebOnly {
+			rows = webRows
+		}
+		_, ok := rows[m.Key]
+		assert.True(t, ok, "%s needs a row in keyRows or webRows", m.Key)
 	}
 	require.Len(t, testedMetrics(), len(keyRows), "a row has no key")
 }
@@ -443,6 +452,7 @@ func TestEveryKeyAnswersInEveryAgent(t *testing.T) {
 			require.Equal(t, "6", r.value(t, "storm.job.status[ThreeInUri,,,only-in-three]"))
 			require.Equal(t, "9", r.value(t, "storm.job.status[Plain,,,only-in-three]"))
 		})
+		t.Run("a Storm UI", func(t *testing.T) { stormUI(t, w, r) })
 		t.Run("the built-in plugin's keys", func(t *testing.T) {
 			for _, form := range aliasForms {
 				for _, conn := range []string{"Plain", w.plain.Addr, "tcp://" + w.plain.Addr} {
@@ -478,11 +488,11 @@ func noSecrets(t *testing.T, r *asked) {
 	t.Helper()
 	log := r.Log()
 	require.Contains(t, log, "redis.server.info", "the agent logs in detail")
-	for _, secret := range []string{secretDefault, secretReader, secretPinger, secretWrong} {
+	for _, secret := range []string{secretDefault, secretReader, secretPinger, secretWrong, secretToken} {
 		require.False(t, strings.Contains(log, secret), "%s is in the log", secret)
 	}
 	require.NotEmpty(t, r.answers)
-	for _, secret := range []string{secretDefault, secretReader, secretPinger, secretWrong, secretInKey, wrongInKey, secretInURI} {
+	for _, secret := range []string{secretDefault, secretReader, secretPinger, secretWrong, secretToken, secretInKey, wrongInKey, secretInURI} {
 		for _, text := range append(r.pluginLines(), r.answers...) {
 			require.NotContains(t, text, secret)
 		}

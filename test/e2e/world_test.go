@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"net"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -24,6 +25,7 @@ const (
 	secretReader  = "s3cret-reader-w8"
 	secretPinger  = "s3cret-pinger-e9"
 	secretWrong   = "s3cret-wrong-r0"
+	secretToken   = "s3cret-token-t1"
 )
 
 // Passwords that stand in item keys, where the agent itself shows them in its
@@ -43,6 +45,7 @@ type world struct {
 	cut     *redistest.Fake
 	http    *redistest.Fake
 	stalled *redistest.Fake
+	ui      *httptest.Server
 
 	sessions []string // lines of options, most of them sessions
 	names    []string // the sessions' names, sorted
@@ -78,6 +81,7 @@ func newWorld(t *testing.T) *world {
 	w.cut = redistest.NewFake(t, redistest.Script{redistest.Expect(2), redistest.Write("+OK\r\n$100\r\n# Server\r\n"), redistest.Close()})
 	w.http = redistest.NewFake(t, redistest.Script{redistest.Expect(1),
 		redistest.Write("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), redistest.Close()})
+	w.ui = recordedUI(t)
 	w.stalled = redistest.NewFake(t, redistest.Script{})
 	w.configure(t)
 	return w
@@ -180,6 +184,9 @@ func (w *world) configure(t *testing.T) {
 		}
 	}
 	w.sessions = []string{"CustomCommands=1", "Default.Uri=tcp://" + w.plain.Addr}
+
+	// Not one of those that are discovered.
+	w.sessions = append(w.sessions, "Sessions.UI.Uri="+w.ui.URL, "Sessions.UI.Token="+secretToken)
 
 	session("ByFile", "Uri="+w.secured.Addr, "User=reader", "PasswordFile="+passwordFile)
 	session("Closed", "Uri=tcp://"+w.closed)

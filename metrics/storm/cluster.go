@@ -1,0 +1,239 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// Cluster is a Storm cluster as its UI shows it. Lists that are nil could not
+// be read; Unavailable says why.
+type Cluster struct {
+	Version string
+	// Figures are of the whole cluster, in an answer's order.
+	Figures []Figure
+	// Nimbuses and Supervisors are those that the UI lists, at most
+	// MaxComponents each; Truncated counts the others by list.
+	Nimbuses    []Nimbus
+	Supervisors []Supervisor
+	Truncated   map[string]int
+	// ByStatus counts the topologies; nil when they are not known.
+	ByStatus    map[Status]int
+	Unavailable []Unreadable
+}
+
+// Nimbus is one of the masters.
+type Nimbus struct {
+	Host    string
+	Port    string
+	Status  string // Leader, Not a Leader, Offline; before Storm 2 also Dead
+	Version string
+	Figures []Figure // uptime
+}
+
+// Leads reports whether it is the master of now.
+func (n Nimbus) Leads() bool { return strings.EqualFold(n.Status, "Leader") }
+
+// Gone reports whether the UI cannot reach it.
+func (n Nimbus) Gone() bool {
+	return strings.EqualFold(n.Status, "Offline") || strings.EqualFold(n.Status, "Dead")
+}
+
+// Supervisor is a machine that runs workers.
+type Supervisor struct {
+	ID      string
+	Host    string
+	Version string
+	Figures []Figure
+}
+
+const (
+	clusterPath    = apiPath + "cluster/summary"
+	nimbusPath     = apiPath + "nimbus/summary"
+	supervisorPath = apiPath + "supervisor/summary"
+)
+
+// clusterAnswer is cluster/summary.
+type clusterAnswer struct {
+	Version     phrase `json:"stormVersion"`
+	Supervisors amount `json:"supervisors"`
+	Topologies  amount `json:"topologies"`
+	SlotsTotal  amount `json:"slotsTotal"`
+	SlotsUsed   amount `json:"slotsUsed"`
+	SlotsFree   amount `json:"slotsFree"`
+	Executors   amount `json:"executorsTotal"`
+	Tasks       amount `json:"tasksTotal"`
+	TotalMemory amount `json:"totalMem"`
+	AvailMemory amount `json:"availMem"`
+	TotalCPU    amount `json:"totalCpu"`
+	AvailCPU    amount `json:"availCpu"`
+}
+
+// nimbusRow is one of nimbus/summary.
+type nimbusRow struct {
+	Host    phrase `json:"host"`
+	Port    phrase `json:"port"`
+	Status  phrase `json:"status"`
+	Version phrase `json:"version"`
+	Uptime  amount `json:"nimbusUpTimeSeconds"`
+}
+
+// supervisorRow is one of supervisor/summary.
+type supervisorRow struct {
+	ID          phrase `json:"id"`
+	Host        phrase `json:"host"`
+	Version     phrase `json:"version"`
+	Blacklisted phrase `json:"blacklisted"`
+	Uptime      amount `json:"uptimeSeconds"`
+	SlotsTotal  amount `json:"slotsTotal"`
+	SlotsUsed   amount `json:"slotsUsed"`
+	TotalMemory amount `json:"totalMem"`
+	UsedMemory  amount `json:"usedMem"`
+	TotalCPU    amount `json:"totalCpu"`
+	UsedCPU     amount `json:"usedCpu"`
+}
+
+// Cluster reads the state of the cluster by four requests side by side. It
+// fails when there is no summary of the cluster; what else is missing is in
+// Unavailable.
+func (u *UI) Cluster(ctx context.Context) (Cluster, error) {
+	var (
+		summary     clusterAnswer
+		nimbuses    struct{ Nimbuses list[nimbusRow] }
+		supervisors struct{ Supervisors list[supervisorRow] }
+		rows        []summaryRow
+	)
+	parts := []struct {
+		name string
+		read func() error
+		err  error
+	}{
+		{name: "cluster", read: func() error { return u.read(ctx, clusterPath, &summary) }},
+		{name: "nimbuses", read: func() error {
+			return firstError(u.read(ctx, nimbusPath, &nimbuses), func() bool { return nimbuses.Nimbuses.known }, nimbusPath, "nimbuses")
+		}},
+		{name: "supervisors", read: func() error {
+			return firstError(u.read(ctx, supervisorPath, &supervisors), func() bool { return supervisors.Supervisors.known }, supervisorPath, "supervisors")
+		}},
+		{name: "topologies", read: func() (err error) { rows, err = u.topologies(ctx); return err }},
+	}
+	var wg sync.WaitGroup
+	for i := range parts {
+		p := &parts[i]
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil { // it would end the process, and the agent with it
+					p.err = fmt.Errorf("internal error: %v", r)
+				}
+			}()
+			p.err = p.read()
+		})
+	}
+	wg.Wait()
+	if parts[0].err != nil {
+		return Cluster{}, parts[0].err
+	}
+	if !summary.SlotsTotal.known && !summary.Version.known {
+		return Cluster{}, missing(clusterPath, "stormVersion")
+	}
+	c := Cluster{Truncated: make(map[string]int)}
+	for _, p := range parts[1:] {
+		if p.err != nil {
+			c.Unavailable = append(c.Unavailable, Unreadable{Name: p.name, Reason: oneLine(p.err.Error())})
+		}
+	}
+	c.summarize(&summary)
+	if parts[1].err == nil {
+		c.Nimbuses = []Nimbus{}
+		for _, r := range nimbuses.Nimbuses.rows {
+			c.addNimbus(r)
+		}
+	}
+	if parts[2].err == nil {
+		c.Supervisors = []Supervisor{}
+		for _, r := range supervisors.Supervisors.rows {
+			c.addSupervisor(r)
+		}
+	}
+	if parts[3].err == nil {
+		c.ByStatus = make(map[Status]int)
+		for i := range rows {
+			if j := rows[i].job(); j.Err == nil {
+				c.ByStatus[j.Status]++
+			}
+		}
+	}
+	return c, nil
+}
+
+func (u *UI) read(ctx context.Context, path string, to any) error {
+	body, err := u.web.Get(ctx, path)
+	if err != nil {
+		return err
+	}
+	return decodeUI(path, body, to)
+}
+
+// firstError is err, else that a list is missing.
+func firstError(err error, known func() bool, path, member string) error {
+	if err == nil && !known() {
+		return missing(path, member)
+	}
+	return err
+}
+
+func (c *Cluster) summarize(a *clusterAnswer) {
+	c.Version = a.Version.line()
+	c.Figures = figures(
+		named{"topologies", a.Topologies.times(1)},
+		named{"supervisors_alive", a.Supervisors.times(1)},
+		named{"slots", a.SlotsTotal.times(1)},
+		named{"slots_used", a.SlotsUsed.times(1)},
+		named{"slots_free", a.SlotsFree.times(1)},
+		named{"executors", a.Executors.times(1)},
+		named{"tasks", a.Tasks.times(1)},
+		named{"memory", a.TotalMemory.times(megabyte)},
+		named{"memory_free", a.AvailMemory.times(megabyte)},
+		named{"cores", a.TotalCPU.times(percents)},
+		named{"cores_free", a.AvailCPU.times(percents)},
+	)
+}
+
+func (c *Cluster) addNimbus(r nimbusRow) {
+	if len(c.Nimbuses) >= MaxComponents {
+		c.Truncated["nimbuses"]++
+		return
+	}
+	c.Nimbuses = append(c.Nimbuses, Nimbus{
+		Host: r.Host.line(), Port: r.Port.line(), Status: r.Status.line(), Version: r.Version.line(),
+		Figures: figures(named{"uptime", r.Uptime.times(1)}),
+	})
+}
+
+func (c *Cluster) addSupervisor(r supervisorRow) {
+	if len(c.Supervisors) >= MaxComponents {
+		c.Truncated["supervisors"]++
+		return
+	}
+	blacklisted := amount{}
+	switch r.Blacklisted.value {
+	case "true":
+		blacklisted = amount{1, true}
+	case "false":
+		blacklisted = amount{0, true}
+	}
+	c.Supervisors = append(c.Supervisors, Supervisor{
+		ID: r.ID.line(), Host: r.Host.line(), Version: r.Version.line(),
+		Figures: figures(
+			named{"uptime", r.Uptime.times(1)},
+			named{"slots", r.SlotsTotal.times(1)},
+			named{"slots_used", r.SlotsUsed.times(1)},
+			named{"memory", r.TotalMemory.times(megabyte)},
+			named{"memory_used", r.UsedMemory.times(megabyte)},
+			named{"cores", r.TotalCPU.times(percents)},
+			named{"cores_used", r.UsedCPU.times(percents)},
+			named{"blacklisted", blacklisted},
+		),
+	})
+}

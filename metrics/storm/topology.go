@@ -1,0 +1,400 @@
+package storm
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Figure is a figure that is known, in base units: seconds, bytes, cores.
+type Figure struct {
+	Name  string
+	Value float64
+}
+
+// figures collects what is known.
+func figures(all ...named) []Figure {
+	var out []Figure
+	for _, f := range all {
+		if f.known {
+			out = append(out, Figure{f.name, f.value})
+		}
+	}
+	return out
+}
+
+type named struct {
+	name string
+	amount
+}
+
+const (
+	megabyte = 1 << 20
+	percents = 1.0 / 100 // of a core
+	ms       = 1.0 / 1000
+)
+
+// Topology is what Storm's UI says of a topology beyond a job's record.
+type Topology struct {
+	ID, Owner string
+	// Figures are uptime, workers, executors, tasks, replication, memory and
+	// cores as requested and assigned.
+	Figures []Figure
+
+	// Detailed says that the rest was asked for and read.
+	Detailed bool
+	// Window are the figures of the last WindowSeconds.
+	Window []Figure
+	// CapacityMax is the largest of the bolts' capacities, of the bolt
+	// CapacityBolt; "" when none is known. 1 is a bolt that does nothing else.
+	CapacityMax  float64
+	CapacityBolt string
+	// Spouts and Bolts are at most MaxComponents each; Truncated counts the
+	// others.
+	Spouts, Bolts []Component
+	Truncated     int
+	// ErrorAge is how many seconds ago the newest error was, in the component
+	// ErrorComponent; "" when there was none. The record's message is its text.
+	ErrorAge       float64
+	ErrorComponent string
+}
+
+// WindowSeconds is the time that figures of a topology's components are for.
+const WindowSeconds = 600
+
+// MaxComponents bounds the spouts and the bolts of one topology.
+const MaxComponents = 1000
+
+// Component is a spout or a bolt.
+type Component struct {
+	ID      string
+	Figures []Figure
+	// LastError and ErrorHost are "" when there was no error.
+	LastError string
+	ErrorHost string
+}
+
+// summaryRow is a topology in topology/summary.
+// Source: https://storm.apache.org/releases/current/STORM-UI-REST-API.html
+type summaryRow struct {
+	ID              phrase `json:"id"`
+	Name            phrase `json:"name"`
+	Owner           phrase `json:"owner"`
+	Status          phrase `json:"status"`
+	Uptime          amount `json:"uptimeSeconds"`
+	Workers         amount `json:"workersTotal"`
+	Executors       amount `json:"executorsTotal"`
+	Tasks           amount `json:"tasksTotal"`
+	Replication     amount `json:"replicationCount"`
+	RequestedMemory amount `json:"requestedTotalMem"`
+	RequestedCPU    amount `json:"requestedCpu"`
+	AssignedMemory  amount `json:"assignedTotalMem"`
+	AssignedCPU     amount `json:"assignedCpu"`
+	StormVersion    phrase `json:"stormVersion"`
+}
+
+// topologyAnswer is topology/<id>.
+type topologyAnswer struct {
+	Stats list[struct {
+		Window          phrase `json:"window"`
+		Emitted         amount `json:"emitted"`
+		Transferred     amount `json:"transferred"`
+		Misspelt        amount `json:"trasferred"`
+		Acked           amount `json:"acked"`
+		Failed          amount `json:"failed"`
+		CompleteLatency amount `json:"completeLatency"`
+	}] `json:"topologyStats"`
+	Spouts  list[componentRow] `json:"spouts"`
+	Bolts   list[componentRow] `json:"bolts"`
+	Workers list[struct {
+		Host   phrase `json:"host"`
+		Port   phrase `json:"port"`
+		Uptime amount `json:"uptimeSeconds"`
+	}] `json:"workers"`
+}
+
+type componentRow struct {
+	SpoutID         phrase `json:"spoutId"`
+	BoltID          phrase `json:"boltId"`
+	Executors       amount `json:"executors"`
+	Tasks           amount `json:"tasks"`
+	Emitted         amount `json:"emitted"`
+	Transferred     amount `json:"transferred"`
+	Acked           amount `json:"acked"`
+	Failed          amount `json:"failed"`
+	Executed        amount `json:"executed"`
+	Capacity        amount `json:"capacity"`
+	CompleteLatency amount `json:"completeLatency"`
+	ExecuteLatency  amount `json:"executeLatency"`
+	ProcessLatency  amount `json:"processLatency"`
+	LastError       phrase `json:"lastError"`
+	ErrorTime       amount `json:"errorTime"`
+	ErrorAge        amount `json:"errorLapsedSecs"`
+	ErrorHost       phrase `json:"errorHost"`
+}
+
+// job is a topology of the summary as a job.
+func (r *summaryRow) job() Job {
+	id := r.ID.line()
+	j := Job{Name: r.Name.value, Key: id, Topology: &Topology{
+		ID: id, Owner: r.Owner.line(),
+		Figures: figures(
+			named{"uptime", r.Uptime.times(1)},
+			named{"workers", r.Workers.times(1)},
+			named{"executors", r.Executors.times(1)},
+			named{"tasks", r.Tasks.times(1)},
+			named{"replication", r.Replication.times(1)},
+			named{"requested_memory", r.RequestedMemory.times(megabyte)},
+			named{"assigned_memory", r.AssignedMemory.times(megabyte)},
+			named{"requested_cores", r.RequestedCPU.times(percents)},
+			named{"assigned_cores", r.AssignedCPU.times(percents)},
+		),
+	}}
+	j.say("type", "topology")
+	if at, ok := startOf(id); ok {
+		j.Fields = append(j.Fields, Field{Name: "started_at", Number: at})
+	}
+	j.say("run_id", id)
+	j.say("version", r.StormVersion.line())
+	raw := r.Status.value
+	text, err := statusText(raw)
+	if err != nil {
+		j.Err = fmt.Errorf("status: %w", err)
+		j.Unavailable = append(j.Unavailable, Unreadable{Name: "status", Reason: err.Error()})
+		return j
+	}
+	j.say("status", text)
+	j.Status = statusOf(text, nil)
+	return j
+}
+
+// say adds a text to the record, unless it is empty.
+func (j *Job) say(name, text string) {
+	if text != "" {
+		j.Fields = append(j.Fields, Field{Name: name, IsText: true, Text: text})
+	}
+}
+
+// startOf reads when a topology was submitted from its id: name-counter-epoch.
+func startOf(id string) (float64, bool) {
+	at, err := parseMoment(id[strings.LastIndexByte(id, '-')+1:])
+	return at, err == nil
+}
+
+// detail adds what the topology's own page says.
+func (j *Job) detail(page *topologyAnswer, lag lagAnswer) {
+	t := j.Topology
+	t.Detailed = true
+	for _, s := range page.Stats.rows {
+		transferred := s.Transferred
+		if !transferred.known {
+			transferred = s.Misspelt
+		}
+		switch s.Window.value {
+		case ":all-time":
+			for _, f := range figures(
+				named{"processed", s.Acked.times(1)}, named{"failed", s.Failed.times(1)}, named{"emitted", s.Emitted.times(1)},
+			) {
+				j.Fields = append(j.Fields, Field{Name: f.Name, Number: f.Value})
+			}
+		case strconv.Itoa(WindowSeconds):
+			t.Window = figures(
+				named{"emitted", s.Emitted.times(1)}, named{"transferred", transferred.times(1)},
+				named{"acked", s.Acked.times(1)}, named{"failed", s.Failed.times(1)},
+				named{"complete_latency", s.CompleteLatency.times(ms)},
+			)
+		}
+	}
+	newest := math.Inf(1)
+	components := func(rows []componentRow, id func(*componentRow) string) []Component {
+		var out []Component
+		for i := range rows {
+			r := &rows[i]
+			name := oneLine(id(r))
+			if name == "" {
+				continue
+			}
+			if age := r.ErrorAge.times(1); age.known && r.LastError.line() != "" && age.value < newest {
+				newest, t.ErrorAge, t.ErrorComponent = age.value, age.value, name
+				j.setMessage(firstLine(r.LastError.value))
+			}
+			if len(out) >= MaxComponents {
+				t.Truncated++
+				continue
+			}
+			out = append(out, r.component(name, lag))
+		}
+		slices.SortStableFunc(out, func(a, b Component) int { return cmp.Compare(a.ID, b.ID) })
+		return out
+	}
+	t.Spouts = components(page.Spouts.rows, func(r *componentRow) string { return r.SpoutID.value })
+	t.Bolts = components(page.Bolts.rows, func(r *componentRow) string { return r.BoltID.value })
+	for _, r := range page.Bolts.rows {
+		if c := r.Capacity.times(1); c.known && (t.CapacityBolt == "" || c.value > t.CapacityMax) {
+			t.CapacityMax, t.CapacityBolt = c.value, r.BoltID.line()
+		}
+	}
+	if total, ok := lag.total(); ok {
+		j.Fields = append(j.Fields, Field{Name: "lag", Number: total})
+	}
+	if lag.problem != "" {
+		j.Unavailable = append(j.Unavailable, Unreadable{Name: "lag", Reason: lag.problem})
+	}
+}
+
+// setMessage replaces the record's message.
+func (j *Job) setMessage(text string) {
+	j.Fields = slices.DeleteFunc(j.Fields, func(f Field) bool { return f.Name == "message" })
+	j.say("message", text)
+}
+
+// firstLine is a Java exception without its stack.
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s), "\n")
+	return oneLine(line)
+}
+
+func (r *componentRow) component(id string, lag lagAnswer) Component {
+	c := Component{ID: id}
+	lagOf, known := lag.spouts[id]
+	c.Figures = figures(
+		named{"executors", r.Executors.times(1)}, named{"tasks", r.Tasks.times(1)},
+		named{"emitted", r.Emitted.times(1)}, named{"transferred", r.Transferred.times(1)},
+		named{"executed", r.Executed.times(1)},
+		named{"acked", r.Acked.times(1)}, named{"failed", r.Failed.times(1)},
+		named{"capacity", r.Capacity.times(1)},
+		named{"complete_latency", r.CompleteLatency.times(ms)},
+		named{"execute_latency", r.ExecuteLatency.times(ms)},
+		named{"process_latency", r.ProcessLatency.times(ms)},
+		named{"lag", amount{lagOf, known}},
+	)
+	if text := firstLine(r.LastError.value); text != "" {
+		c.LastError, c.ErrorHost = text, r.ErrorHost.line()
+		c.Figures = append(c.Figures, figures(
+			named{"error_at", r.ErrorTime.times(1)}, named{"error_age", r.ErrorAge.times(1)},
+		)...)
+	}
+	return c
+}
+
+// lagAnswer is topology/<id>/lag: how far behind spouts that read Kafka are.
+type lagAnswer struct {
+	spouts  map[string]float64 // messages, by spout
+	problem string             // why it is not known of all
+	none    bool               // the topology has no spout that tells
+}
+
+func (l lagAnswer) total() (float64, bool) {
+	var sum float64
+	for _, n := range l.spouts {
+		sum += n
+	}
+	return sum, len(l.spouts) > 0 && l.problem == ""
+}
+
+// parseLag sums the lags of a spout's topics and partitions.
+// Source: apache/storm, TopologySpoutLag.
+func parseLag(path string, body []byte) (lagAnswer, error) {
+	var spouts map[string]json.RawMessage
+	if err := decodeUI(path, body, &spouts); err != nil {
+		return lagAnswer{}, err
+	}
+	out := lagAnswer{spouts: make(map[string]float64), none: len(spouts) == 0}
+	for _, id := range slices.Sorted(maps.Keys(spouts)) {
+		var s struct {
+			ID     phrase          `json:"spoutId"`
+			Error  phrase          `json:"errorInfo"`
+			Result json.RawMessage `json:"spoutLagResult"`
+		}
+		if !isObject(spouts[id]) || json.Unmarshal(spouts[id], &s) != nil {
+			continue
+		}
+		name := id
+		if s.ID.value != "" {
+			name = s.ID.value
+		}
+		if sum, ok := sumLag(s.Result); ok {
+			out.spouts[oneLine(name)] = sum
+			continue
+		}
+		out.problem = "the spout " + quote(name) + " does not tell"
+		if text := firstLine(s.Error.value); text != "" {
+			out.problem = oneLine("the spout " + quote(name) + ": " + text)
+		}
+	}
+	return out, nil
+}
+
+// sumLag adds the lags of topic -> partition -> {lag}.
+func sumLag(raw json.RawMessage) (float64, bool) {
+	var topics map[string]map[string]struct {
+		Lag amount `json:"lag"`
+	}
+	if !isObject(raw) || json.Unmarshal(raw, &topics) != nil {
+		return 0, false
+	}
+	var sum float64
+	for _, partitions := range topics {
+		for _, p := range partitions {
+			lag := p.Lag.times(1)
+			if !lag.known {
+				return 0, false
+			}
+			sum += lag.value
+		}
+	}
+	return sum, !math.IsInf(sum, 0)
+}
+
+// topologyPath is where a topology's page is.
+func topologyPath(id string) string { return apiPath + "topology/" + url.PathEscape(id) }
+
+// lagShare is the part of a check's time that the lag may take: the UI starts
+// a program for it, which asks Kafka.
+const lagShare = 0.8
+
+// lag asks for the lag of a topology, unless it is known to have none. What
+// goes wrong is in the answer.
+func (u *UI) lag(ctx context.Context, id string) lagAnswer {
+	if _, none := u.memory.Load(memoryNoLag + id); none {
+		return lagAnswer{none: true}
+	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Duration(float64(time.Until(deadline))*lagShare))
+		defer cancel()
+	}
+	path := topologyPath(id) + "/lag"
+	body, err := u.web.Get(ctx, path)
+	if err != nil {
+		return lagAnswer{problem: oneLine(err.Error())}
+	}
+	lag, err := parseLag(path, body)
+	if err != nil {
+		return lagAnswer{problem: oneLine(err.Error())}
+	}
+	if lag.none {
+		u.memory.Store(memoryNoLag+id, true)
+	}
+	return lag
+}
+
+// isGone reports whether the UI refused because there is no such topology (any
+// more).
+func isGone(err error) bool {
+	var refused interface {
+		StatusCode() int
+		Message() string
+	}
+	return errors.As(err, &refused) &&
+		(refused.StatusCode() == 404 || strings.Contains(refused.Message(), "NotAliveException"))
+}
