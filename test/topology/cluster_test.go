@@ -16,10 +16,10 @@ import (
 )
 
 // TestAClusterWithOneFailedMaster: the item answers inside its deadline and names the node, the slots and who noticed.
-func TestAClusterWithOneFailedMaster(t *testing.T) { eachOf(t, together, oneFailedMaster) }
+func TestAClusterWithOneFailedMaster(t *testing.T) { eachOf(t, clustered, oneFailedMaster) }
 
 func oneFailedMaster(t *testing.T, f redistest.Flavour) {
-	nodes := newCluster(t, redistest.Config{Bin: f.Bin, Password: "secret", Args: []string{
+	nodes := newCluster(t, f, redistest.Config{Password: "secret", Args: []string{
 		"--masterauth", "secret", "--cluster-replica-no-failover", "yes", "--cluster-allow-reads-when-down", "yes",
 	}})
 	p := driver.Start(t, driver.Config{Options: []string{
@@ -79,10 +79,10 @@ func oneFailedMaster(t *testing.T, f redistest.Flavour) {
 }
 
 // TestAKeyOfAnotherNode: at most one extra hop, and directly the next time.
-func TestAKeyOfAnotherNode(t *testing.T) { eachOf(t, together, keyOfAnotherNode) }
+func TestAKeyOfAnotherNode(t *testing.T) { eachOf(t, clustered, keyOfAnotherNode) }
 
 func keyOfAnotherNode(t *testing.T, f redistest.Flavour) {
-	nodes := newCluster(t, redistest.Config{Bin: f.Bin})
+	nodes := newCluster(t, f, redistest.Config{})
 	p := driver.Start(t, driver.Config{Options: []string{"CustomCommands=1"}})
 	entry, owner := nodes[0], nodes[1]
 	key := keyOn(t, nodes, 1, "key")
@@ -132,11 +132,11 @@ func keyOfAnotherNode(t *testing.T, f redistest.Flavour) {
 // TestTheLengthOfAKeyOfAnotherNode is the same for an item that asks twice, for the type and for the length: one hop more
 // when the slot's place is not known or no longer right, and none the next time.
 func TestTheLengthOfAKeyOfAnotherNode(t *testing.T) {
-	eachOf(t, together, lengthOfAKeyOfAnotherNode)
+	eachOf(t, clustered, lengthOfAKeyOfAnotherNode)
 }
 
 func lengthOfAKeyOfAnotherNode(t *testing.T, f redistest.Flavour) {
-	nodes := newCluster(t, redistest.Config{Bin: f.Bin})
+	nodes := newCluster(t, f, redistest.Config{})
 	p := driver.Start(t, driver.Config{})
 	key := keyOn(t, nodes, 2, "queue")
 	nodes[2].Do(t, "RPUSH", key, "a", "b", "c")
@@ -211,7 +211,7 @@ func ownerOf(t testing.TB, n *node, slot string) string {
 // TestJobsOnThreeNodes: a job's record, its heartbeat and the list of jobs are keys of different nodes.
 func TestJobsOnThreeNodes(t *testing.T) {
 	t.Parallel()
-	nodes := newCluster(t, redistest.Config{})
+	nodes := newCluster(t, redistest.Flavour{Name: redistest.Machine}, redistest.Config{})
 	p := driver.Start(t, driver.Config{})
 	now := strconv.FormatInt(time.Now().Unix(), 10)
 	var names []string
@@ -247,10 +247,10 @@ func TestJobsOnThreeNodes(t *testing.T) {
 }
 
 // TestAReplicaTakesOver: keyed reads go on at the new master, without a restart.
-func TestAReplicaTakesOver(t *testing.T) { eachOf(t, together, replicaTakesOver) }
+func TestAReplicaTakesOver(t *testing.T) { eachOf(t, clustered, replicaTakesOver) }
 
 func replicaTakesOver(t *testing.T, f redistest.Flavour) {
-	nodes := newCluster(t, redistest.Config{Bin: f.Bin})
+	nodes := newCluster(t, f, redistest.Config{})
 	p := driver.Start(t, driver.Config{Options: []string{"CustomCommands=1"}})
 	key := keyOn(t, nodes, 1, "key")
 	nodes[1].Do(t, "SET", key, "value")

@@ -36,8 +36,12 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// together are the flavours that are tested as clusters and under sentinels.
+// together are the flavours that are tested under sentinels and in all states.
 var together = []string{redistest.Machine, "redis-8.0", "valkey-8.0", "valkey-9.1"}
+
+// clustered are those that are tested as clusters. Redis 6.2 stands for older servers, whose nodes talk at a port
+// that cannot be chosen.
+var clustered = append([]string{"redis-6.2"}, together...)
 
 // eachOf runs a test with servers of some flavours, side by side.
 func eachOf(t *testing.T, names []string, test func(t *testing.T, f redistest.Flavour)) {
@@ -132,20 +136,30 @@ type node struct {
 }
 
 // newCluster starts three masters with a third of the slots each, and a replica for each of them: node i+3 is node i's.
-func newCluster(t testing.TB, cfg redistest.Config) []*node {
+func newCluster(t testing.TB, f redistest.Flavour, cfg redistest.Config) []*node {
 	t.Helper()
+	old := f.Is("redis", 5, 0) && !f.Is("redis", 7, 0)
 	nodes := make([]*node, 6)
 	for i := range nodes {
-		bus := freePort(t)
 		c := cfg
-		c.Args = append([]string{"--cluster-enabled", "yes", "--cluster-port", bus, "--cluster-node-timeout", "1000"}, cfg.Args...)
+		c.Bin = f.Bin
+		c.Args = append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1000"}, cfg.Args...)
+		var bus []string
+		if !old {
+			bus = []string{freePort(t)}
+			c.Args = append(c.Args, "--cluster-port", bus[0])
+		}
 		s := redistest.Start(t, c)
 		nodes[i] = &node{s, s.Do(t, "CLUSTER", "MYID")}
 		s.Do(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
-		nodes[0].Do(t, "CLUSTER", "MEET", "127.0.0.1", portOf(s), bus)
+		nodes[0].Do(t, append([]string{"CLUSTER", "MEET", "127.0.0.1", portOf(s)}, bus...)...)
 	}
-	for i, slots := range [][]string{{"0", "5460"}, {"5461", "10922"}, {"10923", "16383"}} {
-		nodes[i].Do(t, "CLUSTER", "ADDSLOTSRANGE", slots[0], slots[1])
+	for i, slots := range [][2]int{{0, 5460}, {5461, 10922}, {10923, 16383}} {
+		add := []string{"CLUSTER", "ADDSLOTS"}
+		for slot := slots[0]; slot <= slots[1]; slot++ {
+			add = append(add, strconv.Itoa(slot))
+		}
+		nodes[i].Do(t, add...)
 	}
 	all := func(what string, holds func(n *node) bool) {
 		await(t, what, func() bool {
