@@ -102,32 +102,45 @@ func isNoReading(value []byte) bool {
 	return false
 }
 
-// textFields are names, ids and words: strings even when they are made of
+// isTextField knows names, ids and words: strings even when they are made of
 // digits, because an item of a template has one type.
-var textFields = map[string]bool{
-	"availability_zone": true, "config_file": true, "executable": true, "gcc_version": true, "git_sha1": true,
-	"ip": true, "last_saved_file": true, "maxmemory_policy": true, "mem_allocator": true, "monotonic_clock": true,
-	"multiplexing_api": true, "name": true, "os": true, "process_supervised": true, "role": true, "run_id": true,
-	"server_name": true, "state": true, "type": true, "version": true,
-}
-
-// textSuffixes are the endings of more such names: redis_version,
-// redis_build_id, redis_git_sha1, master_replid2, master_host,
-// tls_server_cert_serial, redis_mode, rdb_last_bgsave_status.
-var textSuffixes = []string{
-	"_version", "_build_id", "_sha1", "_host", "_serial", "_mode", "_status",
-}
-
 func isTextField(key []byte) bool {
-	if textFields[string(key)] || bytes.Contains(key, []byte("replid")) {
+	switch string(key) {
+	case "availability_zone", "config_file", "executable", "gcc_version", "git_sha1", "ip", "last_saved_file",
+		"maxmemory_policy", "mem_allocator", "monotonic_clock", "multiplexing_api", "name", "os", "process_supervised",
+		"role", "run_id", "server_name", "state", "type", "version":
 		return true
 	}
-	for _, suffix := range textSuffixes {
-		if len(key) > len(suffix) && string(key[len(key)-len(suffix):]) == suffix {
-			return true
-		}
+	// The endings of more such names: redis_version, redis_build_id,
+	// redis_git_sha1, master_replid2, master_host, tls_server_cert_serial,
+	// redis_mode, rdb_last_bgsave_status.
+	if len(key) == 0 {
+		return false
+	}
+	switch key[len(key)-1] {
+	case 'n':
+		return endsIn(key, "_version")
+	case 'd':
+		return endsIn(key, "_build_id") || endsIn(key, "replid")
+	case '1':
+		return endsIn(key, "_sha1")
+	case '2':
+		return endsIn(key, "replid2")
+	case 't':
+		return endsIn(key, "_host")
+	case 'l':
+		return endsIn(key, "_serial")
+	case 'e':
+		return endsIn(key, "_mode")
+	case 's':
+		return endsIn(key, "_status")
 	}
 	return false
+}
+
+// endsIn reports whether key is more than suffix and ends in it.
+func endsIn(key []byte, suffix string) bool {
+	return len(key) > len(suffix) && string(key[len(key)-len(suffix):]) == suffix
 }
 
 // writeReplicas writes the member replicas of the replication section:
