@@ -7,8 +7,13 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := build
 
 GO ?= go
-# The version is the tag, else (a tarball, a clone without tags) 0.0.0-dev.
-VERSION ?= $(or $(patsubst v%,%,$(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null)),0.0.0-dev)
+VERSION ?= $(shell packaging/version.sh)
+# Times in packages are those of the commit.
+export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),1767225600)
+# Who answers for the packages: whoever publishes them sets it.
+MAINTAINER ?= The RedisJobs authors <redisjobs@example.org>
+# The newest nfpm whose modules are all on the public proxy.
+NFPM ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.1
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 SOAKTIME ?= 10m
@@ -80,6 +85,13 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 	@if command -v shellcheck >/dev/null; then \
 	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
 	else echo "shellcheck: not installed, not run"; fi
+
+package: sdk ## make the packages, archives, bills of materials and checksums in dist/
+	@$(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
+
+test-package: setup package $(TALLY) ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
+	@REDISJOBS_DIST='$(CURDIR)/dist' REDISJOBS_VERSION='$(VERSION)' REDISJOBS_MAINTAINER='$(MAINTAINER)' REDISJOBS_NFPM='$(NFPM)' \
+	  $(GOTEST) -json -tags packages ./test/package/... ./packaging/release/... | $(TALLY)
 
 bench: setup sdk ## run the benchmarks: a fresh connection against the pool, pool, RESP codec, metrics
 	@$(GO) test -run '^$$' -bench . -benchmem ./plugin ./pool ./redisclient ./redisclient/resp ./metrics
