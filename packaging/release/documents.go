@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -35,7 +36,16 @@ func (r *release) documents(dir string) error {
 			return err
 		}
 	}
-	return copyTemplates(dir)
+	if err := copyTemplates(dir); err != nil {
+		return err
+	}
+	// Some formats take a file's own time.
+	return filepath.WalkDir(dir, func(name string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return os.Chtimes(name, r.epoch, r.epoch)
+	})
 }
 
 // copyTemplates puts the templates, and nothing else of their folder, there.

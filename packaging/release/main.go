@@ -39,6 +39,7 @@ type release struct {
 	epoch      time.Time
 	nfpm       string
 	stage, out string
+	packager   string // the program of nfpm, made by prepare
 	onlyDebs   bool
 }
 
@@ -74,6 +75,9 @@ func (r *release) make() error {
 			return err
 		}
 	}
+	if err := r.prepare(); err != nil {
+		return err
+	}
 	for _, s := range systems {
 		if r.onlyDebs && (s.os != "linux" || s.arch != runtime.GOARCH) {
 			continue
@@ -97,6 +101,9 @@ func (r *release) system(s system) error {
 		binary += ".exe"
 	}
 	if err := r.build(s, binary); err != nil {
+		return err
+	}
+	if err := r.documents(dir); err != nil {
 		return err
 	}
 	if r.onlyDebs {
@@ -125,15 +132,39 @@ func (r *release) build(s system, binary string) error {
 	return c.Run()
 }
 
-// pack has nfpm make one package.
-func (r *release) pack(s system, dir, format string) error {
-	if err := r.documents(dir); err != nil {
+// prepare compiles nfpm, as its authors published it.
+func (r *release) prepare() error {
+	bin, err := filepath.Abs(filepath.Join(r.stage, "bin"))
+	if err != nil {
 		return err
 	}
-	c := exec.Command("go", "run", r.nfpm, "package", "--config", "packaging/nfpm.yaml", "--packager", format, "--target", r.out+"/")
-	c.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod",
-		"PACKAGE_ARCH="+s.arch, "PACKAGE_VERSION="+r.version, "PACKAGE_MAINTAINER="+r.maintainer, "PACKAGE_STAGE="+dir,
-		"SOURCE_DATE_EPOCH="+strconv.FormatInt(r.epoch.Unix(), 10))
+	r.packager = filepath.Join(bin, "nfpm")
+	c := exec.Command("go", "install", r.nfpm)
+	c.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOBIN="+bin)
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("nfpm: %w\n%s", err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+const (
+	summary     = "Zabbix agent 2 plugin for Redis and the jobs in it"
+	description = summary + `
+RedisJobs is a loadable plugin for Zabbix agent 2 that watches Redis and
+Valkey servers, clusters and sentinels, and the jobs that keep their state in
+them. All items of all servers are served from one bounded pool of long-lived
+connections. Templates for the Zabbix frontend are included.`
+)
+
+// pack has nfpm make one package.
+func (r *release) pack(s system, dir, format string) error {
+	text := description
+	if format == "apk" {
+		text = summary // it has one line for it
+	}
+	c := exec.Command(r.packager, "package", "--config", "packaging/nfpm.yaml", "--packager", format, "--target", r.out+"/")
+	c.Env = append(os.Environ(), "PACKAGE_ARCH="+s.arch, "PACKAGE_VERSION="+r.version, "PACKAGE_MAINTAINER="+r.maintainer,
+		"PACKAGE_STAGE="+dir, "PACKAGE_DESCRIPTION="+text, "SOURCE_DATE_EPOCH="+strconv.FormatInt(r.epoch.Unix(), 10))
 	out, err := c.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("nfpm: %w\n%s", err, strings.TrimSpace(string(out)))
