@@ -249,7 +249,7 @@ func scan(ctx context.Context, doer redisclient.Doer, next *search, o *Options) 
 		if err != nil {
 			return nil, misread("search for job systems", err)
 		}
-		next.scanned += max(min(scanCount, budget), len(keys))
+		next.scanned += len(keys)
 		for _, key := range keys {
 			for _, s := range all {
 				spec := s.Spec()

@@ -75,7 +75,7 @@ func (laravel) Read(p *Poll, r *Reading) {
 		p.Count(&q.Figures, Waiting, "LLEN", k)
 		p.Count(&q.Figures, Scheduled, "ZCARD", k+":delayed")
 		p.Count(&q.Figures, Active, "ZCARD", k+":reserved")
-		p.Ask(func(v resp.Value, err error) {
+		p.AskPayload(func(v resp.Value, err error) {
 			// The server's time is known by now. A reserved job's score is when another
 			// worker may take it.
 			p.Count(&q.Figures, Overdue, "ZCOUNT", k+":delayed", "-inf", p.NowArg(1))

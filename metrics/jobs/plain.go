@@ -70,7 +70,7 @@ func plainQueue(p *Poll, q *Queue, typ string) bool {
 		lack("there is no such key now", Active, Scheduled, Arrival, Drain)
 	case "list":
 		p.Count(&q.Figures, Waiting, "LLEN", q.Name)
-		p.Ask(func(v resp.Value, err error) { // which end is the older one nobody knows
+		p.AskPayload(func(v resp.Value, err error) { // which end is the older one nobody knows
 			if text, err := firstText(v, err); err == nil {
 				q.Head, q.HeadRepeats = text[:min(len(text), maxName)], true
 			}

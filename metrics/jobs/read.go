@@ -66,7 +66,7 @@ func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, 
 	}
 	s := stateOf(memory)
 	named := q.System != "" && (q.Prefix != "" || q.Queue != "")
-	if !named {
+	if !named || q.Queue == "" && hasClue(q.System) {
 		if err := discover(ctx, doer, s, &o); err != nil {
 			return nil, err
 		}
@@ -109,6 +109,12 @@ func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, 
 		Dropped: s.search.dropped, Err: s.search.err, Unmarked: maps.Clone(s.unmarked),
 	}
 	return out, nil
+}
+
+// hasClue reports whether SCAN finds a system's queues.
+func hasClue(name string) bool {
+	system, _ := lookup(name)
+	return system.Spec().Clue != nil
 }
 
 // askNewcomers looks for systems that were not there before; the next poll reads

@@ -1,0 +1,222 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// ids are the systems that a poll told of.
+func ids(r *Result) []string {
+	out := []string{}
+	for _, s := range r.Systems {
+		out = append(out, s.ID())
+	}
+	return out
+}
+
+func poll(t *testing.T, d redisclient.Doer, m Memory, o Options, q Query) *Result {
+	t.Helper()
+	result, err := Read(t.Context(), d, m, o, q)
+	require.NoError(t, err)
+	return result
+}
+
+func TestSeveralSystemsShareTheRoundTrips(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	for _, c := range []string{
+		"SADD queues a", "SADD resque:queues a", "SADD rq:queues rq:queue:a", "SADD asynq:queues a",
+		"SADD myapp:queues a", "SADD myapp:processes vm:1:a", "SADD m2:_kombu.binding.video x::x",
+		"HSET {app}:mail:meta version bullmq:5.81.5",
+	} {
+		s.Do(t, strings.Fields(c)...)
+	}
+	d, m := dial(t, s, "", 0), &memory{}
+	d.at = 1795229000
+	want := []string{"sidekiq/", "sidekiq/myapp", "resque/resque", "rq/rq", "celery/m2:", "bullmq/{app}", "asynq/"}
+	r := poll(t, d, m, defaultOptions(), Query{})
+	require.Equal(t, want, ids(r))
+	require.Equal(t, Discovery{Complete: true, Scanned: 8, Rounds: 3}, withoutMaps(r.Discovery))
+	require.LessOrEqual(t, d.calls, 3+MaxRounds, "markers, SCAN and proofs go before the first poll")
+
+	d.reset()
+	require.Equal(t, want, ids(poll(t, d, m, defaultOptions(), Query{})))
+	require.LessOrEqual(t, d.calls, MaxRounds)
+	require.Equal(t, []string{"sidekiq/", "sidekiq/myapp"}, ids(poll(t, d, m, defaultOptions(), Query{System: "sidekiq"})))
+	require.Equal(t, []string{"sidekiq/myapp"}, ids(poll(t, d, m, defaultOptions(), Query{System: "sidekiq", Prefix: "myapp:"})))
+
+	_, err := Read(t.Context(), d, m, defaultOptions(), Query{System: "cron"})
+	require.ErrorContains(t, err, `no job system is called "cron"; there are: sidekiq, `)
+}
+
+func withoutMaps(d Discovery) Discovery {
+	d.Unmarked = nil
+	return d
+}
+
+func TestASystemThatMovesInIsSeenByItsMarkers(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	d, m := dial(t, s, "", 0), &memory{}
+	d.at = 1795229000
+	o := defaultOptions()
+	o.Prefixes = map[string][]string{"sidekiq": {"shop"}}
+	require.Empty(t, ids(poll(t, d, m, o, Query{})))
+	s.Do(t, "SET", "shop:stat:processed", "1")
+	d.reset()
+	poll(t, d, m, o, Query{})
+	require.Equal(t, 1, d.calls)
+	r := poll(t, d, m, o, Query{})
+	require.Equal(t, []string{"sidekiq/shop"}, ids(r))
+	require.True(t, r.Systems[0].Exists)
+
+	// Its keys go: it is told as gone, and a day later no more.
+	s.Do(t, "FLUSHALL")
+	r = poll(t, d, m, o, Query{})
+	require.Equal(t, []string{"sidekiq/shop"}, ids(r))
+	require.False(t, r.Systems[0].Exists)
+	state := stateOf(m)
+	state.forget(time.Now().Add(keepNames + time.Minute))
+	require.Empty(t, ids(poll(t, d, m, o, Query{})))
+}
+
+func TestAForeignKeyIsNoMarker(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	for _, c := range []string{
+		"SET queues x", "RPUSH stat:processed x", "HSET processes a b", "SET resque:workers x", "SADD resque:stat:processed x",
+		"SET my:processes x", "SET my:queues x", "SADD other:workers:heartbeat x", "SET _kombu.binding.video x",
+	} {
+		s.Do(t, strings.Fields(c)...)
+	}
+	d := dial(t, s, "", 0)
+	d.at = 1795229000
+	r := poll(t, d, &memory{}, defaultOptions(), Query{})
+	require.Empty(t, ids(r))
+	require.Empty(t, r.Discovery.Unmarked)
+}
+
+// TestALongSearchGoesOnWhereItEnded: the budget bounds one search, and the next
+// one looks at other keys.
+func TestALongSearchGoesOnWhereItEnded(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	s.Do(t, "SADD", "shop:processes", "vm:1:a")
+	s.Do(t, "SADD", "shop:queues", "a")
+	for i := range 20 {
+		var args []string
+		for j := range 500 {
+			args = append(args, fmt.Sprintf("key:%d:%d", i, j), "x")
+		}
+		s.Do(t, append([]string{"MSET"}, args...)...)
+	}
+	d, m := dial(t, s, "", 0), &memory{}
+	d.at = 1795229000
+	o := Options{ScanBudget: 2000, Interval: time.Hour}
+	r := poll(t, d, m, o, Query{})
+	require.False(t, r.Discovery.Complete)
+	require.InDelta(t, 2000, r.Discovery.Scanned, 200)
+	d.reset()
+	poll(t, d, m, o, Query{})
+	require.LessOrEqual(t, d.calls, MaxRounds, "there is no other search within the interval")
+
+	o.Interval = 0
+	for range 10 {
+		if r = poll(t, d, m, o, Query{}); r.Discovery.Complete {
+			break
+		}
+	}
+	require.True(t, r.Discovery.Complete)
+	require.InDelta(t, 10_002, r.Discovery.Scanned, 500)
+	require.Equal(t, []string{"sidekiq/shop"}, ids(poll(t, d, m, o, Query{})))
+
+	// Without a search it must be named.
+	o = Options{}
+	require.Empty(t, ids(poll(t, d, &memory{}, o, Query{})))
+	require.Equal(t, []string{"sidekiq/shop"}, ids(poll(t, d, &memory{}, o, Query{System: "sidekiq", Prefix: "shop"})))
+}
+
+func TestWhatMayNotBeReadIsNotTakenForNothing(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	s.Do(t, "SADD", "queues", "a")
+	s.Do(t, "LPUSH", "queue:a", "x")
+	s.Do(t, "ACL", "SETUSER", "poor", "on", "nopass", "resetkeys", "-@all", "+time", "+type", "+smembers", "+llen", "%R~queues")
+	d, m := dial(t, s, "poor", 0), &memory{}
+	d.at = 1795229000
+	r := poll(t, d, m, defaultOptions(), Query{})
+	require.Equal(t, []string{"sidekiq/"}, ids(r))
+	require.Error(t, r.Discovery.Err, "SCAN is refused")
+	require.Contains(t, r.Discovery.Unmarked, Instance{"resque", "resque"})
+	require.NotContains(t, r.Discovery.Unmarked, Instance{System: "sidekiq"})
+	q := r.Systems[0].Queues[0]
+	require.Empty(t, knownOf(&q.Figures))
+	for _, f := range []Figure{Waiting, Latency, Active, Paused} {
+		require.True(t, q.missed(f), "%s", f)
+	}
+
+	s.Do(t, "ACL", "LOG", "RESET")
+	again := poll(t, d, m, defaultOptions(), Query{})
+	require.Equal(t, r.Systems[0].Problems, again.Systems[0].Problems)
+	require.Equal(t, r.Discovery.Unmarked, again.Discovery.Unmarked)
+	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")), "what was refused is not asked again")
+}
+
+func TestAQueueThatNobodyKnowsIsEmpty(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	s.Do(t, "SADD", "queues", "a", "bad\x00name", strings.Repeat("q", 300))
+	d, m := dial(t, s, "", 0), &memory{}
+	d.at = 1795229000
+	r := poll(t, d, m, defaultOptions(), Query{System: "sidekiq", Queue: "b"}).Systems[0]
+	require.Equal(t, MaxRounds-1, d.calls, "no search")
+	require.Len(t, r.Queues, 1)
+	require.False(t, r.Queues[0].Listed)
+	waiting, ok := r.Queues[0].Get(Waiting)
+	require.True(t, ok && waiting == 0)
+
+	o := defaultOptions()
+	o.Queues = map[string][]string{"sidekiq": {"c"}}
+	r = poll(t, d, m, o, Query{}).Systems[0]
+	require.Len(t, r.Queues, 2)
+	require.True(t, r.Queues[0].Listed)
+	require.Equal(t, "c", r.Queues[1].Name)
+	require.Equal(t, 2, r.Skipped)
+}
+
+func TestAServerThatCannotAnswer(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	d, m := dial(t, s, "", 0), &memory{}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Read(ctx, d, m, defaultOptions(), Query{})
+	require.ErrorIs(t, err, context.Canceled)
+	d.at = 1795229000
+	require.Empty(t, ids(poll(t, d, m, defaultOptions(), Query{})), "the search is made up for")
+	require.True(t, stateOf(m).search.complete)
+
+	loading := scripted{{Kind: resp.Error, Str: []byte("LOADING Redis is loading the dataset in memory")}}
+	_, err = Read(t.Context(), loading, &memory{}, defaultOptions(), Query{})
+	require.ErrorContains(t, err, "LOADING")
+}
+
+// scripted answers every command with the same value.
+type scripted []resp.Value
+
+func (s scripted) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	out := make([]resp.Value, len(cmds))
+	for i := range out {
+		out[i] = s[0]
+	}
+	return out, nil
+}
