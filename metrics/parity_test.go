@@ -106,8 +106,13 @@ func parityDocuments(t *testing.T) map[string]string {
 	out := map[string]string{}
 	ask := func(name, addr string) {
 		target, _ := dialTarget(t, redisclient.Config{Address: addr})
-		text, err := collectFrom(t, getMetric, target)
-		require.NoError(t, err)
+		var text string
+		// In its first moments a server has no reading of its allocator.
+		require.Eventually(t, func() bool {
+			var err error
+			text, err = collectFrom(t, getMetric, target)
+			return err == nil && (!strings.Contains(text, `"allocator_frag_bytes"`) || strings.Contains(text, `"allocator_frag_ratio"`))
+		}, 20*time.Second, 20*time.Millisecond, name)
 		require.Empty(t, decode(t, text)["unavailable"], name)
 		out[name] = text
 	}
