@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
 )
 
 // keyspaceMetric tells what the keys of a database are. Looking at all of them
 // takes minutes, so that a pass over them goes on in the background, a slice of
-// keys at a time, and a check is answered at once with what the last finished
-// pass has found.
+// keys at a time, and a check is answered at once, from memory, with what the
+// last finished pass has found. Only before the first pass a check asks the
+// server itself, in one round trip, whether it can be read at all.
 //
 // A pass reads a replica when the server has one that is online, in step and
 // reachable, else the server itself; of a cluster it reads each master in turn.
@@ -27,7 +29,8 @@ import (
 // failover) its place is worth nothing, and it begins anew; so it does when the
 // database shrinks to less than half between two slices (FLUSHALL).
 //
-// The members beside the head, where up is 0 when the pass could not go on:
+// The members beside the head, where up is 0 when the server could not be asked
+// the last time that a pass tried (redis.status tells how it is now):
 //
 //	pass         the pass under way: state (running, paused, waiting for its turn,
 //	             resting until somebody asks), began, seen (keys so far), dbsize,
@@ -124,11 +127,15 @@ type keyspaceResult struct {
 	sources         []sourceResult
 	partial         bool
 	sum             keyspaceSum
-	options         KeyspaceOptions
 }
 
 func collectKeyspace(ctx context.Context, r *Request) (string, error) {
 	s := keyspaceStateOf(r.Target)
+	if s.unknown() {
+		if err := firstLook(ctx, r.Target); err != nil {
+			return downDocument(r.Target.Name, err), nil
+		}
+	}
 	if work := s.ask(r.Target, r.Env.Keyspace); work != nil {
 		if r.Env.Background != nil {
 			r.Env.Background(work, s.failed)
@@ -139,6 +146,26 @@ func collectKeyspace(ctx context.Context, r *Request) (string, error) {
 		}
 	}
 	return s.document(r.Target.Name), nil
+}
+
+// firstLook is the one round trip that a check itself makes, before the first
+// pass: whether the server can be asked at all, and lets us list its keys.
+func firstLook(ctx context.Context, t *Target) error {
+	scan := &part{name: "scan", cmd: redisclient.Command{"SCAN", "0", "COUNT", "1"}}
+	if err := askParts(ctx, t, scan); err != nil {
+		return err
+	}
+	if scan.err != nil {
+		return fmt.Errorf("SCAN: %w", scan.err)
+	}
+	return nil
+}
+
+// unknown reports whether nothing was ever read of the target.
+func (s *keyspaceState) unknown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pass == nil && s.last == nil
 }
 
 func keyspaceStateOf(t *Target) (s *keyspaceState) {

@@ -345,7 +345,7 @@ func TestKeyspaceReadsAReplica(t *testing.T) {
 	master.Do(t, "CONFIG", "RESETSTAT")
 	doc := newKeyspaceRun(t, target).pass()
 	require.Equal(t, []any{map[string]any{"server": replica.Addr, "role": "replica", "keys": 5015.0}}, doc["servers"])
-	require.NotContains(t, master.Do(t, "INFO", "commandstats"), "cmdstat_scan", "the master is left in peace")
+	require.Contains(t, master.Do(t, "INFO", "commandstats"), "cmdstat_scan:calls=1,", "the first look, and then it is left in peace")
 
 	// The address of a replica may lead elsewhere: here to a server that is none.
 	stranger := redistest.Start(t, redistest.Config{})
@@ -460,17 +460,18 @@ func TestKeyspaceWithoutPermissions(t *testing.T) {
 	}
 }
 
+// firstScan is what a check asks before the first pass.
+const (
+	firstScan = "SCAN 0 COUNT 1"
+	noKeys    = "*2\r\n$1\r\n0\r\n*0\r\n"
+)
+
 func TestKeyspaceWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		d := &scriptDoer{err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: fmt.Errorf("connection refused")}}
-		k := newKeyspaceRun(t, newTarget(d))
-		doc := k.pass()
-		require.Equal(t, 0.0, doc["up"])
-		require.Equal(t, "tcp", doc["reason"])
-		require.Equal(t, passWaiting, doc["pass"].(map[string]any)["state"], "the question began it anew")
-		require.Contains(t, doc["unavailable"].(map[string]any)["keys"], "no pass over the keys has been finished yet")
-	})
+	requireDown(t, keyspaceMetric)
+	k := newKeyspaceRun(t, newTarget(&scriptDoer{replies: map[string]string{firstScan: "-NOPERM no\r\n"}}))
+	require.Equal(t, "acl", k.ask()["reason"])
+	require.Empty(t, k.works, "a server that cannot be read is not looked at in the background")
 	for _, tt := range []struct {
 		name, scan, reason, text string
 		tries                    int
@@ -483,15 +484,16 @@ func TestKeyspaceWithoutAnAnswer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				d := &scriptDoer{replies: map[string]string{"SCAN 0 COUNT 16": tt.scan, "DBSIZE": ":1\r\n"}}
+				d := &scriptDoer{replies: map[string]string{firstScan: noKeys, "SCAN 0 COUNT 16": tt.scan, "DBSIZE": ":1\r\n"}}
 				k := newKeyspaceRun(t, newTarget(d))
 				doc := k.pass()
 				require.Equal(t, 0.0, doc["up"])
 				require.Equal(t, tt.reason, doc["reason"])
 				require.Contains(t, doc["error"], tt.text)
+				require.Contains(t, doc["unavailable"].(map[string]any)["keys"], "no pass over the keys has been finished yet")
 				count := func() (n int) {
 					for _, cmd := range d.sent {
-						n += number(cmd[0] == "SCAN")
+						n += number(cmd[0] == "SCAN" && cmd[3] == "16")
 					}
 					return n
 				}
@@ -527,6 +529,9 @@ type slowServer struct {
 func (d *slowServer) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
 	if cmds[0][0] == "INFO" {
 		return []resp.Value{{Kind: resp.BulkString, Str: []byte("# Server\r\nrun_id:a\r\n# Replication\r\nrole:master\r\n")}}, nil
+	}
+	if strings.Join(cmds[0], " ") == firstScan {
+		return []resp.Value{{Kind: resp.Array}}, nil
 	}
 	d.slices = append(d.slices, time.Now())
 	wait := d.roundTrip
@@ -685,6 +690,7 @@ func TestKeyspaceWaitsForItsInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := &scriptDoer{replies: map[string]string{
+			firstScan:         noKeys,
 			"SCAN 0 COUNT 16": "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n", "DBSIZE": ":1\r\n", "TYPE k": "+string\r\n", "PTTL k": ":-1\r\n",
 			"MEMORY USAGE k SAMPLES 5": ":50\r\n", "INFO": bulk("# Server\r\nrun_id:a\r\n"), "TIME": "*2\r\n:1\r\n:1\r\n",
 		}}

@@ -470,7 +470,8 @@ func TestEveryKeyAnswersInEveryAgent(t *testing.T) {
 				target := targets[i]
 				require.EqualValues(t, 1, target["up"], "%v", target)
 				counters := target.in(t, "counters")
-				require.EqualValues(t, 1, counters.number(t, "dials"), "one connection for all: %v", target)
+				require.LessOrEqual(t, counters.number(t, "dials"), 2.0,
+					"one connection for all, and one for what comes while the keys are looked at: %v", target)
 				require.Zero(t, counters.number(t, "dial_errors"), "%v", target)
 				require.Zero(t, counters.number(t, "closed_total"), "%v", target)
 				require.Greater(t, counters.number(t, "reuses"), 5.0, "%v", target)
