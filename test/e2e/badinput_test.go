@@ -107,7 +107,8 @@ func checkDown(t *testing.T, r *asked, name, key string, d downRow) {
 	switch {
 	case name == "redis.server.ping":
 		require.Equal(t, "0", r.value(t, key))
-	case name == "redis.status", name == "redis.keys.count", strings.HasSuffix(name, ".get"):
+	case name == "redis.status", name == "redis.keys.count", name == "redis.keyspace.sample",
+		strings.HasSuffix(name, ".get"):
 		o := r.document(t, key)
 		require.EqualValues(t, 0, o["up"], "%s: %v", key, o)
 		require.Equal(t, d.reason, o["reason"], "%s: %v", key, o)
