@@ -1,6 +1,6 @@
 #!/bin/bash
-# Shows live items: a private redis-server with Storm jobs in it, a private Zabbix agent with the shipped
-# configuration, and what the agent's passive port answers. Nothing is installed, everything is stopped and removed at
+# Shows live items: a private redis-server with the records of Storm jobs and with a real job system at work (Asynq, in
+# database 1), a private Zabbix agent with the shipped configuration, and what the agent's passive port answers. Nothing is installed, everything is stopped and removed at
 # the end. Run it with `make demo`, which builds the plugin first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -72,8 +72,14 @@ redis >/dev/null <<-RECORDS
 	HSET storm:job:nightly-export status FAILED type batch updated_at $((now - 600)) finished_at $((now - 600)) last_success_at $((now - 87000)) message "disk full"
 	HSET storm:job:clickstream status ACTIVE type topology updated_at $((now - 3600)) started_at $((now - 90000)) processed 991 failed 0 interval 30
 RECORDS
-# Every redis-cli above was a connection too; the count below begins here.
-redis config resetstat >/dev/null
+# A job system: queues, a worker that is busy with two slow tasks, failed tasks, a paused queue.
+export REDIS_URL=redis://127.0.0.1:$redis_port/1
+(cd test/jobs/asynq && GOWORK=off go build -o "$work/asynq" .)
+"$work/asynq" produce
+"$work/asynq" work >"$work/asynq.log" 2>&1 &
+pids+=($!)
+busy() { [ "$(redis -n 1 llen 'asynq:{slow}:active')" = 2 ]; }
+await "the worker" "$work/asynq.log" "$!" busy
 
 agent_port=$(free_port)
 cat >"$work/agent.conf" <<-CONF
@@ -104,13 +110,15 @@ uri=tcp://127.0.0.1:$redis_port
 	"storm.job.status[$uri,,,nightly-export]" \
 	"storm.job.status[$uri,,,clickstream]" \
 	"storm.job.discovery[$uri]" \
+	"job.get[$uri/1]" \
+	"job.queue.get[$uri/1,,,asynq,slow]" \
 	"redis.pool.get" || failed=1
+
+"$work/zget" "127.0.0.1:$agent_port" "job.get[$uri/1]" | go run ./test/cmd/queues
 
 pool=$("$work/zget" "127.0.0.1:$agent_port" redis.pool.get)
 figure() { grep -o "\"$1\":[0-9]*" <<<"$pool" | head -n 1 | cut -d : -f 2; }
 echo
-echo "the pool: $(figure dials) connection made, used again $(figure reuses) times, $(figure open) open now"
-# The connection that asks is the only one besides the plugin's.
-connections=$(redis info stats | tr -d '\r' | sed -n 's/^total_connections_received://p')
-echo "connections that Redis has seen from the plugin: $((connections - 1))"
+echo "the pool: $(figure dials) connections made, one for each database, used again $(figure reuses) times, $(figure open) open now"
+echo "connections that Redis has from the plugin: $(redis client list | grep -c ' name=zabbix_redisjobs ')"
 exit "${failed:-0}"
