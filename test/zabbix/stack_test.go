@@ -9,6 +9,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -148,13 +149,19 @@ func (d *daemon) alive() bool {
 	}
 }
 
+// freePort is below 32768: Zabbix takes no higher ListenPort.
 func freePort(t testing.TB) int {
 	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	port := ln.Addr().(*net.TCPAddr).Port
-	return port
+	for range 100 {
+		port := 10000 + rand.IntN(22000)
+		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err == nil {
+			ln.Close()
+			return port
+		}
+	}
+	require.Fail(t, "no free port")
+	return 0
 }
 
 // startDatabase fills a new PostgreSQL with Zabbix' own schema and returns its port.
@@ -235,7 +242,7 @@ func (s *stack) startServer(t testing.TB, database int) {
 		require.NoError(t, err)
 		require.True(t, d.alive(), "the server has ended:\n%s", text)
 		if !bytes.Contains(text, []byte("server #0 started [main process]")) {
-			return string(text)
+			return "its log is " + string(text)
 		}
 		return ""
 	})

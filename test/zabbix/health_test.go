@@ -1,0 +1,102 @@
+//go:build e2e && linux
+
+package zabbix
+
+import (
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/test/agent"
+)
+
+const healthTemplate = "RedisJobs plugin health"
+
+// healthScenes are faults of the plugin and of the connections that it has.
+func (w *world) healthScenes(t testing.TB) []*scene {
+	var out []*scene
+	host := func(name string, macros map[string]string, lines ...string) *scene {
+		return &scene{host: name, templates: []string{healthTemplate}, macros: macros, ownAgent: true, lines: lines}
+	}
+
+	// The agent ends, and is replaced.
+	server := redistest.Start(t, redistest.Config{})
+	sc := host("plugin", map[string]string{"{$REDISJOBS.UPTIME.MIN}": "15s"}, "Sessions.Prod.Uri=tcp://"+server.Addr)
+	gone := sc
+	const restarted = "RedisJobs: Plugin was restarted"
+	sc.templates = append(sc.templates, redisTemplate, stormTemplate)
+	sc.macros["{$REDIS.CONN}"], sc.macros["{$STORM.CONN}"] = "Prod", "Prod"
+	sc.steps = []step{
+		{name: "an agent that is killed", do: func(testing.TB) { gone.running.Kill() },
+			want: []string{"RedisJobs: No data from the plugin", "Redis: No data from the plugin", "Storm: No data from the plugin"},
+			undo: func(t testing.TB) { w.newAgent(t, gone) }, may: []string{restarted}},
+		{name: "a restart of the agent", do: func(t testing.TB) { gone.running.Kill(); w.newAgent(t, gone) }, want: []string{restarted}},
+		{name: "an upgrade of the plugin", want: []string{"RedisJobs: Version has changed"}, stay: []string{"RedisJobs: Version has changed"}, may: []string{restarted},
+			do: func(t testing.TB) {
+				next := filepath.Join(t.TempDir(), "next")
+				build := exec.Command("go", "build", "-ldflags", "-X main.version=99.0.0", "-o", next, ".")
+				build.Dir = agent.Root(t)
+				said, err := build.CombinedOutput()
+				require.NoError(t, err, "%s", said)
+				gone.running.Kill()
+				gone.config.Plugin = next
+				w.newAgent(t, gone)
+			}},
+	}
+	sc.lacks = []string{`rj\.storm\..*`}
+	out = append(out, sc)
+
+	// Connections that are cut, targets that fail, memory.
+	target := redistest.Start(t, redistest.Config{})
+	sc = host("connections", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "0.1"}, "Sessions.Prod.Uri=tcp://"+target.Addr)
+	cut := sc
+	sc.steps = []step{
+		during("connections that are cut", func(testing.TB) { target.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") }, "RedisJobs: Connections do not last"),
+		{name: "a target that fails", want: []string{"RedisJobs: Targets are failing"}, do: target.Stop, undo: target.Restart},
+		{name: "a session that does not answer", want: []string{"RedisJobs: Session Prod does not answer"},
+			do: func(t testing.TB) {
+				w.macro(t, cut, "{$REDISJOBS.TARGETS.FAILING.MAX.WARN}", "5")
+				time.Sleep(6 * time.Second) // until the server knows the macro
+				target.Stop(t)
+			}, undo: target.Restart},
+		{name: "a plugin that is larger than it may be", want: []string{"RedisJobs: Plugin takes much memory"},
+			do:   func(t testing.TB) { w.macro(t, cut, "{$REDISJOBS.MEMORY.MAX.WARN}", "1M") },
+			undo: func(t testing.TB) { w.macro(t, cut, "{$REDISJOBS.MEMORY.MAX.WARN}", "1G") }},
+	}
+	out = append(out, sc)
+
+	// A server that is slower than it is asked.
+	slow := redistest.Start(t, redistest.Config{})
+	network := newLazy(t, slow.Addr)
+	sc = host("waiting", nil, "Sessions.Slow.Uri=tcp://"+network.addr, "MaxConnections=1")
+	queue := sc
+	sc.steps = []step{
+		{name: "a server that is slower than it is asked", want: []string{"RedisJobs: Requests wait for connections"},
+			do: func(t testing.TB) {
+				for _, key := range []string{"a", "b", "c", "d"} {
+					w.item(t, queue, "redis.key.ttl[Slow,,,"+key+"]")
+				}
+				network.delay.Store(int64(400 * time.Millisecond))
+			},
+			undo: func(testing.TB) { network.delay.Store(0) }},
+		{name: "a server that is much slower", want: []string{"RedisJobs: Requests get no connection in time"},
+			may:  []string{"RedisJobs: Requests wait for connections"},
+			do:   func(testing.TB) { network.delay.Store(int64(1300 * time.Millisecond)) },
+			undo: func(testing.TB) { network.delay.Store(0) }},
+	}
+	out = append(out, sc)
+	return out
+}
+
+// item adds an item of its own to the host of a scene.
+func (w *world) item(t testing.TB, s *scene, key string) {
+	t.Helper()
+	var rows []o
+	w.api.call(t, "hostinterface.get", o{"hostids": s.hostid, "output": []string{"interfaceid"}}, &rows)
+	w.api.call(t, "item.create", o{"hostid": s.hostid, "name": key, "key_": key, "type": 0, "value_type": 3, "delay": "1s",
+		"interfaceid": rows[0]["interfaceid"]}, nil)
+}

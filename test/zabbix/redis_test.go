@@ -1,0 +1,444 @@
+//go:build e2e && linux
+
+package zabbix
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+)
+
+const redisTemplate = "Redis by RedisJobs"
+
+func portOf(addr string) string {
+	_, port, _ := net.SplitHostPort(addr)
+	return port
+}
+
+// every runs a function again and again until it is stopped.
+func every(pause time.Duration, f func()) (stop func()) {
+	ended, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			f()
+			select {
+			case <-ended:
+				return
+			case <-time.After(pause):
+			}
+		}
+	}()
+	return func() { close(ended); <-done }
+}
+
+// during is the fault that a function run again and again makes.
+func during(name string, f func(t testing.TB), want ...string) step {
+	var stop func()
+	return step{name: name, want: want,
+		do: func(t testing.TB) {
+			stop = every(200*time.Millisecond, func() { f(t) })
+			t.Cleanup(func() {
+				if stop != nil {
+					stop()
+				}
+			})
+		},
+		undo: func(testing.TB) { stop(); stop = nil },
+	}
+}
+
+// lazy is a network in front of a server that can become slow, and lead to another server.
+type lazy struct {
+	addr  string
+	to    atomic.Value // string
+	delay atomic.Int64
+}
+
+func newLazy(t testing.TB, to string) *lazy {
+	t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { ln.Close() })
+	l := &lazy{addr: ln.Addr().String()}
+	l.to.Store(to)
+	go func() {
+		for {
+			client, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", l.to.Load().(string))
+			if err != nil {
+				client.Close()
+				continue
+			}
+			go func() {
+				defer client.Close()
+				defer server.Close()
+				io.Copy(server, client)
+			}()
+			go func() {
+				defer client.Close()
+				defer server.Close()
+				buf := make([]byte, 64<<10)
+				for {
+					n, err := server.Read(buf)
+					time.Sleep(time.Duration(l.delay.Load()))
+					if n > 0 {
+						if _, err := client.Write(buf[:n]); err != nil {
+							return
+						}
+					}
+					if err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return l
+}
+
+// dirOf is the folder that a server works in.
+func dirOf(t testing.TB, s *redistest.Server) string {
+	return strings.TrimPrefix(s.Do(t, "CONFIG", "GET", "dir"), "dir\n")
+}
+
+// killChild ends the process that a server has forked, as the kernel does when memory is short.
+func killChild(t testing.TB, s *redistest.Server) {
+	t.Helper()
+	pid := s.InfoField(t, "server", "process_id")
+	await(t, "a child of the server", func() string {
+		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
+		require.NoError(t, err)
+		for _, c := range strings.Fields(string(children)) {
+			require.NoError(t, syscall.Kill(atoi(t, c), syscall.SIGKILL))
+			return ""
+		}
+		return "it has none"
+	})
+}
+
+// clients opens connections that stay until they are closed.
+func clients(t testing.TB, addr string, n int) (closeAll func()) {
+	t.Helper()
+	var all []net.Conn
+	for range n {
+		c, err := net.Dial("tcp", addr)
+		require.NoError(t, err)
+		_, err = io.WriteString(c, "PING\r\n")
+		require.NoError(t, err)
+		_, err = c.Read(make([]byte, 64))
+		require.NoError(t, err)
+		all = append(all, c)
+	}
+	return func() {
+		for _, c := range all {
+			c.Close()
+		}
+	}
+}
+
+func fill(t testing.TB, s *redistest.Server, prefix string, megabytes int) {
+	t.Helper()
+	for i := range megabytes {
+		s.Do(t, "SET", prefix+strconv.Itoa(i), strings.Repeat("x", 1<<20-200))
+	}
+}
+
+// machineMemory is in MiB.
+func machineMemory(t testing.TB) int {
+	t.Helper()
+	text, err := os.ReadFile("/proc/meminfo")
+	require.NoError(t, err)
+	var kib int
+	_, err = fmt.Sscanf(string(text), "MemTotal: %d kB", &kib)
+	require.NoError(t, err)
+	return kib >> 10
+}
+
+// redisScenes are the faults of single servers and of a master with a replica.
+func (w *world) redisScenes(t testing.TB) []*scene {
+	host := func(name, conn string, macros map[string]string) *scene {
+		if macros == nil {
+			macros = map[string]string{}
+		}
+		macros["{$REDIS.CONN}"] = conn
+		return &scene{host: name, templates: []string{redisTemplate}, macros: macros}
+	}
+	uri := func(s *redistest.Server) string { return "tcp://" + s.Addr }
+	var out []*scene
+
+	// A server that goes away and comes back.
+	down := redistest.Start(t, redistest.Config{})
+	sc := host("down", uri(down), map[string]string{"{$REDIS.UPTIME.MIN}": "15s", `{$REDIS.PERIOD:"restarts"}`: "40s", "{$REDIS.RESTARTS.MAX.WARN}": "2"})
+	const restarted = "Redis: Server was restarted"
+	sc.steps = []step{
+		{name: "a server that is stopped", do: down.Stop, want: []string{"Redis: Server is down"}, undo: down.Restart, may: []string{restarted}},
+		{name: "a restart", do: down.Restart, want: []string{restarted}},
+		{name: "restarts", want: []string{"Redis: Server restarts again and again"}, may: []string{restarted}, do: func(t testing.TB) {
+			for range 4 {
+				down.Restart(t)
+				time.Sleep(4 * time.Second) // each must be seen by a poll
+			}
+		}},
+	}
+	out = append(out, sc)
+
+	// The active variant: the server alone.
+	active := redistest.Start(t, redistest.Config{})
+	sc = host("active", uri(active), nil)
+	sc.templates, sc.active = []string{redisTemplate + " active"}, true
+	sc.steps = []step{{name: "a server that is stopped", do: active.Stop, want: []string{"Redis: Server is down"}, undo: active.Restart}}
+	out = append(out, sc)
+
+	// Memory with a limit.
+	memory := redistest.Start(t, redistest.Config{Args: []string{"--maxmemory", "40mb"}})
+	sc = host("memory", uri(memory), nil)
+	sc.steps = []step{
+		{name: "a memory that is nearly full", want: []string{"Redis: Memory is near its limit"},
+			do: func(t testing.TB) { fill(t, memory, "a", 32) }},
+		{name: "a memory that is full", want: []string{"Redis: Memory limit is reached"}, may: []string{"Redis: Memory is near its limit"},
+			do: func(t testing.TB) { fill(t, memory, "b", 6) }, undo: func(t testing.TB) { memory.Do(t, "FLUSHALL") }},
+	}
+	sc.steps[0].undo = func(t testing.TB) { memory.Do(t, "FLUSHALL") }
+	sc.steps[1].do = func(t testing.TB) { fill(t, memory, "b", 38) }
+	out = append(out, sc)
+
+	// Memory without a limit, on a machine that counts as full from 60 MiB on.
+	unlimited := redistest.Start(t, redistest.Config{})
+	sc = host("unlimited", uri(unlimited), map[string]string{
+		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M"})
+	sc.steps = []step{
+		{name: "a memory without a limit", want: []string{"Redis: Memory has no limit and fills the machine"},
+			do: func(t testing.TB) { fill(t, unlimited, "a", 70) }, undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},
+		{name: "a fragmented memory", want: []string{"Redis: Memory is fragmented"},
+			do: func(t testing.TB) {
+				// Every page keeps one of its values.
+				unlimited.Do(t, "EVAL", "for i = 1, 400000 do redis.call('SET', 'f' .. i, string.rep('x', 70)) end", "0")
+				unlimited.Do(t, "EVAL", "for i = 1, 400000 do if i % 40 ~= 0 then redis.call('DEL', 'f' .. i) end end", "0")
+			},
+			undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL"); unlimited.Do(t, "MEMORY", "PURGE") },
+			may:  []string{"Redis: Memory has no limit and fills the machine"}},
+	}
+	out = append(out, sc)
+
+	// A cache that is full.
+	cache := redistest.Start(t, redistest.Config{Args: []string{"--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru"}})
+	sc = host("cache", uri(cache), map[string]string{"{$REDIS.MEM.PUSED.MAX.WARN}": "200", "{$REDIS.MEM.PUSED.MAX.CRIT}": "200"})
+	n := 0
+	sc.steps = []step{during("evictions", func(t testing.TB) {
+		for range 20 {
+			n++
+			cache.Do(t, "SET", fmt.Sprint("k", n), strings.Repeat("x", 100<<10))
+		}
+	}, "Redis: Keys are evicted")}
+	out = append(out, sc)
+
+	// Clients.
+	busy := redistest.Start(t, redistest.Config{Args: []string{"--maxclients", "20"}})
+	sc = host("clients", uri(busy), map[string]string{"{$REDIS.ERROR.RATE.MAX.WARN}": "0.1"})
+	var closeAll func()
+	sc.steps = []step{
+		{name: "many clients", want: []string{"Redis: Clients are near their limit"},
+			do:   func(t testing.TB) { closeAll = clients(t, busy.Addr, 16) },
+			undo: func(testing.TB) { closeAll() }},
+		{name: "too many clients", want: []string{"Redis: Clients are near their limit", "Redis: Connections are rejected"},
+			do: func(t testing.TB) {
+				n := atoi(t, busy.InfoField(t, "clients", "connected_clients"))
+				closeAll = clients(t, busy.Addr, 20-n)
+				for range 5 {
+					c, err := net.Dial("tcp", busy.Addr)
+					require.NoError(t, err)
+					c.Read(make([]byte, 100))
+					c.Close()
+				}
+			},
+			undo: func(testing.TB) { closeAll() }},
+		during("wrong passwords", func(testing.TB) { busy.TryDo("AUTH", "nobody", "wrong") }, "Redis: Clients get WRONGPASS"),
+	}
+	out = append(out, sc)
+
+	// Time.
+	slow := redistest.Start(t, redistest.Config{})
+	network := newLazy(t, slow.Addr)
+	sc = host("slow", "tcp://"+network.addr, nil)
+	sc.steps = []step{
+		{name: "a slow network", want: []string{"Redis: Answers are slow"},
+			do: func(testing.TB) { network.delay.Store(int64(250 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) }},
+		during("slow commands", func(t testing.TB) {
+			slow.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "1000")
+			slow.Do(t, "DEBUG", "SLEEP", "0.002")
+		}, "Redis: Slow commands"),
+	}
+	out = append(out, sc)
+
+	// A server that is replaced by one of another version, behind one address.
+	old, next := redistest.Start(t, redistest.Config{}), redistest.Start(t, redistest.Config{Bin: redistest.Find(t, "valkey-8.0").Bin})
+	address := newLazy(t, old.Addr)
+	sc = host("version", "tcp://"+address.addr, nil)
+	sc.steps = []step{{name: "an upgrade", want: []string{"Redis: Version has changed"}, stay: []string{"Redis: Version has changed"},
+		do: func(t testing.TB) { address.to.Store(next.Addr); old.Stop(t) }}}
+	out = append(out, sc)
+
+	// The disk.
+	disk := redistest.Start(t, redistest.Config{Args: []string{"--appendonly", "yes", "--enable-debug-command", "yes"}})
+	disk.Do(t, "SET", "a", "1")
+	sc = host("disk", uri(disk), map[string]string{"{$REDIS.RDB.AGE.MAX.WARN}": "0", "{$REDIS.FORK.TIME.MAX.WARN}": "1000"})
+	delay := func(t testing.TB, usec string) { disk.Do(t, "CONFIG", "SET", "rdb-key-save-delay", usec) }
+	heal := func(t testing.TB, command, field string) {
+		delay(t, "0")
+		disk.Do(t, command)
+		await(t, command, func() string {
+			if v := disk.InfoField(t, "persistence", field); v != "ok" {
+				return v
+			}
+			return ""
+		})
+	}
+	sc.steps = []step{
+		{name: "a save that is killed", want: []string{"Redis: RDB save failed"},
+			do:   func(t testing.TB) { delay(t, "10000000"); disk.Do(t, "BGSAVE"); killChild(t, disk) },
+			undo: func(t testing.TB) { heal(t, "BGSAVE", "rdb_last_bgsave_status") }},
+		{name: "a rewrite that is killed", want: []string{"Redis: AOF rewrite failed"},
+			do:   func(t testing.TB) { delay(t, "10000000"); disk.Do(t, "BGREWRITEAOF"); killChild(t, disk) },
+			undo: func(t testing.TB) { heal(t, "BGREWRITEAOF", "aof_last_bgrewrite_status") }},
+		{name: "a full disk", want: []string{"Redis: AOF write failed"},
+			do: func(t testing.TB) {
+				// The next file of the log is one that is always full.
+				dir := filepath.Join(dirOf(t, disk), "appendonlydir")
+				for n := range 40 {
+					name := filepath.Join(dir, fmt.Sprintf("appendonly.aof.%d.incr.aof", n))
+					if _, err := os.Stat(name); err != nil {
+						require.NoError(t, os.Symlink("/dev/full", name))
+					}
+				}
+				disk.Do(t, "BGREWRITEAOF")
+				disk.TryDo("SET", "b", "2")
+				t.Cleanup(func() {})
+			},
+			undo: func(t testing.TB) {
+				dir := filepath.Join(dirOf(t, disk), "appendonlydir")
+				links, err := filepath.Glob(filepath.Join(dir, "*.incr.aof"))
+				require.NoError(t, err)
+				for _, l := range links {
+					if to, err := os.Readlink(l); err == nil && to == "/dev/full" {
+						require.NoError(t, os.Remove(l))
+					}
+				}
+				heal(t, "BGREWRITEAOF", "aof_last_write_status")
+			}},
+	}
+	out = append(out, sc)
+
+	// Saves and forks.
+	saves := redistest.Start(t, redistest.Config{})
+	sc = host("saves", uri(saves), map[string]string{"{$REDIS.RDB.AGE.MAX.WARN}": "15", "{$REDIS.FORK.TIME.MAX.WARN}": "1000"})
+	sc.steps = []step{
+		{name: "changes that nobody saves", want: []string{"Redis: RDB save is old"},
+			do: func(t testing.TB) { saves.Do(t, "SET", "a", "1") }, undo: func(t testing.TB) { saves.Do(t, "BGSAVE") }},
+	}
+	out = append(out, sc)
+	forks := redistest.Start(t, redistest.Config{})
+	sc = host("forks", uri(forks), map[string]string{"{$REDIS.FORK.TIME.MAX.WARN}": "0.000001"})
+	sc.steps = []step{{name: "a fork", want: []string{"Redis: Fork is slow"}, do: func(t testing.TB) { forks.Do(t, "BGSAVE") }}}
+	out = append(out, sc)
+
+	// More databases than an answer has rows for.
+	many := redistest.Start(t, redistest.Config{Args: []string{"--databases", "1100"}})
+	sc = host("rows", uri(many), map[string]string{"{$REDIS.LLD.FILTER.DB.MATCHES}": "^db0$"})
+	sc.steps = []step{{name: "a thousand databases", want: []string{"Redis: Rows were left out"},
+		do: func(t testing.TB) {
+			for n := range 1050 {
+				many.Do(t, "SELECT", strconv.Itoa(n))
+				many.Do(t, "SET", "a", "1")
+			}
+		},
+		undo: func(t testing.TB) { many.Do(t, "FLUSHALL") }}}
+	out = append(out, sc)
+
+	// A user who may not see everything. What was refused is asked again after an hour, or by a new agent.
+	guarded := redistest.Start(t, redistest.Config{Password: "secret", Users: []string{"zabbix on >zabbix ~* -@all +info +ping +config|get +slowlog +client +auth +hello"}})
+	sc = host("permissions", "Guarded", nil)
+	sc.lines = []string{"Sessions.Guarded.Uri=tcp://" + guarded.Addr, "Sessions.Guarded.User=zabbix", "Sessions.Guarded.Password=zabbix"}
+	sc.ownAgent = true
+	guardedHost := sc
+	sc.steps = []step{{name: "a permission that is taken away", want: []string{"Redis: Some parts cannot be read"},
+		do: func(t testing.TB) { guarded.Do(t, "ACL", "SETUSER", "zabbix", "-slowlog") },
+		undo: func(t testing.TB) {
+			guarded.Do(t, "ACL", "SETUSER", "zabbix", "+slowlog")
+			guardedHost.running.Kill()
+			w.newAgent(t, guardedHost)
+		}}}
+	out = append(out, sc)
+
+	// Certificates.
+	secure := redistest.Start(t, redistest.Config{TLS: true})
+	sc = host("certificate", "Secure", nil)
+	sc.lines = []string{"Sessions.Secure.Uri=rediss://" + secure.TLSAddr, "Sessions.Secure.TLSConnect=required"}
+	show := func(t testing.TB, name string, until time.Time) {
+		cert, key := secure.CA.Issue(t, name, until, "localhost", "127.0.0.1")
+		secure.Do(t, "CONFIG", "SET", "tls-cert-file", cert, "tls-key-file", key)
+		secure.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+	}
+	sc.steps = []step{
+		{name: "a certificate that ends in a week", want: []string{"Redis: Certificate ends soon"},
+			do: func(t testing.TB) { show(t, "week", time.Now().AddDate(0, 0, 7)) }, undo: func(t testing.TB) { show(t, "month", time.Now().AddDate(0, 1, 0)) }},
+		{name: "a certificate that ends now", want: []string{"Redis: Certificate ends soon", "Redis: Certificate has ended"},
+			do:   func(t testing.TB) { show(t, "now", time.Now().Add(20*time.Second)) },
+			undo: func(t testing.TB) { show(t, "year", time.Now().AddDate(1, 0, 0)) }},
+	}
+	out = append(out, sc)
+
+	// A master, its replica and the link between them.
+	master := redistest.Start(t, redistest.Config{Args: []string{"--repl-diskless-sync-delay", "0", "--appendonly", "yes", "--maxmemory", "100mb"}})
+	replica := redistest.Start(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + portOf(master.Addr)}})
+	name := func(s *redistest.Server) string { return "127.0.0.1:" + portOf(s.Addr) }
+	sc = host("master", uri(master), map[string]string{"{$REDIS.REPLICA.LAG.MAX.WARN}": "5", "{$REDIS.REPLICA.LAG.BYTES.MAX.WARN}": "10K"})
+	masterHost := sc
+	sc.steps = []step{
+		{name: "a replica that hangs", want: []string{"Redis: Replica " + name(replica) + " lags"},
+			do: replica.Pause, undo: replica.Resume},
+		{name: "a replica that cannot follow", want: []string{"Redis: Replica " + name(replica) + " is behind"},
+			do: func(t testing.TB) {
+				w.macro(t, masterHost, "{$REDIS.REPLICA.LAG.MAX.WARN}", "1000")
+				time.Sleep(6 * time.Second) // until the server knows the macro
+				replica.Pause(t)
+				fill(t, master, "a", 1)
+			}, undo: replica.Resume},
+		{name: "a replica that is lost", want: []string{"Redis: Replica " + name(replica) + " is lost or out of sync"}, do: replica.Kill, undo: replica.Restart},
+		{name: "a replica that is needed", want: []string{"Redis: Too few replicas"},
+			do: func(t testing.TB) {
+				w.macro(t, masterHost, "{$REDIS.REPLICAS.MIN}", "1")
+				time.Sleep(6 * time.Second)
+				replica.Kill(t)
+			},
+			undo: replica.Restart},
+	}
+	out = append(out, sc)
+
+	upstream := redistest.Start(t, redistest.Config{Args: []string{"--repl-diskless-sync-delay", "0"}})
+	follower := redistest.Start(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + portOf(upstream.Addr)}})
+	sc = host("replica", uri(follower), map[string]string{"{$REDIS.LINK.IDLE.MAX.WARN}": "11"})
+	sc.steps = []step{
+		{name: "a master that hangs", want: []string{"Redis: Nothing comes from the master"}, do: upstream.Pause, undo: upstream.Resume},
+		{name: "a master that is lost", want: []string{"Redis: Link to the master is broken"}, do: upstream.Kill, undo: upstream.Restart},
+		{name: "a replica that becomes a master", want: []string{"Redis: Role has changed"}, stay: []string{"Redis: Role has changed"},
+			do: func(t testing.TB) { follower.Do(t, "REPLICAOF", "NO", "ONE") }},
+	}
+	out = append(out, sc)
+	return out
+}

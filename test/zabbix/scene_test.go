@@ -1,0 +1,278 @@
+//go:build e2e && linux
+
+package zabbix
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/test/agent"
+)
+
+// scene is a host, the servers behind it and what is done to them.
+type scene struct {
+	host      string
+	templates []string
+	macros    map[string]string
+	lines     []string // of the plugin's configuration
+	ownAgent  bool     // an agent that no other scene shares
+	active    bool     // the host is served by active checks
+	steps     []step
+	// lacks are items that can have no value here, by regular expressions.
+	lacks []string
+
+	running *agent.Running
+	config  agent.Config
+	hostid  string
+}
+
+// step is one fault and its end.
+type step struct {
+	name string
+	do   func(t testing.TB)
+	// want are the problems that the fault opens: these, and no others meanwhile.
+	want []string
+	undo func(t testing.TB)
+	// stay are those of want that only somebody's hand closes.
+	stay []string
+	// may are problems that may or may not be seen on the way.
+	may []string
+}
+
+// play does a scene's steps: each opens its problems and no other, and each problem ends with its cause.
+func (w *world) play(t *testing.T, s *scene) {
+	w.settle(t, s)
+	for _, st := range s.steps {
+		began := time.Now()
+		extra := func() []string {
+			return slices.DeleteFunc(w.open(s.host), func(n string) bool { return slices.Contains(st.want, n) || slices.Contains(st.may, n) })
+		}
+		st.do(t)
+		await(t, st.name+" to make its problems", func() string {
+			require.Empty(t, extra(), "%s: these problems are not of this fault", st.name)
+			for _, n := range st.want {
+				if !slices.Contains(w.open(s.host), n) {
+					return fmt.Sprintf("no %q; open are %q", n, w.open(s.host))
+				}
+			}
+			return ""
+		})
+		opened := time.Since(began)
+		if st.undo != nil {
+			st.undo(t)
+		}
+		began = time.Now()
+		await(t, st.name+" to be forgotten", func() string {
+			require.Empty(t, extra(), "%s has ended: these problems are not of it", st.name)
+			open := w.open(s.host)
+			if len(open) == len(st.stay) {
+				return ""
+			}
+			return fmt.Sprintf("open are still %q", open)
+		})
+		for _, n := range st.stay {
+			w.close(t, s.host, n)
+		}
+		await(t, "all problems to be closed", func() string { return strings.Join(w.open(s.host), ", ") })
+		t.Logf("%s: %v to open, %v to end", st.name, opened.Round(time.Second), time.Since(began).Round(time.Second))
+	}
+}
+
+// close closes a problem by hand.
+func (w *world) close(t testing.TB, host, name string) {
+	t.Helper()
+	w.mu.Lock()
+	var event string
+	for _, p := range w.problems[host] {
+		if p.name == name {
+			event = p.event
+		}
+	}
+	w.mu.Unlock()
+	require.NotEmpty(t, event, name)
+	w.api.call(t, "event.acknowledge", o{"eventids": []string{event}, "action": 1, "message": ""}, nil)
+}
+
+// settle waits until every item of the host has a value, and no problem is open.
+func (w *world) settle(t testing.TB, s *scene) {
+	t.Helper()
+	var lacks []*regexp.Regexp
+	for _, l := range append(s.lacks, mayLack...) {
+		lacks = append(lacks, regexp.MustCompile("^(?:"+l+")$"))
+	}
+	await(t, s.host+": a value for every item", func() string {
+		var items []struct {
+			Key       string `json:"key_"`
+			Lastclock string
+			History   string
+			State     string
+			Error     string
+		}
+		if err := w.api.try("item.get", o{"output": []string{"key_", "lastclock", "history", "state", "error"}, "hostids": s.hostid}, &items); err != nil {
+			return err.Error()
+		}
+		if len(items) < 5 {
+			return "no items"
+		}
+		var without []string
+		for _, i := range items {
+			if i.State == "1" {
+				without = append(without, i.Key+" ("+i.Error+")")
+			}
+			if i.History == "0" || i.Lastclock != "0" || slices.ContainsFunc(lacks, func(l *regexp.Regexp) bool { return l.MatchString(i.Key) }) {
+				continue
+			}
+			without = append(without, i.Key)
+		}
+		return strings.Join(without, "\n")
+	})
+	await(t, s.host+": no problem", func() string { return strings.Join(w.open(s.host), ", ") })
+}
+
+// newAgent starts an agent for a scene in the place of the one that has ended.
+func (w *world) newAgent(t testing.TB, s *scene) {
+	t.Helper()
+	s.running = agent.Start(t, w.agent, s.config)
+	var rows []o
+	w.api.call(t, "hostinterface.get", o{"hostids": s.hostid, "output": []string{"interfaceid"}}, &rows)
+	w.api.call(t, "hostinterface.update", o{"interfaceid": rows[0]["interfaceid"], "port": portOf(s.running.Addr)}, nil)
+}
+
+// macro changes a macro of the scene's host.
+func (w *world) macro(t testing.TB, s *scene, name, value string) {
+	t.Helper()
+	var rows []o
+	w.api.call(t, "usermacro.get", o{"hostids": s.hostid, "output": "extend"}, &rows)
+	for _, r := range rows {
+		if r["macro"] == name {
+			w.api.call(t, "usermacro.update", o{"hostmacroid": r["hostmacroid"], "value": value}, nil)
+			return
+		}
+	}
+	w.api.call(t, "usermacro.create", o{"hostid": s.hostid, "macro": name, "value": value}, nil)
+}
+
+// triggersOf are the names of all triggers of our templates, without the variants.
+func (w *world) triggersOf(t testing.TB) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	for _, object := range []string{"trigger", "triggerprototype"} {
+		var rows []struct {
+			Description string
+			Hosts       []struct{ Host string }
+		}
+		w.api.call(t, object+".get", o{"output": []string{"description"}, "templated": true, "selectHosts": []string{"host"}}, &rows)
+		for _, r := range rows {
+			if h := r.Hosts[0].Host; strings.Contains(h, "RedisJobs") && !strings.HasSuffix(h, " active") {
+				out[h] = append(out[h], r.Description)
+			}
+		}
+	}
+	require.NotEmpty(t, out)
+	return out
+}
+
+// untouched are the triggers that made no problem, or one that did not end.
+func (w *world) untouched(t testing.TB) (out []string) {
+	t.Helper()
+	macro := regexp.MustCompile(`\\\{#\w+\\\}`)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, names := range w.triggersOf(t) {
+		for _, name := range names {
+			if why, ok := neverMade[name]; ok && why != "" {
+				continue
+			}
+			like := regexp.MustCompile("^" + macro.ReplaceAllString(regexp.QuoteMeta(name), ".+") + "$")
+			has := func(set map[string]bool) bool {
+				for n := range set {
+					if like.MatchString(n) {
+						return true
+					}
+				}
+				return false
+			}
+			if !has(w.opened) || !has(w.closed) {
+				out = append(out, name)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// TestMain lets all scenes run at once: they wait, they do not compute.
+func TestMain(m *testing.M) {
+	os.Args = append(os.Args[:1:1], append([]string{"-test.parallel=200"}, os.Args[1:]...)...)
+	os.Exit(m.Run())
+}
+
+// TestTemplates plays every scene on every server, all at once.
+func TestTemplates(t *testing.T) {
+	for _, s := range stacks(t) {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			w := newWorld(t, s)
+			t.Logf("ready after %v", time.Since(began).Round(time.Second))
+			scenes := w.scenes(t)
+			var lines, actives []string
+			for _, sc := range scenes {
+				if !sc.ownAgent {
+					lines = append(lines, sc.lines...)
+				}
+				if sc.active {
+					actives = append(actives, sc.host)
+				}
+			}
+			shared := agent.Start(t, w.agent, w.plugin(t, "", lines))
+			for _, sc := range scenes {
+				sc.running = shared
+				if sc.config.Plugin == "" {
+					sc.config = w.plugin(t, "", sc.lines)
+				}
+				if sc.ownAgent {
+					sc.running = agent.Start(t, w.agent, sc.config)
+				}
+				sc.hostid = w.host(t, sc.host, sc.running.Addr, sc.templates, sc.macros)
+			}
+			if len(actives) > 0 {
+				// The server knows the hosts a little later; an agent that asks too early asks again after a minute.
+				await(t, "the server to know its hosts", func() string {
+					var items []struct{ Lastclock string }
+					if err := s.api.try("item.get", o{"hostids": scenes[0].hostid, "output": []string{"lastclock"}}, &items); err != nil {
+						return err.Error()
+					}
+					for _, i := range items {
+						if i.Lastclock != "0" {
+							return ""
+						}
+					}
+					return "no value yet"
+				})
+				agent.Start(t, w.agent, w.plugin(t, strings.Join(actives, ","), lines))
+			}
+			t.Logf("hosts after %v", time.Since(began).Round(time.Second))
+			t.Run("scenes", func(t *testing.T) {
+				for _, sc := range scenes {
+					t.Run(sc.host, func(t *testing.T) {
+						t.Parallel()
+						w.play(t, sc)
+					})
+				}
+			})
+			require.Empty(t, w.faults)
+			require.Empty(t, s.complaints(t))
+			if !t.Failed() {
+				require.Empty(t, w.untouched(t), "no scene has made these problems and ended them")
+			}
+		})
+	}
+}
