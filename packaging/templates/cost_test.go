@@ -25,7 +25,11 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 	}{
 		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 6},
 		"Storm jobs by RedisJobs": {`storm.jobs.get["{$STORM.CONN}"]`, 4 + 12}, // one for each job
-		"RedisJobs plugin health": {`redis.server.ping["{#SESSION}"]`, 1},
+		// Asked of a server that is no cluster, has no job system and is no sentinel.
+		"Redis Cluster by RedisJobs":    {`redis.cluster.get["{$CLUSTER.CONN}"]`, 2},
+		"Redis job queues by RedisJobs": {`job.get["{$JOBS.CONN}"]`, 80},
+		"Redis Sentinel by RedisJobs":   {`redis.sentinel.get["{$SENTINEL.CONN}"]`, 0},
+		"RedisJobs plugin health":       {`redis.server.ping["{#SESSION}"]`, 1},
 	}
 	for _, d := range load(t) {
 		t.Run(d.Name, func(t *testing.T) {
@@ -42,6 +46,9 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 			}
 			require.Equal(t, []string{want.key}, asked, "one request for each server")
 
+			if want.commands == 0 {
+				return // one request, as has been seen
+			}
 			s := redistest.Start(t, redistest.Config{})
 			recorder{t}.jobs(s)
 			a := startAgent(t)

@@ -12,7 +12,7 @@ import (
 )
 
 // jsonPath is the part of Zabbix's JSONPath that the templates use, and no
-// more: members, [*], filters by equality, and first, length and sum at the
+// more: members, [*], filters by equality or a number above a limit, and first, length and sum at the
 // end. What it does not know it refuses, so that a path is not taken for good
 // because it was not understood.
 type jsonPath []segment
@@ -36,6 +36,7 @@ const (
 type equality struct {
 	name  string
 	value any
+	above bool // @.name>value
 }
 
 var errPath = errors.New("the path is none of the kinds that the templates may use")
@@ -98,8 +99,10 @@ func compileEquality(text string) (e equality, rest string, err error) {
 		return e, "", errPath
 	}
 	e.name, text = word(text)
-	text, ok = strings.CutPrefix(text, "==")
-	if !ok || e.name == "" {
+	if text, e.above = strings.CutPrefix(text, ">"); !e.above {
+		text, ok = strings.CutPrefix(text, "==")
+	}
+	if !ok || e.name == "" || e.above && strings.HasPrefix(text, `"`) {
 		return e, "", errPath
 	}
 	if !strings.HasPrefix(text, `"`) {
@@ -197,10 +200,11 @@ func (s segment) step(v any) []any {
 		for _, c := range s.conds {
 			switch got := object[c.name].(type) {
 			case string:
-				match = match && got == c.value
+				match = match && !c.above && got == c.value
 			case json.Number:
 				n, err := got.Float64()
-				match = match && err == nil && n == c.value
+				limit, _ := c.value.(float64)
+				match = match && err == nil && (c.above && n > limit || !c.above && n == c.value)
 			default:
 				match = false
 			}
@@ -267,6 +271,8 @@ func TestJSONPath(t *testing.T) {
 		{`$.rows[?(@.k=="it's \"q\"\\")].v.first()`, "1"},
 		{`$.rows[?(@.k=="b")].v`, "[2,3]"},
 		{`$.rows[?(@.k=="b")].v.sum()`, "5"},
+		{`$.rows[?(@.v>1)].v`, "[2,3]"},
+		{`$.rows[?(@.k>1)].length()`, "0"},
 		{`$.rows[*].p.length()`, "2"},
 		{`$.rows.length()`, "3"},
 		{`$.rows[?(@.k=="z")].length()`, "0"},
@@ -285,7 +291,7 @@ func TestJSONPath(t *testing.T) {
 		require.ErrorIs(t, err, errNothing, path)
 	}
 	for _, path := range []string{``, `a`, `$a`, `$..a`, `$.a..b`, `$['a']`, `$.a[0]`, `$.rows[?(@.k=='b')]`, `$.rows[?(@.k=~"b")]`,
-		`$.rows[?(@.v>1)]`, `$.rows[?(@.k=="b" || @.v==1)]`, `$.rows[?(@.k=="b)]`, `$.rows.max()`, `$.rows.first().v`, `$.a-b`, `$.rows[?(@.v==1x)]`} {
+		`$.rows[?(@.v>"1")]`, `$.rows[?(@.v<1)]`, `$.rows[?(@.k=="b" || @.v==1)]`, `$.rows[?(@.k=="b)]`, `$.rows.max()`, `$.rows.first().v`, `$.a-b`, `$.rows[?(@.v==1x)]`} {
 		_, err := compilePath(path)
 		require.ErrorIs(t, err, errPath, path)
 	}

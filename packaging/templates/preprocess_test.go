@@ -123,32 +123,6 @@ func boolToDecimal(value string) (string, error) {
 // scripts are the JavaScript steps, each with what it does in Go: a script
 // that is changed must be reviewed here again.
 var scripts = map[string]func(d map[string]any) any{
-	`var d = JSON.parse(value), out = {};
-if (d.clients && d.config && typeof d.clients.connected_clients === 'number' && d.config.maxclients > 0) {
-	out.percent = 100 * d.clients.connected_clients / d.config.maxclients;
-}
-return JSON.stringify(out);`: func(d map[string]any) any {
-		return percent(d, "clients", "connected_clients", "maxclients")
-	},
-	`var d = JSON.parse(value), out = {};
-if (d.memory && d.config && typeof d.memory.used_memory === 'number' && d.config.maxmemory > 0) {
-	out.percent = 100 * d.memory.used_memory / d.config.maxmemory;
-}
-return JSON.stringify(out);`: func(d map[string]any) any {
-		return percent(d, "memory", "used_memory", "maxmemory")
-	},
-	`var d = JSON.parse(value), out = {};
-if (d.server && d.persistence && d.server.server_time_usec > 0 && d.persistence.rdb_last_save_time > 0) {
-	out.age = Math.max(0, d.server.server_time_usec / 1000000 - d.persistence.rdb_last_save_time);
-}
-return JSON.stringify(out);`: func(d map[string]any) any {
-		now, known := at(d, "server", "server_time_usec")
-		saved, ever := at(d, "persistence", "rdb_last_save_time")
-		if !known || !ever || now <= 0 || saved <= 0 {
-			return map[string]any{}
-		}
-		return map[string]any{"age": max(0, now/1e6-saved)}
-	},
 	`return JSON.stringify(JSON.parse(value).tls ? [{singleton: ''}] : []);`: func(d map[string]any) any {
 		if d["tls"] != nil {
 			return []any{map[string]any{"singleton": ""}}
@@ -157,24 +131,11 @@ return JSON.stringify(out);`: func(d map[string]any) any {
 	},
 }
 
-func at(d map[string]any, section, name string) (float64, bool) {
-	s, _ := d[section].(map[string]any)
-	n, ok := s[name].(float64)
-	return n, ok
-}
-
-func percent(d map[string]any, section, used, limit string) any {
-	u, known := at(d, section, used)
-	l, limited := at(d, "config", limit)
-	if !known || !limited || l <= 0 {
-		return map[string]any{}
-	}
-	return map[string]any{"percent": 100 * u / l}
-}
-
 var (
 	// singletonScript makes one row, without a name, for one value.
 	singletonScript = regexp.MustCompile(`^return JSON\.stringify\(value === '(\w+)' \? \[\{singleton: ''\}\] : \[\]\);$`)
+	// equalScript makes 1 of one word and 0 of all others.
+	equalScript = regexp.MustCompile(`^return value === '(\w+)' \? 1 : 0;$`)
 	// rowsScript keeps of each row what tells it from the others.
 	rowsScript = regexp.MustCompile(`^return JSON\.stringify\(JSON\.parse\(value\)\.map\(function \(r\) \{ return \{(.*)\}; \}\)\);$`)
 	rowMember  = regexp.MustCompile(`^(\w+): r\.(\w+)(?: \|\| '(\w+)')?$`)
@@ -190,6 +151,9 @@ func runScript(script, value string) (string, error) {
 			return `[{"singleton":""}]`, nil
 		}
 		return "[]", nil
+	}
+	if m := equalScript.FindStringSubmatch(script); m != nil {
+		return strconv.Itoa(int(truth(value == m[1]))), nil
 	}
 	if m := rowsScript.FindStringSubmatch(script); m != nil {
 		rows := []map[string]any{}

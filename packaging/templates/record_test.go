@@ -51,7 +51,12 @@ func TestRecord(t *testing.T) {
 	master.Do(t, "WAIT", "1", "5000")
 	r.until(func() bool { return strings.Contains(master.InfoField(t, "replication", "slave0"), "online") })
 	r.until(func() bool { return !strings.HasSuffix(master.InfoField(t, "replication", "slave0"), "offset=0,lag=0") })
-	r.document("redis_get_master", "redis.get", master.Addr)
+	r.twice("redis_get_master", master.Addr, func() {
+		for i := range 50 {
+			master.Do(t, "SET", fmt.Sprint("more", i), strings.Repeat("x", 1000))
+			master.Do(t, "GET", fmt.Sprint("more", 2*i))
+		}
+	})
 	r.document("redis_get_replica", "redis.get", replica.Addr)
 	master.Stop(t)
 	r.until(func() bool { return replica.InfoField(t, "replication", "master_link_status") == "down" })
@@ -80,6 +85,26 @@ func TestRecord(t *testing.T) {
 	r.document("redis_get_cluster", "redis.get", node.Addr)
 	r.document("redis_get_sentinel", "redis.get", r.sentinel())
 
+	nodes := redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{Args: []string{"--cluster-replica-no-failover", "yes", "--maxmemory", "64mb"}})
+	for i := range 100 {
+		for _, n := range nodes[:3] {
+			_, _ = n.TryDo("SET", fmt.Sprint("key", i), "x") // two of three nodes say MOVED
+		}
+	}
+	r.document("redis_cluster_ok", "redis.cluster.get", nodes[0].Addr)
+	nodes[1].Kill(t)
+	r.until(func() bool { return strings.Contains(nodes[0].Do(t, "CLUSTER", "INFO"), "cluster_state:fail") })
+	r.document("redis_cluster_fail", "redis.cluster.get", nodes[0].Addr)
+	r.document("redis_cluster_down", "redis.cluster.get", nodes[1].Addr)
+	r.document("redis_cluster_none", "redis.cluster.get", plain.Addr)
+
+	watched := redistest.NewWatched(t, "", "", "")
+	r.document("redis_sentinel_ok", "redis.sentinel.get", watched.Sentinels[0].Addr)
+	watched.Sentinels[1].Kill(t)
+	watched.Sentinels[2].Kill(t)
+	r.document("redis_sentinel_alone", "redis.sentinel.get", watched.Sentinels[0].Addr)
+	r.document("redis_sentinel_down", "redis.sentinel.get", watched.Sentinels[1].Addr)
+
 	jobs := redistest.Start(t, redistest.Config{})
 	r.jobs(jobs)
 	r.document("storm_jobs", "storm.jobs.get", jobs.Addr)
@@ -92,6 +117,28 @@ func TestRecord(t *testing.T) {
 		jobs.Do(t, "SET", fmt.Sprint("other", i), "x")
 	}
 	r.configured("storm_jobs_partial", "storm.jobs.get[tcp://"+jobs.Addr+"]", r.config("Storm.ScanBudget=1"))
+
+	// What real job systems left, see metrics/jobs/testdata/README.md.
+	dump, err := os.ReadFile("../../metrics/jobs/testdata/job-systems.rdb")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), dump, 0o600))
+	queues := redistest.Start(t, redistest.Config{Args: []string{"--dir", dir}})
+	queues.Do(t, "HSET", "host:1:abc", "beat", fmt.Sprintf("%d.5", time.Now().Unix()), "busy", "1", "quiet", "false", "rss", "100", "rtt_us", "100",
+		"info", `{"hostname":"host","started_at":1700000000.1,"pid":1,"tag":"","concurrency":5,"queues":["default"],"labels":[],"identity":"host:1:abc"}`)
+	queues.Do(t, "SADD", "processes", "host:1:abc")
+	r.document("jobs_sidekiq", "job.get", queues.Addr+"/0")
+	r.document("jobs_resque", "job.get", queues.Addr+"/1")
+	r.document("jobs_bullmq", "job.get", queues.Addr+"/5")
+	r.document("jobs_asynq", "job.get", queues.Addr+"/7")
+	r.document("jobs_none", "job.get", queues.Addr+"/10")
+	r.document("jobs_down", "job.get", master.Addr)
+	between := startAgent(t)
+	for range 2 {
+		between.ask(t, "job.get[tcp://"+queues.Addr+"/0]")
+		queues.Do(t, "RPUSH", "queue:default", `{"class":"Job","jid":"1","enqueued_at":`+fmt.Sprint(time.Now().Unix())+`}`)
+	}
+	r.write("jobs_growing", between.ask(t, "job.get[tcp://"+queues.Addr+"/0]"))
 
 	asked := startAgent(t)
 	r.write("redis_pool_idle", asked.ask(t, "redis.pool.get"))
@@ -176,6 +223,18 @@ func (r recorder) config(lines ...string) string {
 	}
 	require.NoError(r.t, os.WriteFile(path, []byte(text.String()), 0o600))
 	return path
+}
+
+// twice records the second answer of a plugin that remembers the first, long
+// enough before for it to reckon what happens in a second.
+func (r recorder) twice(name, addr string, between func()) {
+	r.t.Helper()
+	a := startAgent(r.t)
+	key := "redis.get[tcp://" + addr + "]"
+	a.ask(r.t, key)
+	between()
+	time.Sleep(31 * time.Second) // no rate is reckoned over less, see metrics/derived_history.go
+	r.write(name, a.ask(r.t, key))
 }
 
 func (r recorder) document(name, key, addr string, more ...string) {

@@ -15,9 +15,12 @@ import (
 // roots are the triggers that say that nothing is known: all others depend on
 // the first of their template.
 var roots = map[string][]string{
-	"Redis by RedisJobs":      {"Redis: Server is down", "Redis: No data from the plugin"},
-	"Storm jobs by RedisJobs": {"Storm: Job records cannot be read", "Storm: No data from the plugin"},
-	"RedisJobs plugin health": {"RedisJobs: No data from the plugin"},
+	"Redis by RedisJobs":            {"Redis: Server is down", "Redis: No data from the plugin"},
+	"Storm jobs by RedisJobs":       {"Storm: Job records cannot be read", "Storm: No data from the plugin"},
+	"Redis Cluster by RedisJobs":    {"Cluster: Cluster cannot be asked", "Cluster: No data from the plugin"},
+	"Redis Sentinel by RedisJobs":   {"Sentinel: No sentinel answers", "Sentinel: No data from the plugin"},
+	"Redis job queues by RedisJobs": {"Jobs: Job systems cannot be read", "Jobs: No data from the plugin"},
+	"RedisJobs plugin health":       {"RedisJobs: No data from the plugin"},
 }
 
 // macroValue is the value of the macro with that context, else of that without.
@@ -41,8 +44,8 @@ var gauge = regexp.MustCompile(`latest_fork_usec$`)
 
 // isCounter: the item keeps a counter as it is.
 func isCounter(i *item) bool {
-	if slices.Contains(stepKinds(i.Preprocessing), "CHANGE_PER_SECOND") {
-		return false
+	if slices.Contains(stepKinds(i.Preprocessing), "CHANGE_PER_SECOND") || strings.HasPrefix(i.Key, "rj.jobs.") {
+		return false // a job system's failed jobs are those that are kept
 	}
 	for _, s := range i.Preprocessing {
 		if s.Type == "JSONPATH" && regexp.MustCompile(`^\$\.(stats|counters)\.|^\$\.(processed|failed|emitted)$`).MatchString(s.Parameters[0]) {
@@ -326,10 +329,10 @@ func TestProblems(t *testing.T) {
 			change: map[string]string{`rj.redis.replica.lag["` + replica + `"]`: "31", `rj.redis.replica.lag_bytes["` + replica + `"]`: "67108865"},
 			want:   []string{"Redis: Replica " + replica + " is behind", "Redis: Replica " + replica + " lags", restarted}},
 		{name: "a full memory", template: redis, get: "redis_get_master",
-			change: map[string]string{"rj.redis.memory.used": "260000000"},
+			change: map[string]string{"rj.redis.memory.pused": "97"},
 			want:   []string{"Redis: Memory is near its limit", "Redis: Memory limit is reached", restarted}},
 		{name: "a memory without a limit that fills the machine", template: redis, get: "redis_get_empty",
-			change: map[string]string{"rj.redis.memory.used": "900", "rj.redis.memory.system": "1000"},
+			change: map[string]string{"rj.redis.memory.pused": "90"},
 			want:   []string{"Redis: Memory has no limit and fills the machine", restarted}},
 		{name: "a fragmented memory of some size", template: redis, get: "redis_get_master",
 			change: map[string]string{"rj.redis.memory.frag.ratio": "2", "rj.redis.memory.frag.bytes": "1073741824"},
@@ -391,29 +394,4 @@ func (d *document) rule(t *testing.T, key string) *rule {
 	}
 	require.Fail(t, "no rule "+key)
 	return nil
-}
-
-// TestHitRatio evaluates the calculated item, whose value below 0 is discarded.
-func TestHitRatio(t *testing.T) {
-	t.Parallel()
-	for _, d := range load(t) {
-		for _, i := range d.items {
-			if itemType(i.Type) != "CALCULATED" {
-				continue
-			}
-			require.Equal(t, "rj.redis.hit_ratio", i.Key)
-			for _, tt := range []struct{ up, hits, misses, want float64 }{
-				{1, 3, 1, 75}, {1, 5, 0, 100}, {1, 0, 5, 0}, {1, 0, 0, -1}, {0, 3, 1, -1}, {0, 0, 0, -1},
-			} {
-				values := map[string]float64{"rj.redis.up": tt.up, "rj.redis.hits.rate": tt.hits, "rj.redis.misses.rate": tt.misses}
-				got, _ := evaluate(t, i.Params, nil, func(c call) any {
-					require.Empty(t, c.host)
-					require.NotNil(t, d.byKey[c.key])
-					return values[c.key]
-				})
-				require.InDelta(t, tt.want, got, 1e-9, "%v", tt)
-			}
-			require.Equal(t, []step{{Type: "IN_RANGE", Parameters: []string{"0", "100"}, Handler: "DISCARD_VALUE"}}, i.Preprocessing)
-		}
-	}
 }

@@ -135,58 +135,12 @@ type node struct {
 	id string
 }
 
-// newCluster starts three masters with a third of the slots each, and a replica for each of them: node i+3 is node i's.
+// newCluster is a cluster of three masters and their replicas: node i+3 is node i's.
 func newCluster(t testing.TB, f redistest.Flavour, cfg redistest.Config) []*node {
 	t.Helper()
-	old := f.Is("redis", 5, 0) && !f.Is("redis", 7, 0)
-	nodes := make([]*node, 6)
-	for i := range nodes {
-		c := cfg
-		c.Bin = f.Bin
-		c.Args = append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1000"}, cfg.Args...)
-		var bus []string
-		if !old {
-			bus = []string{freePort(t)}
-			c.Args = append(c.Args, "--cluster-port", bus[0])
-		}
-		s := redistest.Start(t, c)
-		nodes[i] = &node{s, s.Do(t, "CLUSTER", "MYID")}
-		s.Do(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
-		nodes[0].Do(t, append([]string{"CLUSTER", "MEET", "127.0.0.1", portOf(s)}, bus...)...)
-	}
-	for i, slots := range [][2]int{{0, 5460}, {5461, 10922}, {10923, 16383}} {
-		add := []string{"CLUSTER", "ADDSLOTS"}
-		for slot := slots[0]; slot <= slots[1]; slot++ {
-			add = append(add, strconv.Itoa(slot))
-		}
-		nodes[i].Do(t, add...)
-	}
-	all := func(what string, holds func(n *node) bool) {
-		await(t, what, func() bool {
-			for _, n := range nodes {
-				if !holds(n) {
-					return false
-				}
-			}
-			return true
-		})
-	}
-	all("six nodes that know each other", func(n *node) bool {
-		view := n.Do(t, "CLUSTER", "NODES")
-		return strings.Count(view, " connected") == 6 && !strings.Contains(view, "handshake")
-	})
-	for i := 3; i < 6; i++ {
-		nodes[i].Do(t, "CLUSTER", "REPLICATE", nodes[i-3].id)
-	}
-	all("a cluster that is well", func(n *node) bool {
-		return strings.Contains(n.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") &&
-			strings.Count(n.Do(t, "CLUSTER", "NODES"), "slave") == 3
-	})
-	for i := range 3 {
-		await(t, "a replica in step", func() bool {
-			return strings.Contains(nodes[i].Do(t, "INFO", "replication"), "state=online") &&
-				nodes[i+3].InfoField(t, "replication", "master_link_status") == "up"
-		})
+	var nodes []*node
+	for _, n := range redistest.NewCluster(t, f, cfg) {
+		nodes = append(nodes, &node{n.Server, n.ID})
 	}
 	return nodes
 }

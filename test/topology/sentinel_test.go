@@ -28,32 +28,8 @@ const (
 
 func newWatched(t testing.TB, f redistest.Flavour) *watched {
 	t.Helper()
-	w := &watched{}
-	auth := []string{"--masterauth", serverPassword, "--repl-diskless-sync-delay", "0"}
-	w.servers[0] = redistest.Start(t, redistest.Config{Bin: f.Bin, Password: serverPassword, Args: auth})
-	w.servers[1] = redistest.Start(t, redistest.Config{Bin: f.Bin, Password: serverPassword, Args: append(
-		[]string{"--replicaof", "127.0.0.1", portOf(w.servers[0])}, auth...)})
-	for i := range w.sentinels {
-		w.sentinels[i] = redistest.Start(t, redistest.Config{Bin: f.Bin, Password: sentinelPassword, Args: []string{"--sentinel"}, Lines: []string{
-			"sentinel monitor mymaster 127.0.0.1 " + portOf(w.servers[0]) + " 2",
-			"sentinel auth-pass mymaster " + serverPassword,
-			"sentinel sentinel-pass " + sentinelPassword,
-			"sentinel down-after-milliseconds mymaster 60000",
-			"sentinel failover-timeout mymaster 3000",
-		}})
-	}
-	await(t, "sentinels that know each other and the replica", func() bool {
-		for _, s := range w.sentinels {
-			info := s.Do(t, "SENTINEL", "MASTER", "mymaster")
-			if !strings.Contains(info, "num-other-sentinels\n2\n") || !strings.Contains(info, "num-slaves\n1\n") ||
-				!strings.Contains(info, "flags\nmaster\n") {
-				return false
-			}
-		}
-		return strings.Contains(w.servers[0].Do(t, "INFO", "replication"), "state=online") &&
-			strings.Contains(w.sentinels[0].Do(t, "SENTINEL", "REPLICAS", "mymaster"), "master-link-status\nok\n")
-	})
-	return w
+	w := redistest.NewWatched(t, f.Bin, serverPassword, sentinelPassword)
+	return &watched{w.Servers, w.Sentinels}
 }
 
 // patient sets how long a sentinel waits for an answer before it takes a server for dead. It is long but for the moment in
