@@ -201,6 +201,10 @@ var neverRecorded = map[string]string{
 	"rj.redis.memory.growth":    "takes polls over some minutes",
 	"rj.redis.memory.full_in":   "takes polls over some minutes",
 	"rj.jobs.truncated.queues":  "takes more than a thousand queues",
+
+	`rj.jobs.queue.arrival["{#QUEUE}"]`: "takes a queue with counters of its own that is at work",
+	`rj.jobs.queue.growth["{#QUEUE}"]`:  "takes polls over some time",
+	`rj.jobs.queue.drain["{#QUEUE}"]`:   "takes a queue with counters of its own that is at work",
 }
 
 // TestPathsFindWhatThePluginSays runs every item over every recorded answer.
