@@ -18,7 +18,7 @@ type row struct {
 
 var rows = []row{
 	{"a", rowA}, {"b", rowB}, {"c", rowC}, {"d", rowD}, {"e", rowE},
-	{"f", rowF}, {"g", rowG}, {"h", rowH}, {"i", rowI}, {"j", rowJ}, {"k", rowK},
+	{"f", rowF}, {"g", rowG}, {"h", rowH}, {"i", rowI}, {"j", rowJ}, {"k", rowK}, {"l", rowL},
 }
 
 func main() {

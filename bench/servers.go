@@ -74,3 +74,6 @@ func (r redisServer) counted(f func() (values, int, error)) (values, error) {
 	v[connections] = (after.connections - before.connections) / float64(n)
 	return v, nil
 }
+
+// pluginClients counts the plugin's connections in a reply to CLIENT LIST.
+func pluginClients(list string) int { return strings.Count(list, " name=zabbix_redisjobs ") }
