@@ -3,6 +3,7 @@ package jobs
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strings"
 
 	"redisjobs/redisclient"
@@ -39,8 +40,7 @@ var bullmqSpec = &Spec{
 		}
 		return Clue{
 			Prefix: queue[:i], Name: queue[i+1:],
-			// The version is there since 5.0, the length since the beginning.
-			Proof: []redisclient.Command{{"HMGET", key, "version", "opts.maxLenEvents"}},
+			Proof: []redisclient.Command{bullMeta(key)},
 			Proves: func(replies []resp.Value) bool {
 				fields, err := replies[0].Array()
 				return err == nil && len(fields) == 2 &&
@@ -63,21 +63,26 @@ var bullSpec = &Spec{
 			return Clue{}, false
 		}
 		// A counter called id proves little: one of the lists must be there, and
-		// not the hash that only BullMQ has.
-		suffixes := []string{"id", "meta", "wait", "active", "paused", "completed", "failed", "delayed", "repeat"}
-		c := Clue{Prefix: prefix, Name: queue}
+		// not what BullMQ keeps in its hash. Bull has that hash, too, while a queue
+		// is paused, for the sake of BullMQ.
+		suffixes := []string{"id", "wait", "active", "paused", "completed", "failed", "delayed", "repeat"}
+		c := Clue{Prefix: prefix, Name: queue, Proof: []redisclient.Command{bullMeta(base + ":meta")}}
 		for _, suffix := range suffixes {
 			c.Proof = append(c.Proof, redisclient.Command{"TYPE", base + ":" + suffix})
 		}
 		c.Proves = func(replies []resp.Value) bool {
-			want := []string{"string", "none", "list", "list", "list", "zset", "zset", "zset", "zset"}
+			meta, err := replies[0].Array()
+			if err != nil || slices.ContainsFunc(meta, func(v resp.Value) bool { return !v.IsNull() }) {
+				return false
+			}
+			want := []string{"string", "list", "list", "list", "zset", "zset", "zset", "zset"}
 			some := false
-			for i, v := range replies {
+			for i, v := range replies[1:] {
 				typ, err := v.Text()
-				if err != nil || typ != want[i] && (i < 2 || typ != "none") {
+				if err != nil || typ != want[i] && (i < 1 || typ != "none") {
 					return false
 				}
-				some = some || i >= 2 && typ == want[i]
+				some = some || i >= 1 && typ == want[i]
 			}
 			return some
 		}
@@ -86,6 +91,12 @@ var bullSpec = &Spec{
 	Lacks:    bullLacks,
 	Commands: append([]string{"exists"}, bullCommands...),
 	Keys:     bullKeys,
+}
+
+// bullMeta asks for what only BullMQ keeps in its hash: the version since 5.0,
+// the length since the beginning.
+func bullMeta(key string) redisclient.Command {
+	return redisclient.Command{"HMGET", key, "version", "opts.maxLenEvents"}
 }
 
 var bullLacks = append(

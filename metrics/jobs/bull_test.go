@@ -151,6 +151,29 @@ func TestBullWorkers(t *testing.T) {
 	require.InDelta(t, 10, got["oldest_running"], 1e-3)
 }
 
+// TestBullPaused: pausing a queue makes Bull write the hash that is BullMQ's mark,
+// with nothing in it but that, and give the list of waiting jobs another name.
+// Recorded from Bull 4.16.5.
+func TestBullPaused(t *testing.T) {
+	t.Parallel()
+	s := startEmpty(t)
+	for _, cmd := range [][]string{
+		{"SET", "bull:mail:id", "1"}, {"RPUSH", "bull:mail:paused", "1"}, {"SET", "bull:mail:meta-paused", "1"},
+		{"HSET", "bull:mail:meta", "paused", "1"}, {"HSET", "bull:mail:1", "timestamp", "1795230000000"},
+	} {
+		s.Do(t, cmd...)
+	}
+	d := dial(t, s, "", 0)
+	d.at = 1795230010
+	result, err := Read(t.Context(), d, &memory{}, defaultOptions(), Query{})
+	require.NoError(t, err)
+	require.Len(t, result.Systems, 1)
+	r := (&conformance{system: "bull", prefix: "bull"}).find(t, result)
+	got := knownOf(&r.Figures)
+	require.EqualValues(t, 1, got["queues_paused"])
+	require.EqualValues(t, 1, got["waiting"])
+}
+
 func FuzzClientNames(f *testing.F) {
 	f.Add([]byte("id=3 addr=10.0.0.9:4711 name=bull:bWFpbA== age=12 db=0\nid=4 addr=/tmp/a b name= db=0\n"))
 	f.Add([]byte("name=x\n name=y z\r\n name="))
