@@ -89,7 +89,8 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 package: sdk ## make the packages, archives, bills of materials and checksums in dist/
 	@$(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
 
-test-package: setup package $(TALLY) ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
+test-package: package $(TALLY) ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
+	@test/setup.sh lintian rpm
 	@REDISJOBS_DIST='$(CURDIR)/dist' REDISJOBS_VERSION='$(VERSION)' REDISJOBS_MAINTAINER='$(MAINTAINER)' REDISJOBS_NFPM='$(NFPM)' \
 	  $(GOTEST) -json -tags packages ./test/package/... ./packaging/release/... | $(TALLY)
 

@@ -184,7 +184,7 @@ func Check(t testing.TB, a Agent, c Config, args ...string) (output string, code
 	t.Helper()
 	dir := folder(t)
 	path := filepath.Join(dir, "agent.conf")
-	if err := os.WriteFile(path, []byte(c.text(freePort(t), dir)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(c.text(FreePort(t), dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { killAll(processes(filepath.Join(dir, pluginSocket))) })

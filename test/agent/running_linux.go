@@ -65,7 +65,7 @@ func Launch(t testing.TB, a Agent, c Config) (*Running, error) {
 func launch(t testing.TB, a Agent, c Config) *Running {
 	t.Helper()
 	dir := folder(t)
-	port := freePort(t)
+	port := FreePort(t)
 	r := &Running{
 		Agent:   a,
 		Addr:    fmt.Sprintf("127.0.0.1:%d", port),
@@ -238,9 +238,9 @@ func (r *Running) Control(t testing.TB, command string) (output string, code int
 	return run(t, r.Agent, nil, "-c", r.Conf, "-R", command)
 }
 
-// freePort returns a free loopback port below 32768: agents refuse a higher ListenPort, so the kernel's own choice for
+// FreePort returns a free loopback port below 32768: agents refuse a higher ListenPort, so the kernel's own choice for
 // port 0 is of no use.
-func freePort(t testing.TB) int {
+func FreePort(t testing.TB) int {
 	t.Helper()
 	const first, last = 10000, 32767
 	for range 100 {

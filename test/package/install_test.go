@@ -1,0 +1,230 @@
+//go:build packages && linux
+
+package packages
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/test/agent"
+)
+
+// inside tells a second run of this test binary that it may change the system
+// it sees.
+const inside = "REDISJOBS_INSIDE"
+
+const (
+	program = "/usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs"
+	conf    = "/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf"
+	name    = "zabbix-agent2-plugin-redisjobs"
+)
+
+// TestTheDebOnThisDebian runs TestInside on a copy of this machine's files that
+// lasts as long as the test: an overlay in a mount namespace. Nothing of the
+// machine is changed.
+func TestTheDebOnThisDebian(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("NOT RUN: only root can install packages")
+	}
+	if release, _ := os.ReadFile("/etc/os-release"); !strings.Contains(string(release), "ID=debian") {
+		t.Skip("NOT RUN: this is no Debian")
+	}
+	s := redistest.Start(t, redistest.Config{})
+	packages := t.TempDir()
+	dist := environment(t, "REDISJOBS_DIST")
+	copyFile(t, one(t, dist, "*_"+runtime.GOARCH+".deb"), filepath.Join(packages, "first.deb"))
+	copyFile(t, newer(t), filepath.Join(packages, "second.deb"))
+
+	self, err := os.Executable()
+	require.NoError(t, err)
+	c := exec.Command(self, "-test.run", "^TestInside$", "-test.v", "-test.timeout", "3m")
+	c.Env = append(os.Environ(), inside+"="+packages, "REDISJOBS_REDIS=tcp://"+s.Addr)
+	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread() // Pdeathsig is about the thread
+	defer runtime.UnlockOSThread()
+	out, err := c.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	require.Contains(t, string(out), "--- PASS: TestInside")
+	for _, path := range []string{program, conf} {
+		require.NoFileExists(t, path, "this machine has not been touched")
+	}
+}
+
+func copyFile(t testing.TB, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(from)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(to, data, 0o644))
+}
+
+// newer makes the deb of a later version whose configuration differs from the
+// first one's, as an upgrade has it.
+func newer(t testing.TB) string {
+	t.Helper()
+	dir := copyTree(t)
+	file := filepath.Join(dir, "packaging/redisjobs.conf")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, append([]byte("# A newer configuration.\n"), text...), 0o644))
+	sdk := exec.Command("packaging/sdk.sh")
+	sdk.Dir = dir
+	out, err := sdk.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	c := exec.Command("go", "run", "./packaging/release", "-only-debs", "-version", "99.0.0",
+		"-epoch", environment(t, "SOURCE_DATE_EPOCH"), "-maintainer", environment(t, "REDISJOBS_MAINTAINER"), "-nfpm", environment(t, "REDISJOBS_NFPM"))
+	c.Dir = dir
+	out, err = c.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return one(t, filepath.Join(dir, "dist"), "*.deb")
+}
+
+// enter makes an overlay of the root folder the root folder. packages is the
+// only folder taken along that may lie on another file system.
+func enter(t testing.TB, packages string) {
+	t.Helper()
+	mount := func(source, target, kind string, flags uintptr, data string) {
+		require.NoError(t, os.MkdirAll(target, 0o755))
+		require.NoError(t, syscall.Mount(source, target, kind, flags, data), "mount %s on %s", kind, target)
+	}
+	require.NoError(t, syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""))
+	base := filepath.Join(packages, "overlay")
+	mount("tmpfs", base, "tmpfs", 0, "mode=755")
+	upper, work, root := filepath.Join(base, "upper"), filepath.Join(base, "work"), filepath.Join(base, "root")
+	for _, dir := range []string{upper, work, filepath.Join(upper, "packages")} {
+		require.NoError(t, os.MkdirAll(dir, 0o755))
+	}
+	for _, deb := range []string{"first.deb", "second.deb"} {
+		copyFile(t, filepath.Join(packages, deb), filepath.Join(upper, "packages", deb))
+	}
+	mount("overlay", root, "overlay", 0, "lowerdir=/,upperdir="+upper+",workdir="+work)
+	mount("proc", filepath.Join(root, "proc"), "proc", 0, "")
+	mount("/dev", filepath.Join(root, "dev"), "", syscall.MS_BIND|syscall.MS_REC, "")
+	mount("tmpfs", filepath.Join(root, "tmp"), "tmpfs", 0, "mode=1777")
+	mount("tmpfs", filepath.Join(root, "run"), "tmpfs", 0, "mode=755")
+	require.NoError(t, syscall.Chroot(root))
+	require.NoError(t, os.Chdir("/"))
+	// What packages are allowed to start: nothing.
+	require.NoError(t, os.WriteFile("/usr/sbin/policy-rc.d", []byte("#!/bin/sh\nexit 101\n"), 0o755))
+}
+
+// owner is a file's mode, owner and group, or "" when there is none.
+func owner(t testing.TB, path string) string {
+	t.Helper()
+	if _, err := os.Lstat(path); os.IsNotExist(err) {
+		return ""
+	}
+	return strings.TrimSpace(command(t, "stat", "-c", "%a %U:%G", path))
+}
+
+// apt runs apt-get without questions.
+func apt(t testing.TB, args ...string) {
+	t.Helper()
+	c := exec.Command("apt-get", append([]string{"-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root", "--no-install-recommends"}, args...)...)
+	c.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	out, err := c.CombinedOutput()
+	require.NoError(t, err, "apt-get %s\n%s", strings.Join(args, " "), out)
+}
+
+// TestInside is the life of the deb: installed where there was no agent, serving
+// in the distribution's agent, upgraded, removed and purged.
+func TestInside(t *testing.T) {
+	packages := os.Getenv(inside)
+	if packages == "" {
+		t.Skip("a part of TestTheDebOnThisDebian")
+	}
+	redis := os.Getenv("REDISJOBS_REDIS")
+	enter(t, packages)
+
+	apt(t, "update")
+	apt(t, "install", "/packages/first.deb")
+	require.Equal(t, "755 root:root", owner(t, program))
+	require.Equal(t, "640 root:zabbix", owner(t, conf), "the agent came first, and its group with it")
+	require.Contains(t, command(t, name, "-V"), "Version "+environment(t, "REDISJOBS_VERSION"))
+	require.Contains(t, command(t, "dpkg", "-V", name)+"same", "same", "no file differs from the package's")
+
+	port := strconv.Itoa(agent.FreePort(t))
+	addr := net.JoinHostPort("127.0.0.1", port)
+	// The agent's own configuration, on a port of the test's.
+	write(t, "/etc/zabbix/zabbix_agent2.d/test.conf", "ListenIP=127.0.0.1\nServerActive=\nListenPort="+port+"\n")
+	report := command(t, name, "doctor")
+	require.Contains(t, report, "problems: 0, warnings: 0")
+	serves(t, addr, redis)
+
+	text, err := os.ReadFile(conf)
+	require.NoError(t, err)
+	own := string(text) + "\nPlugins.RedisJobs.Sessions.Mine.Uri=" + redis + "\n"
+	write(t, conf, own)
+	apt(t, "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "install", "/packages/second.deb")
+	require.Contains(t, command(t, name, "-V"), "Version 99.0.0")
+	text, err = os.ReadFile(conf)
+	require.NoError(t, err)
+	require.Equal(t, own, string(text), "what the user wrote is kept")
+	require.Equal(t, "640 root:zabbix", owner(t, conf))
+	require.FileExists(t, conf+".dpkg-dist", "the newer one is beside it")
+	serves(t, addr, "Mine")
+
+	apt(t, "remove", name)
+	require.Empty(t, owner(t, program))
+	require.Equal(t, "640 root:zabbix", owner(t, conf))
+	apt(t, "purge", name)
+	for _, path := range []string{conf, conf + ".dpkg-dist", program, filepath.Dir(program), "/usr/bin/" + name, "/usr/share/" + name} {
+		require.Empty(t, owner(t, path), "%s is left", path)
+	}
+	require.FileExists(t, "/etc/zabbix/zabbix_agent2.conf", "the agent is still there")
+}
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o640)) // the mode of a file that is there stays
+	command(t, "chgrp", "zabbix", path)
+}
+
+// serves starts the distribution's agent as its own user with its own
+// configuration, and asks it for an item.
+func serves(t *testing.T, addr, conn string) {
+	t.Helper()
+	command(t, "install", "-d", "-o", "zabbix", "-g", "zabbix", "/run/zabbix", "/var/log/zabbix")
+	c := exec.Command("runuser", "-u", "zabbix", "--", "/usr/sbin/zabbix_agent2", "-c", "/etc/zabbix/zabbix_agent2.conf")
+	var printed bytes.Buffer
+	c.Stdout, c.Stderr = &printed, &printed
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	require.NoError(t, c.Start())
+	defer func() {
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGTERM)
+		timer := time.AfterFunc(20*time.Second, func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) })
+		_ = c.Wait()
+		timer.Stop()
+	}()
+	ask := func(key string) (string, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		return agent.Query(ctx, addr, agent.Plain, key+"["+conn+"]", 0)
+	}
+	var value string
+	var err error
+	for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
+		value, err = ask("redis.ping")
+		if err == nil {
+			break
+		}
+	}
+	log, _ := os.ReadFile("/var/log/zabbix/zabbix_agent2.log")
+	require.NoError(t, err, "%s%s", &printed, log)
+	require.Equal(t, "1", value, "%s", log)
+	value, err = ask("redis.get")
+	require.NoError(t, err)
+	require.Contains(t, value, `"up":1`)
+}
