@@ -29,6 +29,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X
 export REDISJOBS_AGENTS ?= $(CACHE)/agents/agents.txt
 export REDISJOBS_SERVERS ?= $(CACHE)/servers/servers.txt
 export REDISJOBS_PLUGIN ?= $(CURDIR)/$(PLUGIN)
+export REDISJOBS_STORM ?= $(CACHE)/storm/storm.txt
 export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
 export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
 
@@ -36,7 +37,7 @@ export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e test-jobs soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build test test-unit test-e2e test-jobs test-storm soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -66,6 +67,11 @@ test-jobs: setup $(PLUGIN) $(TALLY) ## run real job systems and compare their fi
 	@test/jobs/setup.sh "$$(dirname "$$REDISJOBS_JOB_SYSTEMS")"
 	@$(GOTEST) -json -tags jobs ./test/jobs $(JOBSFLAGS) | $(TALLY)
 
+test-storm: $(PLUGIN) $(TALLY) ## run a real Storm with a topology that keeps its record in Redis (needs Java and Maven; installs them)
+	@test/setup.sh maven default-jdk-headless
+	@test/storm/fetch.sh "$$(dirname "$$REDISJOBS_STORM")"
+	@$(GOTEST) -json -tags storm ./test/storm | $(TALLY)
+
 soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
 	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak$$' -v ./test/faults
 
@@ -80,8 +86,8 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 	  [ -z "$$unformatted" ] || { printf 'gofmt -w needed:\n%s\n' "$$unformatted" >&2; exit 1; }
 	@for system in linux windows darwin; do \
 	  echo "go vet ($$system)"; CGO_ENABLED=0 GOOS=$$system $(GO) vet ./...; done
-	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,jobs,redisjobs_testkeys ./...
-	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,jobs,redisjobs_testkeys ./...
+	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,jobs,storm,redisjobs_testkeys ./...
+	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,jobs,storm,redisjobs_testkeys ./...
 	@if command -v shellcheck >/dev/null; then \
 	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
 	else echo "shellcheck: not installed, not run"; fi
