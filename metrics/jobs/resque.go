@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -12,15 +13,21 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// resque reads Resque 2 and 3, and resque-scheduler 5.
+// resque reads Resque 2 and 3, resque-scheduler 5, and node-resque 9, which keeps
+// their layout but for the heartbeats, counts among the processed jobs only those
+// that succeeded, and writes times as JavaScript does.
 // Sources: lib/resque/{worker,data_store,failure/redis_multi_queue}.rb of Resque
-// 3.0.0; lib/resque/scheduler/{delaying_extensions,lock/base}.rb.
+// 3.0.0; lib/resque/scheduler/{delaying_extensions,lock/base}.rb;
+// src/core/worker.ts of node-resque 9.7.1.
 type resque struct{}
 
 const (
 	// resquePrune is the age of a heartbeat from which Resque takes a worker for
 	// dead, its prune_interval. They beat every minute.
 	resquePrune = 300
+	// nodeResquePrune is the like for node-resque. Its workers beat every five
+	// seconds, or as often as they look for jobs.
+	nodeResquePrune = 60
 	// maxTimestamps bounds the moments that resque-scheduler has jobs for: each
 	// has a list of its own.
 	maxTimestamps = 5000
@@ -167,13 +174,39 @@ func resqueDelayed(p *Poll, r *Reading, k string) {
 // resqueWorker reads what a worker is doing. Its key is there while it runs a
 // job, and stays when it is killed.
 func resqueWorker(p *Poll, k, name string, w *Worker, beats map[string]float64, jobs *running) {
-	beat, beats1 := beats[name]
-	if !beats1 {
-		jobs.r.MissWorkers(errors.New("a worker has no heartbeat"))
-		jobs.r.Miss(Orphaned, "a worker has no heartbeat")
-	}
-	w.Alive = p.Age(beat) < resquePrune
 	w.Slots = 1
+	miss := func(err error) {
+		err = fmt.Errorf("a worker: %w", err)
+		jobs.r.MissWorkers(err)
+		jobs.r.Miss(Orphaned, err.Error())
+	}
+	if beat, ok := beats[name]; ok {
+		w.Alive = p.Age(beat) < resquePrune
+	} else {
+		// node-resque's have a key each, without the queues that end the name.
+		own := name
+		if i := strings.LastIndexByte(name, ':'); i > 0 {
+			own = name[:i]
+		}
+		p.AskPayload(func(v resp.Value, err error) {
+			if err == nil && v.IsNull() {
+				err = errors.New("it has no heartbeat")
+			}
+			var text []byte
+			if err == nil {
+				text, err = payload(v)
+			}
+			var beat float64
+			if err == nil {
+				beat, err = parseResquePing(text)
+			}
+			if err != nil {
+				miss(err)
+				return
+			}
+			w.Alive = p.Age(beat) < nodeResquePrune
+		}, "GET", k+"worker:ping:"+own)
+	}
 	p.AskPayload(func(v resp.Value, err error) {
 		if err == nil && v.IsNull() {
 			return
@@ -187,21 +220,32 @@ func resqueWorker(p *Poll, k, name string, w *Worker, beats map[string]float64, 
 			queue, w.RunningSince, err = parseResqueWork(text)
 		}
 		if err != nil {
-			jobs.r.MissWorkers(fmt.Errorf("a worker: %w", err))
-			jobs.r.Miss(Orphaned, "a worker: "+err.Error())
+			miss(err)
 			jobs.fail(err)
 			return
 		}
 		w.Busy = 1
 		jobs.count(queue)
-		if !w.Alive {
+		if !w.Alive { // which was asked before
 			jobs.r.Add(Orphaned, 1)
 		}
 	}, "GET", k+"worker:"+name)
 }
 
-// resqueLayouts are how Resque writes times.
-var resqueLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05 -0700", "2006/01/02 15:04:05 MST"}
+// parseResquePing reads a heartbeat of node-resque.
+func parseResquePing(text []byte) (float64, error) {
+	var ping struct {
+		Time json.Number `json:"time"`
+	}
+	if err := parseJSON(text, &ping); err != nil {
+		return 0, err
+	}
+	return parseEpoch(ping.Time.String())
+}
+
+// resqueLayouts are how Resque writes times, and the last how JavaScript does.
+var resqueLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05 -0700", "2006/01/02 15:04:05 MST",
+	"Mon Jan 02 2006 15:04:05 GMT-0700"}
 
 // parseResqueBeats reads the heartbeats of workers; one that is no time counts
 // as none.
@@ -228,7 +272,9 @@ func parseResqueWork(text []byte) (queue string, at float64, err error) {
 	if err := parseJSON(text, &work); err != nil {
 		return "", 0, err
 	}
-	at, err = parseDate(work.RunAt, resqueLayouts...)
+	// JavaScript adds the name of the time zone.
+	date, _, _ := strings.Cut(work.RunAt, " (")
+	at, err = parseDate(date, resqueLayouts...)
 	return work.Queue, at, err
 }
 

@@ -68,15 +68,52 @@ func resqueCases() []conformance {
 				"default": {"waiting": 0, "active": 0, "paused": 1},
 			},
 		},
+		nodeResque("node-resque 9.7 at work", 1795230100+20, 1),
+		nodeResque("node-resque 9.7, its worker killed", 1795230100+61, 0),
+	}
+}
+
+// nodeResque is what a run of node-resque 9.7.1 left, and how many of its workers
+// live: its last ping was at 1795230100, and its job began 20 s before.
+func nodeResque(name string, at, alive float64) conformance {
+	oldest := 0.0
+	if alive == 1 {
+		oldest = 20 + at - 1795230100
+	}
+	return conformance{
+		name: name, system: "resque", prefix: "resque", db: 40 + int(alive), at: at,
+		seed: [][]string{
+			{"SADD", "resque:queues", "default", "slow"}, {"RPUSH", "resque:queue:slow", `{"class":"slow","queue":"slow","args":[1]}`},
+			{"SET", "resque:stat:processed", "3"}, {"SET", "resque:stat:failed", "2"}, {"RPUSH", "resque:failed", "{}", "{}"},
+			{"SADD", "resque:workers", "vm:3023:default,slow"},
+			{"SET", "resque:worker:vm:3023:default,slow:started", "1795230000"},
+			{"SET", "resque:worker:ping:vm:3023", `{"time":1795230100,"name":"vm:3023","queues":"default,slow"}`},
+			{"SET", "resque:worker:vm:3023:default,slow", `{"run_at":"Sat Nov 21 2026 03:01:20 GMT+0000 (Coordinated Universal Time)",` +
+				`"queue":"slow","worker":"vm:3023","payload":{"class":"slow","queue":"slow","args":[0]}}`},
+		},
+		figures: map[string]float64{
+			"waiting": 1, "active": 1, "processed_total": 3, "failed_total": 2, "failed": 2, "scheduled": 0, "overdue": 0,
+			"workers": 1, "workers_alive": alive, "workers_dead": 1 - alive, "workers_busy": alive, "workers_slots": alive,
+			"utilisation": alive, "workers_quiet": 0, "oldest_running": oldest, "orphaned": 1 - alive,
+			"schedulers_alive": 0, "queue_count": 2, "queues_paused": 0, "queues_stuck": 0,
+		},
+		queues: map[string]map[string]float64{
+			"default": {"waiting": 0, "active": 0, "paused": 0}, "slow": {"waiting": 1, "active": 1, "paused": 0},
+		},
 	}
 }
 
 func FuzzResque(f *testing.F) {
 	f.Add([]byte(`{"queue":"slow","run_at":"2026-11-21T03:02:03Z","payload":{"class":"SlowJob","args":[60]}}`))
 	f.Add([]byte(`2026-11-21T03:02:03+00:00`))
+	f.Add([]byte(`{"time":1795230100,"name":"vm:3023","queues":"default,slow"}`))
+	f.Add([]byte(`{"queue":"slow","run_at":"Sat Nov 21 2026 03:01:20 GMT+0000 (Coordinated Universal Time)"}`))
 	f.Add([]byte(`{"queue":1,"run_at":"9999-99-99"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if _, at, err := parseResqueWork(text); err == nil {
+			requireMoment(t, at)
+		}
+		if at, err := parseResquePing(text); err == nil {
 			requireMoment(t, at)
 		}
 		bulk := resp.Value{Kind: resp.BulkString, Str: text}
