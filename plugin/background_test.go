@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,14 +21,18 @@ func TestBackgroundRunsFewAtOnceAndInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackground(2)
 		began := time.Now()
+		var mu sync.Mutex
 		var ended []string
 		for i := range 5 {
 			b.run(func(context.Context) {
 				time.Sleep(time.Second + time.Duration(i)*time.Millisecond)
+				mu.Lock()
+				defer mu.Unlock()
 				ended = append(ended, fmt.Sprintf("%d after %s", i, time.Since(began)))
 			}, noPanic(t))
 		}
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		require.Equal(t, []string{"0 after 1s", "1 after 1.001s", "2 after 2.002s", "3 after 2.004s", "4 after 3.006s"}, ended)
 		require.Zero(t, b.running)
 	})
