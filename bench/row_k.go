@@ -46,7 +46,7 @@ func rowK(s *scope, e *environment) (table, []claim, error) {
 	server.Do(s, "DEBUG", "POPULATE", fmt.Sprint(sampledKeys), "key", "64")
 	var claims []claim
 	for _, c := range []struct{ condition, options string }{
-		{"the default, 5,000 keys a second", ""},
+		{"the default, 2,000 keys a second", ""},
 		{"50,000 keys a second", "50000"},
 		{"no limit but the time of a slice", "1000000"},
 	} {

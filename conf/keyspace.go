@@ -19,7 +19,7 @@ type Keyspace struct {
 
 func keyspaceOptions() []Option {
 	return []Option{
-		number("Keyspace.KeysPerSecond", "5000", bounds{min: 1, max: 1_000_000, text: "1-1000000"},
+		number("Keyspace.KeysPerSecond", "2000", bounds{min: 1, max: 1_000_000, text: "1-1000000"},
 			"The most keys of one server that redis.keyspace.sample looks at per second.",
 			func(o *Options) *int { return &o.Keyspace.KeysPerSecond }),
 		parsed("Keyspace.SliceTime", "1", "1-100",

@@ -5,7 +5,7 @@ import "time"
 const (
 	// firstSlice and maxSlice are how many keys a slice looks at.
 	firstSlice = 16
-	maxSlice   = 128
+	maxSlice   = 64
 	// slicesPerSecond at least: a small budget is not spent in bursts.
 	slicesPerSecond = 10
 	// paceLearns is how many slices teach what is normal before one is judged.

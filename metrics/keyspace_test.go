@@ -652,9 +652,8 @@ func TestKeyspaceSlicesShrinkToTheTimeThatTheyMayTake(t *testing.T) {
 	require.Equal(t, 32, step(100*time.Microsecond))
 	require.Equal(t, 64, step(200*time.Microsecond))
 	require.Equal(t, 64, step(300*time.Microsecond), "neither")
-	require.Equal(t, 128, step(200*time.Microsecond))
-	require.Equal(t, 128, step(200*time.Microsecond), "no more than maxSlice")
-	require.Equal(t, 64, step(2*time.Millisecond))
+	require.Equal(t, maxSlice, step(200*time.Microsecond), "no more than maxSlice")
+	require.Equal(t, 32, step(2*time.Millisecond))
 	for range 10 {
 		step(2 * time.Millisecond)
 	}
