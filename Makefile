@@ -37,7 +37,7 @@ export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e test-jobs test-storm soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -72,6 +72,15 @@ test-storm: $(PLUGIN) $(TALLY) ## run a real Storm with a topology that keeps it
 	@test/storm/fetch.sh "$$(dirname "$$REDISJOBS_STORM")"
 	@$(GOTEST) -json -tags storm ./test/storm | $(TALLY)
 
+test-zabbix: setup agents servers $(PLUGIN) $(TALLY) ## import the templates into real Zabbix servers 6.0 and 7.0 and make every trigger fire
+	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
+	@$(GOTEST) -timeout 30m -json -tags zabbix ./test/zabbix $(ZABBIXFLAGS) | $(TALLY)
+
+screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templates into docs/images (Zabbix 7.0, chromium)
+	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
+	@test/setup.sh chromium
+	@$(GO) test -count=1 -timeout 30m -tags zabbix,screenshots -run '^TestScreenshots$$' -v ./test/zabbix
+
 soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
 	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak$$' -v ./test/faults
 
@@ -88,6 +97,9 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 	  echo "go vet ($$system)"; CGO_ENABLED=0 GOOS=$$system $(GO) vet ./...; done
 	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,jobs,storm,redisjobs_testkeys ./...
 	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,jobs,storm,redisjobs_testkeys ./...
+
+	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,jobs,zabbix,screenshots,redisjobs_testkeys ./...
+	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,jobs,zabbix,screenshots,redisjobs_testkeys ./...
 	@if command -v shellcheck >/dev/null; then \
 	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
 	else echo "shellcheck: not installed, not run"; fi

@@ -231,6 +231,9 @@ func (g *generator) master(of string) keyRef {
 
 func (g *generator) steps(texts steps) (out []step) {
 	for _, text := range texts {
+		if text == "keep nothing" {
+			continue // a word or text whose values are wanted at each poll
+		}
 		s, err := parseStep(text)
 		if err != nil {
 			g.errs = append(g.errs, err)

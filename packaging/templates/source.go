@@ -167,7 +167,8 @@ func readSource(file string) (*source, error) {
 //	bool             true, up, ok to 1 and false, down, err to 0
 //	within 0..100    what is outside is discarded; an end may be missing
 //	unless REGEXP    what matches is discarded
-//	keep 1h          equal values are kept back for that long
+//	keep 1h          equal values are kept back for that long, of words and texts
+//	                 always if not "keep nothing"
 //	js SCRIPT        JavaScript
 func parseStep(text string) (step, error) {
 	word, rest, _ := strings.Cut(text, " ")

@@ -355,7 +355,7 @@ func TestProblems(t *testing.T) {
 			want: []string{"Redis: Certificate ends soon", "Redis: Certificate has ended", restarted}},
 
 		{name: "jobs in every status", template: jobs, get: "storm_jobs", want: []string{
-			"Storm: Job backup failed", "Storm: Job backup reports an error", "Storm: Job broken has an unreadable record",
+			"Storm: Job backup failed", "Storm: Job broken has an unreadable record",
 			"Storm: Job gone is missing", "Storm: Job moving rebalances for too long", `Storm: Job it's "quoted"\ makes no progress`,
 			"Storm: Job paused is stopped but should be active", "Storm: Job stale has an unreadable record", "Storm: Job stale is stale",
 			"Storm: Job wordcount makes no progress"}},
@@ -364,7 +364,7 @@ func TestProblems(t *testing.T) {
 		{name: "no answer about jobs", template: jobs, want: []string{"Storm: No data from the plugin"}},
 		{name: "too many keys to search", template: jobs, get: "storm_jobs_partial", want: []string{"Storm: Not all jobs were found"}},
 		{name: "too many jobs", template: jobs, get: "storm_jobs_truncated", want: []string{
-			"Storm: Job backup failed", "Storm: Job backup reports an error", "Storm: Job broken has an unreadable record", "Storm: Jobs are left out"}},
+			"Storm: Job backup failed", "Storm: Job broken has an unreadable record", "Storm: Jobs are left out"}},
 
 		{name: "an idle plugin", template: pool, get: "redis_pool_idle", want: []string{"RedisJobs: Plugin was restarted"}},
 		{name: "a failing target", template: pool, get: "redis_pool", want: []string{"RedisJobs: Plugin was restarted", "RedisJobs: Targets are failing"}},

@@ -1,4 +1,4 @@
-//go:build e2e && linux
+//go:build zabbix && linux
 
 package zabbix
 
@@ -52,7 +52,7 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 
 	// Connections that are cut, targets that fail, memory.
 	target := redistest.Start(t, redistest.Config{})
-	sc = host("connections", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "0.1"}, "Sessions.Prod.Uri=tcp://"+target.Addr)
+	sc = host("connections", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "0.1", `{$REDISJOBS.PERIOD:"session"}`: "30s"}, "Sessions.Prod.Uri=tcp://"+target.Addr)
 	cut := sc
 	sc.steps = []step{
 		during("connections that are cut", func(testing.TB) { target.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") }, "RedisJobs: Connections do not last"),
@@ -77,10 +77,10 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 	sc.steps = []step{
 		{name: "a server that is slower than it is asked", want: []string{"RedisJobs: Requests wait for connections"},
 			do: func(t testing.TB) {
-				for _, key := range []string{"a", "b", "c", "d"} {
+				for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
 					w.item(t, queue, "redis.key.ttl[Slow,,,"+key+"]")
 				}
-				network.delay.Store(int64(400 * time.Millisecond))
+				network.delay.Store(int64(350 * time.Millisecond))
 			},
 			undo: func(testing.TB) { network.delay.Store(0) }},
 		{name: "a server that is much slower", want: []string{"RedisJobs: Requests get no connection in time"},
@@ -97,6 +97,6 @@ func (w *world) item(t testing.TB, s *scene, key string) {
 	t.Helper()
 	var rows []o
 	w.api.call(t, "hostinterface.get", o{"hostids": s.hostid, "output": []string{"interfaceid"}}, &rows)
-	w.api.call(t, "item.create", o{"hostid": s.hostid, "name": key, "key_": key, "type": 0, "value_type": 3, "delay": "1s",
+	w.api.call(t, "item.create", o{"hostid": s.hostid, "name": key, "key_": key, "type": 0, "value_type": 0, "delay": "1s",
 		"interfaceid": rows[0]["interfaceid"]}, nil)
 }

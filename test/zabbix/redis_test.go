@@ -1,4 +1,4 @@
-//go:build e2e && linux
+//go:build zabbix && linux
 
 package zabbix
 
@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/test/agent"
 )
 
 const redisTemplate = "Redis by RedisJobs"
@@ -170,6 +172,17 @@ func machineMemory(t testing.TB) int {
 	return kib >> 10
 }
 
+// permissions are those that the plugin itself asks for.
+func permissions(t testing.TB) string {
+	t.Helper()
+	out, err := exec.Command(agent.Plugin(t), "-acl").Output()
+	require.NoError(t, err)
+	line, _, _ := strings.Cut(string(out), "\n")
+	_, rules, ok := strings.Cut(line, ">PASSWORD ")
+	require.True(t, ok, "%s", out)
+	return rules
+}
+
 // redisScenes are the faults of single servers and of a master with a replica.
 func (w *world) redisScenes(t testing.TB) []*scene {
 	host := func(name, conn string, macros map[string]string) *scene {
@@ -177,6 +190,9 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 			macros = map[string]string{}
 		}
 		macros["{$REDIS.CONN}"] = conn
+		if _, ok := macros["{$REDIS.SLOWLOG.RATE.MAX.WARN}"]; !ok {
+			macros["{$REDIS.SLOWLOG.RATE.MAX.WARN}"] = "1" // in so short a period one slow command is a high rate
+		}
 		return &scene{host: name, templates: []string{redisTemplate}, macros: macros}
 	}
 	uri := func(s *redistest.Server) string { return "tcp://" + s.Addr }
@@ -250,7 +266,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 
 	// Clients.
 	busy := redistest.Start(t, redistest.Config{Args: []string{"--maxclients", "20"}})
-	sc = host("clients", uri(busy), map[string]string{"{$REDIS.ERROR.RATE.MAX.WARN}": "0.1"})
+	sc = host("clients", uri(busy), map[string]string{"{$REDIS.ERROR.RATE.MAX.WARN}": "0.1", `{$REDIS.PERIOD:"rejected"}`: "40s"})
 	var closeAll func()
 	sc.steps = []step{
 		{name: "many clients", want: []string{"Redis: Clients are near their limit"},
@@ -275,7 +291,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	// Time.
 	slow := redistest.Start(t, redistest.Config{})
 	network := newLazy(t, slow.Addr)
-	sc = host("slow", "tcp://"+network.addr, nil)
+	sc = host("slow", "tcp://"+network.addr, map[string]string{"{$REDIS.SLOWLOG.RATE.MAX.WARN}": "0.1"})
 	sc.steps = []step{
 		{name: "a slow network", want: []string{"Redis: Answers are slow"},
 			do: func(testing.TB) { network.delay.Store(int64(250 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) }},
@@ -371,7 +387,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	out = append(out, sc)
 
 	// A user who may not see everything. What was refused is asked again after an hour, or by a new agent.
-	guarded := redistest.Start(t, redistest.Config{Password: "secret", Users: []string{"zabbix on >zabbix ~* -@all +info +ping +config|get +slowlog +client +auth +hello"}})
+	guarded := redistest.Start(t, redistest.Config{Password: "secret", Users: []string{"zabbix on >zabbix " + permissions(t)}})
 	sc = host("permissions", "Guarded", nil)
 	sc.lines = []string{"Sessions.Guarded.Uri=tcp://" + guarded.Addr, "Sessions.Guarded.User=zabbix", "Sessions.Guarded.Password=zabbix"}
 	sc.ownAgent = true

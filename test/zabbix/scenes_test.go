@@ -1,4 +1,4 @@
-//go:build e2e && linux
+//go:build zabbix && linux
 
 package zabbix
 
@@ -9,11 +9,19 @@ func (w *world) scenes(t testing.TB) (out []*scene) {
 	out = append(out, w.redisScenes(t)...)
 	out = append(out, w.stormScenes(t)...)
 	out = append(out, w.healthScenes(t)...)
+	out = append(out, w.clusterScenes(t)...)
+	out = append(out, w.sentinelScenes(t)...)
+	out = append(out, w.jobScenes(t)...)
+	out = append(out, w.officialScene(t))
 	return out
 }
 
 // mayLack are items that have a value only where there is something to tell.
 var mayLack = []string{
+	`rj\.redis\.memory\.(growth|full_in)`, // polls over minutes
+	`rj\.redis\.backlog\.time`,            // replicas
+	`rj\.redis\.command\.p99\[.*`,         // calls
+	`rj\.storm\.job\.(version|host|message|expected|type|lag|progress|duration|started|success\.age|failed\.rate|emitted\.rate|processed\.rate|finished|supervisor|raw_status|age)\[.*`, // such a field in the record
 	`rj\.redis\.time\.auth`,           // a login
 	`rj\.redis\.memory\.pused`,        // a limit
 	`rj\.redis\.rdb\.duration`,        // a save
@@ -24,4 +32,15 @@ var mayLack = []string{
 }
 
 // neverMade are triggers that no scene makes, and why.
-var neverMade = map[string]string{}
+var neverMade = map[string]string{
+	"Cluster: No data from the plugin":                 "the scene of the plugin does so for the templates of single servers",
+	"Sentinel: No data from the plugin":                "as above",
+	"Jobs: No data from the plugin":                    "as above",
+	"Cluster: Replica {#NODE} is behind":               "takes a network that is slower than the writes",
+	"Sentinel: Failover of {#MASTER} does not end":     "takes minutes, in which the sentinels give up and start again",
+	"Jobs: Not all keys were searched for job systems": "takes more keys than the search looks at",
+	"Jobs: Queues are left out":                        "takes more than a thousand queues",
+	"x":                                                "takes longer than the test: see metrics/jobs, StuckAfter",
+	"Jobs: Queue {#QUEUE} is paused":                   "see test/jobs: real workers whose queues are paused",
+	"Jobs: Jobs of {#SYSTEM} are orphaned":             "see test/jobs: real workers that are killed at work",
+}

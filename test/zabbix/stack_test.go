@@ -1,4 +1,4 @@
-//go:build e2e && linux
+//go:build zabbix && linux
 
 // Package zabbix tests the templates and the plugin on whole Zabbix servers with their databases and frontends: import,
 // discovery, values, and every trigger by a real fault.
@@ -33,7 +33,12 @@ const patience = 2 * time.Minute
 // has done.
 func await(t testing.TB, what string, missing func() string) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(500 * time.Millisecond) {
+	awaitWithin(t, patience, what, missing)
+}
+
+func awaitWithin(t testing.TB, within time.Duration, what string, missing func() string) {
+	t.Helper()
+	for end := time.Now().Add(within); ; time.Sleep(500 * time.Millisecond) {
 		why := missing()
 		if why == "" {
 			return

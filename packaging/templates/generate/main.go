@@ -1,5 +1,5 @@
-// Generate writes the templates of packaging/templates anew from their
-// sources: `go generate ./packaging/templates`.
+// Generate writes the templates of packaging/templates and docs/templates.md
+// anew from their sources: `go generate ./packaging/templates`.
 package main
 
 import (
@@ -22,6 +22,11 @@ func generate(dir string) error {
 	if err != nil {
 		return err
 	}
+	guide, err := templates.Guide(dir)
+	if err != nil {
+		return err
+	}
+	files[templates.GuideFile] = guide
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			return err

@@ -1,0 +1,145 @@
+package templates
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// GuideFile is where the guide stands, seen from the folder of the sources.
+const GuideFile = "../../docs/templates.md"
+
+// Guide is docs/templates.md: every macro, item and trigger of the templates
+// of a folder, told from their sources.
+func Guide(dir string) ([]byte, error) {
+	names, err := filepath.Glob(filepath.Join(dir, "source", "*.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	g := &guide{}
+	g.line("# Templates")
+	g.line("")
+	g.line("<!-- Written by `go generate ./packaging/templates`; the words are in packaging/templates/source. -->")
+	g.line("")
+	g.b.WriteString(guideHead)
+	var sources []*source
+	for _, name := range names {
+		s, err := readSource(name)
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, s)
+	}
+	g.line("| template | macro to set | items, triggers |")
+	g.line("|---|---|---|")
+	for _, s := range sources {
+		items, triggers := len(s.Items), len(s.Triggers)
+		count := func(list []sourceItem) {
+			for _, i := range list {
+				triggers += len(i.Triggers)
+			}
+		}
+		count(s.Items)
+		protos := 0
+		for _, r := range s.Rules {
+			protos += len(r.Items)
+			triggers += len(r.Triggers)
+			count(r.Items)
+		}
+		conn := "none"
+		for _, m := range s.Macros {
+			if strings.HasSuffix(m.Name, ".CONN}") {
+				conn = code(m.Name)
+			}
+		}
+		g.line("| [%s](#%s) | %s | %d and %d of what is discovered, %d triggers |", s.Name, anchor(s.Name), conn, items, protos, triggers)
+	}
+	for _, s := range sources {
+		g.template(s)
+	}
+	return []byte(g.b.String()), nil
+}
+
+const guideHead = `The files stand in ` + "`packaging/templates/6.0`" + `, in the export format of Zabbix 6.0, which newer versions read too. In
+the frontend: *Data collection* (6.0: *Configuration*), *Templates*, *Import*. Each comes in two variants, of which a
+host takes one: the agent is asked by the server or a proxy, or, with *active* in the name, it sends by itself.
+
+Set macros on the host, not in the template: the next import sets the template's back. Many have a **context**: a macro
+with the name of a queue, a replica or a job holds for that one alone, for example
+` + "`{$JOBS.LATENCY.MAX.WARN:\"sidekiq//mailers\"}`" + ` = ` + "`1h`" + `. The macro ` + "`….PERIOD`" + ` has the kind of problem as its context:
+` + "`{$REDIS.PERIOD:\"memory\"}`" + ` says for how long the memory must be full. A period must be longer than the interval.
+
+One cause makes one problem: every trigger depends on "down", and on what else would explain it (*after*, below).
+
+**Several servers on one agent.** Give each server a host of its own with the same agent interface, and its session's name
+in the macro. A host is where Zabbix keeps what belongs together: its problems, maintenance, dashboards and macros.
+
+`
+
+type guide struct{ b strings.Builder }
+
+func (g *guide) line(format string, args ...any) { fmt.Fprintf(&g.b, format+"\n", args...) }
+
+func code(s string) string { return "`" + s + "`" }
+
+// cell is a text in a table.
+func cell(s string) string {
+	return strings.NewReplacer("|", `\|`, "\n", " ", "<", "&lt;", "*", `\*`, "_", `\_`, "#", `\#`).Replace(s)
+}
+
+// codeCell is code in a table.
+func codeCell(s string) string { return code(strings.ReplaceAll(s, "|", `\|`)) }
+
+func anchor(s string) string { return strings.ReplaceAll(strings.ToLower(s), " ", "-") }
+
+func (g *guide) template(s *source) {
+	g.line("\n## %s\n", s.Name)
+	g.line("%s\n", strings.ReplaceAll(strings.TrimSpace(s.About), "<", "&lt;"))
+	g.line("### Macros of %s\n", s.Name)
+	g.line("| macro | default | meaning |\n|---|---|---|")
+	for _, m := range s.Macros {
+		value := ""
+		if m.Value != "" {
+			value = codeCell(m.Value)
+		}
+		g.line("| %s | %s | %s |", codeCell(m.Name), value, cell(m.About))
+	}
+	g.line("\n### Triggers of %s\n", s.Name)
+	g.line("In expressions %s stands for an item of the host.\n", code("//key"))
+	g.line("| severity | problem | when | until | after | what it means, and what to do |\n|---|---|---|---|---|---|")
+	triggers := func(list []sourceTrigger) {
+		for _, t := range list {
+			severity, _, _ := strings.Cut(t.Is, " ")
+			until := ""
+			switch {
+			case t.Stays:
+				until = "closed by hand"
+			case t.Until != "":
+				until = codeCell(t.Until)
+			}
+			g.line("| %s | %s | %s | %s | %s | %s |", severity, cell(t.Name), codeCell(t.If), until, cell(strings.Join(t.After, "; ")), cell(t.About))
+		}
+	}
+	for _, i := range s.Items {
+		triggers(i.Triggers)
+	}
+	triggers(s.Triggers)
+	for _, r := range s.Rules {
+		for _, i := range r.Items {
+			triggers(i.Triggers)
+		}
+		triggers(r.Triggers)
+	}
+	items := func(list []sourceItem) {
+		g.line("| item | key | unit | meaning |\n|---|---|---|---|")
+		for _, i := range list {
+			g.line("| %s | %s | %s | %s |", cell(i.Name), codeCell(i.Key), cell(strings.TrimPrefix(i.Unit, "!")), cell(i.About))
+		}
+	}
+	g.line("\n### Items of %s\n", s.Name)
+	items(s.Items)
+	for _, r := range s.Rules {
+		g.line("\n**%s** (%s). %s\n", r.Name, code(r.Key), r.About)
+		items(r.Items)
+	}
+}

@@ -1,0 +1,330 @@
+//go:build zabbix && linux
+
+package zabbix
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/test/agent"
+)
+
+const (
+	clusterTemplate  = "Redis Cluster by RedisJobs"
+	sentinelTemplate = "Redis Sentinel by RedisJobs"
+	jobsTemplate     = "Redis job queues by RedisJobs"
+)
+
+// clusterScenes are clusters that lose nodes.
+func (w *world) clusterScenes(t testing.TB) []*scene {
+	host := func(name, addr string, macros map[string]string) *scene {
+		if macros == nil {
+			macros = map[string]string{}
+		}
+		macros["{$CLUSTER.CONN}"] = "tcp://" + addr
+		return &scene{host: name, templates: []string{clusterTemplate}, macros: macros,
+			lacks: []string{`rj\.cluster\.skew\.(ops|keys)`, `rj\.cluster\.node\.(link|lag_bytes)\[.*`}}
+	}
+	// On a busy machine nodes take each other for dead.
+	patient := []string{"--cluster-node-timeout", "5000", "--cluster-allow-replica-migration", "no"}
+	var out []*scene
+
+	nodes := redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{Args: append([]string{"--cluster-replica-no-failover", "yes", "--maxmemory", "60mb"}, patient...)})
+	key := func(shard int) string {
+		for n := 0; ; n++ {
+			k := "k" + strconv.Itoa(n)
+			if slot := atoi(t, nodes[0].Do(t, "CLUSTER", "KEYSLOT", k)); min(slot/5461, 2) == shard {
+				return k
+			}
+		}
+	}
+	entry := newLazy(t, nodes[0].Addr)
+	plain := redistest.Start(t, redistest.Config{})
+	sc := host("cluster", entry.addr, map[string]string{"{$CLUSTER.SKEW.MAX.WARN}": "1.5"})
+	addr := func(i int) string { return nodes[i].Addr }
+	sc.steps = []step{
+		{name: "a replica that is lost", want: []string{"Cluster: Nodes are failing"}, do: nodes[5].Kill, undo: nodes[5].Restart,
+			may: []string{"Cluster: Not all nodes can be asked"}},
+		{name: "a shard that is lost", want: []string{"Cluster: Cluster is down"}, do: nodes[1].Kill, undo: nodes[1].Restart,
+			may: []string{"Cluster: Not all nodes can be asked", "Cluster: Nodes are failing", "Cluster: Replica " + addr(4) + " does not follow its master"}},
+		{name: "slots without a node", want: []string{"Cluster: Slots are not covered"},
+			do: func(t testing.TB) {
+				for _, n := range nodes {
+					n.Do(t, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+				}
+				nodes[1].Kill(t)
+			},
+			undo: nodes[1].Restart,
+			may: []string{"Cluster: Not all nodes can be asked", "Cluster: Nodes are failing", "Cluster: Cluster is down",
+				"Cluster: Replica " + addr(4) + " does not follow its master"}},
+		{name: "a shard that is fuller than the others", want: []string{"Cluster: Memory is uneven"},
+			do:   func(t testing.TB) { fillKey(t, nodes[0].Server, key(0), 20) },
+			undo: func(t testing.TB) { nodes[0].Do(t, "DEL", key(0)) }},
+		{name: "a memory that is nearly full", want: []string{"Cluster: Memory of node " + addr(0) + " is near its limit", "Cluster: Memory of node " + addr(3) + " is near its limit"},
+			do: func(t testing.TB) {
+				w.macro(t, sc, "{$CLUSTER.SKEW.MAX.WARN}", "100")
+				time.Sleep(6 * time.Second)
+				fillKey(t, nodes[0].Server, key(0), 50)
+			},
+			undo: func(t testing.TB) { nodes[0].Do(t, "DEL", key(0)) },
+			may:  []string{"Cluster: Replica " + addr(3) + " is behind"}},
+		{name: "a slot on its way", want: []string{"Cluster: Slots are under way for long"},
+			do: func(t testing.TB) {
+				nodes[1].Do(t, "CLUSTER", "SETSLOT", "6000", "IMPORTING", nodes[0].ID)
+			},
+			undo: func(t testing.TB) { nodes[1].Do(t, "CLUSTER", "SETSLOT", "6000", "STABLE") }},
+		{name: "a replica that cannot log in", want: []string{"Cluster: Replica " + addr(4) + " does not follow its master"},
+			do: func(t testing.TB) {
+				nodes[1].Do(t, "CONFIG", "SET", "requirepass", "")
+				nodes[1].Do(t, "ACL", "SETUSER", "default", "-psync", "-replconf")
+				nodes[1].Do(t, "CLIENT", "KILL", "TYPE", "replica")
+			},
+			undo: func(t testing.TB) { nodes[1].Do(t, "ACL", "SETUSER", "default", "+psync", "+replconf") }},
+		{name: "a replica that is removed", want: []string{"Cluster: Shards have no replica"},
+			do: func(t testing.TB) {
+				// The node lives on by itself: what is missing is a replica, not a server.
+				id := nodes[5].ID
+				nodes[5].Do(t, "CLUSTER", "RESET")
+				for range 3 { // gossip brings it back while others know it
+					for _, n := range nodes[:5] {
+						n.TryDo("CLUSTER", "FORGET", id)
+					}
+				}
+			},
+			undo: func(t testing.TB) {
+				nodes[5].Do(t, "CLUSTER", "MEET", "127.0.0.1", portOf(nodes[0].Addr), busPort(t, nodes[0]))
+				await(t, "the node to be known", func() string {
+					if _, err := nodes[5].TryDo("CLUSTER", "REPLICATE", nodes[2].ID); err != nil {
+						return err.Error()
+					}
+					return ""
+				})
+			},
+			may: []string{"Cluster: Nodes disagree about the cluster", "Cluster: Nodes are failing"}},
+		{name: "a node that one other does not know", want: []string{"Cluster: Nodes disagree about the cluster"},
+			do: func(t testing.TB) { nodes[1].Do(t, "CLUSTER", "FORGET", nodes[5].ID) },
+			undo: func(t testing.TB) {
+				nodes[1].Do(t, "CLUSTER", "MEET", "127.0.0.1", portOf(nodes[5].Addr), busPort(t, nodes[5]))
+			}},
+		{name: "a node with another password", want: []string{"Cluster: Not all nodes can be asked"},
+			do: func(t testing.TB) {
+				nodes[4].Do(t, "CONFIG", "SET", "requirepass", "other")
+				nodes[4].Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			},
+			undo: func(t testing.TB) { nodes[4].Do(t, "CONFIG", "SET", "requirepass", "") }},
+		{name: "an address that leads elsewhere", want: []string{"Cluster: Server is no cluster"},
+			do: func(testing.TB) {
+				entry.to.Store(plain.Addr)
+				nodes[0].TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			},
+			undo: func(testing.TB) {
+				entry.to.Store(nodes[0].Addr)
+				plain.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+			}},
+		{name: "a failover", want: []string{"Cluster: Failover or change of slots"}, stay: []string{"Cluster: Failover or change of slots"},
+			do: func(t testing.TB) {
+				for _, n := range nodes {
+					n.Do(t, "CONFIG", "SET", "cluster-replica-no-failover", "no")
+				}
+				nodes[3].Do(t, "CLUSTER", "FAILOVER")
+			},
+			may: []string{"Cluster: Nodes disagree about the cluster"}},
+		{name: "an entry node that is stopped", want: []string{"Cluster: Cluster cannot be asked"}, do: nodes[0].Stop, undo: nodes[0].Restart,
+			may: []string{"Cluster: Failover or change of slots"}},
+	}
+	out = append(out, sc)
+
+	return out
+}
+
+func busPort(t testing.TB, n *redistest.Node) string {
+	for line := range strings.Lines(n.Do(t, "CLUSTER", "NODES")) {
+		if strings.Contains(line, "myself") {
+			_, rest, _ := strings.Cut(line, "@")
+			bus, _, _ := strings.Cut(rest, " ")
+			bus, _, _ = strings.Cut(bus, ",")
+			return bus
+		}
+	}
+	require.Fail(t, "no bus port")
+	return ""
+}
+
+// fillKey makes one key that large.
+func fillKey(t testing.TB, s *redistest.Server, key string, megabytes int) {
+	t.Helper()
+	for range megabytes {
+		s.Do(t, "APPEND", key, strings.Repeat("x", 1<<20))
+	}
+}
+
+// sentinelScenes are sentinels and the master that they watch.
+func (w *world) sentinelScenes(t testing.TB) []*scene {
+	const server, sentinel = "of-the-server", "of-the-sentinels"
+	v := redistest.NewWatched(t, "", server, sentinel)
+	patient := func(t testing.TB, ms string) {
+		for _, s := range v.Sentinels {
+			s.TryDo("SENTINEL", "SET", "mymaster", "down-after-milliseconds", ms)
+		}
+	}
+	sc := &scene{host: "sentinels", templates: []string{sentinelTemplate}, macros: map[string]string{"{$SENTINEL.CONN}": "Watched"},
+		lines: []string{
+			fmt.Sprintf("Sessions.Watched.Uri=sentinel://%s,%s,%s/mymaster", v.Sentinels[0].Addr, v.Sentinels[1].Addr, v.Sentinels[2].Addr),
+			"Sessions.Watched.Password=" + server, "Sessions.Watched.SentinelPassword=" + sentinel,
+		}}
+	const moved = "Sentinel: Master mymaster has moved"
+	sc.steps = []step{
+		{name: "a sentinel that is lost", want: []string{"Sentinel: Sentinels do not answer"}, do: v.Sentinels[2].Kill, undo: v.Sentinels[2].Restart},
+		{name: "a replica that is lost", want: []string{"Sentinel: Master mymaster has too few replicas"},
+			do:   func(t testing.TB) { patient(t, "3000"); v.Servers[1].Kill(t) },
+			undo: func(t testing.TB) { v.Servers[1].Restart(t) }},
+		{name: "a master that dies with nobody to replace it", want: []string{"Sentinel: Master mymaster is down"},
+			do: func(t testing.TB) {
+				v.Servers[1].Do(t, "CONFIG", "SET", "replica-priority", "0") // no failover to this one
+				time.Sleep(15 * time.Second)                                 // sentinels read it every 10 seconds
+				v.Servers[0].Kill(t)
+			},
+			undo: func(t testing.TB) {
+				v.Servers[0].Restart(t)
+				v.Servers[1].Do(t, "CONFIG", "SET", "replica-priority", "100")
+				time.Sleep(15 * time.Second)
+			},
+			may: []string{moved, "Sentinel: Failover of mymaster does not end"}},
+		{name: "a failover", want: []string{moved}, stay: []string{moved},
+			do: func(t testing.TB) {
+				await(t, "a failover", func() string {
+					if _, err := v.Sentinels[0].TryDo("SENTINEL", "FAILOVER", "mymaster"); err != nil {
+						return err.Error()
+					}
+					return ""
+				})
+			},
+			may: []string{"Sentinel: Failover of mymaster does not end", "Sentinel: Master mymaster has too few replicas", "Sentinel: Sentinels disagree about a master"}},
+		{name: "sentinels that are lost", want: []string{"Sentinel: Sentinels do not answer", "Sentinel: Failover of mymaster is not possible"},
+			do:   func(t testing.TB) { v.Sentinels[1].Kill(t); v.Sentinels[2].Kill(t) },
+			undo: func(t testing.TB) { v.Sentinels[1].Restart(t); v.Sentinels[2].Restart(t) }},
+		{name: "a sentinel whose clock jumps", want: []string{"Sentinel: Sentinels are in tilt"}, may: []string{"Sentinel: Sentinels do not answer"},
+			do: func(t testing.TB) {
+				v.Sentinels[2].Pause(t)
+				time.Sleep(4 * time.Second) // more than the two that it takes for a sign of trouble
+				v.Sentinels[2].Resume(t)
+			}},
+		{name: "a sentinel that does not know the master", want: []string{"Sentinel: Sentinels disagree about a master"},
+			do: func(t testing.TB) { v.Sentinels[2].Do(t, "SENTINEL", "REMOVE", "mymaster") },
+			undo: func(t testing.TB) {
+				host, port, _ := strings.Cut(strings.Replace(v.Sentinels[0].Do(t, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"), "\n", ":", 1), ":")
+				v.Sentinels[2].Do(t, "SENTINEL", "MONITOR", "mymaster", host, port, "2")
+				v.Sentinels[2].Do(t, "SENTINEL", "SET", "mymaster", "auth-pass", server, "down-after-milliseconds", "10000")
+			}},
+		{name: "no sentinel", want: []string{"Sentinel: No sentinel answers"},
+			do: func(t testing.TB) {
+				for _, s := range v.Sentinels {
+					s.Kill(t)
+				}
+			},
+			undo: func(t testing.TB) {
+				for _, s := range v.Sentinels {
+					s.Restart(t)
+				}
+			},
+			may: []string{"Sentinel: Sentinels do not answer", "Sentinel: Failover of mymaster is not possible", moved}},
+	}
+	return []*scene{sc}
+}
+
+// jobScenes are job systems whose workers die and whose queues grow.
+func (w *world) jobScenes(t testing.TB) []*scene {
+	// What real job systems left, see metrics/jobs/testdata/README.md; the heartbeats are written as Sidekiq writes them.
+	dump, err := os.ReadFile(filepath.Join(agent.Root(t), "metrics/jobs/testdata/job-systems.rdb"))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), dump, 0o600))
+	s := redistest.Start(t, redistest.Config{Args: []string{"--dir", dir}})
+	for _, key := range []string{"queue:default", "queue:slow", "queue:unserved", "retry", "schedule", "dead"} {
+		s.Do(t, "DEL", key)
+	}
+	const worker = "host:1:abc"
+	busy := 0
+	beat := func() {
+		s.TryDo("SADD", "processes", worker)
+		s.TryDo("HSET", worker, "beat", fmt.Sprintf("%d.5", time.Now().Unix()), "busy", strconv.Itoa(busy), "quiet", "false", "rss", "100", "rtt_us", "100",
+			"info", `{"hostname":"host","started_at":1700000000.1,"pid":1,"tag":"","concurrency":5,"queues":["default","slow"],"labels":[],"identity":"`+worker+`"}`)
+	}
+	push := func(queue string, ago time.Duration, n int) {
+		for range n {
+			s.TryDo("RPUSH", "queue:"+queue, fmt.Sprintf(`{"class":"Job","jid":"%d","enqueued_at":%d}`, time.Now().UnixNano(), time.Now().Add(-ago).Unix()))
+		}
+	}
+	beat()
+	stop := every(time.Second, beat)
+	t.Cleanup(func() { stop() })
+	// Jobs come and go in every second: nobody calls that stuck.
+	work := every(500*time.Millisecond, func() {
+		push("slow", 0, 2)
+		s.TryDo("LPOP", "queue:slow")
+		s.TryDo("LPOP", "queue:slow")
+		s.TryDo("INCRBY", "stat:processed", "2")
+	})
+	t.Cleanup(func() { work() })
+	sc := &scene{host: "sidekiq", templates: []string{jobsTemplate},
+		macros: map[string]string{"{$JOBS.CONN}": "tcp://" + s.Addr + "/0", `{$JOBS.BACKLOG.MAX.WARN:"sidekiq//default"}`: "50",
+			`{$JOBS.LLD.FILTER.QUEUE.MATCHES}`: "default|slow", `{$JOBS.RUN.MAX.WARN:"sidekiq/"}`: "1h", "{$JOBS.SYSTEMS.MIN}": "1",
+			`{$JOBS.PERIOD:"failed"}`: "30s"},
+		lacks: []string{`rj\.jobs\.queue\.(failed|paused|arrival|drain|growth|empty_in|stuck)\[.*`, `rj\.jobs\.system\.orphaned\[.*`}}
+	sc.steps = []step{
+		{name: "a store that is stopped", want: []string{"Jobs: Job systems cannot be read"}, do: func(t testing.TB) { s.Pause(t) }, undo: func(t testing.TB) { s.Resume(t) }},
+		{name: "jobs that are old", want: []string{"Jobs: Queue sidekiq//default is slow"},
+			do:   func(testing.TB) { push("default", 20*time.Minute, 3) },
+			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
+		{name: "jobs that are far too old", want: []string{"Jobs: Queue sidekiq//default is far too slow"},
+			do:   func(testing.TB) { push("default", 2*time.Hour, 3) },
+			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
+		{name: "many jobs", want: []string{"Jobs: Queue sidekiq//default is long"},
+			do:   func(testing.TB) { push("default", 0, 100) },
+			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
+		{name: "a queue that no worker serves", want: []string{"Jobs: Queue sidekiq//default is stuck"},
+			do:   func(testing.TB) { push("default", 0, 3) }, // for a minute
+			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }},
+		{name: "workers that are all dead", want: []string{"Jobs: Jobs wait and no worker is alive"},
+			do: func(t testing.TB) {
+				stop()
+				s.Do(t, "DEL", worker)
+				s.Do(t, "SREM", "processes", worker)
+				push("default", 0, 3)
+			},
+			undo: func(t testing.TB) { stop = every(time.Second, beat); s.Do(t, "DEL", "queue:default") }},
+		{name: "a worker that is killed", want: []string{"Jobs: Workers of sidekiq/ have died"},
+			do:   func(t testing.TB) { s.Do(t, "SADD", "processes", "host:2:dead") },
+			undo: func(t testing.TB) { s.Do(t, "SREM", "processes", "host:2:dead") }},
+		{name: "a scheduler that does not run", want: []string{"Jobs: Scheduled jobs of sidekiq/ are late"},
+			do: func(t testing.TB) {
+				s.Do(t, "ZADD", "schedule", strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 10), `{"class":"Job","queue":"default","jid":"s"}`)
+			},
+			undo: func(t testing.TB) { s.Do(t, "DEL", "schedule") }},
+		{name: "jobs that fail", want: []string{"Jobs: Jobs of sidekiq/ fail"},
+			do: func(t testing.TB) {
+				s.Do(t, "ZADD", "dead", strconv.FormatInt(time.Now().Unix(), 10), `{"class":"Job","queue":"default","jid":"d"}`)
+			},
+			undo: func(t testing.TB) { s.Do(t, "DEL", "dead") }},
+		{name: "workers that are all busy", want: []string{"Jobs: All workers of sidekiq/ are busy"},
+			do:   func(testing.TB) { busy = 5; push("default", 0, 2) },
+			undo: func(t testing.TB) { busy = 0; s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
+		{name: "a job that hangs", want: []string{"Jobs: A job of sidekiq/ runs too long"},
+			do: func(t testing.TB) {
+				s.Do(t, "HSET", worker+":work", "tid1", fmt.Sprintf(`{"queue":"default","payload":"{}","run_at":%d}`, time.Now().Add(-2*time.Hour).Unix()))
+			},
+			undo: func(t testing.TB) { s.Do(t, "DEL", worker+":work") }},
+		{name: "a job system that is gone", want: []string{"Jobs: Too few job systems"},
+			do:   func(t testing.TB) { w.macro(t, sc, "{$JOBS.SYSTEMS.MIN}", "2") },
+			undo: func(t testing.TB) { w.macro(t, sc, "{$JOBS.SYSTEMS.MIN}", "1") }},
+	}
+	return []*scene{sc}
+}
