@@ -205,6 +205,10 @@ func TestAServerThatCannotAnswer(t *testing.T) {
 	require.Empty(t, ids(poll(t, d, m, defaultOptions(), Query{})), "the search is made up for")
 	require.True(t, stateOf(m).search.complete)
 
+	// A replica without its master tells the time, and nothing of keys.
+	_, err = Read(t.Context(), masterless{}, &memory{}, defaultOptions(), Query{System: "sidekiq", Queue: "a"})
+	require.ErrorContains(t, err, "MASTERDOWN")
+
 	loading := scripted{{Kind: resp.Error, Str: []byte("LOADING Redis is loading the dataset in memory")}}
 	_, err = Read(t.Context(), loading, &memory{}, defaultOptions(), Query{})
 	require.ErrorContains(t, err, "LOADING")
@@ -219,4 +223,17 @@ func (s scripted) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.
 		out[i] = s[0]
 	}
 	return out, nil
+}
+
+// masterless is a replica that refuses to serve what may be stale.
+type masterless struct{}
+
+func (masterless) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	out, err := scripted{{Kind: resp.Error, Str: []byte("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.")}}.DoAll(ctx, cmds...)
+	for i, cmd := range cmds {
+		if cmd[0] == "TIME" {
+			out[i] = resp.Value{Kind: resp.Array, Elems: []resp.Value{{Kind: resp.Integer, Int: 1795229000}, {Kind: resp.Integer}}}
+		}
+	}
+	return out, err
 }

@@ -109,6 +109,10 @@ func (s *state) observe(key sampleKey, m moment, f *Figures) {
 			old.since = m.at
 		}
 	}
+	if m.at < old.last.at { // another server's clock: what was seen by the other one says nothing
+		old.base, old.rates = m, Figures{}
+		old.since = min(old.since, m.at)
+	}
 	if m.at-old.base.at >= minWindow.Seconds() {
 		old.rates = ratesBetween(old.base, m)
 		old.base = m

@@ -111,6 +111,25 @@ func TestRates(t *testing.T) {
 	x.unknown(&a.Figures, TimeToEmpty)
 }
 
+func TestAClockThatGoesBack(t *testing.T) {
+	t.Parallel()
+	x := openShop(t)
+	x.add("a", 10)
+	x.poll(0)
+	_, a, _ := x.poll(60)
+	x.require(&a.Figures, Growth, 0)
+	x.require(&a.Figures, Stalled, 60)
+	_, a, _ = x.poll(-3600)
+	x.unknown(&a.Figures, Growth)
+	x.require(&a.Figures, Stalled, 0)
+	x.take("a", 5)
+	r, a, _ := x.poll(10)
+	x.require(&a.Figures, Growth, -0.5)
+	x.require(&r.Figures, Drain, 0.5)
+	_, a, _ = x.poll(60)
+	x.require(&a.Figures, Stalled, 60)
+}
+
 func TestStuck(t *testing.T) {
 	t.Parallel()
 	x := openShop(t)
