@@ -32,7 +32,7 @@ func TestRooms(t *testing.T) {
 			"github.com/Microsoft/go-winio"},
 		"redisjobs/record": {"redisjobs/conf", "redisjobs/metrics/storm", "redisjobs/plugin", "redisjobs/redisclient",
 			"redisjobs/redisclient/resp"},
-		"redisjobs/doctor": {"redisjobs/conf", "redisjobs/metrics", "redisjobs/plugin", "redisjobs/redisclient"},
+		"redisjobs/doctor": {"redisjobs/conf", "redisjobs/metrics", "redisjobs/metrics/jobs", "redisjobs/plugin", "redisjobs/redisclient"},
 		"redisjobs":        {sdk, "redisjobs/doctor", "redisjobs/plugin", "redisjobs/record"},
 	}
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}:{{join .Imports ","}}`, "./...").Output()

@@ -7,12 +7,15 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
 )
+
+var oneAtATime sync.Mutex
 
 // tree is a configuration as packages install it, in a folder of the test's.
 type tree struct {
@@ -63,6 +66,9 @@ func (tr *tree) change(name, old, new string) {
 // examine runs the doctor and returns its report, in which the folder is DIR.
 func (tr *tree) examine(code int, args ...string) string {
 	tr.t.Helper()
+	// The SDK remembers the file it reads in a variable of the process.
+	oneAtATime.Lock()
+	defer oneAtATime.Unlock()
 	var stdout, stderr bytes.Buffer
 	got := Main(append([]string{"-c", tr.path("zabbix_agent2.conf"), "--user", "nobody"}, args...), &stdout, &stderr)
 	require.Equal(tr.t, code, got, "%s%s", &stdout, &stderr)
@@ -242,13 +248,16 @@ func TestServersAndTheirRights(t *testing.T) {
 		return text + "\n" + mend
 	}
 	few := line("PROBLEM  session        Few (tcp://" + s.Addr + "): the user few may not ")
-	require.Regexp(t, `^run client\|list cluster\|info .*zscore; this concerns .*redis\.get`, few)
-	require.Contains(t, few, "-> ACL SETUSER few +client|list +cluster|info")
+	require.Regexp(t, `, nor run client\|list cluster\|info .*zscore; this concerns .*redis\.get`, few)
+	require.Contains(t, few, "-> ACL SETUSER few %R~")
+	require.Contains(t, few, " +client|list +cluster|info")
 	require.NotContains(t, few, "+hgetall")
-	require.NotContains(t, few, "read the keys", "which its pattern covers")
+	require.NotContains(t, few, "storm:", "which its pattern covers")
 	keyless := line("session        Keyless (tcp://" + s.Addr + "): the user keyless may not ")
-	require.Contains(t, keyless, "read the keys storm:job:* storm:jobs storm:jobs:heartbeat storm:jobs:state; this concerns storm.job.status")
-	require.Contains(t, keyless, "-> ACL SETUSER keyless %R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state")
+	require.Contains(t, keyless, "storm:job:* storm:jobs storm:jobs:heartbeat storm:jobs:state")
+	require.Contains(t, keyless, "this concerns ")
+	require.Contains(t, keyless, "bull:*")
+	require.Contains(t, keyless, "%R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state")
 	require.Contains(t, line("session        Old (tcp://"), "may not run client|list memory|usage; this concerns")
 	require.Contains(t, line("PROBLEM  session        Wrong (tcp://"), "-> correct Plugins.RedisJobs.Sessions.Wrong.User and Plugins.RedisJobs.Sessions.Wrong.PasswordFile")
 	require.Contains(t, line("PROBLEM  session        Gone (tcp://"), "Plugins.RedisJobs.Sessions.Gone.Uri=tcp://<host>:<port>")
@@ -265,10 +274,16 @@ func TestEveryCommandOfEveryKeyIsProbed(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{Users: []string{"none on nopass ~* -@all"}})
 	s.Do(t, "AUTH", "none", "any")
-	for _, p := range probes(stormDefaults(), false) {
+	var unknown []string
+	for _, p := range defaultProbes(t) {
 		_, err := s.TryDo(p.send...)
+		if err != nil && strings.Contains(err.Error(), "unknown ") {
+			unknown = append(unknown, p.command) // of newer servers than this one
+			continue
+		}
 		require.ErrorContains(t, err, "NOPERM", "%q needs a row in the table own", p.send)
 	}
+	require.Less(t, len(unknown), 5, "%s", unknown)
 }
 
 func TestAProbeReadsNextToNothing(t *testing.T) {
@@ -277,7 +292,7 @@ func TestAProbeReadsNextToNothing(t *testing.T) {
 	for i := range 100 {
 		s.Do(t, "SADD", "storm:jobs", strings.Repeat("x", 1000)+string(rune('a'+i)))
 	}
-	for _, p := range probes(stormDefaults(), false) {
+	for _, p := range defaultProbes(t) {
 		out, _ := s.TryDo(p.send...) // a refusal is an answer as well
 		require.Less(t, len(out), 2000, "%q", p.send)
 	}

@@ -1,14 +1,19 @@
 package doctor
 
 import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
 	"redisjobs/conf"
 	"redisjobs/metrics"
+	"redisjobs/metrics/jobs"
 )
 
-func stormDefaults() metrics.StormOptions {
+// defaultProbes are those for a server without any configuration.
+func defaultProbes(t testing.TB) []probe {
+	t.Helper()
 	options, err := conf.Decode(nil, conf.Global{})
-	if err != nil {
-		panic(err)
-	}
-	return metrics.StormOptions(options.Storm)
+	require.NoError(t, err)
+	return probes(metrics.StormOptions(options.Storm), jobs.Options(options.Jobs), false)
 }

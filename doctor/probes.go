@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"redisjobs/metrics"
+	"redisjobs/metrics/jobs"
 	"redisjobs/redisclient"
 )
 
@@ -12,6 +13,7 @@ import (
 type probe struct {
 	command string // as ACL SETUSER has it
 	pattern string // of the keys, when this is about reading them
+	family  string // how the item keys that read them begin
 	send    redisclient.Command
 }
 
@@ -22,9 +24,12 @@ var own = map[string]string{
 	"client|list":       "ID 0",
 	"cluster|info":      "",
 	"cluster|nodes":     "",
+	"commandlog|get":    "0 slow",
+	"commandlog|len":    "slow",
 	"config|get":        "maxmemory",
 	"dbsize":            "",
 	"getrange":          "K 0 0",
+	"hexists":           "K f",
 	"hget":              "K f",
 	"info":              "server",
 	"latency|histogram": "ping",
@@ -55,7 +60,7 @@ var own = map[string]string{
 }
 
 // probes are the commands for all keys of the plugin, or for a sentinel.
-func probes(storm metrics.StormOptions, sentinel bool) []probe {
+func probes(storm metrics.StormOptions, o jobs.Options, sentinel bool) []probe {
 	var out []probe
 	key := strings.Replace(storm.KeyPattern, "{job}", "redisjobs-doctor", 1)
 	for _, command := range commands(sentinel) {
@@ -76,13 +81,23 @@ func probes(storm metrics.StormOptions, sentinel bool) []probe {
 	if sentinel {
 		return out
 	}
-	out = append(out, probe{"type", strings.Replace(storm.KeyPattern, "{job}", "*", 1), redisclient.Command{"TYPE", key}})
-	for _, name := range []string{storm.IndexKey, storm.HeartbeatKey, storm.StateKey} {
-		if name != "" {
-			out = append(out, probe{"type", name, redisclient.Command{"TYPE", name}})
+	records := strings.Replace(storm.KeyPattern, "{job}", "*", 1)
+	for _, pattern := range []string{records, storm.IndexKey, storm.HeartbeatKey, storm.StateKey} {
+		if pattern != "" {
+			out = append(out, keyProbe("storm.", pattern))
 		}
 	}
+	for _, pattern := range jobs.KeyPatterns(o) {
+		out = append(out, keyProbe("job.", pattern))
+	}
 	return out
+}
+
+// keyProbe asks for a key that a pattern matches; family is how the item keys
+// that read such keys begin.
+func keyProbe(family, pattern string) probe {
+	key := strings.NewReplacer("[0-9]", "0", "*", "redisjobs-doctor", `\`, "").Replace(pattern)
+	return probe{command: "type", pattern: pattern, family: family, send: redisclient.Command{"TYPE", key}}
 }
 
 // commands are those that the keys send to a server, or to a sentinel.

@@ -10,6 +10,7 @@ import (
 
 	"redisjobs/conf"
 	"redisjobs/metrics"
+	"redisjobs/metrics/jobs"
 	"redisjobs/plugin"
 	"redisjobs/redisclient"
 )
@@ -74,7 +75,7 @@ func (d *doctor) session(client *plugin.Client, options *conf.Options, name stri
 	}
 	user := cmp.Or(target.User(), "default")
 	sentinel := strings.Contains(string(hello[1].Str), "redis_mode:sentinel")
-	asked := probes(metrics.StormOptions(options.Storm), sentinel)
+	asked := probes(metrics.StormOptions(options.Storm), jobs.Options(options.Jobs), sentinel)
 	cmds := make([]redisclient.Command, len(asked))
 	for i, p := range asked {
 		cmds[i] = p.send
@@ -83,13 +84,14 @@ func (d *doctor) session(client *plugin.Client, options *conf.Options, name stri
 	if err != nil {
 		return []finding{{problem, subject, shown + ": " + err.Error(), mendReason(redisclient.ReasonOf(err), target)}}
 	}
-	var refusedCommands, refusedKeys []string
+	var refusedCommands, refusedKeys, families []string
 	for i, reply := range replies {
 		if redisclient.ReasonOf(reply.Err()) != redisclient.ReasonACL {
 			continue
 		}
 		if asked[i].pattern != "" && aboutKeys(reply.Err()) {
 			refusedKeys = append(refusedKeys, asked[i].pattern)
+			families = append(families, asked[i].family)
 		} else if !aboutKeys(reply.Err()) {
 			refusedCommands = append(refusedCommands, asked[i].command)
 		}
@@ -101,7 +103,7 @@ func (d *doctor) session(client *plugin.Client, options *conf.Options, name stri
 		}
 		return []finding{{fine, subject, shown + " lets the user " + user + " in; " + what, ""}}
 	}
-	return []finding{d.refused(shown, user, refusedCommands, refusedKeys)}
+	return []finding{d.refused(shown, user, refusedCommands, refusedKeys, families)}
 }
 
 // stormUI looks at a session that is a Storm UI: whether it answers us.
@@ -120,7 +122,7 @@ func stormUI(client *plugin.Client, options *conf.Options, target *conf.Target, 
 }
 
 // refused says what a user may not do, whom it concerns and which rule mends it.
-func (d *doctor) refused(shown, user string, commands, keys []string) finding {
+func (d *doctor) refused(shown, user string, commands, keys, families []string) finding {
 	f := finding{level: warning, subject: "session"}
 	rule := []string{"ACL", "SETUSER", user}
 	var parts []string
@@ -140,7 +142,7 @@ func (d *doctor) refused(shown, user string, commands, keys []string) finding {
 			rule = append(rule, "+"+c)
 		}
 	}
-	concerned := concernedKeys(commands, len(keys) > 0)
+	concerned := concernedKeys(commands, families)
 	if slices.Contains(concerned, "redis.get") || slices.Contains(concerned, "redis.status") {
 		f.level = problem // the template's own items
 	}
@@ -149,12 +151,13 @@ func (d *doctor) refused(shown, user string, commands, keys []string) finding {
 	return f
 }
 
-// concernedKeys are the item keys that send any of the commands.
-func concernedKeys(commands []string, stormKeys bool) []string {
+// concernedKeys are the item keys that send any of the commands, or are of one
+// of the families.
+func concernedKeys(commands, families []string) []string {
 	var out []string
 	for _, m := range metrics.All() {
-		storm := stormKeys && strings.HasPrefix(m.Key, "storm.")
-		if storm || slices.ContainsFunc(m.Commands, func(c string) bool { return slices.Contains(commands, c) }) {
+		if slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(m.Key, f) }) ||
+			slices.ContainsFunc(m.Commands, func(c string) bool { return slices.Contains(commands, c) }) {
 			out = append(out, m.Key)
 		}
 	}

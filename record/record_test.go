@@ -36,17 +36,15 @@ func record(t testing.TB, code int, args ...string) (stdout, stderr string) {
 	return out.String(), errs.String()
 }
 
-// item asks as an agent's item would.
+// item asks as an agent's item would. It needs no file: the SDK remembers the
+// one it reads in a variable of the process.
 func item(t testing.TB, key string, s *redistest.Server, params ...string) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "agent.conf")
-	require.NoError(t, os.WriteFile(file, []byte("Plugins.RedisJobs.Sessions.S.Uri=tcp://"+s.Addr+
-		"\nPlugins.RedisJobs.Sessions.S.Password="+s.Password+"\n"), 0o600))
-	key += "[S,,"
+	key += "[tcp://" + s.Addr + "," + s.Password + ","
 	for _, p := range params {
 		key += "," + strconv.Quote(p)
 	}
-	value, err := plugin.Check(key+"]", file, "")
+	value, err := plugin.Check(key+"]", "", "")
 	require.NoError(t, err)
 	return value
 }
