@@ -102,6 +102,8 @@ func TestAnAnswerIsFreshForASecond(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "3", body)
 		time.Sleep(Fresh + time.Millisecond)
+		c.mu.Lock()
+		defer c.mu.Unlock()
 		require.Empty(t, c.reads, "nothing is kept for longer")
 	})
 }
