@@ -49,9 +49,9 @@ const (
 func (m *Metric) CheckTarget(web bool, name string) error {
 	switch {
 	case web && m.Web == WebNot:
-		return fmt.Errorf("%s reads Redis, and %s is the address of a Storm UI, which storm.* keys read", m.Key, name)
+		return fmt.Errorf("cannot get %s from %s: that is a Storm UI, which storm.* keys read, and no Redis", m.Key, name)
 	case !web && m.Web == WebOnly:
-		return fmt.Errorf("%s reads a Storm UI, and %s is a Redis server: give the http:// or https:// address of the UI, or a session with it",
+		return fmt.Errorf("cannot get %s from %s: that is a Redis, and only a Storm UI tells it: give the http:// or https:// address of one, or a session with it",
 			m.Key, name)
 	}
 	return nil

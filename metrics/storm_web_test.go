@@ -114,5 +114,5 @@ func TestKeysKnowWhatTheyRead(t *testing.T) {
 		require.Equal(t, m.Key != "storm.cluster.get", m.CheckTarget(false, "tcp://h") == nil, m.Key)
 	}
 	require.EqualError(t, getMetric.CheckTarget(true, "UI (http://ui:80)"),
-		"redis.get reads Redis, and UI (http://ui:80) is the address of a Storm UI, which storm.* keys read")
+		"cannot get redis.get from UI (http://ui:80): that is a Storm UI, which storm.* keys read, and no Redis")
 }

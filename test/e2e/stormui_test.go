@@ -53,8 +53,8 @@ func stormUI(t *testing.T, w *world, r *asked) {
 	require.Equal(t, `[{"{#JOB}":"orders","{#KEY}":"orders-1-1795266310","{#TYPE}":"topology"}]`, r.value(t, "storm.job.discovery[UI]"))
 	for key, want := range map[string]string{
 		"storm.job.status[" + w.ui.URL + ",,,orders]": "HTTP status 401",
-		"redis.get[UI]":            "redis.get reads Redis, and UI (" + w.ui.URL + ") is the address of a Storm UI",
-		"storm.cluster.get[Plain]": "storm.cluster.get reads a Storm UI, and Plain (tcp://" + w.plain.Addr + ") is a Redis server",
+		"redis.get[UI]":            "annot get redis.get from UI (" + w.ui.URL + "): that is a Storm UI",
+		"storm.cluster.get[Plain]": "annot get storm.cluster.get from Plain (tcp://" + w.plain.Addr + "): that is a Redis",
 	} {
 		require.Contains(t, r.refused(t, key), want, key)
 	}
