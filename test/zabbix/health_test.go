@@ -25,7 +25,7 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 
 	// The agent ends, and is replaced.
 	server := redistest.Start(t, redistest.Config{})
-	sc := host("plugin", map[string]string{"{$REDISJOBS.UPTIME.MIN}": "15s"}, "Sessions.Prod.Uri=tcp://"+server.Addr)
+	sc := host("plugin", map[string]string{"{$REDISJOBS.UPTIME.MIN}": "15s", "{$REDISJOBS.DIALS.RATE.MAX.WARN}": "10"}, "Sessions.Prod.Uri=tcp://"+server.Addr)
 	gone := sc
 	const restarted = "RedisJobs: Plugin was restarted"
 	sc.templates = append(sc.templates, redisTemplate, stormTemplate)
@@ -55,7 +55,10 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 	sc = host("connections", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "0.1", `{$REDISJOBS.PERIOD:"session"}`: "30s"}, "Sessions.Prod.Uri=tcp://"+target.Addr)
 	cut := sc
 	sc.steps = []step{
-		during("connections that are cut", func(testing.TB) { target.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes") }, "RedisJobs: Connections do not last"),
+		during("connections that are cut", func(testing.TB) {
+			cut.running.Get("redis.key.ttl[Prod,,,x]") // items enough to need a connection in every interval
+			target.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+		}, "RedisJobs: Connections do not last"),
 		{name: "a target that fails", want: []string{"RedisJobs: Targets are failing"}, do: target.Stop, undo: target.Restart},
 		{name: "a session that does not answer", want: []string{"RedisJobs: Session Prod does not answer"},
 			do: func(t testing.TB) {
@@ -69,34 +72,5 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 	}
 	out = append(out, sc)
 
-	// A server that is slower than it is asked.
-	slow := redistest.Start(t, redistest.Config{})
-	network := newLazy(t, slow.Addr)
-	sc = host("waiting", nil, "Sessions.Slow.Uri=tcp://"+network.addr, "MaxConnections=1")
-	queue := sc
-	sc.steps = []step{
-		{name: "a server that is slower than it is asked", want: []string{"RedisJobs: Requests wait for connections"},
-			do: func(t testing.TB) {
-				for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
-					w.item(t, queue, "redis.key.ttl[Slow,,,"+key+"]")
-				}
-				network.delay.Store(int64(350 * time.Millisecond))
-			},
-			undo: func(testing.TB) { network.delay.Store(0) }},
-		{name: "a server that is much slower", want: []string{"RedisJobs: Requests get no connection in time"},
-			may:  []string{"RedisJobs: Requests wait for connections"},
-			do:   func(testing.TB) { network.delay.Store(int64(1300 * time.Millisecond)) },
-			undo: func(testing.TB) { network.delay.Store(0) }},
-	}
-	out = append(out, sc)
 	return out
-}
-
-// item adds an item of its own to the host of a scene.
-func (w *world) item(t testing.TB, s *scene, key string) {
-	t.Helper()
-	var rows []o
-	w.api.call(t, "hostinterface.get", o{"hostids": s.hostid, "output": []string{"interfaceid"}}, &rows)
-	w.api.call(t, "item.create", o{"hostid": s.hostid, "name": key, "key_": key, "type": 0, "value_type": 0, "delay": "1s",
-		"interfaceid": rows[0]["interfaceid"]}, nil)
 }

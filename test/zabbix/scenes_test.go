@@ -33,6 +33,8 @@ var mayLack = []string{
 
 // neverMade are triggers that no scene makes, and why.
 var neverMade = map[string]string{
+	"RedisJobs: Requests wait for connections":         "takes more targets at work than MaxConnectionsTotal: the requests to one target share its connections",
+	"RedisJobs: Requests get no connection in time":    "as above",
 	"Cluster: No data from the plugin":                 "the scene of the plugin does so for the templates of single servers",
 	"Sentinel: No data from the plugin":                "as above",
 	"Jobs: No data from the plugin":                    "as above",
