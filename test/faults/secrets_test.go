@@ -75,6 +75,8 @@ func params(m *metrics.Metric, conn, password, user string) []string {
 			out = append(out, user)
 		case p.Name == "Command":
 			out = append(out, "EXISTS")
+		case p.Name == "System" && p.Required:
+			out = append(out, "sidekiq")
 		case p.Required:
 			out = append(out, "wordcount")
 		default:
