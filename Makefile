@@ -65,7 +65,7 @@ test-e2e: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run the t
 
 test-jobs: setup $(PLUGIN) $(TALLY) ## run real job systems and compare their figures with job.get (JOBSFLAGS=-update: write docs/job-systems.md)
 	@test/jobs/setup.sh "$$(dirname "$$REDISJOBS_JOB_SYSTEMS")"
-	@$(GOTEST) -json -tags jobs ./test/jobs $(JOBSFLAGS) | $(TALLY)
+	@$(GOTEST) -json -tags jobs -parallel 16 ./test/jobs $(JOBSFLAGS) | $(TALLY)
 
 test-storm: $(PLUGIN) $(TALLY) ## run a real Storm with a topology that keeps its record in Redis (needs Java and Maven; installs them)
 	@test/setup.sh maven default-jdk-headless

@@ -110,6 +110,9 @@ func (d document) reason(path string) string {
 func (d figures) lacks(want figures) string {
 	var out []string
 	for _, path := range slices.Sorted(maps.Keys(want)) {
+		if strings.HasPrefix(path, "*/") {
+			continue // of the queues that are not named
+		}
 		if got, ok := d[path]; !ok {
 			out = append(out, fmt.Sprintf("%s: expected %v, not told", path, want[path]))
 		} else if got != want[path] {
@@ -134,6 +137,7 @@ const (
 	story   verdict = "as made"  // the API does not tell it; it is what the producer and the worker have made
 	leftOut verdict = "left out" // with a reason
 	derived verdict = "derived"  // of several polls
+	differs verdict = "differs"  // with a reason
 	wrong   verdict = "WRONG"
 )
 
@@ -156,7 +160,7 @@ func (s *stage) moment(t testing.TB, p *driver.Plugin) (before figures, ours doc
 }
 
 // compare judges every figure that the API tells and every one that the plugin tells.
-func (s *stage) compare(before figures, ours document, after, known figures) []row {
+func (s *stage) compare(before figures, ours document, after, known figures, other map[string]string) []row {
 	var rows []row
 	for _, path := range slices.Sorted(maps.Keys(before)) {
 		got, told := ours.value(path)
@@ -168,6 +172,8 @@ func (s *stage) compare(before figures, ours document, after, known figures) []r
 			r.ours, r.verdict, r.reason = "", leftOut, ours.reason(path)
 		case !told:
 			r.ours, r.verdict = "", wrong
+		case other[path] != "":
+			r.verdict, r.reason = differs, other[path]
 		case isAge && (got < low-slack.Seconds() || got > high+slack.Seconds()), !isAge && got != low:
 			r.verdict = wrong
 			r.ours, r.own = fmt.Sprint(got), fmt.Sprintf("%v to %v", low, high)
@@ -182,6 +188,9 @@ func (s *stage) compare(before figures, ours document, after, known figures) []r
 		}
 		r := row{path: path, ours: shown(path, ours.figures[path])}
 		want, isKnown := known[path]
+		if !isKnown && path != base(path) {
+			want, isKnown = known["*/"+base(path)]
+		}
 		switch {
 		case slices.Contains(unmeasured, base(path)):
 			r.ours, r.verdict = "", derived
@@ -195,6 +204,9 @@ func (s *stage) compare(before figures, ours document, after, known figures) []r
 		rows = append(rows, r)
 	}
 	for _, path := range slices.Sorted(maps.Keys(known)) {
+		if strings.HasPrefix(path, "*/") {
+			continue
+		}
 		if _, told := ours.value(path); !told {
 			rows = append(rows, row{path: path, verdict: wrong, reason: "not told: " + ours.reason(path)})
 		}

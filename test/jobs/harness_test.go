@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -237,9 +238,22 @@ func (s *stage) own(t testing.TB) (figures, string) {
 	if out == nil {
 		out = figures{}
 	}
+	sums, of := figures{}, figures{}
 	for queue, row := range told.Queues {
 		for name, value := range row {
 			out[queue+"/"+name] = value
+			of[name]++
+			if slices.Contains(ages, name) {
+				sums[name] = max(sums[name], value)
+			} else {
+				sums[name] += value
+			}
+		}
+	}
+	// What it tells of every queue, it tells of all together.
+	for name, sum := range sums {
+		if _, alone := out[name]; !alone && of[name] == float64(len(told.Queues)) && name != "paused" && !strings.Contains(name, "+") {
+			out[name] = sum
 		}
 	}
 	return out, told.Version

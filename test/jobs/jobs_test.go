@@ -3,7 +3,6 @@
 package jobs
 
 import (
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -37,9 +36,6 @@ func TestSystems(t *testing.T) {
 				if program.skipped != "" {
 					t.Skipf("%s SKIPPED: %s", s.title, program.skipped)
 				}
-				if refused := new(driver.Refused); !isRead(p, s.item, &refused) {
-					t.Skipf("%s SKIPPED: job.get does not read it yet: %s", s.title, refused.Text)
-				}
 				all[i] = tell(t, newStage(t, s, program), p)
 			})
 		}
@@ -69,12 +65,6 @@ func TestSystems(t *testing.T) {
 	require.Equal(t, text, string(old), "run: make test-jobs JOBSFLAGS=-update")
 }
 
-// isRead reports whether job.get knows the system.
-func isRead(p *driver.Plugin, item string, refused **driver.Refused) bool {
-	_, err := p.Get("job.get", "", "", "", item)
-	return !errors.As(err, refused)
-}
-
 // results are the table of one system.
 type results struct {
 	system
@@ -95,7 +85,8 @@ func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
 	})
 	await(t, "what only the plugin tells", func() string { return s.ours(t, p).lacks(s.known) })
 	before, ours, after := s.moment(t, p)
-	out.running = s.compare(before, ours, after, s.known)
+	out.running = s.compare(before, ours, after, s.known, nil)
+	report(t, "running", out.running)
 
 	worker.kill()
 	await(t, "the worker's death", func() string { return s.ours(t, p).lacks(s.dead) })
@@ -104,7 +95,7 @@ func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
 		s.own(t)
 	}
 	before, ours, after = s.moment(t, p)
-	for _, r := range s.compare(before, ours, after, nil) {
+	for _, r := range s.compare(before, ours, after, nil, s.differs) {
 		if r.own != "" {
 			out.dead = append(out.dead, r)
 		}
@@ -115,10 +106,16 @@ func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
 			out.dead = append(out.dead, row{path: path, ours: shown(path, v), verdict: story})
 		}
 	}
-	for _, r := range append(out.running, out.dead...) {
+	report(t, "killed", out.dead)
+	return &out
+}
+
+// report fails the test for what is wrong.
+func report(t testing.TB, when string, rows []row) {
+	t.Helper()
+	for _, r := range rows {
 		if r.verdict == wrong {
-			t.Errorf("%s: ours %q, its own %q %s", r.path, r.ours, r.own, r.reason)
+			t.Errorf("%s: %s: ours %q, its own %q %s", when, r.path, r.ours, r.own, r.reason)
 		}
 	}
-	return &out
 }

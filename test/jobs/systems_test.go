@@ -12,15 +12,17 @@ type system struct {
 	item  string // its name in job.get
 	// settled is what the API tells when all jobs are where the story ends.
 	settled figures
-	// known are figures of then that the API does not tell.
+	// known are figures of then that the API does not tell; "*/overdue" is that of the queues not named.
 	known figures
 	// dead is what is known, from job.get alone, some time after the worker was killed.
 	dead figures
+	// differs are figures for which the API has another meaning once the worker is dead.
+	differs map[string]string
 	// repairs: asking the API moves the jobs of dead workers.
 	repairs bool
 }
 
-// unserved is the queue without a worker.
+// systems are in the order of the table. The queue unserved has no worker.
 var systems = []system{
 	{
 		name: "sidekiq-6", title: "Sidekiq 6", from: "Debian 12", main: "sidekiq/main.rb", item: "sidekiq",
@@ -48,11 +50,11 @@ var systems = []system{
 	},
 	{
 		name: "celery-5.2", title: "Celery 5.2", from: "Debian 12", main: "celery/main.py", item: "celery",
-		settled: celerySettled, known: celeryKnown, dead: celeryDead,
+		settled: celerySettled, known: celeryKnown, dead: celeryDead, differs: celeryDiffers,
 	},
 	{
 		name: "celery-5.7", title: "Celery 5.7", from: "PyPI", main: "celery/main.py", item: "celery",
-		settled: celerySettled, known: celeryKnown, dead: celeryDead,
+		settled: celerySettled, known: celeryKnown, dead: celeryDead, differs: celeryDiffers,
 	},
 	{
 		name: "bullmq-5", title: "BullMQ 5", from: "npm", main: "bullmq/main.js", item: "bullmq",
@@ -66,11 +68,17 @@ var systems = []system{
 		name: "bull-4", title: "Bull 4", from: "npm", main: "bull/main.js", item: "bull",
 		settled: figures{
 			"mail/waiting": 1, "mail/active": 2, "mail/scheduled": 2, "mail/failed": 1, "mail/completed": 3,
-			"mail/processed_total": 4, "mail/failed_total": 1, "mail/workers_alive": 1,
+			"mail/processed_total": 4, "mail/failed_total": 1, "workers_alive": 1,
 			"unserved/waiting": 3, "unserved/scheduled": 1, "paused/waiting": 1, "paused/paused": 1,
 		},
-		known: figures{"overdue": 1, "unserved/overdue": 1, "mail/overdue": 0, "orphaned": 0, "queue_count": 3, "queues_paused": 1},
-		dead:  figures{"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 5, "overdue": 1},
+		known: figures{
+			"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "queue_count": 3,
+			"queues_paused": 1, "workers": 1, "added_total": 14, "mail/added_total": 9, "unserved/added_total": 4,
+			"paused/added_total": 1,
+		},
+		dead: figures{
+			"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 5, "overdue": 1, "workers": 0, "workers_alive": 0,
+		},
 	},
 	{
 		name: "resque-node", title: "node-resque 9", from: "npm", main: "resque/main.js", item: "resque",
@@ -78,8 +86,15 @@ var systems = []system{
 			"waiting": 4, "active": 1, "scheduled": 3, "failed": 2, "processed_total": 3, "failed_total": 2, "workers": 1,
 			"default/waiting": 0, "slow/waiting": 2, "unserved/waiting": 2,
 		},
-		known: figures{"overdue": 1, "queue_count": 3, "queues_paused": 0},
-		dead:  figures{"workers": 1, "waiting": 4, "active": 1},
+		known: figures{
+			"overdue": 1, "queue_count": 3, "queues_paused": 0, "*/paused": 0, "workers_alive": 1, "workers_dead": 0,
+			"workers_busy": 1, "workers_slots": 1, "utilisation": 1, "workers_quiet": 0, "orphaned": 0, "schedulers_alive": 0,
+		},
+		dead: figures{
+			"workers": 1, "workers_alive": 0, "workers_dead": 1, "workers_busy": 0, "waiting": 4, "active": 1,
+			"slow/active": 1, "orphaned": 1, "oldest_running": 0,
+		},
+		differs: map[string]string{"oldest_running": "its own API takes a dead worker's job for running"},
 	},
 	{
 		name: "asynq", title: "Asynq", from: "Go's module proxy", main: "asynq", item: "asynq",
@@ -90,8 +105,8 @@ var systems = []system{
 			"paused/waiting": 1, "default/completed": 3,
 		},
 		known: figures{
-			"overdue": 1, "unserved/overdue": 1, "workers": 1, "workers_dead": 0, "utilisation": 1, "orphaned": 0,
-			"queue_count": 4, "queues_paused": 1,
+			"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "workers": 1, "workers_dead": 0, "workers_quiet": 0,
+			"utilisation": 1, "orphaned": 0, "*/orphaned": 0, "queue_count": 4, "queues_paused": 1,
 		},
 		dead: figures{
 			"workers": 1, "workers_alive": 0, "workers_dead": 1, "workers_busy": 0, "active": 2, "orphaned": 2,
@@ -105,7 +120,8 @@ var systems = []system{
 		},
 		known: figures{
 			"default/waiting": 0, "default/scheduled": 2, "slow/waiting": 2, "slow/active": 1, "slow/scheduled": 0,
-			"unserved/waiting": 2, "unserved/scheduled": 1, "unserved/overdue": 1, "default/overdue": 0,
+			"default/active": 0, "unserved/active": 0, "unserved/waiting": 2, "unserved/scheduled": 1, "unserved/overdue": 1,
+			"*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "default/latency": 0,
 			"waiting": 4, "active": 1, "scheduled": 3, "overdue": 1, "queue_count": 3,
 		},
 		dead: figures{"active": 1, "orphaned": 1, "slow/orphaned": 1, "waiting": 4, "overdue": 1},
@@ -120,8 +136,9 @@ var (
 		"slow/deferred": 1, "slow/canceled": 1, "unserved/waiting": 2, "unserved/scheduled": 1,
 	}
 	rqKnown = figures{
-		"overdue": 1, "unserved/overdue": 1, "default/overdue": 0, "orphaned": 0, "workers_dead": 0,
-		"queue_count": 3, "queues_paused": 0,
+		"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "workers_dead": 0,
+		"workers_slots": 1, "utilisation": 1, "workers_quiet": 0, "queue_count": 3, "queues_paused": 0, "*/paused": 0,
+		"default/schedulers_alive": 1, "slow/schedulers_alive": 1, "unserved/schedulers_alive": 0,
 	}
 	rqDead = figures{
 		"workers": 1, "workers_alive": 0, "workers_dead": 1, "workers_busy": 0, "orphaned": 1, "slow/orphaned": 1,
@@ -131,17 +148,23 @@ var (
 	celerySettled = figures{
 		"waiting": 6, "unacked": 4, "workers_alive": 1, "celery/waiting": 0, "slow/waiting": 2, "unserved/waiting": 4,
 	}
-	celeryKnown = figures{"queue_count": 3}
-	celeryDead  = figures{"workers_alive": 0, "unacked": 4, "waiting": 6}
+	celeryKnown = figures{"queue_count": 3, "workers": 1, "unacked_expired": 0}
+	celeryDead  = figures{"workers": 1, "unacked": 4, "waiting": 6}
+
+	celeryDiffers = map[string]string{"unacked": "its own API asks the workers, and none lives"}
 
 	bullmqSettled = figures{
 		"mail/waiting": 2, "mail/active": 2, "mail/scheduled": 2, "mail/failed": 1, "mail/completed": 3,
 		"mail/prioritized": 1, "mail/waiting_children": 1, "mail/processed_total": 4, "mail/failed_total": 1,
-		"mail/workers_alive": 1, "unserved/waiting": 4, "unserved/scheduled": 1, "unserved/prioritized": 1,
+		"workers_alive": 1, "unserved/waiting": 4, "unserved/scheduled": 1, "unserved/prioritized": 1,
 		"paused/waiting": 1, "paused/paused": 1,
 	}
 	bullmqKnown = figures{
-		"overdue": 1, "unserved/overdue": 1, "mail/overdue": 0, "orphaned": 0, "queue_count": 3, "queues_paused": 1,
+		"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "queue_count": 3,
+		"queues_paused": 1, "workers": 1, "added_total": 17, "mail/added_total": 11, "unserved/added_total": 5,
+		"paused/added_total": 1,
 	}
-	bullmqDead = figures{"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 7, "overdue": 1}
+	bullmqDead = figures{
+		"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 7, "overdue": 1, "workers": 0, "workers_alive": 0,
+	}
 )

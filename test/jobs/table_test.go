@@ -3,7 +3,6 @@
 package jobs
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +17,7 @@ asked at the same moment. After that the worker is killed with SIGKILL.
 
 * **equal**: the system's own API tells the same number (an age: of the same moment).
 * **as made**: its API does not tell the figure; it is what the producer and the worker have made.
+* **differs**: its API means something else by it when a worker is dead; the reason stands beside it.
 * **left out**: the system does not keep it. The reason is in the document, and below.
 
 `
@@ -32,18 +32,27 @@ func page(all []*results) string {
 	b.WriteString("Not in the tables: the rates and times that follow from several polls.\n\n## One by one\n")
 	for _, r := range all {
 		fmt.Fprintf(&b, "\n### %s, %s from %s\n\n", r.title, r.version, r.from)
-		b.WriteString("| figure | ours | its own | |\n|---|---|---|---|\n")
-		for _, line := range r.running {
-			if line.verdict != leftOut && line.verdict != derived {
-				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", line.path, line.ours, line.own, line.verdict)
+		b.WriteString("| figure | ours | its own | | killed: ours | its own | |\n|---|---|---|---|---|---|---|\n")
+		lines := map[string][2]row{}
+		for i, rows := range [][]row{r.running, r.dead} {
+			for _, line := range rows {
+				if line.verdict != leftOut && line.verdict != derived {
+					both := lines[line.path]
+					both[i] = line
+					lines[line.path] = both
+				}
 			}
 		}
-		b.WriteString("\nAfter the worker was killed:\n\n| figure | ours | its own | |\n|---|---|---|---|\n")
-		slices.SortStableFunc(r.dead, func(a, b row) int { return cmp.Compare(a.path, b.path) })
-		for _, line := range r.dead {
-			if line.verdict != leftOut {
-				fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", line.path, line.ours, line.own, line.verdict)
+		for _, path := range slices.Sorted(maps.Keys(lines)) {
+			fmt.Fprintf(&b, "| `%s` |", path)
+			for _, line := range lines[path] {
+				word := string(line.verdict)
+				if line.verdict == differs {
+					word += ": " + line.reason
+				}
+				fmt.Fprintf(&b, " %s | %s | %s |", line.ours, line.own, word)
 			}
+			b.WriteString("\n")
 		}
 		reasons(&b, r)
 	}
@@ -60,12 +69,9 @@ func matrix(b *strings.Builder, title string, all []*results, ofQueues bool) {
 	cells := map[string]map[string]verdict{} // by figure and system
 	for _, r := range all {
 		for _, line := range slices.Concat(r.running, r.dead) {
-			if line.verdict == derived {
-				continue
-			}
 			// "queue.latency" is the lack of every queue.
 			name, lack := strings.CutPrefix(line.path, "queue.")
-			if lack != ofQueues && strings.Contains(line.path, "/") != ofQueues {
+			if (lack || strings.Contains(name, "/")) != ofQueues || slices.Contains(unmeasured, base(name)) {
 				continue
 			}
 			for name := range strings.SplitSeq(base(name), "+") {
@@ -88,7 +94,7 @@ func matrix(b *strings.Builder, title string, all []*results, ofQueues bool) {
 
 // worse makes one word of a figure's verdicts for several queues: one comparison with the API is enough to say so.
 func worse(a, b verdict) verdict {
-	order := []verdict{"", leftOut, story, equal, wrong}
+	order := []verdict{"", leftOut, story, differs, equal, wrong}
 	if slices.Index(order, b) > slices.Index(order, a) {
 		return b
 	}

@@ -31,13 +31,18 @@ function work() {
 
 // What Bull's own API tells, under the plugin's names.
 async function figures(queues) {
-  const told = { version, queues: {}, system: {} };
+  const told = { version, queues: {}, system: { workers_alive: 0, oldest_running: 0 } };
+  const age = (ms) => (Date.now() - ms) / 1000;
   for (const queue of queues) {
     const c = await queue.getJobCounts();
     const [completed, failed] = await Promise.all(['completed', 'failed'].map((type) => queue.getMetrics(type)));
+    const [waiting, running] = await Promise.all([queue.getWaiting(), queue.getActive()]);
+    told.system.workers_alive += (await queue.getWorkers()).length;
+    told.system.oldest_running = Math.max(told.system.oldest_running, ...running.map((job) => age(job.processedOn)));
     told.queues[queue.name] = {
       waiting: await queue.getWaitingCount(), active: c.active, scheduled: c.delayed, failed: c.failed,
-      completed: c.completed, paused: (await queue.isPaused()) ? 1 : 0, workers_alive: (await queue.getWorkers()).length,
+      completed: c.completed, paused: (await queue.isPaused()) ? 1 : 0,
+      latency: Math.max(0, ...waiting.map((job) => age(job.timestamp))),
       processed_total: completed.meta.count + failed.meta.count, failed_total: failed.meta.count,
     };
   }

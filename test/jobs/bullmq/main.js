@@ -34,14 +34,18 @@ function work() {
 
 // What BullMQ's own API tells, under the plugin's names.
 async function figures(queues) {
-  const told = { version, queues: {}, system: {} };
+  const told = { version, queues: {}, system: { workers_alive: 0, oldest_running: 0 } };
+  const age = (ms) => (Date.now() - ms) / 1000;
   for (const queue of queues) {
     const c = await queue.getJobCounts();
     const [completed, failed] = await Promise.all(['completed', 'failed'].map((type) => queue.getMetrics(type)));
+    const [waiting, running] = await Promise.all([['waiting', 'prioritized'], ['active']].map((types) => queue.getJobs(types)));
+    told.system.workers_alive += await queue.getWorkersCount();
+    told.system.oldest_running = Math.max(told.system.oldest_running, ...running.map((job) => age(job.processedOn)));
     told.queues[queue.name] = {
       waiting: c.waiting + c.prioritized + (c.paused || 0), active: c.active, scheduled: c.delayed, failed: c.failed,
       completed: c.completed, prioritized: c.prioritized, waiting_children: c['waiting-children'],
-      paused: (await queue.isPaused()) ? 1 : 0, workers_alive: await queue.getWorkersCount(),
+      paused: (await queue.isPaused()) ? 1 : 0, latency: Math.max(0, ...waiting.map((job) => age(job.timestamp))),
       processed_total: completed.meta.count + failed.meta.count, failed_total: failed.meta.count,
     };
   }

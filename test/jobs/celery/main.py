@@ -3,10 +3,11 @@
 import json
 import os
 import sys
+import time
 
 import celery
 from amqp.exceptions import ChannelError
-from tasks import app, fails, ok, slow
+from tasks import app, fails, more, ok
 
 QUEUES = ("celery", "slow", "unserved")
 
@@ -17,8 +18,7 @@ def produce():
     for _ in range(3):
         ok.delay()
     fails.delay()
-    for _ in range(4):
-        slow.apply_async(queue="slow")
+    more.delay()
     for priority in (0, 3, 5, 9):
         ok.apply_async(queue="unserved", priority=priority)
 
@@ -46,7 +46,10 @@ def figures(channel):
         for answer in (inspect.active(), inspect.reserved(), inspect.scheduled(),
                        {name: [row] for name, row in (inspect.stats() or {}).items()})
     )
+    # kombu's own index of what was handed out, and when.
+    oldest = channel.client.zrange(channel.unacked_index_key, 0, 0, withscores=True)
     system = {
+        "oldest_unacked": time.time() - oldest[0][1] if oldest else 0,
         "waiting": sum(lengths.values()),
         # The slow tasks are acknowledged late: running ones are among the unacknowledged.
         "unacked": len(active) + len(reserved) + len(scheduled),

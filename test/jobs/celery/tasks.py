@@ -7,12 +7,7 @@ from celery import Celery
 
 url = os.environ["REDIS_URL"]
 app = Celery("tasks", broker=url + "/0", backend=url + "/1")
-app.conf.update(
-    worker_prefetch_multiplier=1,
-    broker_connection_retry_on_startup=True,
-    # The queue celery first: its tasks must not wait behind the slow ones.
-    broker_transport_options={"queue_order_strategy": "priority"},
-)
+app.conf.update(worker_prefetch_multiplier=1, broker_connection_retry_on_startup=True)
 
 
 @app.task
@@ -28,3 +23,10 @@ def fails():
 @app.task(acks_late=True)
 def slow():
     time.sleep(900)
+
+
+@app.task
+def more():
+    """The slow tasks, which come when the others are done: they would keep the worker from those."""
+    for _ in range(4):
+        slow.apply_async(queue="slow")

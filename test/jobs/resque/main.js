@@ -55,6 +55,7 @@ async function figures(queue) {
       scheduled: Object.values(delayed).flat().length, failed,
       processed_total: Number(stats.processed), failed_total: Number(stats.failed),
       workers: Object.keys(workers).length,
+      oldest_running: Math.max(0, ...busy.map((job) => (Date.now() - new Date(job.run_at)) / 1000)),
     },
   };
 }

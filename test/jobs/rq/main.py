@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 import redis
 import rq
@@ -43,14 +43,21 @@ def work():
     ])
 
 
+def age(moment):
+    """Seconds since a moment; RQ 1 gives it without a time zone, and means UTC."""
+    return (datetime.now(timezone.utc) - moment.replace(tzinfo=timezone.utc)).total_seconds()
+
+
 def figures(connection):
     """What RQ's own API tells, under the plugin's names. Its counts clean the registries up first."""
     queues = {}
     for queue in Queue.all(connection=connection):
         counts = {name: registry(queue=queue).count for name, registry in REGISTRIES.items()}
-        queues[queue.name] = {"waiting": queue.count, **counts}
+        latency = max((age(job.enqueued_at) for job in queue.jobs if job.enqueued_at), default=0)
+        queues[queue.name] = {"waiting": queue.count, "latency": latency, **counts}
     workers = Worker.count(connection=connection)  # before all(), which forgets the dead
     alive = Worker.all(connection=connection)
+    running = [worker.get_current_job() for worker in alive]
     names = ["waiting", *REGISTRIES]
     return {
         "version": getattr(rq, "__version__", None) or rq.VERSION,
@@ -59,6 +66,7 @@ def figures(connection):
             **{name: sum(queue[name] for queue in queues.values()) for name in names},
             "workers": workers,
             "workers_alive": len(alive),
+            "oldest_running": max((age(job.started_at) for job in running if job and job.started_at), default=0),
             "workers_busy": sum(worker.get_state() == "busy" for worker in alive),
         },
     }
