@@ -252,7 +252,7 @@ func (s *stage) own(t testing.TB) (figures, string) {
 	}
 	// What it tells of every queue, it tells of all together.
 	for name, sum := range sums {
-		if _, alone := out[name]; !alone && of[name] == float64(len(told.Queues)) && name != "paused" && !strings.Contains(name, "+") {
+		if _, alone := out[name]; !alone && of[name] == float64(len(told.Queues)) && name != "paused" {
 			out[name] = sum
 		}
 	}
