@@ -161,6 +161,15 @@ func fill(t testing.TB, s *redistest.Server, prefix string, megabytes int) {
 	}
 }
 
+// fillTo writes until so many percent of the memory limit are in use; keys of a cluster's node need a tag.
+func fillTo(t testing.TB, s *redistest.Server, tag string, percent int) {
+	t.Helper()
+	limit := atoi(t, s.InfoField(t, "memory", "maxmemory"))
+	for i := 0; atoi(t, s.InfoField(t, "memory", "used_memory")) < limit/100*percent; i++ {
+		s.Do(t, "SET", fmt.Sprintf("fill{%s}%d", tag, i), strings.Repeat("x", 100<<10))
+	}
+}
+
 // machineMemory is in MiB.
 func machineMemory(t testing.TB) int {
 	t.Helper()
@@ -226,12 +235,11 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	sc = host("memory", uri(memory), nil)
 	sc.steps = []step{
 		{name: "a memory that is nearly full", want: []string{"Redis: Memory is near its limit"},
-			do: func(t testing.TB) { fill(t, memory, "a", 32) }},
+			do: func(t testing.TB) { fillTo(t, memory, "a", 87) }},
 		{name: "a memory that is full", want: []string{"Redis: Memory limit is reached"}, may: []string{"Redis: Memory is near its limit"},
-			do: func(t testing.TB) { fill(t, memory, "b", 6) }, undo: func(t testing.TB) { memory.Do(t, "FLUSHALL") }},
+			do: func(t testing.TB) { fillTo(t, memory, "a", 98) }, undo: func(t testing.TB) { memory.Do(t, "FLUSHALL") }},
 	}
 	sc.steps[0].undo = func(t testing.TB) { memory.Do(t, "FLUSHALL") }
-	sc.steps[1].do = func(t testing.TB) { fill(t, memory, "b", 38) }
 	out = append(out, sc)
 
 	// Memory without a limit, on a machine that counts as full from 60 MiB on.
@@ -289,7 +297,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	out = append(out, sc)
 
 	// Time.
-	slow := redistest.Start(t, redistest.Config{})
+	slow := redistest.Start(t, redistest.Config{Args: []string{"--enable-debug-command", "local"}})
 	network := newLazy(t, slow.Addr)
 	sc = host("slow", "tcp://"+network.addr, map[string]string{"{$REDIS.SLOWLOG.RATE.MAX.WARN}": "0.1"})
 	sc.steps = []step{

@@ -138,10 +138,11 @@ func (w *world) settle(t testing.TB, s *scene) {
 		}
 		var without []string
 		for _, i := range items {
-			if i.State == "1" {
+			may := slices.ContainsFunc(lacks, func(l *regexp.Regexp) bool { return l.MatchString(i.Key) })
+			if i.State == "1" && !may {
 				without = append(without, i.Key+" ("+i.Error+")")
 			}
-			if i.History == "0" || i.Lastclock != "0" || slices.ContainsFunc(lacks, func(l *regexp.Regexp) bool { return l.MatchString(i.Key) }) {
+			if i.History == "0" || i.Lastclock != "0" || may {
 				continue
 			}
 			without = append(without, i.Key)

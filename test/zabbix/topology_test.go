@@ -66,15 +66,15 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 			may: []string{"Cluster: Not all nodes can be asked", "Cluster: Nodes are failing", "Cluster: Cluster is down",
 				"Cluster: Replica " + addr(4) + " does not follow its master"}},
 		{name: "a shard that is fuller than the others", want: []string{"Cluster: Memory is uneven"},
-			do:   func(t testing.TB) { fillKey(t, nodes[0].Server, key(0), 20) },
-			undo: func(t testing.TB) { nodes[0].Do(t, "DEL", key(0)) }},
+			do:   func(t testing.TB) { fillTo(t, nodes[0].Server, key(0), 40) },
+			undo: func(t testing.TB) { nodes[0].Do(t, "FLUSHALL") }},
 		{name: "a memory that is nearly full", want: []string{"Cluster: Memory of node " + addr(0) + " is near its limit", "Cluster: Memory of node " + addr(3) + " is near its limit"},
 			do: func(t testing.TB) {
 				w.macro(t, sc, "{$CLUSTER.SKEW.MAX.WARN}", "100")
 				time.Sleep(6 * time.Second)
-				fillKey(t, nodes[0].Server, key(0), 50)
+				fillTo(t, nodes[0].Server, key(0), 92)
 			},
-			undo: func(t testing.TB) { nodes[0].Do(t, "DEL", key(0)) },
+			undo: func(t testing.TB) { nodes[0].Do(t, "FLUSHALL") },
 			may:  []string{"Cluster: Replica " + addr(3) + " is behind"}},
 		{name: "a slot on its way", want: []string{"Cluster: Slots are under way for long"},
 			do: func(t testing.TB) {
@@ -156,14 +156,6 @@ func busPort(t testing.TB, n *redistest.Node) string {
 	}
 	require.Fail(t, "no bus port")
 	return ""
-}
-
-// fillKey makes one key that large.
-func fillKey(t testing.TB, s *redistest.Server, key string, megabytes int) {
-	t.Helper()
-	for range megabytes {
-		s.Do(t, "APPEND", key, strings.Repeat("x", 1<<20))
-	}
 }
 
 // sentinelScenes are sentinels and the master that they watch.
