@@ -67,14 +67,6 @@ type (
 		Items    []sourceItem    `yaml:"items"`
 		Triggers []sourceTrigger `yaml:"triggers"`
 		Graphs   []sourceGraph   `yaml:"graphs"`
-		Hosts    []sourceHost    `yaml:"hosts"`
-	}
-	sourceHost struct {
-		Host      string   `yaml:"host"`
-		Name      string   `yaml:"name"`
-		Group     string   `yaml:"group"`
-		Templates []string `yaml:"templates"`
-		Macros    ordered  `yaml:"macros"`
 	}
 	sourceTrigger struct {
 		Name  string   `yaml:"name"`
