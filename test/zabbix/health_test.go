@@ -52,7 +52,7 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 
 	// Connections that are cut, targets that fail, memory.
 	target := redistest.Start(t, redistest.Config{})
-	sc = host("connections", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "0.1", `{$REDISJOBS.PERIOD:"session"}`: "30s"}, "Sessions.Prod.Uri=tcp://"+target.Addr)
+	sc = host("connections", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "0.1", `{$REDISJOBS.PERIOD:"session"}`: "1m"}, "Sessions.Prod.Uri=tcp://"+target.Addr)
 	cut := sc
 	sc.steps = []step{
 		during("connections that are cut", func(testing.TB) {

@@ -72,7 +72,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	// Memory without a limit, on a machine that counts as full from 60 MiB on.
 	unlimited := redistest.Start(t, redistest.Config{})
 	sc = host("unlimited", uri(unlimited), map[string]string{
-		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M"})
+		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M", "{$REDIS.SLOWLOG.RATE.MAX.WARN}": "1000"})
 	sc.steps = []step{
 		{name: "a memory without a limit", want: []string{"Redis: Memory has no limit and fills the machine"},
 			do: func(t testing.TB) { fill(t, unlimited, "a", 70) }, undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},
