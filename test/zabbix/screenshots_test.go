@@ -100,7 +100,7 @@ func TestScreenshots(t *testing.T) {
 	for _, h := range hosts {
 		ids[h.name] = w.host(t, h.name, running.Addr, []string{h.template}, with(h.macros))
 	}
-	time.Sleep(4 * time.Minute) // what the graphs show
+	time.Sleep(170 * time.Second) // what the graphs show
 
 	dir := filepath.Join(agent.Root(t), "docs", "images")
 	b := newBrowser(t, 1500, 900)
@@ -109,10 +109,10 @@ func TestScreenshots(t *testing.T) {
 		var templates []o
 		w.api.call(t, "template.get", o{"filter": o{"host": h.template}, "output": []string{"templateid"}}, &templates)
 		var boards []o
-		w.api.call(t, "templatedashboard.get", o{"templateids": templates[0]["templateid"], "output": []string{"name"}}, &boards)
+		w.api.call(t, "templatedashboard.get", o{"templateids": templates[0]["templateid"], "output": []string{"dashboardid"}}, &boards)
 		require.NotEmpty(t, boards)
 		b.call(t, "Emulation.setDeviceMetricsOverride", o{"width": 1500, "height": h.height, "deviceScaleFactor": 1, "mobile": false})
-		b.open(t, fmt.Sprintf("%s/zabbix.php?action=host.dashboard.view&hostid=%s&dashboardid=%s&from=now-5m&to=now", s.web, ids[h.name], boards[0]["dashboardid"]))
+		b.open(t, fmt.Sprintf("%s/zabbix.php?action=host.dashboard.view&hostid=%s&dashboardid=%s&from=now-3m&to=now", s.web, ids[h.name], boards[0]["dashboardid"]))
 		for page := range h.pages {
 			if page > 0 {
 				b.eval(t, fmt.Sprintf(`document.querySelectorAll('.dashboard-navigation-tabs li')[%d].querySelector('div, span, button').click()`, page))
@@ -124,6 +124,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	b.call(t, "Emulation.setDeviceMetricsOverride", o{"width": 1500, "height": 900, "deviceScaleFactor": 1, "mobile": false})
 	b.open(t, s.web+"/zabbix.php?action=latest.view&hostids%5B%5D="+ids["shop-redis"]+"&filter_set=1&show_details=0")
+	b.eval(t, `document.querySelector('.wrapper').scrollTop = 680`) // below the filter
 	b.shot(t, filepath.Join(dir, "latest-data.png"))
 
 	// What a fault looks like.
