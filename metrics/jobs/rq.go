@@ -8,9 +8,9 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// rq reads RQ 1 and 2 (python-rq). Its counts are those that RQ's own API gives,
+// rq reads RQ 1 to 3 (python-rq). Its counts are those that RQ's own API gives,
 // which removes what has expired before it counts.
-// Sources: rq/registry.py, rq/queue.py and rq/worker.py of 1.13.0 and 2.10.0.
+// Sources: rq/registry.py, rq/queue.py and rq/worker.py of 1.13.0, 2.10.0 and 3.0.0.
 type rq struct{}
 
 var rqSpec = &Spec{
