@@ -78,6 +78,7 @@ export REDIS_URL=redis://127.0.0.1:$redis_port/1
 "$work/asynq" produce
 "$work/asynq" work >"$work/asynq.log" 2>&1 &
 pids+=($!)
+# shellcheck disable=SC2317 # await calls it
 busy() { [ "$(redis -n 1 llen 'asynq:{slow}:active')" = 2 ]; }
 await "the worker" "$work/asynq.log" "$!" busy
 

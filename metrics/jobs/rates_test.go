@@ -98,7 +98,7 @@ func TestRates(t *testing.T) {
 	x.require(&b.Figures, Growth, 0)
 
 	x.add("a", 5)
-	r, a, _ = x.poll(5)
+	_, a, _ = x.poll(5)
 	x.require(&a.Figures, Growth, -0.5) // as it was
 	x.require(&a.Figures, TimeToEmpty, 70)
 
@@ -135,14 +135,14 @@ func TestStuck(t *testing.T) {
 	x := openShop(t)
 	x.add("a", 2)
 	x.add("b", 2)
-	r, a, b := x.poll(0)
+	r, a, _ := x.poll(0)
 	x.require(&a.Figures, Stalled, 0)
 	x.require(&r.Figures, QueuesStuck, 0)
 
 	x.take("b", 1)
 	x.add("a", 5)
 	x.add("b", 5)
-	r, a, b = x.poll(60)
+	r, a, b := x.poll(60)
 	x.require(&a.Figures, Stalled, 60)
 	x.require(&a.Figures, Stuck, 1)
 	x.require(&b.Figures, Stalled, 0) // it grew, but its first job is another one
