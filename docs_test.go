@@ -5,20 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/conf"
-	"redisjobs/internal/redistest"
 	"redisjobs/metrics"
-	"redisjobs/plugin"
 )
 
 // examples are the item keys whose answers docs/keys.md shows, by metric. The
@@ -55,62 +50,23 @@ var examples = map[string]string{
 	"storm.job.discovery":        "storm.job.discovery[tcp://redis:6379/10]",
 }
 
-// docsWorld starts the servers of the examples and returns what stands for each
-// host of theirs.
-func docsWorld(t *testing.T) map[string]string {
-	t.Helper()
-	dir := t.TempDir()
-	rdb, err := os.ReadFile("metrics/jobs/testdata/job-systems.rdb")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), rdb, 0o600))
-	redis := redistest.Start(t, redistest.Config{
-		Args:  []string{"--latency-monitor-threshold", "1"},
-		Lines: []string{"dir " + strconv.Quote(dir), "dbfilename dump.rdb", "slowlog-log-slower-than 0", "enable-debug-command local"},
-	})
-	now := strconv.FormatInt(time.Now().Unix(), 10)
-	for _, cmd := range [][]string{
-		{"SELECT", "10"}, {"RPUSH", "queue:mails", "1", "2", "3"}, {"SET", "lock:nightly", "host-7", "EX", "600"},
-		{"SADD", "storm:jobs", "wordcount", "backup"},
-		{"HSET", "storm:job:wordcount", "status", "ACTIVE", "updated_at", now, "interval", "30", "processed", "1200", "failed", "3"},
-		{"HSET", "storm:job:backup", "status", "SUCCESS", "updated_at", now, "last_success_at", now, "duration_ms", "52000", "type", "batch"},
-		{"DEBUG", "SLEEP", "0.01"}, {"CONFIG", "SET", "slowlog-log-slower-than", "-1"},
-	} {
-		redis.Do(t, cmd...)
-	}
-	replica := redistest.Start(t, redistest.Config{})
-	host, port, _ := strings.Cut(redis.Addr, ":")
-	replica.Do(t, "REPLICAOF", host, port)
-	node := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
-	node.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-	sentinel := redistest.Start(t, redistest.Config{Args: []string{"--sentinel"}, Lines: []string{
-		"sentinel monitor mymaster " + host + " " + port + " 1",
-	}})
-	await(t, "a replica and a cluster", func() bool {
-		return strings.Contains(redis.Do(t, "INFO", "replication"), "state=online") &&
-			strings.Contains(node.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") &&
-			strings.Contains(sentinel.Do(t, "INFO", "sentinel"), "slaves=1")
-	})
-	return map[string]string{
-		"redis:6379": redis.Addr, "replica:6379": replica.Addr, "node:6379": node.Addr, "sentinel:26379": sentinel.Addr,
-	}
-}
-
-// await waits for what real servers do in their own time.
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "no %s", what)
-	}
-}
-
-// TestKeyReference holds docs/keys.md to the metrics: parameters and meaning come
-// from the code, and every member that an example shows must be in a real answer.
-func TestKeyReference(t *testing.T) {
+// TestDocs holds the documents to the program, with one world of servers for all
+// that is run: docs/keys.md, and the examples of every document.
+func TestDocs(t *testing.T) {
 	t.Parallel()
+	world := newDocsWorld(t)
+	t.Run("keys", func(t *testing.T) { keyReference(t, world) })
+	t.Run("examples", func(t *testing.T) { runExamples(t, world) })
+	t.Run("paths", func(t *testing.T) { findPaths(t, world) })
+	t.Run("messages", func(t *testing.T) { meetMessages(t, world) })
+}
+
+// keyReference holds docs/keys.md to the metrics: parameters and meaning come
+// from the code, and every member that an example shows must be in a real answer.
+func keyReference(t *testing.T, world *docsWorld) {
 	old, err := os.ReadFile("docs/keys.md")
-	require.True(t, err == nil || *update, "run: go test . -run TestKeyReference -update")
+	require.True(t, err == nil || *update, "run: go test . -run TestDocs/keys -update")
 	shown := shownExamples(string(old))
-	world := docsWorld(t)
 	texts := metricComments(t)
 	var b strings.Builder
 	b.WriteString(keysIntro)
@@ -128,7 +84,7 @@ func TestKeyReference(t *testing.T) {
 		if !ok {
 			continue
 		}
-		answer := abridged(t, answerTo(t, world, example))
+		answer := abridged(t, world.answer(t, example))
 		if !*update && answer != "" {
 			requireShown(t, m.Key, shown[example], answer)
 			answer = shown[example]
@@ -143,12 +99,12 @@ func TestKeyReference(t *testing.T) {
 		require.NoError(t, os.WriteFile("docs/keys.md", []byte(b.String()), 0o644))
 		return
 	}
-	require.Equal(t, b.String(), string(old), "run: go test . -run TestKeyReference -update")
+	require.Equal(t, b.String(), string(old), "run: go test . -run TestDocs/keys -update")
 }
 
 const keysIntro = `# Item keys
 
-<!-- Written by: go test . -run TestKeyReference -update -->
+<!-- Written by: go test . -run TestDocs/keys -update -->
 
 Every key, its parameters and its answer. The first parameter of most keys is the name of a session of the agent's
 configuration, or a URI; see the [README](../README.md#item-keys). Examples are real answers, cut short: a member "…"
@@ -168,24 +124,6 @@ func writeParams(b *strings.Builder, m *metrics.Metric) {
 		}
 		fmt.Fprintf(b, "| %d | %s | %s | %s |\n", i+1, p.Name, cell(def), cell(p.Description))
 	}
-}
-
-// answerTo asks the plugin as -t does, with the world's hosts in place of the
-// example's and back again.
-func answerTo(t *testing.T, world map[string]string, key string) string {
-	t.Helper()
-	config := filepath.Join(t.TempDir(), "redisjobs.conf")
-	text := "Plugins.RedisJobs.CustomCommands=1\nPlugins.RedisJobs.Sessions.Docs.Uri=tcp://" + world["redis:6379"] + "/10\n"
-	require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
-	for host, addr := range world {
-		key = strings.ReplaceAll(key, host, addr)
-	}
-	value, err := plugin.Check(key, config, "0.0.0-dev")
-	require.NoError(t, err, key)
-	for host, addr := range world {
-		value = strings.ReplaceAll(value, addr, host)
-	}
-	return value
 }
 
 const (
@@ -271,7 +209,7 @@ func shownExamples(text string) map[string]string {
 // not, or of another type, or when it lacks one on the first level.
 func requireShown(t *testing.T, key, shown, answer string) {
 	t.Helper()
-	require.NotEmpty(t, shown, "%s has no example: run: go test . -run TestKeyReference -update", key)
+	require.NotEmpty(t, shown, "%s has no example: run: go test . -run TestDocs/keys -update", key)
 	if !strings.ContainsAny(answer[:1], "[{") {
 		return // a single value
 	}
@@ -302,7 +240,7 @@ func requireShape(t *testing.T, path string, shown, real any, whole bool) {
 		}
 		for name := range members {
 			if whole && !slices.Contains(mayVary, name) {
-				require.Contains(t, shown, name, "%s.%s is new: run: go test . -run TestKeyReference -update", path, name)
+				require.Contains(t, shown, name, "%s.%s is new: run: go test . -run TestDocs/keys -update", path, name)
 			}
 		}
 	case []any:

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"redisjobs/conf"
 	"redisjobs/metrics"
 	"redisjobs/plugin"
 )
@@ -23,7 +22,7 @@ func TestREADME(t *testing.T) {
 	raw, err := os.ReadFile("README.md")
 	require.NoError(t, err)
 	want := string(raw)
-	for name, body := range map[string]string{"keys": keyTable(), "options": optionTable()} {
+	for name, body := range map[string]string{"keys": keyTable()} {
 		part := regexp.MustCompile(`(?s)(<!-- ` + name + `:begin[^\n]*-->\n).*(<!-- ` + name + `:end -->)`)
 		require.Regexp(t, part, want)
 		want = part.ReplaceAllStringFunc(want, func(old string) string {
@@ -60,24 +59,6 @@ func keyTable() string {
 	return b.String()
 }
 
-func optionTable() string {
-	var b strings.Builder
-	b.WriteString("| `Plugins.RedisJobs.` | default | range | meaning |\n|---|---|---|---|\n")
-	for _, o := range conf.Table() {
-		if strings.HasPrefix(o.Name, "Default.") {
-			continue // as in a session
-		}
-		def := o.DefaultNote
-		if def == "" && o.Default != "" {
-			def = "`" + o.Default + "`"
-		}
-		name := strings.Replace(o.Name, "Sessions.*.", "Sessions.&lt;name&gt;.", 1)
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", name, cell(def), cell(o.Range), cell(o.Doc))
-	}
-	b.WriteString("| Default.… | | | every field of a session, for all item keys and sessions that do not set it |\n")
-	return b.String()
-}
-
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
 
 // TestShownACLRule holds the shown rights to those that are tested.
@@ -85,7 +66,7 @@ func TestShownACLRule(t *testing.T) {
 	t.Parallel()
 	rule, err := plugin.ACL("")
 	require.NoError(t, err)
-	for _, file := range []string{"README.md", "packaging/redisjobs.conf"} {
+	for _, file := range []string{"docs/security.md", "packaging/redisjobs.conf"} {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
 		for line := range strings.Lines(rule + "\n") {

@@ -2,17 +2,23 @@ package conf
 
 import (
 	"fmt"
+	"sync"
 
 	sdkconf "golang.zabbix.com/sdk/conf"
 )
 
+// loading lets one call at a time read: the SDK remembers the file in a
+// variable of the whole process.
+var loading sync.Mutex
+
 // LoadFile reads the options from an agent's configuration file, or from the
 // plugin's own, following Include lines as the agent does. Options that are not
 // the plugin's are ignored, except for the agent's Timeout. It is for the
-// command line: the SDK remembers the file in a variable of the whole process,
-// so that two calls must not run at once. Environment variables in values,
-// which agents from 7.2 on replace, are left as they are.
+// command line. Environment variables in values, which agents from 7.2 on
+// replace, are left as they are.
 func LoadFile(path string) (*Options, error) {
+	loading.Lock()
+	defer loading.Unlock()
 	// Relative Includes start from the file that the SDK's Load saw last. Load
 	// also refuses every option its struct lacks, which is of no interest here.
 	if err := sdkconf.Load(path, &struct{}{}); err != nil && sdkconf.GetCurrentConfigPath() != path {

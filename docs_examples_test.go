@@ -1,0 +1,306 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/conf"
+	"redisjobs/metrics"
+	"redisjobs/plugin"
+)
+
+// program begins the lines of examples that are run.
+const program = "zabbix-agent2-plugin-redisjobs"
+
+// notRun are the blocks whose language is shell, each by its first line, with
+// why the test does not run them.
+var notRun = map[string]string{
+	"make demo":                           "shows live items to a person; the end-to-end tests ask for the same ones",
+	"zabbix_agent2 -R log_level_increase": "asks a running agent",
+	"apt install ./dist/zabbix-agent2-plugin-redisjobs_*_amd64.deb": "installs a package; test/package does so in a throw-away root",
+	"make build": "installs files on the machine; the Makefile's build is what all tests stand on",
+}
+
+// block is a fenced block of a document.
+type block struct {
+	file, language, text string
+	line                 int
+}
+
+func (b block) at() string { return fmt.Sprintf("%s:%d", b.file, b.line) }
+
+// documents are the files that readers see, README.md first.
+func documents(t *testing.T) []string {
+	t.Helper()
+	names, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	require.NotEmpty(t, names)
+	return append([]string{"README.md", "CONTRIBUTING.md"}, names...)
+}
+
+// parts are a document's blocks, and its text without them.
+func parts(t *testing.T, file string) (blocks []block, prose string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	var out strings.Builder
+	var open *block
+	n := 0
+	for line := range strings.Lines(string(text)) {
+		n++
+		fence, fenced := strings.CutPrefix(line, "```")
+		switch {
+		case fenced && open == nil:
+			open = &block{file: file, language: strings.TrimSpace(fence), line: n}
+		case fenced:
+			blocks, open = append(blocks, *open), nil
+		case open != nil:
+			open.text += line
+		default:
+			out.WriteString(line)
+		}
+	}
+	require.Nil(t, open, "%s: a block is not closed", file)
+	return blocks, out.String()
+}
+
+// runExamples runs every block of every document by its language.
+func runExamples(t *testing.T, world *docsWorld) {
+	rule, err := plugin.ACL("")
+	require.NoError(t, err)
+	rule, _, _ = strings.Cut(rule, "\n")
+	world.redis.Do(t, strings.Fields(strings.Replace(rule, ">PASSWORD", ">"+password, 1))...)
+	seen := map[string]bool{}
+	for _, file := range documents(t) {
+		world.configure(t, "")
+		blocks, _ := parts(t, file)
+		for _, b := range blocks {
+			switch b.language {
+			case "conf":
+				world.runConf(t, b)
+			case "sh":
+				for _, command := range commandLines(t, b) {
+					code, stdout, stderr := world.runLine(t, b, command)
+					require.Zero(t, code, "%s: %s\n%s%s", b.at(), command, stdout, stderr)
+				}
+			case "console":
+				world.runConsole(t, b)
+			case "redis":
+				world.redis.Do(t, "SELECT", "0")
+				for _, command := range strings.Split(strings.TrimSpace(b.text), "\n") {
+					_, err := world.redis.TryDo(words(t, b, command)...)
+					require.NoError(t, err, "%s: %s", b.at(), command)
+				}
+			case "valkey":
+				// What Valkey alone knows; metrics/acl_test.go proves that it is enough.
+				require.Equal(t, metrics.ACLRuleValkey("zabbix"), strings.TrimSpace(b.text), b.at())
+			case "json":
+				require.True(t, json.Valid([]byte(b.text)), "%s is no JSON", b.at())
+			case "text":
+				// Answers in docs/keys.md, which TestDocs/keys compares, and drawings.
+			case "keys":
+				for line := range strings.Lines(b.text) {
+					key, _, _ := strings.Cut(strings.TrimSpace(line), "  ")
+					requireKey(t, b.at(), key)
+				}
+			case "shell":
+				first, _, _ := strings.Cut(b.text, "\n")
+				require.Contains(t, notRun, first, "%s: language sh is for what a test can run; say in notRun why this is not", b.at())
+				seen[first] = true
+			default:
+				if b.file != "CONTRIBUTING.md" {
+					require.Fail(t, "unknown language", "%s: %q", b.at(), b.language)
+				}
+			}
+		}
+	}
+	for first := range notRun {
+		require.True(t, seen[first], "no document has the block %q any more", first)
+	}
+}
+
+// agentOptions are the agent's own options that examples may have.
+var agentOptions = []string{"Alias", "AllowKey", "DenyKey", "UserParameter", "Timeout", "DebugLevel"}
+
+// runConf has a block of configuration read as the plugin reads it, with the
+// files that it names, and leaves it for the commands that follow.
+func (w *docsWorld) runConf(t *testing.T, b block) {
+	t.Helper()
+	for line := range strings.Lines(b.text) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		require.True(t, ok, "%s: %s", b.at(), line)
+		switch {
+		case name == "Alias":
+			alias := regexp.MustCompile(`^[a-z.]+(?:\[[^\]]*\])?:(.+)$`).FindStringSubmatch(value)
+			require.NotNil(t, alias, "%s: %s", b.at(), line)
+			requireKey(t, b.at(), strings.TrimSuffix(alias[1], "[*]"))
+		case slices.Contains(agentOptions, name), strings.HasPrefix(name, "Plugins.Redis."):
+		default:
+			require.True(t, strings.HasPrefix(name, "Plugins.RedisJobs."), "%s: %s", b.at(), line)
+			if strings.HasPrefix(value, "/") && !strings.HasSuffix(name, "Uri") {
+				w.layNamed(t, name, value)
+			}
+		}
+	}
+	text := b.text
+	if b.file == "docs/configuration.md" {
+		text += w.companion(t, b.text)
+	}
+	file := w.configure(t, text)
+	_, err := conf.LoadFile(file)
+	require.NoError(t, err, b.at())
+}
+
+// companion is what an option of the reference, which stands there alone, is
+// nothing without.
+func (w *docsWorld) companion(t *testing.T, line string) string {
+	t.Helper()
+	name, _, _ := strings.Cut(line, "=")
+	block := name[:strings.LastIndexByte(name, '.')+1]
+	switch option := name[len(block):]; {
+	case strings.HasPrefix(option, "Token"):
+		return block + "Uri=https://storm.example.com\n"
+	case strings.HasPrefix(option, "SentinelP"):
+		return block + "Uri=sentinel://sentinel:26379/mymaster\n"
+	case option == "TLSCertFile":
+		w.layNamed(t, block+"TLSKeyFile", "/etc/zabbix/companion.key")
+		return block + "TLSConnect=verify_full\n" + block + "TLSKeyFile=/etc/zabbix/companion.key\n"
+	case option == "TLSKeyFile":
+		w.layNamed(t, block+"TLSCertFile", "/etc/zabbix/companion.crt")
+		return block + "TLSConnect=verify_full\n" + block + "TLSCertFile=/etc/zabbix/companion.crt\n"
+	case option == "TLSCAFile", option == "TLSServerName":
+		return block + "TLSConnect=verify_full\n"
+	case option == "TLSConnect":
+		w.layNamed(t, block+"TLSCAFile", "/etc/zabbix/companion.ca")
+		return block + "TLSCAFile=/etc/zabbix/companion.ca\n"
+	}
+	return ""
+}
+
+// layNamed makes the file that an option names.
+func (w *docsWorld) layNamed(t *testing.T, option, path string) {
+	t.Helper()
+	var content []byte
+	var err error
+	switch {
+	case strings.HasSuffix(option, "CAFile"):
+		content, err = os.ReadFile(w.redis.CAFile)
+	case strings.HasSuffix(option, "CertFile"):
+		content, err = os.ReadFile(w.redis.CertFile)
+	case strings.HasSuffix(option, "KeyFile"):
+		content, err = os.ReadFile(w.redis.KeyFile)
+	default:
+		content = []byte(password + "\n")
+	}
+	require.NoError(t, err)
+	w.write(t, path, string(content), 0o600)
+}
+
+// commandLines are the commands of a block without comments; a line that ends
+// with a backslash goes on in the next one.
+func commandLines(t *testing.T, b block) []string {
+	t.Helper()
+	var out []string
+	for line := range strings.SplitSeq(strings.ReplaceAll(b.text, "\\\n", " "), "\n") {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// runLine runs a line of a block, which must be one of this program.
+func (w *docsWorld) runLine(t *testing.T, b block, line string) (code int, stdout, stderr string) {
+	t.Helper()
+	args := words(t, b, line)
+	for len(args) > 0 && regexp.MustCompile(`^[A-Z_]+=`).MatchString(args[0]) {
+		name, value, _ := strings.Cut(args[0], "=")
+		old, was := os.LookupEnv(name)
+		require.NoError(t, os.Setenv(name, value))
+		defer func() {
+			if os.Unsetenv(name); was {
+				os.Setenv(name, old)
+			}
+		}()
+		args = args[1:]
+	}
+	require.NotEmpty(t, args, b.at())
+	require.Equal(t, program, args[0], "%s: %s: language sh is for this program's commands", b.at(), line)
+	args = args[1:]
+	if slices.Contains(args, "doctor") {
+		if !slices.Contains(args, "-c") {
+			args = append(args, "-c", agentFile)
+		}
+		args = append(args, "--user", "root")
+	}
+	if i := slices.IndexFunc(args, func(s string) bool { return s == "-t" }); i >= 0 {
+		requireKey(t, b.at(), args[i+1])
+	}
+	return w.run(args...)
+}
+
+// runConsole runs the commands behind "$ " and compares what they print with the
+// lines that follow, in which … stands for anything; alone, for any lines.
+func (w *docsWorld) runConsole(t *testing.T, b block) {
+	t.Helper()
+	for _, part := range strings.Split("\n"+b.text, "\n$ ")[1:] {
+		line, shown, _ := strings.Cut(part, "\n")
+		_, stdout, stderr := w.runLine(t, b, line)
+		requireLike(t, b.at()+": "+line, strings.TrimSpace(shown), strings.TrimSpace(stdout+stderr))
+	}
+}
+
+// requireLike compares a text with one that has … for what may vary.
+func requireLike(t *testing.T, what, pattern, text string) {
+	t.Helper()
+	var b strings.Builder
+	for i, fixed := range strings.Split(pattern, left) {
+		if i > 0 {
+			b.WriteString("(?s:.*)")
+		}
+		b.WriteString(regexp.QuoteMeta(fixed))
+	}
+	require.Regexp(t, "^"+b.String()+"$", text, what)
+}
+
+// words splits a command as a shell does: quotes of both kinds, no variables.
+func words(t *testing.T, b block, line string) []string {
+	t.Helper()
+	var out []string
+	for _, m := range regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`).FindAllString(line, -1) {
+		out = append(out, regexp.MustCompile(`'([^']*)'|"([^"]*)"`).ReplaceAllString(m, "$1$2"))
+	}
+	require.NotContains(t, out, "|", "%s: %s", b.at(), line)
+	return out
+}
+
+// requireKey holds an item key of a document to the metrics: it exists, by its
+// own name or the built-in plugin's, and takes these parameters.
+func requireKey(t *testing.T, where, key string) {
+	t.Helper()
+	name, params, err := plugin.ParseItemKey(key)
+	require.NoError(t, err, "%s: %s", where, key)
+	for _, pair := range plugin.BuiltinKeys() {
+		if pair[0] == name {
+			name = pair[1]
+		}
+	}
+	metric, ok := metrics.Lookup(name)
+	require.True(t, ok, "%s: there is no key %s", where, name)
+	if len(params) > 0 && !slices.Contains(params, left) {
+		_, err = metric.ParseArgs(params)
+		require.NoError(t, err, "%s: %s", where, key)
+	}
+}
