@@ -78,7 +78,7 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 			may:  []string{"Cluster: Replica " + addr(3) + " is behind"}},
 		{name: "a slot on its way", want: []string{"Cluster: Slots are under way for long"},
 			do: func(t testing.TB) {
-				nodes[1].Do(t, "CLUSTER", "SETSLOT", "6000", "IMPORTING", nodes[0].ID)
+				nodes[1].Do(t, "CLUSTER", "SETSLOT", "6000", "MIGRATING", nodes[0].ID)
 			},
 			undo: func(t testing.TB) { nodes[1].Do(t, "CLUSTER", "SETSLOT", "6000", "STABLE") }},
 		{name: "a replica that cannot log in", want: []string{"Cluster: Replica " + addr(4) + " does not follow its master"},
