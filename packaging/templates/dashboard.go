@@ -49,14 +49,21 @@ func (g *generator) widget(c sourceCell) widget {
 	number := func(name, value string) field { return makeField("INTEGER", name, value) }
 	switch {
 	case c.Item != "":
-		w := widget{Type: "ITEM", Fields: []field{
+		places := "0"
+		for _, i := range g.Items {
+			if i.Key == c.Item && i.Unit != "" {
+				places = "1"
+			}
+		}
+		// The name stands in the tile already.
+		w := widget{Type: "ITEM", Hide: "YES", Fields: []field{
 			makeField("ITEM", "itemid", hostRef{Host: g.templateName, Key: c.Item}),
 			// The name and the value; in Zabbix' own size a value of more than
 			// five letters does not fit.
 			number("show", "1"), number("show", "2"),
 			number("adv_conf", "1"),
 			number("desc_size", "12"), number("desc_v_pos", "0"), number("desc_h_pos", "1"),
-			number("value_size", "26"), number("decimal_size", "18"), number("units_size", "18"), number("decimal_places", "1"),
+			number("value_size", "26"), number("decimal_size", "18"), number("units_size", "18"), number("decimal_places", places),
 		}}
 		if c.Label != "" {
 			w.Fields = append(w.Fields, makeField("STRING", "description", c.Label))

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -41,7 +42,7 @@ func every(pause time.Duration, f func()) (stop func()) {
 			}
 		}
 	}()
-	return func() { close(ended); <-done }
+	return sync.OnceFunc(func() { close(ended); <-done })
 }
 
 // during is the fault that a function run again and again makes.

@@ -236,7 +236,7 @@ func TestTemplates(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			began := time.Now()
-			w := newWorld(t, s)
+			w := newWorld(t, s, true)
 			t.Logf("ready after %v", time.Since(began).Round(time.Second))
 			scenes := w.scenes(t)
 			var lines, actives []string

@@ -23,7 +23,7 @@ func TestScreenshots(t *testing.T) {
 			s = one
 		}
 	}
-	w := newWorld(t, s)
+	w := newWorld(t, s, false)
 
 	// A master with a replica that is at work.
 	master := redistest.Start(t, redistest.Config{Args: []string{"--maxmemory", "96mb", "--appendonly", "yes", "--repl-diskless-sync-delay", "0", "--slowlog-log-slower-than", "300"}})
@@ -100,7 +100,7 @@ func TestScreenshots(t *testing.T) {
 	for _, h := range hosts {
 		ids[h.name] = w.host(t, h.name, running.Addr, []string{h.template}, with(h.macros))
 	}
-	time.Sleep(170 * time.Second) // what the graphs show
+	time.Sleep(110 * time.Second) // what the graphs show
 
 	dir := filepath.Join(agent.Root(t), "docs", "images")
 	b := newBrowser(t, 1500, 900)
@@ -112,13 +112,14 @@ func TestScreenshots(t *testing.T) {
 		w.api.call(t, "templatedashboard.get", o{"templateids": templates[0]["templateid"], "output": []string{"dashboardid"}}, &boards)
 		require.NotEmpty(t, boards)
 		b.call(t, "Emulation.setDeviceMetricsOverride", o{"width": 1500, "height": h.height, "deviceScaleFactor": 1, "mobile": false})
-		b.open(t, fmt.Sprintf("%s/zabbix.php?action=host.dashboard.view&hostid=%s&dashboardid=%s&from=now-3m&to=now", s.web, ids[h.name], boards[0]["dashboardid"]))
+		b.open(t, fmt.Sprintf("%s/zabbix.php?action=host.dashboard.view&hostid=%s&dashboardid=%s&from=now-2m&to=now", s.web, ids[h.name], boards[0]["dashboardid"]))
 		for page := range h.pages {
 			if page > 0 {
 				b.eval(t, fmt.Sprintf(`document.querySelectorAll('.dashboard-navigation-tabs li')[%d].querySelector('div, span, button').click()`, page))
 				time.Sleep(time.Second)
 				b.ready(t)
 			}
+			b.eval(t, `document.querySelectorAll('.filter-space').forEach(e => { e.style.display = 'none' })`) // where the time is chosen
 			b.shot(t, filepath.Join(dir, fmt.Sprintf("%s-%d.png", h.file, page+1)))
 		}
 	}
@@ -133,5 +134,6 @@ func TestScreenshots(t *testing.T) {
 	master.Do(t, "CONFIG", "SET", "maxmemory", master.InfoField(t, "memory", "used_memory"))
 	time.Sleep(40 * time.Second)
 	b.open(t, s.web+"/zabbix.php?action=problem.view&filter_set=1&show=1&show_opdata=1")
+	b.eval(t, `document.querySelector('.wrapper').scrollTop = 440`)
 	b.shot(t, filepath.Join(dir, "problems.png"))
 }

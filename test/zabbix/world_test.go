@@ -38,8 +38,8 @@ type problem struct {
 	title, shows      string // as people see it
 }
 
-// newWorld imports the templates, twice, and starts the watch.
-func newWorld(t *testing.T, s *stack) *world {
+// newWorld imports the templates, their active variants too if so wanted, and starts the watch.
+func newWorld(t *testing.T, s *stack, variants bool) *world {
 	t.Helper()
 	w := &world{
 		stack: s, problems: map[string][]problem{}, opened: map[string]bool{}, closed: map[string]bool{},
@@ -54,6 +54,9 @@ func newWorld(t *testing.T, s *stack) *world {
 	s.start(t)
 	files, err := filepath.Glob(filepath.Join(agent.Root(t), "packaging/templates/6.0/*.yaml"))
 	require.NoError(t, err)
+	if !variants {
+		files = slices.DeleteFunc(files, func(f string) bool { return strings.HasSuffix(f, "_active.yaml") })
+	}
 	require.NotEmpty(t, files)
 	began := time.Now()
 	for _, file := range files {
