@@ -54,12 +54,20 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 	target := redistest.Start(t, redistest.Config{})
 	sc = host("connections", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "0.1", `{$REDISJOBS.PERIOD:"session"}`: "1m"}, "Sessions.Prod.Uri=tcp://"+target.Addr)
 	cut := sc
+	var again func()
 	sc.steps = []step{
 		during("connections that are cut", func(testing.TB) {
 			cut.running.Get("redis.key.ttl[Prod,,,x]") // items enough to need a connection in every interval
 			target.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 		}, "RedisJobs: Connections do not last"),
-		{name: "a target that fails", want: []string{"RedisJobs: Targets are failing"}, do: target.Stop, undo: target.Restart},
+		{name: "a target that fails", want: []string{"RedisJobs: Targets are failing"}, may: []string{"RedisJobs: Session Prod does not answer"},
+			do: func(t testing.TB) {
+				target.Stop(t)
+				// As many items would: a target counts as failing until its next try is due.
+				again = every(200*time.Millisecond, func() { cut.running.Get("redis.key.ttl[Prod,,,x]") })
+				t.Cleanup(again)
+			},
+			undo: func(t testing.TB) { again(); target.Restart(t) }},
 		{name: "a session that does not answer", want: []string{"RedisJobs: Session Prod does not answer"},
 			do: func(t testing.TB) {
 				w.macro(t, cut, "{$REDISJOBS.TARGETS.FAILING.MAX.WARN}", "5")
