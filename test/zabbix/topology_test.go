@@ -84,10 +84,10 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 		{name: "a replica that cannot log in", want: []string{"Cluster: Replica " + addr(4) + " does not follow its master"},
 			do: func(t testing.TB) {
 				nodes[1].Do(t, "CONFIG", "SET", "requirepass", "")
-				nodes[1].Do(t, "ACL", "SETUSER", "default", "-psync", "-replconf")
+				nodes[1].Do(t, "ACL", "SETUSER", "default", "-psync", "-sync", "-replconf")
 				nodes[1].Do(t, "CLIENT", "KILL", "TYPE", "replica")
 			},
-			undo: func(t testing.TB) { nodes[1].Do(t, "ACL", "SETUSER", "default", "+psync", "+replconf") }},
+			undo: func(t testing.TB) { nodes[1].Do(t, "ACL", "SETUSER", "default", "+psync", "+sync", "+replconf") }},
 		{name: "a replica that is removed", want: []string{"Cluster: Shards have no replica"},
 			do: func(t testing.TB) {
 				// The node lives on by itself: what is missing is a replica, not a server.
