@@ -23,10 +23,12 @@ const program = "zabbix-agent2-plugin-redisjobs"
 // notRun are the blocks whose language is shell, each by its first line, with
 // why the test does not run them.
 var notRun = map[string]string{
-	"make demo":                           "shows live items to a person; the end-to-end tests ask for the same ones",
-	"zabbix_agent2 -R log_level_increase": "asks a running agent",
-	"apt install ./dist/zabbix-agent2-plugin-redisjobs_*_amd64.deb": "installs a package; test/package does so in a throw-away root",
-	"make build": "installs files on the machine; the Makefile's build is what all tests stand on",
+	"apt install ./dist/zabbix-agent2-plugin-redisjobs_*_amd64.deb":       "installs a package; test/package does so in a throw-away root",
+	"install -m 0640 -g zabbix /dev/null /etc/zabbix/redis-prod.password": "makes a file of the machine's, which layNamed does in the test's folder",
+	"systemctl restart zabbix-agent2":                                     "restarts the machine's agent",
+	"make demo":                                                           "shows items to a person; the end-to-end tests ask for the same ones",
+	"make build":                                                          "installs on the machine; test/e2e runs agents with what make build has built",
+	"zabbix_agent2 -R log_level_increase":                                 "asks the machine's running agent",
 }
 
 // block is a fenced block of a document.
