@@ -62,8 +62,8 @@ func (g *generator) widget(c sourceCell) widget {
 			// five letters does not fit.
 			number("show", "1"), number("show", "2"),
 			number("adv_conf", "1"),
-			number("desc_size", "12"), number("desc_v_pos", "0"), number("desc_h_pos", "1"),
-			number("value_size", "26"), number("decimal_size", "18"), number("units_size", "18"), number("decimal_places", places),
+			number("desc_size", "10"), number("desc_v_pos", "0"), number("desc_h_pos", "1"),
+			number("value_size", "19"), number("decimal_size", "14"), number("units_size", "14"), number("decimal_places", places),
 		}}
 		if c.Label != "" {
 			w.Fields = append(w.Fields, makeField("STRING", "description", c.Label))
