@@ -258,8 +258,8 @@ func (s *stack) startFrontend(t testing.TB, database int) {
 	www := filepath.Join(s.work, "www")
 	out, err := exec.Command("cp", "-a", filepath.Join(s.dir, "usr/share/zabbix"), www).CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	// Debian's package leads to the font by an alternative that only its installation sets.
-	font := filepath.Join(www, "assets/fonts/graphfont.ttf")
+	// Debian leads to the font by a link that is right only where the package is installed.
+	font := filepath.Join(www, "assets/fonts/DejaVuSans.ttf")
 	require.NoError(t, os.RemoveAll(font))
 	require.NoError(t, os.Symlink("/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf", font))
 	_, serverPort, err := net.SplitHostPort(s.server)
