@@ -16,8 +16,9 @@ import (
 // poolMetric shows the pool that all keys share, and the plugin's process.
 //
 // Members: limits {"per_target","total"} (total is left out when there is
-// none); open, idle, in_use, dialing and waiting, as they are now; counters,
-// which only grow, with the closed connections by reason; targets, at most
+// none); open, idle, in_use, dialing and waiting (checks without a connection),
+// as they are now; counters, which only grow, with the closed connections by
+// reason; targets, at most
 // maxRows, each with the same and with failing {"error","reason","at",
 // "in_a_row","retry_in"} while it cannot be reached; process {"version","go",
 // "uptime","checks" (those running now, this one included),

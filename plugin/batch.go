@@ -28,6 +28,16 @@ type batcher struct {
 	// active counts conversations; queue is empty unless it equals limit.
 	active int
 	queue  []*call
+	waits  waits
+}
+
+// waits are what a queue adds to the pool's figures: a check that waits here
+// for a connection does not wait there.
+type waits struct {
+	waiting  int // in this moment
+	count    uint64
+	time     time.Duration
+	timeouts uint64
 }
 
 // call is one check's commands while they wait, with everybody who asked the
@@ -36,6 +46,7 @@ type call struct {
 	cmds     []redisclient.Command
 	asking   int       // who still waits
 	sent     bool      // taken from the queue
+	taken    time.Time // when
 	deadline time.Time // the latest of theirs; zero: none
 	done     chan struct{}
 	values   []resp.Value
@@ -55,16 +66,27 @@ func (b *batcher) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]res
 		defer b.next()
 		return b.run(ctx, cmds)
 	}
+	began := time.Now()
 	c := b.joinLocked(ctx, cmds)
+	b.waits.count++
 	b.mu.Unlock()
 
 	select {
 	case <-c.done:
+		b.mu.Lock()
+		b.waits.time += c.taken.Sub(began)
+		b.mu.Unlock()
 		return c.values, c.err
 	case <-ctx.Done():
 		b.mu.Lock()
 		c.asking--
 		sent := c.sent
+		if sent {
+			b.waits.time += c.taken.Sub(began)
+		} else {
+			b.waits.time += time.Since(began)
+			b.waits.timeouts++
+		}
 		b.mu.Unlock()
 		if sent {
 			return nil, &redisclient.Error{
@@ -117,13 +139,17 @@ func (b *batcher) nextBatch() []*call {
 // there is none. Calls that nobody waits for any more are dropped.
 func (b *batcher) takeLocked() []*call {
 	var batch []*call
+	var now time.Time
+	if len(b.queue) > 0 {
+		now = time.Now()
+	}
 	taken, commands := 0, 0
 	for _, c := range b.queue {
 		if len(batch) > 0 && commands+len(c.cmds) > maxBatch {
 			break
 		}
 		taken++
-		c.sent = true
+		c.sent, c.taken = true, now
 		if c.asking > 0 {
 			batch = append(batch, c)
 			commands += len(c.cmds)
@@ -170,6 +196,17 @@ func (b *batcher) serve(batch []*call) {
 			c.values, values = values[:len(c.cmds):len(c.cmds)], values[len(c.cmds):]
 		}
 	}
+}
+
+// figures are the queue's part of the pool's figures.
+func (b *batcher) figures() waits {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.waits
+	for _, c := range b.queue {
+		w.waiting += c.asking
+	}
+	return w
 }
 
 func (b *batcher) runUntil(deadline time.Time, cmds []redisclient.Command) ([]resp.Value, error) {

@@ -196,6 +196,32 @@ func TestAWaitEndsWithItsOwnDeadline(t *testing.T) {
 	})
 }
 
+func TestWaitsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		target := newScripted()
+		b := &batcher{run: target.run, limit: 1}
+		first := ask(b, time.Minute, redisclient.Command{"PING"})
+		require.Zero(t, b.figures())
+		same := []asked{ask(b, time.Minute, redisclient.Command{"INFO"}), ask(b, time.Minute, redisclient.Command{"INFO"})}
+		hasty := ask(b, 100*time.Millisecond, redisclient.Command{"TIME"})
+		require.Equal(t, waits{waiting: 3, count: 3}, b.figures())
+		time.Sleep(200 * time.Millisecond)
+		hasty.wantError(t)
+		synctest.Wait()
+		require.Equal(t, waits{waiting: 2, count: 3, time: 100 * time.Millisecond, timeouts: 1}, b.figures())
+		(<-target.conversations).end <- nil
+		second := <-target.conversations
+		time.Sleep(time.Second) // of service, not of waiting
+		second.end <- nil
+		first.want(t, "PING in 1")
+		for _, a := range same {
+			a.want(t, "INFO in 2")
+		}
+		synctest.Wait()
+		require.Equal(t, waits{count: 3, time: 500 * time.Millisecond, timeouts: 1}, b.figures())
+	})
+}
+
 func TestABrokenReplyFailsItsOwnCheckOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

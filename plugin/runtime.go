@@ -71,7 +71,7 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 	}
 	rt.pool = p
 	rt.env = metrics.Env{
-		Pool:  p.Stats,
+		Pool:  rt.stats,
 		Storm: metrics.StormOptions(options.Storm),
 		Jobs:  metrics.JobsOptions(options.Jobs),
 
@@ -102,6 +102,39 @@ func (rt *runtime) close(grace time.Duration) {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
 	rt.closeWebClients()
+}
+
+// stats are the pool's figures with those of the checks that wait before it.
+func (rt *runtime) stats() pool.Stats {
+	s := rt.pool.Stats()
+	queued := make(map[string]waits)
+	rt.mu.Lock()
+	for _, t := range rt.targets {
+		if w := t.batch.figures(); w.count > 0 {
+			sum := queued[t.public.Name]
+			sum.waiting += w.waiting
+			sum.count += w.count
+			sum.time += w.time
+			sum.timeouts += w.timeouts
+			queued[t.public.Name] = sum
+		}
+	}
+	rt.mu.Unlock()
+	add := func(g *pool.Gauges, c *pool.Counters, w waits) {
+		g.Waiting += w.waiting
+		c.Waits += w.count
+		c.WaitTime += w.time
+		c.WaitTimeouts += w.timeouts
+	}
+	for i := range s.Targets {
+		t := &s.Targets[i]
+		if w, ok := queued[t.Name]; ok {
+			delete(queued, t.Name) // of two with one name the first has it
+			add(&t.Gauges, &t.Counters, w)
+			add(&s.Gauges, &s.Counters, w)
+		}
+	}
+	return s
 }
 
 // target finds or makes what belongs to a target. Item keys are free text, so
