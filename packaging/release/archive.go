@@ -52,6 +52,13 @@ func contents(s system, binary string) ([]file, error) {
 		filepath.Base(binary): binary, "redisjobs.conf": "packaging/redisjobs.conf",
 		"README.md": "README.md", "CHANGELOG.md": "CHANGELOG.md", "LICENSE": "LICENSE",
 	}
+	documents, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append(documents, "docs/images/redis-1.png") { // the one that the README shows
+		names[filepath.ToSlash(name)] = name
+	}
 	for _, name := range templates {
 		names[strings.TrimPrefix(filepath.ToSlash(name), "packaging/")] = name
 	}
