@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
@@ -25,6 +26,7 @@ type probe struct {
 	reply resp.Value // to read, when typ is of use and err is nil
 	err   error      // what the server refused
 
+	common  bool // the key speaks of all jobs, see check.addCommon
 	reading bool // the command under way is read, not TYPE
 	asked   bool // TYPE was sent in this check
 	done    bool
@@ -121,6 +123,18 @@ func (c *check) add(key string, read reader) *probe {
 	return p
 }
 
+// addCommon is add for a key that speaks of all jobs, and without which there is
+// still something to tell: what the user may not do with it is not tried again
+// for an hour, because each refusal counts in the server's error figures and
+// its ACL log. A permission given later shows after at most this time.
+func (c *check) addCommon(key string, read reader) *probe {
+	p := c.add(key, read)
+	if p != nil {
+		p.common = true
+	}
+	return p
+}
+
 // rounds is what one check may take: a read that turns out not to fit, TYPE,
 // and the read that fits.
 const rounds = 3
@@ -132,12 +146,18 @@ func (c *check) run(ctx context.Context) error {
 		var open []*probe
 		cmds := []redisclient.Command{{"TIME"}}
 		for _, p := range c.probes {
-			if !p.done {
-				open = append(open, p)
-				cmds = append(cmds, p.command())
+			if p.done {
+				continue
 			}
+			cmd := p.command()
+			if err := c.refused(p, cmd); err != nil {
+				p.err, p.done = err, true
+				continue
+			}
+			open = append(open, p)
+			cmds = append(cmds, cmd)
 		}
-		if len(open) == 0 {
+		if len(open) == 0 && c.now != 0 {
 			return nil
 		}
 		replies, err := c.doer.DoAll(ctx, cmds...)
@@ -153,6 +173,7 @@ func (c *check) run(ctx context.Context) error {
 			if concernsAll(p.err) {
 				return p.err
 			}
+			c.noteRefusal(p, cmds[i+1])
 			if p.typ != before && p.typ != "" {
 				c.remember(p.key, p.typ)
 			}
@@ -212,7 +233,36 @@ type Memory interface {
 const (
 	memoryType  = "storm.type "  // + key: TYPE's word, or typeField
 	memoryNames = "storm.names " // []string, the jobs that were found last
+
+	memoryRefusal = "storm.refusal " // + command and key: refusal
 )
+
+// refusalMemory is how long a refusal of a common key is remembered.
+const refusalMemory = time.Hour
+
+type refusal struct {
+	err   error
+	until time.Time
+}
+
+// refused is why a command on a common key need not be sent; nil if it should
+// be.
+func (c *check) refused(p *probe, cmd redisclient.Command) error {
+	if !p.common {
+		return nil
+	}
+	v, _ := c.memory.Load(memoryRefusal + cmd[0] + " " + p.key)
+	if r, ok := v.(refusal); ok && time.Now().Before(r.until) {
+		return r.err
+	}
+	return nil
+}
+
+func (c *check) noteRefusal(p *probe, cmd redisclient.Command) {
+	if p.common && redisclient.ReasonOf(p.err) == redisclient.ReasonACL {
+		c.memory.Store(memoryRefusal+cmd[0]+" "+p.key, refusal{p.err, time.Now().Add(refusalMemory)})
+	}
+}
 
 // recall returns what is remembered as the type of a key, "" if nothing.
 func (c *check) recall(key string) string {

@@ -527,6 +527,42 @@ func TestARefusedKeyIsItsJobsTroubleAlone(t *testing.T) {
 	require.Equal(t, redisclient.ReasonACL, redisclient.ReasonOf(read(t, store, "b").Err))
 }
 
+// TestARefusedCommonKeyIsAskedOnce: what a user may not do to the keys of all
+// jobs raises the server's error figures once and not at every poll.
+func TestARefusedCommonKeyIsAskedOnce(t *testing.T) {
+	t.Parallel()
+	for name, rule := range map[string]string{
+		"no such keys":  "~storm:job:* ~storm:jobs +@all",
+		"no such reads": "~* +@all -zscore -zrange -hget -hgetall",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			srv := redistest.Start(t, redistest.Config{Users: []string{"zbx on >pw " + rule}})
+			srv.Do(t, "SADD", "storm:jobs", "a")
+			srv.Do(t, "SET", "storm:job:a", "ACTIVE")
+			srv.Do(t, "ZADD", "storm:jobs:heartbeat", "1", "a")
+			srv.Do(t, "HSET", "storm:jobs:state", "b", "ACTIVE")
+			store := open(t, dial(t, srv, "AUTH", "zbx", "pw"), defaults)
+			refusals := func() string {
+				_, rest, _ := strings.Cut(srv.Do(t, "INFO", "errorstats"), "errorstat_NOPERM:count=")
+				count, _, _ := strings.Cut(rest, "\r")
+				return count
+			}
+			poll := func() (Job, Jobs) { return read(t, store, "a"), readAll(t, store) }
+			one, all := poll()
+			before := refusals()
+			require.NotEmpty(t, before)
+			for range 3 {
+				againOne, againAll := poll()
+				require.Equal(t, one.Status, againOne.Status)
+				require.Equal(t, statuses(all), statuses(againAll))
+			}
+			require.Equal(t, before, refusals())
+			require.Equal(t, Active, one.Status)
+		})
+	}
+}
+
 func TestAServerThatRefusesEverythingIsAnError(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t, redistest.Config{Password: "secret"})
