@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -59,6 +60,8 @@ func (r *recorder) wait(t testing.TB) int {
 // line waits for a line of the command's.
 func (r *recorder) line(t testing.TB) string {
 	t.Helper()
+	timer := time.AfterFunc(time.Minute, func() { _ = syscall.Kill(-r.Process.Pid, syscall.SIGKILL) })
+	defer timer.Stop()
 	text, err := r.lines.ReadString('\n')
 	require.NoError(t, err, "%s", &r.stderr)
 	return strings.TrimSuffix(text, "\n")
@@ -202,6 +205,11 @@ func TestARedisThatComesBackInTimeHearsOfTheEnd(t *testing.T) {
 func TestSignalsReachTheCommand(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
+	// A signal that is ignored here, as SIGHUP is under nohup, would be in the
+	// command too, and a shell cannot trap it then; one that is caught is not.
+	caught := make(chan os.Signal, 1)
+	signal.Notify(caught, syscall.SIGHUP, syscall.SIGINT)
+	t.Cleanup(func() { signal.Stop(caught) })
 	for name, sig := range map[string]syscall.Signal{"TERM": syscall.SIGTERM, "INT": syscall.SIGINT, "HUP": syscall.SIGHUP, "USR1": syscall.SIGUSR1} {
 		r := launch(t, s, "--", "sh", "-c", `trap "echo got; exit 9" `+name+`; echo ready; while :; do read -r x || sleep 0.01; done`)
 		require.Equal(t, "ready", r.line(t))

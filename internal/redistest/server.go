@@ -36,6 +36,9 @@ type Config struct {
 	TLS bool
 	// CertNotAfter is when the server's certificate ends; in 30 days if zero.
 	CertNotAfter time.Time
+	// ClusterBus asks for a free port of its own for the bus of a cluster (Redis
+	// 7.0 and newer); else it is the port and 10000.
+	ClusterBus bool
 	// Args are further options as on the command line: "--maxclients", "10".
 	Args []string
 	// Bin is the server's executable; redis-server if empty.
@@ -50,6 +53,7 @@ type Server struct {
 	Addr     string // host:port, plain
 	Password string // of the default user
 	Socket   string // path of the unix socket, or ""
+	BusPort  string // of the cluster's bus, or ""
 	TLSAddr  string // host:port, or ""
 	CAFile   string // PEM, or ""
 	CertFile string // a client certificate signed by the CA, or ""
@@ -102,6 +106,9 @@ func Start(t testing.TB, cfg Config) *Server {
 		if cfg.TLS {
 			s.TLSAddr = freeAddr(t)
 		}
+		if cfg.ClusterBus {
+			s.BusPort = portOf(freeAddr(t))
+		}
 		s.writeConf(t, dir, cfg, tlsLines)
 		err := s.launch()
 		if err == nil {
@@ -142,6 +149,9 @@ func (s *Server) writeConf(t testing.TB, dir string, cfg Config, tlsLines []stri
 	}, tlsLines...)
 	if cfg.TLS {
 		lines = append(lines, "tls-port "+portOf(s.TLSAddr))
+	}
+	if s.BusPort != "" {
+		lines = append(lines, "cluster-port "+s.BusPort)
 	}
 	if s.Socket != "" {
 		lines = append(lines, "unixsocket "+strconv.Quote(s.Socket))

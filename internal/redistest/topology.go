@@ -35,15 +35,15 @@ func NewCluster(t testing.TB, f Flavour, cfg Config) []*Node {
 		c := cfg
 		c.Bin = f.Bin
 		c.Args = append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1000"}, cfg.Args...)
-		var bus []string
-		if !old {
-			bus = []string{portOf(freeAddr(t))}
-			c.Args = append(c.Args, "--cluster-port", bus[0])
-		}
+		c.ClusterBus = !old
 		s := Start(t, c)
 		nodes[i] = &Node{s, s.Do(t, "CLUSTER", "MYID")}
 		s.Do(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
-		nodes[0].Do(t, append([]string{"CLUSTER", "MEET", "127.0.0.1", portOf(s.Addr)}, bus...)...)
+		meet := []string{"CLUSTER", "MEET", "127.0.0.1", portOf(s.Addr)}
+		if s.BusPort != "" {
+			meet = append(meet, s.BusPort)
+		}
+		nodes[0].Do(t, meet...)
 	}
 	for i, slots := range [][2]int{{0, 5460}, {5461, 10922}, {10923, 16383}} {
 		add := []string{"CLUSTER", "ADDSLOTS"}
