@@ -49,25 +49,32 @@ func (g *generator) widget(c sourceCell) widget {
 	number := func(name, value string) field { return makeField("INTEGER", name, value) }
 	switch {
 	case c.Item != "":
-		places := "0"
+		// In Zabbix' own size a value of more than five letters does not fit.
+		places, size, label := "0", "29", c.Label
 		for _, i := range g.Items {
-			if i.Key == c.Item && i.Unit != "" {
+			if i.Key != c.Item {
+				continue
+			}
+			if i.Unit != "" {
 				places = "1"
+			}
+			if i.Unit == "uptime" || i.As == "word" {
+				size = "22"
+			}
+			if label == "" {
+				label = i.Name // without the template's prefix
 			}
 		}
 		// The name stands in the tile already.
 		w := widget{Type: "ITEM", Hide: "YES", Fields: []field{
 			makeField("ITEM", "itemid", hostRef{Host: g.templateName, Key: c.Item}),
-			// The name and the value; in Zabbix' own size a value of more than
-			// five letters does not fit.
+			// The name and the value.
 			number("show", "1"), number("show", "2"),
 			number("adv_conf", "1"),
-			number("desc_size", "10"), number("desc_v_pos", "0"), number("desc_h_pos", "1"),
-			number("value_size", "19"), number("decimal_size", "14"), number("units_size", "14"), number("decimal_places", places),
+			number("desc_size", "15"), number("desc_v_pos", "0"), number("desc_h_pos", "1"),
+			number("value_size", size), number("decimal_size", "20"), number("units_size", "20"), number("decimal_places", places),
+			makeField("STRING", "description", label),
 		}}
-		if c.Label != "" {
-			w.Fields = append(w.Fields, makeField("STRING", "description", c.Label))
-		}
 		return w
 	case c.Graph != "":
 		return widget{Type: "GRAPH_CLASSIC", Fields: []field{
@@ -86,6 +93,7 @@ func (g *generator) widget(c sourceCell) widget {
 	case len(c.Text) > 0:
 		var w widget
 		w.Type = "PLAIN_TEXT"
+		w.Name = c.Label
 		for _, key := range c.Text {
 			w.Fields = append(w.Fields, makeField("ITEM", "itemids", hostRef{Host: g.templateName, Key: key}))
 		}

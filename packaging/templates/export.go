@@ -134,6 +134,7 @@ type (
 	}
 	widget struct {
 		Type   string  `yaml:"type,omitempty"`
+		Name   string  `yaml:"name,omitempty"`
 		Hide   string  `yaml:"hide_header,omitempty"`
 		X      cells   `yaml:"x,omitempty"`
 		Y      cells   `yaml:"y,omitempty"`
