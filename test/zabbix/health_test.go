@@ -3,6 +3,7 @@
 package zabbix
 
 import (
+	"fmt"
 	"os/exec"
 	"path/filepath"
 	"testing"
@@ -54,20 +55,13 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 	target := redistest.Start(t, redistest.Config{})
 	sc = host("connections", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "0.1", `{$REDISJOBS.PERIOD:"session"}`: "1m"}, "Sessions.Prod.Uri=tcp://"+target.Addr)
 	cut := sc
-	var again func()
 	sc.steps = []step{
 		during("connections that are cut", func(testing.TB) {
 			cut.running.Get("redis.key.ttl[Prod,,,x]") // items enough to need a connection in every interval
 			target.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 		}, "RedisJobs: Connections do not last"),
 		{name: "a target that fails", want: []string{"RedisJobs: Targets are failing"}, may: []string{"RedisJobs: Session Prod does not answer"},
-			do: func(t testing.TB) {
-				target.Stop(t)
-				// As many items would: a target counts as failing until its next try is due.
-				again = every(200*time.Millisecond, func() { cut.running.Get("redis.key.ttl[Prod,,,x]") })
-				t.Cleanup(again)
-			},
-			undo: func(t testing.TB) { again(); target.Restart(t) }},
+			do: target.Stop, undo: target.Restart},
 		{name: "a session that does not answer", want: []string{"RedisJobs: Session Prod does not answer"},
 			do: func(t testing.TB) {
 				w.macro(t, cut, "{$REDISJOBS.TARGETS.FAILING.MAX.WARN}", "5")
@@ -77,6 +71,40 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 		{name: "a plugin that is larger than it may be", want: []string{"RedisJobs: Plugin takes much memory"},
 			do:   func(t testing.TB) { w.macro(t, cut, "{$REDISJOBS.MEMORY.MAX.WARN}", "1M") },
 			undo: func(t testing.TB) { w.macro(t, cut, "{$REDISJOBS.MEMORY.MAX.WARN}", "1G") }},
+	}
+	out = append(out, sc)
+
+	// A server that is slower than it is asked, and a single connection to it.
+	busy := redistest.Start(t, redistest.Config{})
+	sc = host("waiting", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "100", "{$REDISJOBS.TARGETS.FAILING.MAX.WARN}": "5"},
+		"Sessions.Prod.Uri=tcp://"+busy.Addr, "MaxConnections=1", "Timeout=1")
+	asked := sc
+	slow := func(name string, hang time.Duration, want string, may ...string) step {
+		var stops []func()
+		end := func() {
+			for _, stop := range stops {
+				stop()
+			}
+			stops = nil
+		}
+		return step{name: name, want: []string{want}, may: may, undo: func(testing.TB) { end() },
+			do: func(t testing.TB) {
+				t.Cleanup(end)
+				for n := range 8 {
+					stops = append(stops, every(10*time.Millisecond, func() { asked.running.Get(fmt.Sprintf("redis.key.ttl[Prod,,,k%d]", n)) }))
+				}
+				stops = append(stops, every(20*time.Millisecond, func() {
+					busy.Pause(t)
+					time.Sleep(hang)
+					busy.Resume(t)
+				}))
+			}}
+	}
+	const waits = "RedisJobs: Requests wait for connections"
+	sc.steps = []step{
+		slow("a slow server", 600*time.Millisecond, waits, "RedisJobs: Requests get no connection in time"),
+		slow("a server that is far too slow", 1700*time.Millisecond, "RedisJobs: Requests get no connection in time",
+			waits, "RedisJobs: Session Prod does not answer"),
 	}
 	out = append(out, sc)
 

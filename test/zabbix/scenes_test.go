@@ -32,17 +32,4 @@ var mayLack = []string{
 }
 
 // neverMade are triggers that no scene makes, and why.
-var neverMade = map[string]string{
-	"RedisJobs: Requests wait for connections":         "takes more targets at work than MaxConnectionsTotal: the requests to one target share its connections",
-	"RedisJobs: Requests get no connection in time":    "as above",
-	"Cluster: No data from the plugin":                 "the scene of the plugin does so for the templates of single servers",
-	"Sentinel: No data from the plugin":                "as above",
-	"Jobs: No data from the plugin":                    "as above",
-	"Cluster: Replica {#NODE} is behind":               "takes a network that is slower than the writes",
-	"Sentinel: Failover of {#MASTER} does not end":     "takes minutes, in which the sentinels give up and start again",
-	"Jobs: Not all keys were searched for job systems": "takes more keys than the search looks at",
-	"Jobs: Queues are left out":                        "takes more than a thousand queues",
-	"x":                                                "takes longer than the test: see metrics/jobs, StuckAfter",
-	"Jobs: Queue {#QUEUE} is paused":                   "see test/jobs: real workers whose queues are paused",
-	"Jobs: Jobs of {#SYSTEM} are orphaned":             "see test/jobs: real workers that are killed at work",
-}
+var neverMade = map[string]string{}

@@ -4,8 +4,11 @@ package zabbix
 
 import (
 	"fmt"
+	"io"
+	"net"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,8 +63,35 @@ func TestScreenshots(t *testing.T) {
 
 	var sidekiq *scene
 	for _, sc := range w.jobScenes(t) {
-		sidekiq = sc
+		if sc.host == "sidekiq" {
+			sidekiq = sc
+		}
 	}
+	// Its queue fills and empties.
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(sidekiq.macros["{$JOBS.CONN}"], "tcp://"), "/0"))
+	require.NoError(t, err)
+	t.Cleanup(func() { conn.Close() })
+	tick := 0
+	stopJobs := every(time.Second, func() {
+		send := func(words ...string) {
+			fmt.Fprintf(conn, "*%d\r\n", len(words))
+			for _, word := range words {
+				fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
+			}
+		}
+		tick++
+		for n := range 30 {
+			if n < 12+tick%40/2 {
+				send("LPUSH", "queue:default", fmt.Sprintf(`{"class":"Mail","jid":"%d","enqueued_at":%d}`, time.Now().UnixNano(), time.Now().Unix()))
+			}
+			if n < 20 {
+				send("RPOP", "queue:default")
+			}
+		}
+		send("INCRBY", "stat:processed", strconv.Itoa(12+tick%40/2))
+	})
+	t.Cleanup(func() { stopJobs() })
+	go io.Copy(io.Discard, conn)
 	var storm *scene
 	for _, sc := range w.stormScenes(t) {
 		if sc.host == "storm-jobs" {
@@ -72,17 +102,6 @@ func TestScreenshots(t *testing.T) {
 		"Sessions.Shop.Uri=tcp://" + master.Addr, "Sessions.Cart.Uri=tcp://" + nodes[0].Addr,
 		"Sessions.Main.Uri=sentinel://" + watched.Sentinels[0].Addr + "," + watched.Sentinels[1].Addr + "," + watched.Sentinels[2].Addr + "/mymaster",
 	}))
-	quick := map[string]string{}
-	with := func(more map[string]string) map[string]string {
-		out := map[string]string{}
-		for k, v := range quick {
-			out[k] = v
-		}
-		for k, v := range more {
-			out[k] = v
-		}
-		return out
-	}
 	hosts := []struct {
 		name, template, dashboard, file string
 		macros                          map[string]string
@@ -98,7 +117,7 @@ func TestScreenshots(t *testing.T) {
 	}
 	ids := map[string]string{}
 	for _, h := range hosts {
-		ids[h.name] = w.host(t, h.name, running.Addr, []string{h.template}, with(h.macros))
+		ids[h.name] = w.host(t, h.name, running.Addr, []string{h.template}, h.macros)
 	}
 	time.Sleep(110 * time.Second) // what the graphs show
 

@@ -59,6 +59,8 @@ type stack struct {
 	api    api
 
 	serverLog, webLog string
+	// analyze tells the database how large its tables are.
+	analyze func(t testing.TB)
 }
 
 // stacks are the servers that test/zabbix/fetch.sh has unpacked.
@@ -225,6 +227,12 @@ func (s *stack) startDatabase(t testing.TB) (port int) {
 	var said bytes.Buffer
 	load.Stderr = &said
 	require.NoError(t, load.Run(), said.String())
+	s.analyze = func(t testing.TB) {
+		t.Helper()
+		out, err := command("psql", "-qc", "analyze", url+"zabbix").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	s.analyze(t)
 	return port
 }
 

@@ -4,8 +4,6 @@ package zabbix
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
-	"redisjobs/test/agent"
 )
 
 const (
@@ -30,13 +27,11 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 			macros = map[string]string{}
 		}
 		macros["{$CLUSTER.CONN}"] = "tcp://" + addr
-		return &scene{host: name, templates: []string{clusterTemplate}, macros: macros,
+		return &scene{host: name, templates: []string{clusterTemplate}, macros: macros, ownAgent: true,
 			lacks: []string{`rj\.cluster\.skew\.(ops|keys)`, `rj\.cluster\.node\.(link|lag_bytes)\[.*`}}
 	}
 	// On a busy machine nodes take each other for dead.
 	patient := []string{"--cluster-node-timeout", "5000", "--cluster-allow-replica-migration", "no"}
-	var out []*scene
-
 	nodes := redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{Args: append([]string{"--cluster-replica-no-failover", "yes", "--maxmemory", "60mb"}, patient...)})
 	key := func(shard int) string {
 		for n := 0; ; n++ {
@@ -88,6 +83,18 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 				nodes[1].Do(t, "CLIENT", "KILL", "TYPE", "replica")
 			},
 			undo: func(t testing.TB) { nodes[1].Do(t, "ACL", "SETUSER", "default", "+psync", "+sync", "+replconf") }},
+		{name: "a replica that does not keep up", want: []string{"Cluster: Replica " + addr(3) + " is behind"},
+			do: func(t testing.TB) {
+				w.macro(t, sc, "{$CLUSTER.LAG.BYTES.MAX.WARN}", "10K")
+				time.Sleep(6 * time.Second)                               // until the server knows the macro
+				nodes[3].Do(t, "CLIENT", "PAUSE", "600000", "WRITE")      // what its master sends is a write, too
+				nodes[0].Do(t, "SET", key(0), strings.Repeat("x", 1<<20)) // and stays unapplied
+			},
+			undo: func(t testing.TB) {
+				nodes[3].Do(t, "CLIENT", "UNPAUSE")
+				nodes[0].Do(t, "FLUSHALL")
+				w.macro(t, sc, "{$CLUSTER.LAG.BYTES.MAX.WARN}", "64M")
+			}},
 		{name: "a replica that is removed", want: []string{"Cluster: Shards have no replica"},
 			do: func(t testing.TB) {
 				// The node lives on by itself: what is missing is a replica, not a server.
@@ -108,7 +115,7 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 					return ""
 				})
 			},
-			may: []string{"Cluster: Nodes disagree about the cluster", "Cluster: Nodes are failing"}},
+			may: []string{"Cluster: Nodes disagree about the cluster", "Cluster: Nodes are failing", "Cluster: Replica " + addr(5) + " does not follow its master"}},
 		{name: "a node that one other does not know", want: []string{"Cluster: Nodes disagree about the cluster"},
 			do: func(t testing.TB) { nodes[1].Do(t, "CLUSTER", "FORGET", nodes[5].ID) },
 			undo: func(t testing.TB) {
@@ -139,10 +146,9 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 			may: []string{"Cluster: Nodes disagree about the cluster"}},
 		{name: "an entry node that is stopped", want: []string{"Cluster: Cluster cannot be asked"}, do: nodes[0].Stop, undo: nodes[0].Restart,
 			may: []string{"Cluster: Failover or change of slots"}},
+		w.silence(sc, "Cluster: No data from the plugin"),
 	}
-	out = append(out, sc)
-
-	return out
+	return []*scene{sc}
 }
 
 func busPort(t testing.TB, n *redistest.Node) string {
@@ -167,7 +173,7 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 			s.TryDo("SENTINEL", "SET", "mymaster", "down-after-milliseconds", ms)
 		}
 	}
-	sc := &scene{host: "sentinels", templates: []string{sentinelTemplate}, macros: map[string]string{"{$SENTINEL.CONN}": "Watched"},
+	sc := &scene{host: "sentinels", templates: []string{sentinelTemplate}, macros: map[string]string{"{$SENTINEL.CONN}": "Watched"}, ownAgent: true,
 		lines: []string{
 			fmt.Sprintf("Sessions.Watched.Uri=sentinel://%s,%s,%s/mymaster", v.Sentinels[0].Addr, v.Sentinels[1].Addr, v.Sentinels[2].Addr),
 			"Sessions.Watched.Password=" + server, "Sessions.Watched.SentinelPassword=" + sentinel,
@@ -200,6 +206,25 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 				})
 			},
 			may: []string{"Sentinel: Failover of mymaster does not end", "Sentinel: Master mymaster has too few replicas", "Sentinel: Sentinels disagree about a master"}},
+		{name: "a failover to a replica that refuses", want: []string{"Sentinel: Failover of mymaster does not end"},
+			do: func(t testing.TB) {
+				for _, s := range v.Servers {
+					s.Do(t, "ACL", "SETUSER", "default", "-replicaof", "-slaveof")
+				}
+				for _, s := range v.Sentinels {
+					s.Do(t, "SENTINEL", "SET", "mymaster", "failover-timeout", "40000") // when it gives up
+				}
+				v.Sentinels[0].Do(t, "SENTINEL", "FAILOVER", "mymaster")
+			},
+			undo: func(t testing.TB) {
+				for _, s := range v.Servers {
+					s.Do(t, "ACL", "SETUSER", "default", "+replicaof", "+slaveof")
+				}
+				for _, s := range v.Sentinels {
+					s.Do(t, "SENTINEL", "SET", "mymaster", "failover-timeout", "3000")
+				}
+			},
+		},
 		{name: "sentinels that are lost", want: []string{"Sentinel: Sentinels do not answer", "Sentinel: Failover of mymaster is not possible"},
 			do:   func(t testing.TB) { v.Sentinels[1].Kill(t); v.Sentinels[2].Kill(t) },
 			undo: func(t testing.TB) { v.Sentinels[1].Restart(t); v.Sentinels[2].Restart(t) }},
@@ -228,95 +253,7 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 				}
 			},
 			may: []string{"Sentinel: Sentinels do not answer", "Sentinel: Failover of mymaster is not possible", moved}},
-	}
-	return []*scene{sc}
-}
-
-// jobScenes are job systems whose workers die and whose queues grow.
-func (w *world) jobScenes(t testing.TB) []*scene {
-	// What real job systems left, see metrics/jobs/testdata/README.md; the heartbeats are written as Sidekiq writes them.
-	dump, err := os.ReadFile(filepath.Join(agent.Root(t), "metrics/jobs/testdata/job-systems.rdb"))
-	require.NoError(t, err)
-	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), dump, 0o600))
-	s := redistest.Start(t, redistest.Config{Args: []string{"--dir", dir}})
-	for _, key := range []string{"queue:default", "queue:slow", "queue:unserved", "retry", "schedule", "dead"} {
-		s.Do(t, "DEL", key)
-	}
-	const worker = "host:1:abc"
-	busy := 0
-	beat := func() {
-		s.TryDo("SADD", "processes", worker)
-		s.TryDo("HSET", worker, "beat", fmt.Sprintf("%d.5", time.Now().Unix()), "busy", strconv.Itoa(busy), "quiet", "false", "rss", "100", "rtt_us", "100",
-			"info", `{"hostname":"host","started_at":1700000000.1,"pid":1,"tag":"","concurrency":5,"queues":["default","slow"],"labels":[],"identity":"`+worker+`"}`)
-	}
-	push := func(queue string, ago time.Duration, n int) {
-		for range n {
-			s.TryDo("RPUSH", "queue:"+queue, fmt.Sprintf(`{"class":"Job","jid":"%d","enqueued_at":%d}`, time.Now().UnixNano(), time.Now().Add(-ago).Unix()))
-		}
-	}
-	beat()
-	stop := every(time.Second, beat)
-	t.Cleanup(func() { stop() })
-	// Jobs come and go in every second: nobody calls that stuck.
-	work := every(500*time.Millisecond, func() {
-		push("slow", 0, 2)
-		s.TryDo("LPOP", "queue:slow")
-		s.TryDo("LPOP", "queue:slow")
-		s.TryDo("INCRBY", "stat:processed", "2")
-	})
-	t.Cleanup(func() { work() })
-	sc := &scene{host: "sidekiq", templates: []string{jobsTemplate},
-		macros: map[string]string{"{$JOBS.CONN}": "tcp://" + s.Addr + "/0", `{$JOBS.BACKLOG.MAX.WARN:"sidekiq//default"}`: "50",
-			`{$JOBS.LLD.FILTER.QUEUE.MATCHES}`: "default|slow", `{$JOBS.RUN.MAX.WARN:"sidekiq/"}`: "1h", "{$JOBS.SYSTEMS.MIN}": "1",
-			`{$JOBS.PERIOD:"failed"}`: "30s"},
-		lacks: []string{`rj\.jobs\.queue\.(failed|paused|arrival|drain|growth|empty_in|stuck)\[.*`, `rj\.jobs\.system\.orphaned\[.*`}}
-	sc.steps = []step{
-		{name: "a store that is stopped", want: []string{"Jobs: Job systems cannot be read"}, do: func(t testing.TB) { s.Pause(t) }, undo: func(t testing.TB) { s.Resume(t) }},
-		{name: "jobs that are old", want: []string{"Jobs: Queue sidekiq//default is slow"},
-			do:   func(testing.TB) { push("default", 20*time.Minute, 3) },
-			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "jobs that are far too old", want: []string{"Jobs: Queue sidekiq//default is far too slow"},
-			do:   func(testing.TB) { push("default", 2*time.Hour, 3) },
-			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "many jobs", want: []string{"Jobs: Queue sidekiq//default is long"},
-			do:   func(testing.TB) { push("default", 0, 100) },
-			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "a queue that no worker serves", want: []string{"Jobs: Queue sidekiq//default is stuck"},
-			do:   func(testing.TB) { push("default", 0, 3) }, // for a minute
-			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }},
-		{name: "workers that are all dead", want: []string{"Jobs: Jobs wait and no worker is alive"},
-			do: func(t testing.TB) {
-				stop()
-				s.Do(t, "DEL", worker)
-				s.Do(t, "SREM", "processes", worker)
-				push("default", 0, 3)
-			},
-			undo: func(t testing.TB) { stop = every(time.Second, beat); s.Do(t, "DEL", "queue:default") }},
-		{name: "a worker that is killed", want: []string{"Jobs: Workers of sidekiq/ have died"},
-			do:   func(t testing.TB) { s.Do(t, "SADD", "processes", "host:2:dead") },
-			undo: func(t testing.TB) { s.Do(t, "SREM", "processes", "host:2:dead") }},
-		{name: "a scheduler that does not run", want: []string{"Jobs: Scheduled jobs of sidekiq/ are late"},
-			do: func(t testing.TB) {
-				s.Do(t, "ZADD", "schedule", strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 10), `{"class":"Job","queue":"default","jid":"s"}`)
-			},
-			undo: func(t testing.TB) { s.Do(t, "DEL", "schedule") }},
-		{name: "jobs that fail", want: []string{"Jobs: Jobs of sidekiq/ fail"},
-			do: func(t testing.TB) {
-				s.Do(t, "ZADD", "dead", strconv.FormatInt(time.Now().Unix(), 10), `{"class":"Job","queue":"default","jid":"d"}`)
-			},
-			undo: func(t testing.TB) { s.Do(t, "DEL", "dead") }},
-		{name: "workers that are all busy", want: []string{"Jobs: All workers of sidekiq/ are busy"},
-			do:   func(testing.TB) { busy = 5; push("default", 0, 2) },
-			undo: func(t testing.TB) { busy = 0; s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "a job that hangs", want: []string{"Jobs: A job of sidekiq/ runs too long"},
-			do: func(t testing.TB) {
-				s.Do(t, "HSET", worker+":work", "tid1", fmt.Sprintf(`{"queue":"default","payload":"{}","run_at":%d}`, time.Now().Add(-2*time.Hour).Unix()))
-			},
-			undo: func(t testing.TB) { s.Do(t, "DEL", worker+":work") }},
-		{name: "a job system that is gone", want: []string{"Jobs: Too few job systems"},
-			do:   func(t testing.TB) { w.macro(t, sc, "{$JOBS.SYSTEMS.MIN}", "2") },
-			undo: func(t testing.TB) { w.macro(t, sc, "{$JOBS.SYSTEMS.MIN}", "1") }},
+		w.silence(sc, "Sentinel: No data from the plugin"),
 	}
 	return []*scene{sc}
 }
