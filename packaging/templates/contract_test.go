@@ -322,6 +322,12 @@ func TestKnownValues(t *testing.T) {
 		require.Equal(t, want, get(jobs, `rj.storm.job.status["{#JOB}"]`, "storm_jobs", map[string]string{"{#JOB}": job}), job)
 		require.Equal(t, "1", get(jobs, `rj.storm.job.present["{#JOB}"]`, "storm_jobs", map[string]string{"{#JOB}": job}), job)
 	}
+	topology := map[string]string{"{#JOB}": "orders"} // in a Storm UI
+	require.Equal(t, "1", get(jobs, "rj.storm.up", "storm_jobs_ui", nil))
+	require.Equal(t, "1", get(jobs, "rj.storm.jobs.active", "storm_jobs_ui", nil))
+	require.Equal(t, "1", get(jobs, `rj.storm.job.status["{#JOB}"]`, "storm_jobs_ui", topology))
+	require.Equal(t, "1795266310", get(jobs, `rj.storm.job.started["{#JOB}"]`, "storm_jobs_ui", topology))
+	require.Equal(t, "discarded", get(jobs, `rj.storm.job.processed.rate["{#JOB}"]`, "storm_jobs_ui", topology), "storm.job.get tells it of one topology")
 	removed := map[string]string{"{#JOB}": "removed"}
 	require.Equal(t, "0", get(jobs, `rj.storm.job.present["{#JOB}"]`, "storm_jobs", removed))
 	require.Equal(t, "discarded", get(jobs, `rj.storm.job.present["{#JOB}"]`, "storm_jobs_down", removed))

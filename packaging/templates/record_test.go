@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -80,6 +82,7 @@ func TestRecord(t *testing.T) {
 	r.configured("redis_get_tls", "redis.get[Secure]", conf)
 	r.configured("sessions", "redis.sessions.discovery", r.config(
 		"Sessions.Prod.Uri=tcp://redis.example.com:6379", "Sessions.Jobs.Uri=rediss://jobs.example.com:6380/2"))
+	r.configured("storm_jobs_ui", "storm.jobs.get["+r.stormUI()+"]", "")
 	r.document("storm_jobs_empty", "storm.jobs.get", plain.Addr)
 	node := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
 	r.document("redis_get_cluster", "redis.get", node.Addr)
@@ -247,6 +250,24 @@ func (r recorder) configured(name, key, conf string) {
 	value, err := plugin.Check(key, conf, "1.0.0")
 	require.NoError(r.t, err)
 	r.write(name, value)
+}
+
+// stormUI serves what a real Storm UI answered, see metrics/storm/testdata/ui-1.2.4.
+func (r recorder) stormUI() string {
+	pages := map[string]string{
+		"/api/v1/cluster/summary": "cluster-summary", "/api/v1/topology/summary": "topology-summary",
+		"/api/v1/topology/orders-1-1795266310": "topology", "/api/v1/topology/orders-1-1795266310/lag": "lag",
+	}
+	ui := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		page, ok := pages[request.URL.Path]
+		if !ok {
+			http.NotFound(w, request)
+			return
+		}
+		http.ServeFile(w, request, filepath.Join("../../metrics/storm/testdata/ui-1.2.4", page+".json"))
+	}))
+	r.t.Cleanup(ui.Close)
+	return ui.URL
 }
 
 // machine are members that tell of the machine on which they were recorded.

@@ -360,6 +360,7 @@ func TestProblems(t *testing.T) {
 			"Storm: Job paused is stopped but should be active", "Storm: Job stale has an unreadable record", "Storm: Job stale is stale",
 			"Storm: Job wordcount makes no progress"}},
 		{name: "jobs at work", template: jobs, get: "storm_jobs_empty"},
+		{name: "a topology of a Storm UI", template: jobs, get: "storm_jobs_ui"},
 		{name: "no record store", template: jobs, get: "storm_jobs_down", want: []string{"Storm: Job records cannot be read"}},
 		{name: "no answer about jobs", template: jobs, want: []string{"Storm: No data from the plugin"}},
 		{name: "too many keys to search", template: jobs, get: "storm_jobs_partial", want: []string{"Storm: Not all jobs were found"}},
