@@ -121,6 +121,7 @@ type (
 	graphItem struct {
 		SortOrder string  `yaml:"sortorder,omitempty"`
 		Color     string  `yaml:"color,omitempty"`
+		Side      string  `yaml:"yaxisside,omitempty"`
 		Item      hostRef `yaml:"item,omitempty"`
 	}
 	dashboard struct {

@@ -318,9 +318,27 @@ func (g *generator) graph(s sourceGraph, kind, prefix string) graph {
 		if n > 0 {
 			gi.SortOrder = fmt.Sprint(n)
 		}
+		if g.unit(key) != g.unit(s.Of[0]) {
+			gi.Side = "RIGHT" // an axis has one unit
+		}
 		out.Items = append(out.Items, gi)
 	}
 	return out
+}
+
+// unit is that of an item or a prototype.
+func (g *generator) unit(key string) string {
+	all := g.Items
+	for _, r := range g.Rules {
+		all = append(all[:len(all):len(all)], r.Items...)
+	}
+	for _, i := range all {
+		if i.Key == key {
+			return i.Unit
+		}
+	}
+	g.fail("a graph of %s, which is no item", key)
+	return ""
 }
 
 // ownItem is an item of the template in an expression of a source.
