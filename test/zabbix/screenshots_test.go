@@ -108,7 +108,7 @@ func TestScreenshots(t *testing.T) {
 		pages                           int
 		height                          int
 	}{
-		{"shop-redis", redisTemplate, "Redis overview", "redis", map[string]string{"{$REDIS.CONN}": "Shop"}, 3, 900},
+		{"shop-redis", redisTemplate, "Redis overview", "redis", map[string]string{"{$REDIS.CONN}": "Shop"}, 3, 1010},
 		{"cart-cluster", clusterTemplate, "Redis Cluster", "cluster", map[string]string{"{$CLUSTER.CONN}": "Cart"}, 2, 1000},
 		{"main-sentinels", sentinelTemplate, "Redis Sentinel", "sentinel", map[string]string{"{$SENTINEL.CONN}": "Main"}, 1, 800},
 		{"mail-jobs", jobsTemplate, "Redis job queues", "jobs", sidekiq.macros, 2, 1000},

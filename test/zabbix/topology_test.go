@@ -112,6 +112,11 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 					if _, err := nodes[5].TryDo("CLUSTER", "REPLICATE", nodes[2].ID); err != nil {
 						return err.Error()
 					}
+					for _, n := range nodes { // those that forgot it do not listen to gossip about it for a minute
+						if !strings.Contains(n.Do(t, "CLUSTER", "NODES"), nodes[5].ID) {
+							return n.Addr + " does not know it"
+						}
+					}
 					return ""
 				})
 			},
@@ -179,6 +184,16 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 			"Sessions.Watched.Password=" + server, "Sessions.Watched.SentinelPassword=" + sentinel,
 		}}
 	const moved = "Sentinel: Master mymaster has moved"
+	rights := func(t testing.TB, rules ...string) {
+		for _, s := range v.Servers {
+			await(t, "a server that takes rules", func() string { // sentinels cut all connections in a failover
+				if _, err := s.TryDo(append([]string{"ACL", "SETUSER", "default"}, rules...)...); err != nil {
+					return err.Error()
+				}
+				return ""
+			})
+		}
+	}
 	sc.steps = []step{
 		{name: "a sentinel that is lost", want: []string{"Sentinel: Sentinels do not answer"}, do: v.Sentinels[2].Kill, undo: v.Sentinels[2].Restart},
 		{name: "a replica that is lost", want: []string{"Sentinel: Master mymaster has too few replicas"},
@@ -208,18 +223,14 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 			may: []string{"Sentinel: Failover of mymaster does not end", "Sentinel: Master mymaster has too few replicas", "Sentinel: Sentinels disagree about a master"}},
 		{name: "a failover to a replica that refuses", want: []string{"Sentinel: Failover of mymaster does not end"},
 			do: func(t testing.TB) {
-				for _, s := range v.Servers {
-					s.Do(t, "ACL", "SETUSER", "default", "-replicaof", "-slaveof")
-				}
+				rights(t, "-replicaof", "-slaveof")
 				for _, s := range v.Sentinels {
 					s.Do(t, "SENTINEL", "SET", "mymaster", "failover-timeout", "40000") // when it gives up
 				}
 				v.Sentinels[0].Do(t, "SENTINEL", "FAILOVER", "mymaster")
 			},
 			undo: func(t testing.TB) {
-				for _, s := range v.Servers {
-					s.Do(t, "ACL", "SETUSER", "default", "+replicaof", "+slaveof")
-				}
+				rights(t, "+replicaof", "+slaveof")
 				for _, s := range v.Sentinels {
 					s.Do(t, "SENTINEL", "SET", "mymaster", "failover-timeout", "3000")
 				}
