@@ -238,9 +238,6 @@ func (w *world) untouched(t testing.TB) (out []string) {
 	defer w.mu.Unlock()
 	for _, names := range w.triggersOf(t) {
 		for _, name := range names {
-			if why, ok := neverMade[name]; ok && why != "" {
-				continue
-			}
 			like := regexp.MustCompile("^" + macro.ReplaceAllString(regexp.QuoteMeta(name), ".+") + "$")
 			has := func(set map[string]bool) bool {
 				for n := range set {

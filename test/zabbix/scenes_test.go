@@ -30,6 +30,3 @@ var mayLack = []string{
 	`rj\.redis\.link\.broken_for\[\]`, // a broken link
 	`rj\.redis\.db\.avg_ttl\[.*`,      // keys that expire
 }
-
-// neverMade are triggers that no scene makes, and why.
-var neverMade = map[string]string{}
