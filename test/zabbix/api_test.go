@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,9 +17,10 @@ import (
 
 // api speaks JSON-RPC with a frontend.
 type api struct {
-	url   string
-	token string
-	bare  bool // the token goes into the body, as before 6.4
+	writes sync.Mutex // the frontend makes ids of its own, and warns when two of its processes make the same
+	url    string
+	token  string
+	bare   bool // the token goes into the body, as before 6.4
 }
 
 // o is a JSON object.
@@ -37,6 +39,10 @@ func (a *api) call(t testing.TB, method string, params, result any) {
 }
 
 func (a *api) try(method string, params, result any) error {
+	if !strings.HasSuffix(method, ".get") {
+		a.writes.Lock()
+		defer a.writes.Unlock()
+	}
 	body := o{"jsonrpc": "2.0", "method": method, "params": params, "id": 1}
 	if a.bare && a.token != "" {
 		body["auth"] = a.token
