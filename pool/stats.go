@@ -113,9 +113,13 @@ type Stats struct {
 	Gauges
 	// Counters include targets that were forgotten since.
 	Counters
-	// Targets are sorted by name.
+	// Targets are sorted by name. One that nobody has asked for in an hour, and
+	// that holds nothing, is left out: whether it still fails nobody knows.
 	Targets []TargetStats
 }
+
+// showFor is how long a target is in the figures that nobody asks for any more.
+const showFor = time.Hour
 
 func (t *target[K, C]) gauges() Gauges {
 	return Gauges{Idle: len(t.idle), InUse: t.inUse, Dialing: t.dialing, Waiting: t.waiters.len}
@@ -130,7 +134,12 @@ func (p *Pool[K, C]) Stats() Stats {
 		Counters:     p.retired,
 		Targets:      make([]TargetStats, 0, len(p.targets)),
 	}
+	now := p.now()
 	for _, t := range p.targets {
+		s.add(&t.Counters)
+		if t.open() == 0 && t.waiters.len == 0 && now.sub(t.lastUsed) >= showFor {
+			continue
+		}
 		ts := TargetStats{
 			Name:     p.cfg.Name(t.key),
 			Gauges:   t.gauges(),
@@ -145,7 +154,6 @@ func (p *Pool[K, C]) Stats() Stats {
 		s.InUse += ts.InUse
 		s.Dialing += ts.Dialing
 		s.Waiting += ts.Waiting
-		s.add(&t.Counters)
 		s.Targets = append(s.Targets, ts)
 	}
 	p.mu.Unlock()

@@ -1233,6 +1233,23 @@ func TestUnusedTargetsAreForgottenAndTheirFiguresKept(t *testing.T) {
 	})
 }
 
+func TestATargetThatNobodyAsksForAnyMoreIsNoLongerSaidToFail(t *testing.T) {
+	story(t, config{IdleTimeout: time.Minute}, func(w *world) {
+		w.do("a")
+		w.wantDial("a").fail(errDown)
+		w.advance(59 * time.Minute)
+		require.NotNil(t, w.failing("a"))
+		w.advance(time.Minute)
+		st := w.pool.Stats()
+		require.Empty(t, st.Targets)
+		require.EqualValues(t, 1, st.DialErrors, "the sum knows it")
+
+		x := w.do("a")
+		x.wantConn(w.wantDial("a").finish())
+		require.EqualValues(t, 1, w.stats("a").DialErrors)
+	})
+}
+
 func TestFiguresAreSortedAndNamed(t *testing.T) {
 	story(t, config{MaxTotal: 7}, func(w *world) {
 		for _, key := range []string{"c", "a", "b"} {
