@@ -30,13 +30,13 @@ func TestTheDoctorFindsARunningAgentWellAndLeavesItSo(t *testing.T) {
 		s := redistest.Start(t, redistest.Config{})
 		r := start(t, a, setup{plugin: agent.Plugin(t), lines: []string{"Sessions.Prod.Uri=tcp://" + s.Addr}})
 		_ = r.value(t, "redis.ping[Prod]")
-		pids := r.PluginPIDs()
+		pid := r.servingPID(t)
 		report, code := examine(t, r.Conf)
 		require.Zero(t, code, report)
 		require.Contains(t, report, "problems: 0, warnings: 0")
 		require.Contains(t, report, "Prod (tcp://"+s.Addr+") lets the user default in")
 		require.Equal(t, "1", r.value(t, "redis.ping[Prod]"))
-		require.Equal(t, pids, r.PluginPIDs())
+		require.Equal(t, pid, r.servingPID(t))
 	})
 }
 

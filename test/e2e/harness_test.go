@@ -136,8 +136,11 @@ func (r *asked) pluginLines() []string {
 // servingPID is the plugin's process; there must be exactly one.
 func (r *asked) servingPID(t testing.TB) int {
 	t.Helper()
-	pids := r.PluginPIDs()
-	require.Len(t, pids, 1, "plugin processes")
+	var pids []int
+	await(t, 10*time.Second, "one plugin process", func() bool { // that of the registration may be about to end
+		pids = r.PluginPIDs()
+		return len(pids) == 1
+	})
 	return pids[0]
 }
 
