@@ -218,7 +218,7 @@ func TestSignalsReachTheCommand(t *testing.T) {
 		require.Equal(t, 9, r.wait(t))
 		require.Equal(t, "exit code 9", document(t, s, "job")["message"])
 	}
-	r := launch(t, s, "--", "sh", "-c", "echo ready; exec cat")
+	r := launch(t, s, "--", "sh", "-c", "echo ready; exec sleep 60")
 	require.Equal(t, "ready", r.line(t))
 	require.NoError(t, r.Process.Signal(syscall.SIGTERM))
 	require.Equal(t, 143, r.wait(t))

@@ -89,7 +89,7 @@ func (w *writer) synchronise(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	now, err := storm.ParseTIME(replies[0])
+	now, err := redisclient.ParseTime(replies[0])
 	if err != nil {
 		switch redisclient.ReasonOf(err) {
 		case redisclient.ReasonACL, redisclient.ReasonCommand:

@@ -239,7 +239,7 @@ func scan(ctx context.Context, doer redisclient.Doer, next *search, o *Options) 
 		}
 		next.rounds++
 		if err := replies[0].Err(); err != nil {
-			if concernsAll(err) {
+			if redisclient.ConcernsServer(err) {
 				return nil, err
 			}
 			next.err = err
@@ -247,7 +247,7 @@ func scan(ctx context.Context, doer redisclient.Doer, next *search, o *Options) 
 		}
 		cursor, keys, err := parseScan(replies[0])
 		if err != nil {
-			return nil, misread("search for job systems", err)
+			return nil, redisclient.Misread("search for job systems", err)
 		}
 		next.scanned += len(keys)
 		for _, key := range keys {

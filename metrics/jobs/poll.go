@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -154,8 +153,8 @@ func (p *Poll) converse(ctx context.Context, asks []ask) error {
 	}
 	p.round++
 	if first {
-		if p.now, err = parseTime(replies[0]); err != nil {
-			return misread("ask the server for its time", err)
+		if p.now, err = redisclient.ParseTime(replies[0]); err != nil {
+			return redisclient.Misread("ask the server for its time", err)
 		}
 		p.hasNow = true
 		replies = replies[1:]
@@ -168,7 +167,7 @@ func (p *Poll) converse(ctx context.Context, asks []ask) error {
 		replies = replies[1:]
 		asks[i].reply = v
 		if err := v.Err(); err != nil {
-			if concernsAll(err) {
+			if redisclient.ConcernsServer(err) {
 				return err
 			}
 			p.state.note(asks[i].cmd, err)
@@ -180,44 +179,6 @@ func (p *Poll) converse(ctx context.Context, asks []ask) error {
 		a.then(a.reply, refused[i])
 	}
 	return nil
-}
-
-// concernsAll reports whether a refusal tells of the server's state and not of
-// one command or key: loading, for one.
-func concernsAll(err error) bool {
-	switch redisclient.ReasonOf(err) {
-	case "", redisclient.ReasonCommand, redisclient.ReasonACL:
-		return false
-	default:
-		return true
-	}
-}
-
-// misread names what was tried when a reply has not the form that its command
-// answers with.
-func misread(op string, err error) error {
-	var refusal *resp.ServerError
-	if errors.As(err, &refusal) {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	return &redisclient.Error{Op: op, Reason: redisclient.ReasonProtocol, Err: err}
-}
-
-// parseTime reads the answer to TIME as unix seconds.
-func parseTime(v resp.Value) (float64, error) {
-	parts, err := v.Array()
-	if err != nil {
-		return 0, err
-	}
-	if len(parts) != 2 {
-		return 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
-	}
-	sec, err1 := parts[0].Int64()
-	usec, err2 := parts[1].Int64()
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, err
-	}
-	return float64(sec) + float64(usec)/1e6, nil
 }
 
 // commandWord is the command that a refusal is remembered for.

@@ -84,7 +84,7 @@ func (k *commonKeys) fields() (map[string]resp.Value, error) {
 	}
 	pairs, err := k.state.reply.Pairs()
 	if err != nil {
-		return nil, misread("read the jobs' states", err)
+		return nil, redisclient.Misread("read the jobs' states", err)
 	}
 	out := make(map[string]resp.Value, len(pairs)/2)
 	for i := 0; i < len(pairs); i += 2 {
@@ -219,7 +219,7 @@ func (s *Store) scan(ctx context.Context) (names []string, partial bool, err err
 		}
 		var keys []string
 		if cursor, keys, err = parseScan(replies[0]); err != nil {
-			return nil, false, misread("search for jobs", err)
+			return nil, false, redisclient.Misread("search for jobs", err)
 		}
 		for _, key := range keys {
 			// A pattern may be wide enough to match the common keys.

@@ -164,13 +164,13 @@ func (c *check) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if c.now, err = parseTIME(replies[0]); err != nil {
-			return misread("ask the server for its time", err)
+		if c.now, err = redisclient.ParseTime(replies[0]); err != nil {
+			return redisclient.Misread("ask the server for its time", err)
 		}
 		for i, p := range open {
 			before := p.typ
 			p.take(replies[i+1])
-			if concernsAll(p.err) {
+			if redisclient.ConcernsServer(p.err) {
 				return p.err
 			}
 			c.noteRefusal(p, cmds[i+1])
@@ -180,47 +180,6 @@ func (c *check) run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// concernsAll reports whether a refusal tells of the server's state and not
-// of one key: loading, for one.
-func concernsAll(err error) bool {
-	switch redisclient.ReasonOf(err) {
-	case "", redisclient.ReasonCommand, redisclient.ReasonACL:
-		return false
-	default:
-		return true
-	}
-}
-
-// misread names what was tried when a reply is a refusal, or has not the form
-// that its command answers with.
-func misread(op string, err error) error {
-	var refusal *resp.ServerError
-	if errors.As(err, &refusal) {
-		return fmt.Errorf("%s: %w", op, err)
-	}
-	return &redisclient.Error{Op: op, Reason: redisclient.ReasonProtocol, Err: err}
-}
-
-// parseTIME reads the server's clock as unix seconds.
-func parseTIME(v resp.Value) (float64, error) {
-	parts, err := v.Array()
-	if err != nil {
-		return 0, err
-	}
-	if len(parts) != 2 {
-		return 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
-	}
-	sec, err := parts[0].Int64()
-	if err != nil {
-		return 0, err
-	}
-	usec, err := parts[1].Int64()
-	if err != nil {
-		return 0, err
-	}
-	return float64(sec) + float64(usec)/1e6, nil
 }
 
 // Memory keeps between checks what was found out of a target. It may forget.

@@ -31,9 +31,6 @@ func CheckPairs(pairs []string) error {
 	return nil
 }
 
-// ParseTIME reads the reply to TIME as unix seconds.
-func ParseTIME(v resp.Value) (float64, error) { return parseTIME(v) }
-
 // ParseStatus reads the word or number that a writer has for a job's status,
 // extra being further words. Words that nobody knows are refused, and those for
 // what only a reader can tell: UNKNOWN, STALE and MISSING.

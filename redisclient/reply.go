@@ -1,0 +1,50 @@
+package redisclient
+
+import (
+	"errors"
+	"fmt"
+
+	"redisjobs/redisclient/resp"
+)
+
+// ConcernsServer reports whether a refusal tells of the server's state and not
+// of one command or key: loading, for one.
+func ConcernsServer(err error) bool {
+	switch ReasonOf(err) {
+	case "", ReasonCommand, ReasonACL:
+		return false
+	default:
+		return true
+	}
+}
+
+// Misread names what was tried when a reply is a refusal, or has not the form
+// that its command answers with.
+func Misread(op string, err error) error {
+	var refusal *resp.ServerError
+	if errors.As(err, &refusal) {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return &Error{Op: op, Reason: ReasonProtocol, Err: err}
+}
+
+// ParseTime reads the answer to TIME as unix seconds, with a fraction.
+// Source: https://redis.io/docs/latest/commands/time/
+func ParseTime(v resp.Value) (float64, error) {
+	parts, err := v.Array()
+	if err != nil {
+		return 0, err
+	}
+	if len(parts) != 2 {
+		return 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
+	}
+	sec, err := parts[0].Int64()
+	if err != nil {
+		return 0, err
+	}
+	usec, err := parts[1].Int64()
+	if err != nil {
+		return 0, err
+	}
+	return float64(sec) + float64(usec)/1e6, nil
+}
