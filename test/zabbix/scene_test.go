@@ -154,6 +154,21 @@ func (w *world) settle(t testing.TB, s *scene) {
 	await(t, s.host+": no problem", func() string { return strings.Join(w.troubles(s), ", ") })
 }
 
+// sees waits until the last value of an item of the scene's host is that one.
+func (w *world) sees(t testing.TB, s *scene, key, value string) {
+	t.Helper()
+	await(t, fmt.Sprintf("%s of %s to be %s", key, s.host, value), func() string {
+		var items []struct{ Lastvalue string }
+		if err := w.api.try("item.get", o{"hostids": s.hostid, "output": []string{"lastvalue"}, "filter": o{"key_": key}}, &items); err != nil {
+			return err.Error()
+		}
+		if len(items) == 1 && items[0].Lastvalue == value {
+			return ""
+		}
+		return fmt.Sprintf("the items are %v", items)
+	})
+}
+
 // discover lets the server ask now for what the agent is asked for every ten minutes only.
 func (w *world) discover(t testing.TB, s *scene) {
 	t.Helper()
