@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -109,7 +110,7 @@ func launch(t testing.TB, a Agent, c Config) *Running {
 		r.Kill()
 		killAll(r.PluginPIDs())
 		if t.Failed() {
-			t.Logf("log of %s %s:\n%s", a.Name, a.Version, tail(r.Log(), 100))
+			t.Logf("log of %s %s:\n%s", a.Name, a.Version, tail(builtin.ReplaceAllLiteralString(r.Log(), ""), 100))
 		}
 	})
 	return r
@@ -254,6 +255,9 @@ func FreePort(t testing.TB) int {
 	t.Fatal("no free loopback port in 100 attempts")
 	return 0
 }
+
+// builtin are the lines in which an agent names its own plugins.
+var builtin = regexp.MustCompile(`(?m)^.* using plugin '\w+' \(built-in\).*\n`)
 
 func tail(text string, lines int) string {
 	all := strings.Split(strings.TrimRight(text, "\n"), "\n")

@@ -40,6 +40,7 @@ type tally struct {
 	packages                map[string]*pkg
 	builds                  map[string]*strings.Builder // compiler output by import path
 	passed, failed, skipped int
+	causes                  []string // of each failure, in few lines
 }
 
 func newTally(out io.Writer) *tally {
@@ -149,6 +150,7 @@ func (t *tally) closePackage(name string, p *pkg, e event) {
 		case one.children && (one.failed || !failedHere): // counted by its subtests
 		case failedHere:
 			failed++
+			t.causes = append(t.causes, fmt.Sprintf("FAIL %s %s\n%s", name, testName, cause(one.output.String())))
 		case one.result == "skip":
 			skipped++
 			fmt.Fprintf(t.out, "SKIP %s %s: %s\n", name, testName, reason(one.output.String()))
@@ -163,6 +165,7 @@ func (t *tally) closePackage(name string, p *pkg, e event) {
 			fmt.Fprint(t.out, build.String())
 		}
 		fmt.Fprint(t.out, p.output.String())
+		t.causes = append(t.causes, fmt.Sprintf("FAIL %s: no test failed, the package did\n", name))
 	}
 	switch {
 	case failed > 0:
@@ -184,13 +187,50 @@ func (t *tally) show(pkg, name string, one *test) {
 	fmt.Fprintf(t.out, "FAIL %s %s%s\n%s", pkg, name, end, one.output.String())
 }
 
-// finish prints the last line and reports whether all is well.
+// finish prints why what failed did, for those who do not read all of its output, and the last line. It reports whether
+// all is well.
 func (t *tally) finish() bool {
 	for _, name := range slices.Sorted(maps.Keys(t.packages)) {
 		t.closePackage(name, t.packages[name], event{})
 	}
+	if len(t.causes) > 0 {
+		fmt.Fprintf(t.out, "== what failed\n%s", strings.Join(t.causes, ""))
+	}
 	fmt.Fprintf(t.out, "%d passed, %d failed, %d skipped\n", t.passed, t.failed, t.skipped)
 	return t.failed == 0 && t.passed > 0
+}
+
+// causeLines and causeWidth bound what is repeated of a failure.
+const causeLines, causeWidth = 14, 400
+
+// cause takes out of a failed test's output what it says first: the assertion or the panic, without the trace and without
+// the logs that follow.
+func cause(output string) string {
+	var lines []string
+	began := false
+	for line := range strings.Lines(output) {
+		line = strings.TrimRight(line, "\n")
+		text := strings.TrimSpace(line)
+		if strings.HasPrefix(text, "Error:") || strings.HasPrefix(text, "panic:") || strings.HasPrefix(text, "fatal error:") {
+			if !began {
+				lines, began = nil, true // what was said before it is no cause
+			}
+		}
+		switch {
+		case text == "", strings.HasPrefix(text, "=== "), strings.HasPrefix(text, "--- "), strings.HasPrefix(text, "Error Trace:"):
+			continue
+		case len(lines) == causeLines:
+			return strings.Join(lines, "")
+		}
+		if len(line) > causeWidth {
+			line = line[:causeWidth] + "..."
+		}
+		lines = append(lines, line+"\n")
+		if strings.HasPrefix(text, "Messages:") && began {
+			break
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 // reason takes the text of t.Skip out of a skipped test's output.

@@ -67,6 +67,33 @@ func TestTally(t *testing.T) {
 			last: "1 passed, 1 failed, 0 skipped",
 		},
 		{
+			name: "what failed is said again at the end, without the logs",
+			in: []string{
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"    a_test.go:7: something else\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"        \tError Trace:\t/x/a_test.go:9\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"        \tError:      \tShould be true\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"        \tTest:       \tTestA\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"        \tMessages:   \tthe server is there\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"    log.go:3: a long log\n"}`,
+				`{"Action":"fail","Package":"p","Test":"TestA"}`,
+				`{"Action":"fail","Package":"p"}`,
+			},
+			last:  "0 passed, 1 failed, 0 skipped",
+			shows: []string{"a long log", "== what failed\nFAIL p TestA\n        \tError:      \tShould be true\n        \tTest:       \tTestA\n        \tMessages:   \tthe server is there\n0 passed"},
+		},
+		{
+			name: "a panic is the cause, with the first of its lines",
+			in: []string{
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"panic: oh\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"goroutine 1\n"}`,
+				`{"Action":"fail","Package":"p","Test":"TestA"}`,
+				`{"Action":"fail","Package":"p"}`,
+			},
+			last: "0 passed, 1 failed, 0 skipped", shows: []string{"== what failed\nFAIL p TestA\npanic: oh\ngoroutine 1\n"},
+		},
+		{
 			name: "a package that does not build is one failure with the compiler's words",
 			in: []string{
 				`{"ImportPath":"p [p.test]","Action":"build-output","Output":"p/a.go:3:1: undefined: x\n"}`,
