@@ -66,7 +66,6 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 		{name: "a session that does not answer", want: []string{"RedisJobs: Session Prod does not answer"},
 			do: func(t testing.TB) {
 				w.macro(t, cut, "{$REDISJOBS.TARGETS.FAILING.MAX.WARN}", "5")
-				time.Sleep(6 * time.Second) // until the server knows the macro
 				target.Stop(t)
 			}, undo: target.Restart},
 		{name: "a plugin that is larger than it may be", want: []string{"RedisJobs: Plugin takes much memory"},

@@ -211,9 +211,10 @@ func (w *world) silence(s *scene, want ...string) step {
 		do: func(testing.TB) { s.running.Kill() }, undo: func(t testing.TB) { w.newAgent(t, s) }}
 }
 
-// macro changes a macro of the scene's host.
+// macro changes a macro of the scene's host, and waits until the server knows it.
 func (w *world) macro(t testing.TB, s *scene, name, value string) {
 	t.Helper()
+	defer w.synced(t, s)
 	var rows []o
 	w.api.call(t, "usermacro.get", o{"hostids": s.hostid, "output": "extend"}, &rows)
 	for _, r := range rows {
@@ -223,6 +224,26 @@ func (w *world) macro(t testing.TB, s *scene, name, value string) {
 		}
 	}
 	w.api.call(t, "usermacro.create", o{"hostid": s.hostid, "macro": name, "value": value}, nil)
+}
+
+// synced waits until the server has read its configuration anew: until an item that is new has a value.
+func (w *world) synced(t testing.TB, s *scene) {
+	t.Helper()
+	const calculated, unsigned = 15, 3
+	var created struct{ Itemids []string }
+	w.api.call(t, "item.create", o{"hostid": s.hostid, "name": "Synced", "key_": "synced", "type": calculated, "value_type": unsigned,
+		"params": "1", "delay": "1s"}, &created)
+	await(t, "the server to read its configuration", func() string {
+		var items []struct{ Lastclock, Error string }
+		if err := w.api.try("item.get", o{"itemids": created.Itemids, "output": []string{"lastclock", "error"}}, &items); err != nil {
+			return err.Error()
+		}
+		if len(items) == 1 && items[0].Lastclock != "0" {
+			return ""
+		}
+		return fmt.Sprint(items)
+	})
+	w.api.call(t, "item.delete", created.Itemids, nil)
 }
 
 // triggersOf are the names of all triggers of our templates, without the variants.

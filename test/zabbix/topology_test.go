@@ -66,7 +66,6 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 		{name: "a memory that is nearly full", want: []string{"Cluster: Memory of node " + addr(0) + " is near its limit", "Cluster: Memory of node " + addr(3) + " is near its limit"},
 			do: func(t testing.TB) {
 				w.macro(t, sc, "{$CLUSTER.SKEW.MAX.WARN}", "100")
-				time.Sleep(6 * time.Second)
 				fillTo(t, nodes[0].Server, key(0), 92)
 			},
 			undo: func(t testing.TB) { nodes[0].Do(t, "FLUSHALL") },
@@ -86,7 +85,6 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 		{name: "a replica that does not keep up", want: []string{"Cluster: Replica " + addr(3) + " is behind"},
 			do: func(t testing.TB) {
 				w.macro(t, sc, "{$CLUSTER.LAG.BYTES.MAX.WARN}", "10K")
-				time.Sleep(6 * time.Second)                               // until the server knows the macro
 				nodes[3].Do(t, "CLIENT", "PAUSE", "600000", "WRITE")      // what its master sends is a write, too
 				nodes[0].Do(t, "SET", key(0), strings.Repeat("x", 1<<20)) // and stays unapplied
 			},
