@@ -18,13 +18,12 @@ func (p *Pool[K, C]) Close(ctx context.Context) error {
 		if p.reaper != nil {
 			p.reaper.Stop()
 		}
-		p.starved = nil
 		now := p.now()
 		for _, t := range p.targets {
-			t.starving = 0
 			for t.waiters.len > 0 {
 				t.deliver(t.nextLocked(), nil, ErrClosed, now)
 			}
+			p.claimLocked(t, now)
 		}
 		if p.open == 0 {
 			close(p.drained)

@@ -11,13 +11,10 @@ import (
 // the place is that of the oldest idle connection, which is another target's:
 // t has none, or nobody would wait for it. That holds for a probe of a failing
 // target too: in a full pool it would else never be noticed that it came back.
-// It reports false when every place is in use.
-func (p *Pool[K, C]) startDialLocked(t *target[K, C], now instant) bool {
+// There must be a place to be had; see placeLocked.
+func (p *Pool[K, C]) startDialLocked(t *target[K, C], now instant) {
 	var victim *entry[K, C]
-	if p.cfg.MaxTotal > 0 && p.open >= p.cfg.MaxTotal {
-		if p.idle.len == 0 {
-			return false
-		}
+	if p.fullLocked() {
 		victim = p.idle.front.member
 		p.removeIdleLocked(victim)
 		victim.target.forget(victim)
@@ -25,13 +22,18 @@ func (p *Pool[K, C]) startDialLocked(t *target[K, C], now instant) bool {
 		victim.target.evicting++
 		p.open--
 	}
-	p.unstarveLocked(t) // this was its turn
 	p.open++
 	t.dialing++
 	t.Dials++
 	go p.dial(t, t.generation, victim, now)
-	return true
 }
+
+// fullLocked reports whether a place must be given up before another is taken.
+func (p *Pool[K, C]) fullLocked() bool { return p.cfg.MaxTotal > 0 && p.open >= p.cfg.MaxTotal }
+
+// placeLocked reports whether there is a place for another dial, be it that of
+// an idle connection.
+func (p *Pool[K, C]) placeLocked() bool { return !p.fullLocked() || p.idle.len > 0 }
 
 // dial makes one connection and gives it to whoever is next. It outlives the
 // caller it was begun for.
@@ -59,8 +61,7 @@ func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began instant, c
 		p.freePlaceLocked()
 		t.DialErrors++
 		p.noteFailureLocked(t, began, err, now)
-		p.pumpLocked(t, now, p.cfg.MaxPerTarget)
-		p.pumpStarvedLocked(now)
+		p.pumpLocked(t, now)
 		p.mu.Unlock()
 		return
 	}
@@ -79,7 +80,7 @@ func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began instant, c
 func (p *Pool[K, C]) evicted(t *target[K, C]) {
 	p.mu.Lock()
 	t.evicting--
-	p.pumpLocked(t, p.now(), p.cfg.MaxPerTarget)
+	p.pumpLocked(t, p.now())
 	p.mu.Unlock()
 }
 

@@ -13,9 +13,10 @@
 //   - The newest idle connection of a target is used first, so that surplus
 //     ones age out; the oldest idle one of another target is closed before
 //     anybody has to wait for the total bound.
-//   - Waiting is first come, first served, and ends with the caller's context.
-//     A waiter is served or cancelled, never both; what arrives too late goes
-//     to the next one.
+//   - Waiting is first come, first served, at the total bound over all targets,
+//     and ends with the caller's context. Who tries again keeps its place. A
+//     waiter is served or cancelled, never both; what arrives too late goes to
+//     the next one.
 //   - A dial has its own time limit and survives the caller that asked for it:
 //     the late connection serves the next one.
 //   - A failed dial is told to all who wait for that target. While a target is

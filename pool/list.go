@@ -40,14 +40,23 @@ type list[T any] struct {
 	len         int
 }
 
-func (l *list[T]) pushBack(n *node[T]) {
-	n.prev, n.next = l.back, nil
-	if l.back != nil {
-		l.back.next = n
+func (l *list[T]) pushBack(n *node[T]) { l.insertAfter(l.back, n) }
+
+// insertAfter puts n behind prev, or in front of all when prev is nil.
+func (l *list[T]) insertAfter(prev, n *node[T]) {
+	next := l.front
+	if prev != nil {
+		next = prev.next
+		prev.next = n
 	} else {
 		l.front = n
 	}
-	l.back = n
+	if next != nil {
+		next.prev = n
+	} else {
+		l.back = n
+	}
+	n.prev, n.next = prev, next
 	l.len++
 }
 

@@ -70,12 +70,10 @@ type Pool[K comparable, C Conn] struct {
 	sweepAt int
 	idle    list[entry[K, C]] // oldest first
 	open    int               // idle + in use + dialing
-	// starved are the targets that wait for the total limit, in the order in
-	// which they began to.
-	starved []*target[K, C]
-	waiters sync.Pool // of *waiter, for those to come
-	arrival uint64    // numbers waiters and starved targets
-	retired Counters  // of forgotten targets
+	claims  claims[K, C]      // the targets that wait for the total limit
+	waiters sync.Pool         // of *waiter, for those to come
+	arrival uint64            // numbers callers
+	retired Counters          // of forgotten targets
 	reaper  *time.Timer
 	reapAt  instant // never: not armed
 	closed  bool
@@ -132,7 +130,8 @@ func setDefault[T int | time.Duration](v *T, def T) {
 // turned out stale (Config.Stale), or was refused (Config.Refused) while the
 // target has others.
 func (p *Pool[K, C]) Do(ctx context.Context, key K, fn func(ctx context.Context, conn C) error) error {
-	e, err := p.acquire(ctx, key)
+	var arrival uint64 // who tries again does not queue again behind the others
+	e, err := p.acquire(ctx, key, &arrival)
 	if err != nil {
 		return err
 	}
@@ -143,14 +142,14 @@ func (p *Pool[K, C]) Do(ctx context.Context, key K, fn func(ctx context.Context,
 		return nil
 	case proven && p.cfg.Stale(err):
 		p.noteStale(e.target)
-		if e, err = p.acquire(ctx, key); err != nil {
+		if e, err = p.acquire(ctx, key, &arrival); err != nil {
 			return err
 		}
 		return p.run(ctx, e, fn)
 	case !proven && p.cfg.Refused(err):
 		// The target lets no further connection in; those that it did let in may
 		// still serve. If they are gone, the refusal is what there is to know.
-		if e, gone := p.acquire(ctx, key); gone == nil {
+		if e, gone := p.acquire(ctx, key, &arrival); gone == nil {
 			p.noteRetry(e.target)
 			if again := p.run(ctx, e, fn); !p.cfg.Stale(again) {
 				return again
@@ -175,8 +174,8 @@ func (p *Pool[K, C]) run(ctx context.Context, e *entry[K, C], fn func(context.Co
 }
 
 // acquire gets a connection: an idle one, or else the one that a place in the
-// queue brings.
-func (p *Pool[K, C]) acquire(ctx context.Context, key K) (*entry[K, C], error) {
+// queue brings. It notes in arrival when the caller came, unless that is known.
+func (p *Pool[K, C]) acquire(ctx context.Context, key K, arrival *uint64) (*entry[K, C], error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -185,6 +184,10 @@ func (p *Pool[K, C]) acquire(ctx context.Context, key K) (*entry[K, C], error) {
 		if p.closed {
 			p.mu.Unlock()
 			return nil, ErrClosed
+		}
+		if *arrival == 0 {
+			p.arrival++
+			*arrival = p.arrival
 		}
 		t := p.targetLocked(key)
 		e := p.popIdleLocked(t)
@@ -196,7 +199,7 @@ func (p *Pool[K, C]) acquire(ctx context.Context, key K) (*entry[K, C], error) {
 			var err error
 			// A fresh connection is not judged: one that a server ends at once
 			// would be dialed again and again.
-			if e, err = p.waitUnlock(ctx, t); err != nil || !e.proven {
+			if e, err = p.waitUnlock(ctx, t, *arrival); err != nil || !e.proven {
 				return e, err
 			}
 		}
@@ -242,9 +245,10 @@ func (p *Pool[K, C]) release(e *entry[K, C], err error, returned bool) {
 }
 
 // settleUnlock finds the next place for a healthy leased connection that its
-// user is done with: an over-age or outdated one is closed, a starved target
-// that has waited longer than this one's first waiter gets the place, then
-// comes this target's queue, and last the idle stack. It unlocks p.mu.
+// user is done with: an over-age or outdated one is closed, one whose place
+// another target's caller has waited for longer than this target's first gives
+// it up, then comes this target's queue, and last the idle stack. It unlocks
+// p.mu.
 func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now instant) {
 	t := e.target
 	reason := numCloseReasons
@@ -257,8 +261,7 @@ func (p *Pool[K, C]) settleUnlock(e *entry[K, C], now instant) {
 		reason = ClosedEvicted
 	case t.waiters.len > 0:
 		t.deliver(t.nextLocked(), e, nil, now)
-		p.unstarveLocked(t) // this was its turn
-		p.pumpLocked(t, now, p.cfg.MaxPerTarget)
+		p.pumpLocked(t, now)
 	default:
 		p.unleaseLocked(e)
 		p.pushIdleLocked(e, now)
@@ -286,11 +289,7 @@ func (p *Pool[K, C]) retireLocked(e *entry[K, C], reason CloseReason, now instan
 	t.forget(e)
 	t.Closed[reason]++
 	p.freePlaceLocked()
-	if p.behindLocked(t) {
-		p.pumpStarvedLocked(now)
-	}
-	p.pumpLocked(t, now, p.cfg.MaxPerTarget)
-	p.pumpStarvedLocked(now)
+	p.pumpLocked(t, now)
 }
 
 // freePlaceLocked is the only place where open falls.

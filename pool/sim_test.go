@@ -25,7 +25,7 @@ const simSteps = 300
 // TestSimulation does random things to a pool, one at a time, and lets
 // world.check compare it with the world after each: places within the limits,
 // one holder per connection, nothing dead lent, nobody overtaken within a
-// target, no waiter lost, nobody starved, figures that agree.
+// target nor by another one, no waiter lost, figures that agree.
 func TestSimulation(t *testing.T) {
 	t.Parallel()
 	if *simSeed != 0 {

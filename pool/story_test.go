@@ -269,7 +269,7 @@ func TestATargetThatWaitsForTheTotalLimitKeepsItsOwnConnections(t *testing.T) {
 	})
 }
 
-func TestAPlaceTakenInsteadOfABrokenOneIsATurnToo(t *testing.T) {
+func TestAFreePlaceGoesToWhoeverCameFirst(t *testing.T) {
 	story(t, config{MaxPerTarget: 2, MaxTotal: 2}, func(w *world) {
 		x, other := w.do("a"), w.do("b")
 		w.wantDial("a").finish()
@@ -277,43 +277,106 @@ func TestAPlaceTakenInsteadOfABrokenOneIsATurnToo(t *testing.T) {
 		a1, a2 := w.do("a"), w.do("a")
 		c := w.do("c")
 		x.breaks(errBroken)
-		d := w.wantDial("a") // for a1, which has waited longest
+		d1 := w.wantDial("a")
 		other.finish(nil)
-		c.wantConn(w.wantDial("c").finish()) // and not: a second place for a
-		a1.wantConn(d.finish())
-		a2.wantWaiting()
+		d2 := w.wantDial("a") // a second one for a, whose caller came before c
+		a1.wantConn(d1.finish())
+		a2.wantConn(d2.finish())
+		a1.finish(nil)
+		c.wantConn(w.wantDial("c").finish())
+		a2.finish(nil)
+		c.finish(nil)
+	})
+}
+
+// The schedule was found by the simulation. A target's turn used to begin when
+// it was noted that it waited, and a's was noted with the end of x, after all
+// of b had come: b's caller passed on b's connection to each of them.
+func TestALongQueueDoesNotPassWhoCameBeforeIt(t *testing.T) {
+	story(t, config{MaxPerTarget: 2, MaxTotal: 1}, func(w *world) {
+		x, a1 := w.do("a"), w.do("a")
+		b1 := w.do("b")
+		a2 := w.do("a")
+		var queue []*call
+		for range 5 {
+			queue = append(queue, w.do("b"))
+		}
+		s := w.wantDial("a").finish()
+		x.finish(nil)
+		a1.wantConn(s) // from hand to hand: it came before b1
+		a1.finish(nil)
+		b1.wantConn(w.wantDial("b").finish())
+		b1.finish(nil)
+		a2.wantConn(w.wantDial("a").finish()) // and only then b's
+		a2.finish(nil)
+		s = w.wantDial("b").finish()
+		for _, b := range queue {
+			b.wantConn(s)
+			b.finish(nil)
+		}
+		w.wantNoDial()
+	})
+}
+
+func TestAClaimLeavesOutThoseWhomADialIsUnderWayFor(t *testing.T) {
+	story(t, config{MaxPerTarget: 2, MaxTotal: 2}, func(w *world) {
+		x, y := w.do("x"), w.do("x")
+		w.wantDial("x").finish()
+		w.wantDial("x").finish()
+		a1, c, a2 := w.do("a"), w.do("c"), w.do("a")
+		x.finish(nil)
+		d1 := w.wantDial("a")
+		y.finish(nil)
+		d2 := w.wantDial("c") // and not: a second one for a, whose second caller came after c
+		c.wantConn(d2.finish())
+		a1.wantConn(d1.finish())
 		a1.finish(nil)
 		a2.finish(nil)
 		c.finish(nil)
 	})
 }
 
-func TestStarvedTargetsGetPlacesInTurn(t *testing.T) {
+func TestAClaimIsThatOfTheFirstWhoStillWaits(t *testing.T) {
+	story(t, config{MaxPerTarget: 1, MaxTotal: 1}, func(w *world) {
+		x := w.do("x")
+		w.wantDial("x").finish()
+		a1, b, a2 := w.do("a"), w.do("b"), w.do("a")
+		c := w.do("c")
+		a1.givesUp() // what a asks for is now behind b
+		x.finish(nil)
+		b.wantConn(w.wantDial("b").finish())
+		b.finish(nil)
+		d := w.wantDial("a")
+		a2.givesUp() // and now nobody waits for that dial, but c does for its place
+		s := d.finish()
+		s.wantClosed()
+		c.wantConn(w.wantDial("c").finish())
+		c.finish(nil)
+	})
+}
+
+func TestPlacesGoToTargetsInTheOrderOfTheirCallers(t *testing.T) {
 	story(t, config{MaxPerTarget: 2, MaxTotal: 2}, func(w *world) {
-		for _, key := range []string{"a", "b", "c"} {
+		keys := []string{"a", "b", "c", "d", "e"}
+		for _, key := range keys {
 			w.serve(key)
 		}
-		x, y := w.do("a"), w.do("a")
-		b1, b2, b3 := w.do("b"), w.do("b"), w.do("b")
-		c1, c2 := w.do("c"), w.do("c")
-		x.finish(nil)
-		require.NotNil(t, b1.sock)
-		y.finish(nil)
-		require.NotNil(t, c1.sock, "b has had a place, now it is c's turn")
-		require.Nil(t, b2.sock)
-		c1.breaks(errBroken)
-		require.NotNil(t, c2.sock, "it came before b asked for a second place")
-		require.Nil(t, b2.sock)
-		c3 := w.do("c")
-		c2.finish(nil)
-		require.NotNil(t, b2.sock, "now it is b's turn again")
-		require.Nil(t, c3.sock)
-		b1.finish(nil)
-		require.NotNil(t, b3.sock, "it came before c asked again")
-		b2.finish(nil)
-		require.NotNil(t, c3.sock)
-		b3.finish(nil)
-		c3.finish(nil)
+		held := []*call{w.do("a"), w.do("a")}
+		var queue []*call
+		for i := range 40 {
+			queue = append(queue, w.do(keys[i*i%7%len(keys)]))
+		}
+		for len(held) > 0 {
+			held[0].finish(nil)
+			held = held[1:]
+			for len(queue) > 0 && queue[0].sock != nil {
+				held, queue = append(held, queue[0]), queue[1:]
+			}
+			for _, c := range queue {
+				require.Nil(t, c.sock, "it came after one who waits")
+			}
+		}
+		require.Empty(t, queue)
 	})
 }
 
@@ -785,21 +848,50 @@ func TestAStaleConnectionIsReplacedOnce(t *testing.T) {
 	})
 }
 
+func TestWhoTriesAgainKeepsItsPlaceInTheQueue(t *testing.T) {
+	story(t, config{MaxPerTarget: 1, MaxTotal: 1}, func(w *world) {
+		w.proven("a", 1)
+		x := w.do("a")
+		second, third := w.do("a"), w.do("a")
+		b := w.do("b")
+		x.breaks(errStale) // all of them wait, and x came first
+		x.wantConn(w.wantDial("a").finish())
+		x.finish(nil)
+		second.finish(nil)
+		third.finish(nil)
+		b.wantConn(w.wantDial("b").finish())
+		b.finish(nil)
+	})
+}
+
+func TestAWaiterWhoIsHandedADeadConnectionKeepsItsPlace(t *testing.T) {
+	story(t, config{MaxPerTarget: 1}, func(w *world) {
+		s := w.proven("a", 1)[0]
+		x := w.do("a")
+		first, second := w.do("a"), w.do("a")
+		s.dies()
+		x.finish(nil)
+		s.wantClosed()
+		first.wantConn(w.wantDial("a").finish())
+		first.finish(nil)
+		second.finish(nil)
+	})
+}
+
 func TestTheSecondTryIsTheLast(t *testing.T) {
 	story(t, config{MaxPerTarget: 2}, func(w *world) {
 		s := w.proven("a", 2)
 		y := w.do("a")
 		x := w.do("a")
-		third := w.do("a")
 		x.breaks(errStale)
-		third.wantConn(w.wantDial("a").finish())
+		d := w.wantDial("a")
 		y.finish(nil)
 		x.wantConn(s[1]) // another proven one, from hand to hand
 		x.breaks(errStale)
 		x.wantDone(errStale, 0)
 		require.Equal(t, 2, x.tries)
 		require.EqualValues(t, 1, w.stats("a").Retries)
-		third.finish(nil)
+		d.finish()
 	})
 }
 

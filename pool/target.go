@@ -15,7 +15,8 @@ type target[K comparable, C Conn] struct {
 	dialing    int
 	evicting   int // evicted ones that are not closed yet; their place in all is another's
 	waiters    list[waiter[K, C]]
-	starving   uint64 // arrival number while in Pool.starved, else 0
+	claim      uint64 // arrival number of who waits for a place; 0: t is not in Pool.claims
+	claimAt    int    // where in Pool.claims
 	failure    *failure
 	generation uint64
 	lastDial   time.Duration

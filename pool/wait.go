@@ -2,7 +2,6 @@ package pool
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -29,10 +28,15 @@ func (t *target[K, C]) deliver(w *waiter[K, C], e *entry[K, C], err error, now i
 	w.ready <- delivery[K, C]{e, err}
 }
 
-// queueLocked puts w at the end of t's queue.
+// queueLocked puts w in t's queue behind those who came before it. That is the
+// end of the queue, but for a caller who tries again.
 func (t *target[K, C]) queueLocked(w *waiter[K, C]) {
 	w.queued = true
-	t.waiters.pushBack(&w.link)
+	before := t.waiters.back
+	for before != nil && before.member.arrival > w.arrival {
+		before = before.prev
+	}
+	t.waiters.insertAfter(before, &w.link)
 }
 
 // unqueueLocked takes w out of t's queue, wherever it is.
@@ -51,7 +55,7 @@ func (t *target[K, C]) nextLocked() *waiter[K, C] {
 // waitUnlock queues the caller for a connection to t, unlocks p.mu and waits.
 // A target that is failing is answered for at once, unless it is being tried
 // again or may be: then the caller waits for probeWait at most.
-func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K, C], error) {
+func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C], arrival uint64) (*entry[K, C], error) {
 	began := p.now()
 	t.lastUsed = began
 	if f := t.failure; f != nil && t.inUse+t.dialing == 0 && began < f.retryAt {
@@ -64,10 +68,10 @@ func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K,
 		defer timer.Stop()
 		patience = timer.C
 	}
-	w := p.newWaiterLocked(began)
+	w := p.newWaiter(began, arrival)
 	t.queueLocked(w)
 	t.Waits++
-	p.pumpLocked(t, began, p.cfg.MaxPerTarget)
+	p.pumpLocked(t, began)
 	p.mu.Unlock()
 	defer p.waiters.Put(w) // out of the queue and its channel empty
 
@@ -90,16 +94,14 @@ func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C]) (*entry[K,
 	}
 }
 
-// newWaiterLocked makes the next waiter, from one that was used before where
-// there is one.
-func (p *Pool[K, C]) newWaiterLocked(began instant) *waiter[K, C] {
+// newWaiter makes a waiter, from one that was used before where there is one.
+func (p *Pool[K, C]) newWaiter(began instant, arrival uint64) *waiter[K, C] {
 	w, _ := p.waiters.Get().(*waiter[K, C])
 	if w == nil {
 		w = &waiter[K, C]{ready: make(chan delivery[K, C], 1)}
 		w.link.member = w
 	}
-	p.arrival++
-	w.began, w.arrival = began, p.arrival
+	w.began, w.arrival = began, arrival
 	return w
 }
 
@@ -114,7 +116,7 @@ func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], cause error) (*ent
 		t.WaitTime += waited
 		t.WaitTimeouts++
 		err := p.waitErrorLocked(t, waited, cause)
-		p.unstarveIdlersLocked(t)
+		p.claimLocked(t, now)
 		p.mu.Unlock()
 		return nil, err
 	}
@@ -140,7 +142,7 @@ func (p *Pool[K, C]) losePatience(t *target[K, C], w *waiter[K, C]) error {
 	}
 	t.WaitTime += now.sub(w.began)
 	t.unqueueLocked(w)
-	p.unstarveIdlersLocked(t)
+	p.claimLocked(t, now)
 	return p.failFastLocked(t, now)
 }
 
@@ -163,93 +165,7 @@ func (p *Pool[K, C]) waitErrorLocked(t *target[K, C], waited time.Duration, caus
 		MaxPerTarget: p.cfg.MaxPerTarget,
 		MaxTotal:     p.cfg.MaxTotal,
 		Gauges:       t.gauges(),
-		TotalFull:    t.starving != 0,
+		TotalFull:    t.claim != 0,
 		Err:          cause,
-	}
-}
-
-// pumpLocked does what t's queue calls for. It begins at most limit dials,
-// while there are waiters that no dial is under way for and places to be had.
-// For a failing target it lets one probe at a time through, after the backoff,
-// and tells the waiters the known cause when nothing is under way for them.
-func (p *Pool[K, C]) pumpLocked(t *target[K, C], now instant, limit int) {
-	for ; limit > 0 && t.wantsDial(p.cfg.MaxPerTarget); limit-- {
-		if f := t.failure; f != nil {
-			if t.inUse+t.dialing == 0 && now < f.retryAt {
-				p.failWaitersLocked(t, now)
-				return
-			}
-			if probing := t.dialing + t.inUse - t.proven; probing > 0 || now < f.retryAt {
-				p.unstarveLocked(t) // a place would be of no use to it
-				return
-			}
-		}
-		if !p.startDialLocked(t, now) {
-			p.starveLocked(t)
-			return
-		}
-	}
-	p.unstarveIdlersLocked(t)
-}
-
-// wantsDial reports whether t has waiters that no dial is under way for, and
-// room below its own limit.
-func (t *target[K, C]) wantsDial(maxPerTarget int) bool {
-	return t.waiters.len > t.dialing && t.open() < maxPerTarget
-}
-
-// behindLocked reports whether another target has waited for a place longer
-// than the first in t's queue.
-func (p *Pool[K, C]) behindLocked(t *target[K, C]) bool {
-	return len(p.starved) > 0 && p.starved[0] != t &&
-		(t.waiters.len == 0 || p.starved[0].starving < t.waiters.front.member.arrival)
-}
-
-// failWaitersLocked tells all who wait for t that it cannot be reached.
-func (p *Pool[K, C]) failWaitersLocked(t *target[K, C], now instant) {
-	for t.waiters.len > 0 {
-		t.deliver(t.nextLocked(), nil, p.failFastLocked(t, now), now)
-	}
-	p.unstarveIdlersLocked(t)
-}
-
-// starveLocked notes that t waits for the total limit.
-func (p *Pool[K, C]) starveLocked(t *target[K, C]) {
-	if t.starving == 0 {
-		p.arrival++
-		t.starving = p.arrival
-		p.starved = append(p.starved, t)
-	}
-}
-
-// unstarveIdlersLocked takes t off the list when nobody waits for it any more.
-func (p *Pool[K, C]) unstarveIdlersLocked(t *target[K, C]) {
-	if !t.wantsDial(p.cfg.MaxPerTarget) {
-		p.unstarveLocked(t)
-	}
-}
-
-// unstarveLocked takes t off the list. If it still waits it is to be put back,
-// behind the others.
-func (p *Pool[K, C]) unstarveLocked(t *target[K, C]) {
-	if t.starving == 0 {
-		return
-	}
-	t.starving = 0
-	i := slices.Index(p.starved, t)
-	p.starved = slices.Delete(p.starved, i, i+1)
-}
-
-// pumpStarvedLocked gives free places to the targets that wait for one, in
-// turn: a target that wants a second one queues again behind the others.
-func (p *Pool[K, C]) pumpStarvedLocked(now instant) {
-	for len(p.starved) > 0 && (p.open < p.cfg.MaxTotal || p.idle.len > 0) {
-		t := p.starved[0]
-		p.starved = slices.Delete(p.starved, 0, 1)
-		t.starving = 0
-		p.pumpLocked(t, now, 1)
-		if t.starving == 0 && t.failure == nil && t.wantsDial(p.cfg.MaxPerTarget) {
-			p.starveLocked(t)
-		}
 	}
 }

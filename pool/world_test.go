@@ -54,9 +54,6 @@ type world struct {
 	wrong   []string
 
 	last pool.Stats
-	// overtaken counts for each target that waits with nothing at all how many
-	// later arrivals of other targets were served meanwhile.
-	overtaken map[string]int
 }
 
 // story runs tell in a bubble of its own and checks that nothing is left.
@@ -71,7 +68,7 @@ func story(t *testing.T, cfg config, tell func(w *world)) {
 }
 
 func newWorld(t testing.TB, cfg config) *world {
-	w := &world{t: t, over: make(chan struct{}), auto: map[string]error{}, overtaken: map[string]int{}, placesOf: map[string]int{}}
+	w := &world{t: t, over: make(chan struct{}), auto: map[string]error{}, placesOf: map[string]int{}}
 	cfg.Dial = w.dial
 	cfg.Name = func(key string) string { return key }
 	if cfg.Stale == nil {
@@ -425,7 +422,6 @@ func (c *call) converse(_ context.Context, s *sock) error {
 	w.mu.Lock()
 	s.holder, c.sock = nil, nil
 	w.arrival++
-	c.arrival = w.arrival // should it come again
 	s.rested, s.since = w.arrival, time.Now()
 	w.mu.Unlock()
 	err := act(s)
@@ -615,7 +611,7 @@ type tally struct {
 	pool.Gauges
 	dials, dialErrors, made, closed int
 	provenInUse                     int
-	front                           *call // waits longest
+	waiting                         []*call // who has waited longest is first
 }
 
 func (w *world) talliesLocked() (all tally, by map[string]*tally) {
@@ -659,9 +655,7 @@ func (w *world) talliesLocked() (all tally, by map[string]*tally) {
 		}
 		for _, n := range []*tally{&all, of(c.key)} {
 			n.Waiting++
-			if n.front == nil || c.arrival < n.front.arrival {
-				n.front = c
-			}
+			n.waiting = append(n.waiting, c) // calls are in the order of their arrival
 		}
 	}
 	return all, by
@@ -761,9 +755,6 @@ func (w *world) checkWaitersLocked(st pool.Stats) {
 	}
 	full := w.cfg.MaxTotal > 0 && all.Open() >= w.cfg.MaxTotal && all.Idle == 0
 	for key, n := range by {
-		if n.Waiting == 0 || n.Open() > 0 {
-			w.overtaken[key] = 0
-		}
 		if n.Waiting == 0 {
 			continue
 		}
@@ -778,22 +769,19 @@ func (w *world) checkWaitersLocked(st pool.Stats) {
 		case f != nil && n.InUse+n.Dialing == 0 && now.Before(f.RetryAt):
 			w.notef("somebody waits for %s, which will not be tried", key)
 		}
-		served := 0
-		for _, c := range w.calls {
-			if c.sock == nil || c.lentStep != w.step || c.arrival < n.front.arrival {
-				continue
-			}
-			if c.key == key {
-				w.notef("a caller of %s came later and was served first", key)
-			}
-			if c.waited {
-				served++
-			}
+		// Who waits for a place, and neither for its target nor for a dial that
+		// is under way.
+		var claim *call
+		if f == nil && n.Waiting > n.Dialing && n.Open() < w.cfg.MaxPerTarget {
+			claim = n.waiting[n.Dialing]
 		}
-		if n.Open() == 0 && f == nil {
-			w.overtaken[key] += served
-			if w.overtaken[key] > len(by) {
-				w.notef("%s starves: %d later callers of other targets were served", key, w.overtaken[key])
+		for _, c := range w.calls {
+			switch {
+			case c.sock == nil || c.lentStep != w.step:
+			case c.key == key && c.arrival > n.waiting[0].arrival:
+				w.notef("a caller of %s came later and was served first", key)
+			case c.waited && claim != nil && c.arrival > claim.arrival:
+				w.notef("a caller of %s waits for a place, one of %s came later and was served", key, c.key)
 			}
 		}
 	}
