@@ -124,5 +124,5 @@ func TestHugeKeysAreNotReadIntoMemory(t *testing.T) {
 	})
 	require.Less(t, used, uint64(4<<20))
 	_, err := wire.DoAll(context.Background(), redisclient.Command{"PING"})
-	require.Error(t, err, "the connection with the rest of the reply is not used again")
+	require.NoError(t, err, "the huge value was read past")
 }

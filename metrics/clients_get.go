@@ -75,7 +75,7 @@ func collectClientsGet(ctx context.Context, r *Request) (string, error) {
 	case err != nil:
 		return downDocument(t.Name, err), nil
 	}
-	if err := stateProblem(list); err != nil && !errors.Is(err, resp.ErrTooLarge) {
+	if err := stateProblem(list); err != nil {
 		return downDocument(t.Name, err), nil
 	}
 	var cut truncations

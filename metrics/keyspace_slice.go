@@ -168,10 +168,9 @@ func (q *question) take(s *keyspaceSource, values []resp.Value, refused *keyspac
 			}
 		case v.Err() == nil:
 			return 0, fmt.Errorf("%s: %w", q.cmds[i][0], err)
+		case redisclient.ConcernsServer(err):
+			return 0, err
 		default:
-			if reason := redisclient.ReasonOf(err); reason != redisclient.ReasonCommand && reason != redisclient.ReasonACL {
-				return 0, err
-			}
 			// One key, at this moment: it has another type by now, or is on its way
 			// to another node.
 		}

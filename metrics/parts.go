@@ -124,9 +124,7 @@ func lasting(err error) bool {
 // as loading, and not of one command or key: with it nothing can be read.
 func stateProblem(parts ...*part) error {
 	for _, p := range parts {
-		switch redisclient.ReasonOf(p.err) {
-		case "", redisclient.ReasonACL, redisclient.ReasonCommand:
-		default:
+		if redisclient.ConcernsServer(p.err) {
 			return p.err
 		}
 	}

@@ -223,7 +223,7 @@ func (c *Conn) reply() (resp.Value, error) {
 		return v, err
 	}
 	c.answered = true
-	if v.Err() != nil {
+	if refused := (*resp.ServerError)(nil); errors.As(v.Err(), &refused) {
 		c.refusal = c.opening.redact(v)
 		err = refusedAtDoor(c.refusal)
 	}

@@ -7,9 +7,13 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// ConcernsServer reports whether a refusal tells of the server's state and not
-// of one command or key: loading, for one.
+// ConcernsServer reports whether a reply's error tells of the server's state and
+// not of one command or key: loading, for one. A reply that was too large
+// concerns its command alone.
 func ConcernsServer(err error) bool {
+	if errors.Is(err, resp.ErrTooLarge) {
+		return false
+	}
 	switch ReasonOf(err) {
 	case "", ReasonCommand, ReasonACL:
 		return false

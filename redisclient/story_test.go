@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/redisclient/resp"
 )
 
 // The stories of a pool, in the form that one connection can show.
@@ -430,5 +431,25 @@ func TestNoErrorTellsThePassword(t *testing.T) {
 			require.True(t, IsRefused(err))
 			require.NotContains(t, err.Error(), secret[:5])
 		})
+	}
+}
+
+// A reply that is too large costs itself: those around it arrive, the connection
+// is used again, and the error is one of the command and not of the server.
+func TestAReplyThatIsTooLargeIsReadPast(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	s.Do(t, "RPUSH", "jobs", "small", strings.Repeat("x", 9000), "last")
+	c := dial(t, Config{Address: s.Addr, Limits: resp.Limits{MaxBulk: 8000}})
+	for range 2 { // as the very first reply, and later
+		values, err := c.DoAll(soon(t), Command{"LINDEX", "jobs", "1"}, Command{"LRANGE", "jobs", "0", "-1"}, Command{"LINDEX", "jobs", "2"})
+		require.NoError(t, err)
+		for _, v := range values[:2] {
+			require.ErrorIs(t, v.Err(), resp.ErrTooLarge)
+			require.ErrorContains(t, v.Err(), "bulk string of 9000 bytes, the limit is 8000")
+			require.False(t, ConcernsServer(v.Err()))
+		}
+		require.Equal(t, "last", string(values[2].Str))
+		require.NoError(t, c.Err())
 	}
 }

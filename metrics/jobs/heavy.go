@@ -16,8 +16,8 @@ import (
 //   - A job of more than MaxPayload bytes is not looked into, and not asked for
 //     again for heavyMemory. When all jobs of a round trip together had more than
 //     maxPayloads, that holds for all above smallPayload.
-//   - When a poll that asked for jobs fails, because a reply exceeded the
-//     client's limits or the time was over, the next one asks for none: so it
+//   - When a poll that asked for jobs fails, because a reply was too large even to
+//     be read past or the time was over, the next one asks for none: so it
 //     tells whether it was because of them. If it succeeds, no jobs are asked for
 //     for heavyMemory, or a minute when only the time was over.
 
@@ -93,6 +93,9 @@ func (s *state) weigh(asks []ask) {
 }
 
 func size(v resp.Value) int {
+	if v.Kind == resp.TooLarge {
+		return int(v.Int)
+	}
 	n := len(v.Str)
 	for _, e := range v.Elems {
 		n += size(e)

@@ -50,24 +50,54 @@ func TestAHugeJobIsNotAskedForEachTime(t *testing.T) {
 	require.Contains(t, sent, "LINDEX queue:b")
 }
 
-// TestAJobThatTheClientCannotTake: the connection breaks on it, and the polls
-// after it do without jobs.
+// limited connects to a server as a client that takes only so much.
+func limited(t *testing.T, s *redistest.Server, limits resp.Limits) *teller {
+	conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: limits})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return &teller{Conn: conn, at: 1795228200}
+}
+
+// TestAJobThatTheClientCannotTake costs its queue one figure, and nobody else
+// anything.
 func TestAJobThatTheClientCannotTake(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	s.Do(t, "SADD", "queues", "a", "b")
+	s.Do(t, "LPUSH", "queue:a", strings.Repeat("x", 64<<20+1))
+	s.Do(t, "LPUSH", "queue:b", `{"jid":"1","enqueued_at":1795228164}`)
+	d, m := limited(t, s, resp.Limits{}), &memory{}
+	for _, want := range []string{
+		"reply too large: bulk string of 67108865 bytes, the limit is 67108864",
+		"it had 67108878 bytes, and is not read again for 10 minutes",
+	} {
+		d.reset()
+		a, b := latencies(t, d, m)
+		require.Empty(t, b.Problems)
+		latency, ok := b.Get(Latency)
+		require.True(t, ok)
+		require.InDelta(t, 36, latency, 1e-6)
+		waiting, ok := a.Get(Waiting)
+		require.True(t, ok)
+		require.Equal(t, 1.0, waiting)
+		require.Contains(t, a.Problems[0].Reason, want)
+	}
+	require.NotContains(t, fmt.Sprint(d.sent), "LINDEX queue:a")
+}
+
+// TestAJobThatCannotEvenBeReadPast breaks the connection, and the polls after it
+// do without jobs.
+func TestAJobThatCannotEvenBeReadPast(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
 	s.Do(t, "SADD", "queues", "a", "b")
 	s.Do(t, "LPUSH", "queue:a", strings.Repeat("x", 9000))
 	s.Do(t, "LPUSH", "queue:b", `{"jid":"1","enqueued_at":1795228164}`)
-	connect := func() *teller {
-		conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: resp.Limits{MaxBulk: 8000}})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = conn.Close() })
-		return &teller{Conn: conn, at: 1795228200}
-	}
+	limits := resp.Limits{MaxBulk: 8000, MaxPass: 8500}
 	m := &memory{}
-	_, err := Read(t.Context(), connect(), m, defaultOptions(), Query{})
+	_, err := Read(t.Context(), limited(t, s, limits), m, defaultOptions(), Query{})
 	require.ErrorIs(t, err, resp.ErrTooLarge)
-	d := connect()
+	d := limited(t, s, limits)
 	for range 2 {
 		a, b := latencies(t, d, m)
 		for _, q := range []*Queue{a, b} {

@@ -6,7 +6,8 @@ import (
 )
 
 // ErrTooLarge says that a reply exceeded one of the Limits. It is wrapped in
-// the *ProtocolError that names the limit.
+// the error that names the limit: that of a Value of the kind TooLarge, or a
+// *ProtocolError.
 var ErrTooLarge = errors.New("reply too large")
 
 // ProtocolError says that the bytes are no RESP, or more of it than Limits

@@ -1,11 +1,10 @@
 package resp
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"sync"
+	"math"
 	"unsafe"
 )
 
@@ -27,9 +26,6 @@ const (
 // attribute is read and dropped; no Value is ever of this kind.
 const attribute Kind = '|'
 
-// buffers are shared by all readers: an idle connection holds none.
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
-
 // Reader reads replies from a stream. It is not safe for concurrent use.
 type Reader struct {
 	src    io.Reader
@@ -42,6 +38,11 @@ type Reader struct {
 
 	members int // what the current reply may still have
 	memory  int // what the current reply may still cost, in bytes
+
+	// over says which limit the current reply exceeds: what comes of it from the
+	// offset passFrom on is read and not kept. "" while it keeps to them.
+	over     string
+	passFrom int64
 }
 
 // NewReader reads from r. It reads ahead as much as r offers.
@@ -52,23 +53,18 @@ func NewReader(r io.Reader, limits Limits) *Reader {
 // Buffered is the number of bytes that were read ahead.
 func (r *Reader) Buffered() int { return r.end - r.start }
 
+// offset is where in the stream the next unread byte is.
+func (r *Reader) offset() int64 { return r.received - int64(r.Buffered()) }
+
 // Received is the number of bytes taken from the stream so far, those read
 // ahead included.
 func (r *Reader) Received() int64 { return r.received }
 
-// Release gives the buffer back when nothing is left in it. The next read
-// takes another one.
-func (r *Reader) Release() {
-	if r.buf != nil && r.start == r.end {
-		buffers.Put((*[bufferSize]byte)(r.buf))
-		r.buf, r.start, r.end = nil, 0, 0
-	}
-}
-
-// ReadReply reads the next reply. The end of the stream is io.EOF before the
-// first byte of a reply and io.ErrUnexpectedEOF within it; other errors are
-// those of the stream, or a *ProtocolError. After an error every call returns
-// that error.
+// ReadReply reads the next reply. One that exceeds a limit, and that can be read
+// past within Limits.MaxPass, is a Value of the kind TooLarge, and the stream
+// is in step. The end of the stream is io.EOF before the first byte of a reply
+// and io.ErrUnexpectedEOF within it; other errors are those of the stream, or a
+// *ProtocolError. After an error every call returns that error.
 func (r *Reader) ReadReply() (Value, error) {
 	if r.err != nil {
 		return Value{}, r.err
@@ -81,7 +77,11 @@ func (r *Reader) ReadReply() (Value, error) {
 			}
 		}
 		pushed := Kind(r.buf[r.start]) == Push
+		begin := r.offset()
 		v, err := r.value(0)
+		if err == nil && r.over != "" {
+			v, err = r.passed(begin, pushed)
+		}
 		if errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
@@ -174,7 +174,7 @@ func (r *Reader) textLine(kind Kind, longest int, valid func([]byte) bool) (Valu
 	if valid != nil && !valid(line) {
 		return Value{}, r.malformed(kind, line)
 	}
-	if err := r.spend(len(line)); err != nil {
+	if err := r.spend(len(line)); err != nil || r.over != "" {
 		return Value{}, err
 	}
 	return Value{Kind: kind, Str: append(make([]byte, 0, len(line)), line...)}, nil
@@ -189,10 +189,12 @@ func (r *Reader) bulk(kind Kind) (Value, error) {
 		return Value{Kind: Null}, nil
 	}
 	if n > int64(r.limits.MaxBulk) {
-		return Value{}, r.tooLarge("%s of %d bytes, the limit is %d", kind, n, r.limits.MaxBulk)
-	}
-	if err := r.spend(int(n)); err != nil {
+		r.exceed("%s of %d bytes, the limit is %d", kind, n, r.limits.MaxBulk)
+	} else if err := r.spend(int(n)); err != nil {
 		return Value{}, err
+	}
+	if r.over != "" {
+		return Value{}, r.passText(n)
 	}
 	text, err := r.text(int(n))
 	if err != nil {
@@ -207,43 +209,6 @@ func (r *Reader) bulk(kind Kind) (Value, error) {
 	return Value{Kind: kind, Str: text}, nil
 }
 
-// text reads n bytes and the line end after them.
-func (r *Reader) text(n int) ([]byte, error) {
-	text := make([]byte, 0, min(n, firstStep))
-	for len(text) < n {
-		if len(text) == cap(text) {
-			text = append(make([]byte, 0, min(n, 2*cap(text))), text...)
-		}
-		free := text[len(text):cap(text)]
-		var got int
-		var err error
-		if r.Buffered() == 0 && len(free) >= bufferSize {
-			got, err = r.read(free)
-		} else if r.Buffered() == 0 {
-			err = r.fill()
-		}
-		if err != nil {
-			return nil, err
-		}
-		if got == 0 {
-			got = copy(free, r.buf[r.start:r.end])
-			r.start += got
-		}
-		text = text[:len(text)+got]
-	}
-	for _, want := range [2]byte{'\r', '\n'} {
-		c, err := r.readByte()
-		if err != nil {
-			return nil, err
-		}
-		if c != want {
-			r.start--
-			return nil, r.faultf("expected the end of a text of %d bytes, got %q", n, c)
-		}
-	}
-	return text, nil
-}
-
 func (r *Reader) aggregate(kind Kind, depth int) (Value, error) {
 	if depth >= r.limits.MaxDepth {
 		return Value{}, r.tooLarge("nested deeper than %d", r.limits.MaxDepth)
@@ -255,12 +220,17 @@ func (r *Reader) aggregate(kind Kind, depth int) (Value, error) {
 	if null {
 		return Value{Kind: Null}, nil
 	}
-	// Compared before it is doubled, which could overflow.
-	if n <= int64(r.limits.MaxElements) && (kind == Map || kind == attribute) {
+	if kind == Map || kind == attribute {
+		if n > math.MaxInt64/2 {
+			return Value{}, r.tooLarge("more than %d members", r.limits.MaxElements)
+		}
 		n *= 2
 	}
 	if n > int64(r.members) {
-		return Value{}, r.tooLarge("more than %d members", r.limits.MaxElements)
+		r.exceed("more than %d members", r.limits.MaxElements)
+	}
+	if r.over != "" {
+		return Value{}, r.passMembers(n, depth)
 	}
 	r.members -= int(n)
 	elems := make([]Value, 0, min(int(n), firstStep/valueSize))
@@ -268,6 +238,9 @@ func (r *Reader) aggregate(kind Kind, depth int) (Value, error) {
 		v, err := r.value(depth + 1)
 		if err != nil {
 			return Value{}, err
+		}
+		if r.over != "" {
+			return Value{}, r.passMembers(n-int64(len(elems))-1, depth)
 		}
 		if len(elems) == cap(elems) {
 			elems = append(make([]Value, 0, min(int(n), 2*cap(elems))), elems...)
@@ -296,96 +269,6 @@ func (r *Reader) length(kind Kind) (n int64, null bool, err error) {
 	return n, false, nil
 }
 
-// line reads up to a line end and returns what is before it. The slice is
-// valid until the next read.
-func (r *Reader) line(longest int) ([]byte, error) {
-	var long []byte // the part of the line that no longer fits the buffer
-	scanned := 0
-	for {
-		window := r.buf[r.start:r.end]
-		if i := bytes.IndexByte(window[scanned:], '\n'); i >= 0 {
-			line := window[:scanned+i]
-			if long != nil {
-				line = append(long, line...)
-			}
-			before := len(line) - 1
-			if before > longest {
-				return nil, r.tooLarge("line of %d bytes, the limit is %d", before, longest)
-			}
-			if before < 0 || bytes.IndexByte(line, '\r') != before {
-				return nil, r.faultf("line without a proper end: %s", clip(line))
-			}
-			r.start += scanned + i + 1
-			return line[:before], nil
-		}
-		scanned = len(window)
-		if len(long)+scanned > longest+1 { // 1 for the '\r'
-			return nil, r.tooLarge("line of more than %d bytes", longest)
-		}
-		if scanned == bufferSize {
-			long = append(long, window...)
-			r.start, scanned = r.end, 0
-		}
-		if err := r.fill(); err != nil {
-			return nil, err
-		}
-	}
-}
-
-func (r *Reader) readByte() (byte, error) {
-	if r.Buffered() == 0 {
-		if err := r.fill(); err != nil {
-			return 0, err
-		}
-	}
-	c := r.buf[r.start]
-	r.start++
-	return c, nil
-}
-
-// fill reads at least one byte more into the buffer, which is not full.
-func (r *Reader) fill() error {
-	if r.buf == nil {
-		r.buf = buffers.Get().(*[bufferSize]byte)[:]
-	}
-	switch {
-	case r.start == r.end:
-		r.start, r.end = 0, 0
-	case r.end == bufferSize:
-		r.end = copy(r.buf, r.buf[r.start:r.end])
-		r.start = 0
-	}
-	n, err := r.read(r.buf[r.end:])
-	r.end += n
-	return err
-}
-
-// read returns at least one byte or an error. An error that comes with bytes
-// comes again without them.
-func (r *Reader) read(p []byte) (int, error) {
-	// A stream that keeps giving nothing is broken (see io.ErrNoProgress).
-	for range 100 {
-		n, err := r.src.Read(p)
-		r.received += int64(n)
-		if n > 0 {
-			return n, nil
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return 0, io.ErrNoProgress
-}
-
-// spend takes n bytes from what the reply may cost.
-func (r *Reader) spend(n int) error {
-	if n > r.memory {
-		return r.tooLarge("reply of more than %d bytes", r.limits.MaxReply)
-	}
-	r.memory -= n
-	return nil
-}
-
 func (r *Reader) malformed(kind Kind, line []byte) error {
 	if kind == attribute {
 		return r.faultf("malformed attribute: %s", clip(line))
@@ -394,12 +277,12 @@ func (r *Reader) malformed(kind Kind, line []byte) error {
 }
 
 func (r *Reader) faultf(format string, args ...any) error {
-	return &ProtocolError{Offset: r.received - int64(r.Buffered()), Msg: fmt.Sprintf(format, args...)}
+	return &ProtocolError{Offset: r.offset(), Msg: fmt.Sprintf(format, args...)}
 }
 
 func (r *Reader) tooLarge(format string, args ...any) error {
 	return &ProtocolError{
-		Offset: r.received - int64(r.Buffered()),
+		Offset: r.offset(),
 		Msg:    fmt.Sprintf(format, args...),
 		err:    ErrTooLarge,
 	}

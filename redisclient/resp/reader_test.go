@@ -201,31 +201,74 @@ func TestReaderRefusesWhatIsNoRESP(t *testing.T) {
 
 func TestReaderKeepsItsLimits(t *testing.T) {
 	t.Parallel()
-	small := Limits{MaxBulk: 10, MaxElements: 4, MaxDepth: 2, MaxReply: 1000}
+	small := Limits{MaxBulk: 10, MaxElements: 4, MaxDepth: 2, MaxReply: 1000, MaxPass: 2000}
 	for _, tt := range []struct {
 		name, within, beyond string
+		final                bool // it cannot be read past
 	}{
-		{"bulk string", bulkOf(10), bulkOf(11)},
-		{"bulk error", "!10\r\n0123456789\r\n", "!11\r\n01234567890\r\n"},
-		{"members of one array", arrayOf(4, ":1\r\n"), arrayOf(5, ":1\r\n")},
-		{"members over all levels", "*2\r\n*2\r\n:1\r\n:1\r\n:1\r\n", "*2\r\n*2\r\n:1\r\n:1\r\n*1\r\n:1\r\n"},
-		{"keys and values of a map", "%2\r\n" + repeat(4, ":1\r\n"), "%3\r\n" + repeat(6, ":1\r\n")},
-		{"members of an attribute", "|2\r\n" + repeat(4, ":1\r\n") + ":1\r\n", "|3\r\n" + repeat(6, ":1\r\n") + ":1\r\n"},
-		{"depth", "*1\r\n*1\r\n:1\r\n", "*1\r\n*1\r\n*0\r\n"},
-		{"the reply as a whole", "+" + repeat(900, "x") + "\r\n", "+" + repeat(1000, "x") + "\r\n"},
-		{"a flood of pushes", repeat(5, ">0\r\n") + ":1\r\n", repeat(50, ">0\r\n") + ":1\r\n"},
-		{"a flood of attributes", repeat(5, "|0\r\n") + ":1\r\n", repeat(50, "|0\r\n") + ":1\r\n"},
+		{name: "bulk string", within: bulkOf(10), beyond: bulkOf(11)},
+		{name: "bulk error", within: "!10\r\n0123456789\r\n", beyond: "!11\r\n01234567890\r\n"},
+		{name: "verbatim string", within: "=10\r\ntxt:456789\r\n", beyond: "=11\r\ntxt:4567890\r\n"},
+		{name: "a long text among others", within: "*3\r\n+a\r\n" + bulkOf(10) + "+b\r\n", beyond: "*3\r\n+a\r\n" + bulkOf(1900) + "+b\r\n"},
+		{name: "members of one array", within: arrayOf(4, ":1\r\n"), beyond: arrayOf(5, ":1\r\n")},
+		{name: "members over all levels", within: "*2\r\n*2\r\n:1\r\n:1\r\n:1\r\n", beyond: "*2\r\n*2\r\n:1\r\n:1\r\n*1\r\n:1\r\n"},
+		{name: "keys and values of a map", within: "%2\r\n" + repeat(4, ":1\r\n"), beyond: "%3\r\n" + repeat(6, ":1\r\n")},
+		{name: "members of an attribute", within: "|2\r\n" + repeat(4, ":1\r\n") + ":1\r\n", beyond: "|3\r\n" + repeat(6, ":1\r\n") + ":1\r\n"},
+		{name: "the reply as a whole", within: "+" + repeat(900, "x") + "\r\n", beyond: "+" + repeat(1000, "x") + "\r\n"},
+		{name: "the members as a whole", within: "*2\r\n" + repeat(2, "+"+repeat(300, "x")+"\r\n"), beyond: "*4\r\n" + repeat(4, "+"+repeat(300, "x")+"\r\n")},
+		{name: "a flood of attributes", within: repeat(5, "|0\r\n") + ":1\r\n", beyond: repeat(50, "|0\r\n") + ":1\r\n"},
+		{name: "depth", within: "*1\r\n*1\r\n:1\r\n", beyond: "*1\r\n*1\r\n*0\r\n", final: true},
+		{name: "a flood of pushes", within: repeat(5, ">0\r\n") + ":1\r\n", beyond: repeat(50, ">0\r\n") + ":1\r\n", final: true},
+		{name: "a push", within: ">1\r\n" + bulkOf(10) + ":1\r\n", beyond: ">1\r\n" + bulkOf(11) + ":1\r\n", final: true},
+		{name: "what is read past", within: bulkOf(10), beyond: bulkOf(2001), final: true},
+		{name: "what is read past, in pieces", within: bulkOf(10), beyond: arrayOf(600, "$1\r\nx\r\n"), final: true},
+		{name: "members to read past", within: bulkOf(10), beyond: "*667\r\n_\r\n", final: true},
+		{name: "long texts together", within: bulkOf(10), beyond: arrayOf(2, bulkOf(1500)), final: true},
+		{name: "depth while reading past", within: bulkOf(10), beyond: "*2\r\n" + bulkOf(11) + "*1\r\n*1\r\n:1\r\n", final: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := reader(tt.within, small).ReadReply()
+			v, err := reader(tt.within, small).ReadReply()
 			require.NoError(t, err)
-			_, err = reader(tt.beyond, small).ReadReply()
-			require.ErrorIs(t, err, ErrTooLarge)
-			var pe *ProtocolError
-			require.ErrorAs(t, err, &pe)
+			require.NotEqual(t, TooLarge, v.Kind)
+
+			r := reader(tt.beyond+"+NEXT\r\n", small)
+			v, err = r.ReadReply()
+			if tt.final {
+				require.ErrorIs(t, err, ErrTooLarge)
+				var pe *ProtocolError
+				require.ErrorAs(t, err, &pe)
+				return
+			}
+			require.NoError(t, err)
+			require.ErrorIs(t, v.Err(), ErrTooLarge)
+			require.Equal(t, int64(len(tt.beyond)), v.Int)
+			require.Empty(t, v.Elems)
+			_, err = v.Text()
+			require.ErrorIs(t, err, ErrTooLarge, "it is not read as a text")
+			v, err = r.ReadReply()
+			require.NoError(t, err)
+			require.Equal(t, str(SimpleString, "NEXT"), v, "the stream is in step")
 		})
 	}
+	t.Run("what is declared too long is not read", func(t *testing.T) {
+		t.Parallel()
+		_, err := reader("$2001\r\n", small).ReadReply()
+		require.ErrorIs(t, err, ErrTooLarge, "and not the end of the stream")
+		_, err = reader("*5\r\n:1\r\n$2001\r\n", small).ReadReply()
+		require.ErrorIs(t, err, ErrTooLarge)
+	})
+	t.Run("a reply that is read past must be one", func(t *testing.T) {
+		t.Parallel()
+		for _, in := range []string{"$11\r\n01234567890x\r\n", "*5\r\n:1\r\nx\r\n"} {
+			_, err := reader(in, small).ReadReply()
+			var pe *ProtocolError
+			require.ErrorAs(t, err, &pe, "%q", in)
+			require.NotErrorIs(t, err, ErrTooLarge)
+		}
+		_, err := reader("$11\r\n0123", small).ReadReply()
+		require.Equal(t, io.ErrUnexpectedEOF, err)
+	})
 	t.Run("a line has a longest length of its own", func(t *testing.T) {
 		t.Parallel()
 		_, err := readOne("+" + repeat(maxTextLine, "x") + "\r\n")
@@ -235,10 +278,14 @@ func TestReaderKeepsItsLimits(t *testing.T) {
 	})
 	t.Run("each reply has the whole allowance", func(t *testing.T) {
 		t.Parallel()
-		r := reader(repeat(100, arrayOf(4, ":1\r\n")), small)
+		r := reader(repeat(100, arrayOf(4, ":1\r\n")+bulkOf(1900)), small)
 		for range 100 {
-			_, err := r.ReadReply()
+			v, err := r.ReadReply()
 			require.NoError(t, err)
+			require.NoError(t, v.Err())
+			v, err = r.ReadReply()
+			require.NoError(t, err)
+			require.Error(t, v.Err())
 		}
 	})
 }
@@ -255,6 +302,7 @@ func allocated(f func()) uint64 {
 
 func TestADeclaredLengthAllocatesNothingByItself(t *testing.T) {
 	generous := Limits{MaxBulk: math.MaxInt, MaxElements: math.MaxInt, MaxReply: math.MaxInt}
+	passing := Limits{MaxBulk: 1, MaxElements: 1, MaxReply: 100, MaxPass: math.MaxInt}
 	for _, in := range []string{
 		"$2147483648\r\n0123456789",
 		"=9223372036854775807\r\n0123456789",
@@ -265,7 +313,7 @@ func TestADeclaredLengthAllocatesNothingByItself(t *testing.T) {
 		"|2147483648\r\n:1\r\n",
 		repeat(15, "*1000000\r\n") + ":1\r\n",
 	} {
-		for _, limits := range []Limits{{}, generous} {
+		for _, limits := range []Limits{{}, generous, passing} {
 			got := allocated(func() {
 				_, err := reader(in, limits).ReadReply()
 				require.Error(t, err, "%q", in)
@@ -285,6 +333,17 @@ func TestALongTextIsReadInOneCopyOnceItHasArrived(t *testing.T) {
 		require.Equal(t, n, cap(v.Str))
 	})
 	require.Less(t, got, uint64(3*n))
+}
+
+func TestWhatIsReadPastTakesNoMemory(t *testing.T) {
+	limits := Limits{MaxBulk: 1 << 10, MaxElements: 1 << 10, MaxReply: 1 << 20}
+	for _, in := range []string{bulkOf(8 << 20), arrayOf(2<<20, ":1\r\n"), arrayOf(1000, bulkOf(8000)), "+" + repeat(1000, "x") + "\r\n"} {
+		got := allocated(func() {
+			_, err := reader(in, limits).ReadReply()
+			require.NoError(t, err)
+		})
+		require.Less(t, got, uint64(128<<10), "%d bytes", len(in))
+	}
 }
 
 func TestReaderHoldsNoBufferWhenItIsReleased(t *testing.T) {
@@ -402,9 +461,49 @@ func FuzzReader(f *testing.F) {
 				return
 			}
 			require.NoError(t, err2)
+			if v.Kind == TooLarge {
+				require.NotEmpty(t, v.Str)
+				continue
+			}
 			again, err := NewReader(bytes.NewReader(encode(nil, v)), Limits{}).ReadReply()
 			require.NoError(t, err)
 			require.Equal(t, v, again)
+		}
+	})
+}
+
+// FuzzReaderPasses reads the same bytes with limits that most replies keep and
+// with limits that many do not: those that are read past are the ones in
+// between, and all others are the same.
+func FuzzReaderPasses(f *testing.F) {
+	for _, tt := range valid {
+		if len(tt.in) < 1000 {
+			f.Add([]byte(tt.in + "+NEXT\r\n"))
+		}
+	}
+	f.Add([]byte("*3\r\n+a\r\n" + bulkOf(100) + "+b\r\n+NEXT\r\n"))
+	f.Add([]byte(arrayOf(9, "*1\r\n$3\r\nabc\r\n") + ":1\r\n"))
+	f.Add([]byte("|2\r\n" + repeat(4, bulkOf(20)) + "%1\r\n:1\r\n_\r\n+NEXT\r\n"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		wide := NewReader(bytes.NewReader(in), Limits{MaxDepth: 4})
+		tight := NewReader(iotest.HalfReader(bytes.NewReader(in)), Limits{
+			MaxBulk: 8, MaxElements: 5, MaxDepth: 4, MaxReply: 600, MaxPass: 1 << 20,
+		})
+		for {
+			want, wantErr := wide.ReadReply()
+			got, err := tight.ReadReply()
+			if wantErr != nil {
+				require.Error(t, err)
+				return
+			}
+			if err != nil { // a push of that size
+				require.ErrorIs(t, err, ErrTooLarge)
+				return
+			}
+			require.Equal(t, wide.offset(), tight.offset(), "both are at the same place")
+			if got.Kind != TooLarge {
+				require.Equal(t, want, got)
+			}
 		}
 	})
 }

@@ -31,6 +31,11 @@ const (
 	Push           Kind = '>' // >1\r\n<value>, between replies
 )
 
+// TooLarge is the kind of a reply that exceeded one of the Limits and was read
+// past. It is no byte of the protocol. Str says which limit, Int is the length
+// of the reply on the wire.
+const TooLarge Kind = 0xff
+
 // String names the kind as the protocol specification does.
 func (k Kind) String() string {
 	switch k {
@@ -62,6 +67,8 @@ func (k Kind) String() string {
 		return "set"
 	case Push:
 		return "push"
+	case TooLarge:
+		return "reply too large"
 	default:
 		return fmt.Sprintf("unknown kind %q", byte(k))
 	}
@@ -74,7 +81,7 @@ type Value struct {
 	// Str is the text of + - $ ! = ( and , values. A verbatim string's
 	// three-letter format and its colon are not part of it.
 	Str []byte
-	// Int is the value of : and, as 1 or 0, of #.
+	// Int is the value of : and, as 1 or 0, of #. See TooLarge.
 	Int int64
 	// Elems are the members of * ~ and >; for % key, value, key, value.
 	Elems []Value
@@ -128,12 +135,17 @@ func oneLine(text []byte) string {
 // IsNull reports whether the server answered "nothing".
 func (v Value) IsNull() bool { return v.Kind == Null }
 
-// Err returns the *ServerError that the value is, or nil.
+// Err returns the *ServerError that the value is, or the ErrTooLarge of one that
+// is TooLarge, or nil.
 func (v Value) Err() error {
-	if v.Kind == Error || v.Kind == BulkError {
+	switch v.Kind {
+	case Error, BulkError:
 		return NewServerError(v.Str)
+	case TooLarge:
+		return fmt.Errorf("%w: %s", ErrTooLarge, v.Str)
+	default:
+		return nil
 	}
-	return nil
 }
 
 // Text returns the text of a string-like or numeric scalar. A null is
