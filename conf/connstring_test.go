@@ -33,11 +33,10 @@ func TestConnString(t *testing.T) {
 		{conn: "unix:/run/redis.sock", network: "unix", address: "/run/redis.sock", show: "unix:///run/redis.sock"},
 		{conn: "unix:///run//./redis.sock", network: "unix", address: "/run/redis.sock", show: "unix:///run/redis.sock"},
 	}
-	o := mustDecode(t)
 	for _, tt := range tests {
 		t.Run(tt.conn, func(t *testing.T) {
 			t.Parallel()
-			target, err := o.Resolve(Ref{Conn: tt.conn})
+			target, err := mustDecode(t).Resolve(Ref{Conn: tt.conn})
 			require.NoError(t, err)
 			require.Equal(t, tt.network, target.Network())
 			require.Equal(t, tt.address, target.Address())

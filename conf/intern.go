@@ -12,33 +12,88 @@ import (
 // larger than the number of targets in use.
 type interned struct {
 	mu      sync.Mutex
-	targets map[settings]weak.Pointer[Target] // guarded by mu
+	targets map[settings]*inUse // guarded by mu
+	names   map[string]*numbers // by what Target.String is without a number; guarded by mu
+}
+
+// inUse is a target for as long as somebody holds it.
+type inUse struct {
+	target weak.Pointer[Target]
+	name   string
+	number int
 }
 
 func newInterned() *interned {
-	return &interned{targets: map[settings]weak.Pointer[Target]{}}
+	return &interned{targets: map[settings]*inUse{}, names: map[string]*numbers{}}
 }
 
-// target returns the one there is with t's settings, else t from now on.
+// target returns the one there is with t's settings, else t from now on, with a
+// number that tells it from others of its name.
 func (in *interned) target(t *Target) *Target {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if old := in.targets[t.settings].Value(); old != nil {
-		return old
+	name := t.String()
+	var number int
+	if old := in.targets[t.settings]; old != nil {
+		if is := old.target.Value(); is != nil {
+			return is
+		}
+		// It has ended a moment ago, and its cleanup is still to come.
+		if number = old.number; old.name != name {
+			in.giveBackLocked(old)
+			number = 0
+		}
 	}
-	in.targets[t.settings] = weak.Make(t)
+	if number == 0 {
+		if in.names[name] == nil {
+			in.names[name] = &numbers{taken: map[int]bool{}}
+		}
+		number = in.names[name].take()
+	}
+	t.number = number
+	entry := &inUse{weak.Make(t), name, number}
+	in.targets[t.settings] = entry
 	// What the cleanup holds must not lead to t; settings are plain values.
-	runtime.AddCleanup(t, in.forget, t.settings)
+	runtime.AddCleanup(t, func(s settings) { in.forget(s, entry) }, t.settings)
 	return t
 }
 
 // forget drops a target that is gone, unless a new one has taken its place.
-func (in *interned) forget(s settings) {
+func (in *interned) forget(s settings, entry *inUse) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if in.targets[s].Value() == nil {
+	if in.targets[s] == entry {
 		delete(in.targets, s)
+		in.giveBackLocked(entry)
 	}
+}
+
+func (in *interned) giveBackLocked(entry *inUse) {
+	n := in.names[entry.name]
+	if n.giveBack(entry.number); len(n.taken) == 0 {
+		delete(in.names, entry.name)
+	}
+}
+
+// numbers are given from 1 on, each to one at a time.
+type numbers struct {
+	taken map[int]bool
+	below int // all up to this one are taken
+}
+
+// take returns the smallest one that is free.
+func (n *numbers) take() int {
+	n.below++
+	for n.taken[n.below] {
+		n.below++
+	}
+	n.taken[n.below] = true
+	return n.below
+}
+
+func (n *numbers) giveBack(number int) {
+	delete(n.taken, number)
+	n.below = min(n.below, number-1)
 }
 
 func (in *interned) size() int {

@@ -47,7 +47,7 @@ func TestResolutionOrder(t *testing.T) {
 		{
 			name: "the key's user and password go before the session's", lines: full,
 			ref:  Ref{Conn: "A", Password: "kpass", User: "kuser"},
-			show: "A (tcp://a:2/2)", user: "kuser", password: "kpass", database: 2,
+			show: "A (tcp://a:2/2) #2", user: "kuser", password: "kpass", database: 2,
 		},
 		{
 			name: "a URI in the key takes the rest from Default", lines: full, ref: Ref{Conn: "tcp://k:3"},
@@ -105,7 +105,7 @@ func TestResolutionOrder(t *testing.T) {
 		},
 		{
 			name: "the user default is no user, and hides farther ones", lines: full, ref: Ref{Conn: "A", User: "default"},
-			show: "A (tcp://a:2/2)", password: "apass", database: 2,
+			show: "A (tcp://a:2/2) #2", password: "apass", database: 2,
 		},
 		{
 			name: "a socket with a database says so", lines: []string{"Sessions.S.Uri=/s", "Sessions.S.Database=2"}, ref: Ref{Conn: "S"},
@@ -150,6 +150,40 @@ func TestEqualSettingsAreOneTarget(t *testing.T) {
 	require.Len(t, different, len(refs))
 }
 
+// TestTargetsThatOnlyASecretTellsApartAreNumbered: figures by target would be of
+// nobody knows which.
+func TestTargetsThatOnlyASecretTellsApartAreNumbered(t *testing.T) {
+	o := mustDecode(t, "Sessions.A.Uri=tcp://a", "Sessions.B.Uri=tcp://a")
+	name := func(ref Ref) string { return mustResolve(t, o, ref).String() }
+	require.Equal(t, "tcp://h:6379", name(Ref{Conn: "h", Password: "hunter1"}))
+	require.Equal(t, "tcp://h:6379 #2", name(Ref{Conn: "h", Password: "hunter2"}))
+	third := mustResolve(t, o, Ref{Conn: "h", User: "hunter3"})
+	require.Equal(t, "tcp://h:6379 #3", third.String())
+	require.Equal(t, "tcp://h:6379", third.URI())
+	for range 2 {
+		require.Equal(t, "tcp://h:6379", name(Ref{Conn: "tcp://h", Password: "hunter1"}), "the same target")
+		require.Equal(t, "tcp://h:6379 #2", name(Ref{Conn: "h", Password: "hunter2"}))
+	}
+	require.Equal(t, "A (tcp://a:6379)", name(Ref{Conn: "A"}))
+	require.Equal(t, "A (tcp://a:6379)", name(Ref{Conn: "B"}), "that is the same target")
+	require.Equal(t, "A (tcp://a:6379) #2", name(Ref{Conn: "A", Password: "hunter1"}))
+	require.Equal(t, "tcp://h:6379/1", name(Ref{Conn: "tcp://h/1"}))
+	peer, err := o.Peer(mustResolve(t, o, Ref{Conn: "h", Password: "hunter2"}), "node:1")
+	require.NoError(t, err)
+	require.Equal(t, "tcp://node:1", peer.String())
+
+	// A number is free again when nobody holds its target any more.
+	next := 4
+	require.Eventually(t, func() bool {
+		clear(o.refs.Load().byRef)
+		runtime.GC()
+		next++
+		return name(Ref{Conn: "h", Password: fmt.Sprint("hunter", next)}) == "tcp://h:6379"
+	}, 10*time.Second, 10*time.Millisecond)
+	require.Equal(t, "tcp://h:6379 #3", third.String())
+	runtime.KeepAlive(third)
+}
+
 func TestTargetsStayTheSameWhileTheyAreHeld(t *testing.T) {
 	o := mustDecode(t, "Sessions.A.Uri=a")
 	held := mustResolve(t, o, Ref{Conn: "held"})
@@ -167,7 +201,7 @@ func TestTargetsStayTheSameWhileTheyAreHeld(t *testing.T) {
 	}
 	require.Eventually(t, func() bool {
 		runtime.GC()
-		return o.interned.size() <= len(o.refs.Load().byRef)+3
+		return o.interned.size() <= len(o.refs.Load().byRef)+3 && len(o.interned.names) <= 5
 	}, 10*time.Second, 10*time.Millisecond)
 	require.LessOrEqual(t, len(o.refs.Load().byRef), maxRefs)
 }

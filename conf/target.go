@@ -36,6 +36,7 @@ type Target struct {
 	settings
 	endpoint       *endpoint
 	session        string
+	number         int // from 1 on among those in use with the same String
 	hint           string
 	passwordSource setting
 	tokenSource    setting // of the token, however it is given
@@ -46,15 +47,19 @@ type Target struct {
 
 // String is the target as it may be shown: the address, after the name of the
 // session if there is one, as in "Prod (tcp://10.0.0.1:6379/2)". It has no user
-// and no secret, so that two targets may have the same. A target that several
-// sessions mean has the name of the first.
+// and no secret. Targets that only these tell apart are numbered in the order in
+// which they were first asked for: the second one's ends in " #2", for as long as
+// it is in use. A target that several sessions mean has the name of the first.
 func (t *Target) String() string {
 	s := t.URI()
 	if t.network == "unix" && t.database != 0 {
 		s += " database " + strconv.Itoa(t.database)
 	}
 	if t.session != "" {
-		return t.session + " (" + s + ")"
+		s = t.session + " (" + s + ")"
+	}
+	if t.number > 1 {
+		s += " #" + strconv.Itoa(t.number)
 	}
 	return s
 }

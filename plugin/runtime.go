@@ -111,12 +111,7 @@ func (rt *runtime) stats() pool.Stats {
 	rt.mu.Lock()
 	for _, t := range rt.targets {
 		if w := t.batch.figures(); w.count > 0 {
-			sum := queued[t.public.Name]
-			sum.waiting += w.waiting
-			sum.count += w.count
-			sum.time += w.time
-			sum.timeouts += w.timeouts
-			queued[t.public.Name] = sum
+			queued[t.public.Name] = w
 		}
 	}
 	rt.mu.Unlock()
@@ -129,7 +124,6 @@ func (rt *runtime) stats() pool.Stats {
 	for i := range s.Targets {
 		t := &s.Targets[i]
 		if w, ok := queued[t.Name]; ok {
-			delete(queued, t.Name) // of two with one name the first has it
 			add(&t.Gauges, &t.Counters, w)
 			add(&s.Gauges, &s.Counters, w)
 		}
