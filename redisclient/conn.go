@@ -322,6 +322,10 @@ func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) er
 		e.Err = fmt.Errorf("no answer to the first command: %w", e.Err)
 	case !c.answered && e.Reason != ReasonClosed:
 		e.Refused = true
+		if e.Reason == ReasonTCP && c.secured == nil && c.raw.RemoteAddr().Network() == "tcp" {
+			// What Redis does on its TLS port with what is no handshake.
+			e.Err = fmt.Errorf("%w, before its first answer: does it want TLS on this port?", e.Err)
+		}
 	}
 	return c.fail(e)
 }

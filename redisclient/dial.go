@@ -44,7 +44,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	secured := tls.Client(raw, cfg.tls())
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, handshakeError(err)
+		return nil, handshakeError(err, secured.ConnectionState().Version == 0)
 	}
 	c.info.TLS = time.Since(start)
 	if certs := secured.ConnectionState().PeerCertificates; len(certs) > 0 {
@@ -57,16 +57,22 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 
 // handshakeError has the reason tls for whatever the peer did: most faults of
 // a handshake have no type of their own, and a server that hangs up in it most
-// likely speaks no TLS.
-func handshakeError(err error) error {
+// likely speaks no TLS. unanswered: it has not said hello. Redis and Valkey from
+// 5.0 to 9.1 take a ClientHello for the beginning of a line and wait for its
+// end; a server that hangs is as silent, so the reason stays timeout.
+func handshakeError(err error, unanswered bool) error {
 	reason := ReasonOf(err)
 	if reason != ReasonTimeout && reason != ReasonClosed {
 		reason = ReasonTLS
 	}
-	if errors.Is(err, io.EOF) {
+	err = withoutRoute(err)
+	switch {
+	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("the server closed the connection: %w", err)
+	case reason == ReasonTimeout && unanswered:
+		err = fmt.Errorf("the server did not answer the TLS handshake: does it speak TLS on this port? (%w)", err)
 	}
-	return &Error{Op: "tls", Reason: reason, Err: withoutRoute(err)}
+	return &Error{Op: "tls", Reason: reason, Err: err}
 }
 
 // withoutRoute takes from a network error what varies from try to try, such as

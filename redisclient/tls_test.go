@@ -46,13 +46,60 @@ func TestAHandshakeThatFailsNamesItsCause(t *testing.T) {
 			require.ErrorContains(t, err, tt.want)
 		})
 	}
-	t.Run("a server that says nothing", func(t *testing.T) {
+	t.Run("a server that stops in the middle", func(t *testing.T) {
 		t.Parallel()
-		f := redistest.NewFake(t, redistest.Script{redistest.StallUntil(nil)})
-		_, err := Dial(within(t, 100*time.Millisecond), Config{Address: f.Addr, TLS: good.ClientTLS()})
-		require.Equal(t, "tls", failure(t, err).Op)
-		require.Equal(t, ReasonTimeout, ReasonOf(err))
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		require.NoError(t, err)
+		defer ln.Close()
+		hello := good.ClientTLS()
+		go func() {
+			raw, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			defer raw.Close()
+			corked := &firstWrite{Conn: raw}
+			_ = tls.Server(corked, redistest.NewCA(t).ServerTLS(t)).Handshake()
+		}()
+		hello.MaxVersion = tls.VersionTLS12 // its first flight is more than a record
+		_, err = Dial(within(t, 500*time.Millisecond), Config{Address: ln.Addr().String(), TLS: hello})
+		require.Equal(t, ReasonTimeout, ReasonOf(err), err)
+		require.NotContains(t, err.Error(), "does it speak TLS", "it does")
 	})
+}
+
+// firstWrite sends the first 100 bytes and keeps the rest to itself.
+type firstWrite struct {
+	net.Conn
+	sent bool
+}
+
+func (c *firstWrite) Write(b []byte) (int, error) {
+	if !c.sent {
+		c.sent = true
+		_, err := c.Conn.Write(b[:min(len(b), 100)])
+		return len(b), err
+	}
+	return len(b), nil
+}
+
+// Redis waits for the end of what looks like a line to it, and its TLS port
+// hangs up on what is no handshake.
+func TestThePlainAndTheTLSPortMistakenForEachOther(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{TLS: true})
+	_, err := Dial(within(t, 200*time.Millisecond), Config{Address: s.Addr, TLS: s.ClientTLS()})
+	require.Equal(t, "tls", failure(t, err).Op)
+	require.Equal(t, ReasonTimeout, ReasonOf(err), "a TLS server that hangs is as silent")
+	require.ErrorContains(t, err, "tls: the server did not answer the TLS handshake: does it speak TLS on this port? (")
+
+	for _, cfg := range []Config{{}, {Password: "secret", ClientName: "x"}} {
+		cfg.Address = s.TLSAddr
+		c := dial(t, cfg)
+		_, err = c.DoAll(soon(t), ping)
+		require.Equal(t, ReasonTCP, ReasonOf(err))
+		require.ErrorContains(t, err, ", before its first answer: does it want TLS on this port?")
+	}
 }
 
 // With TLS 1.3 the client's handshake is over before the server has seen the

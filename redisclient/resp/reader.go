@@ -26,6 +26,10 @@ const (
 // attribute is read and dropped; no Value is ever of this kind.
 const attribute Kind = '|'
 
+// tlsAlert is what a TLS record begins with that says why there is no handshake
+// (RFC 8446, 5.1).
+const tlsAlert Kind = 21
+
 // Reader reads replies from a stream. It is not safe for concurrent use.
 type Reader struct {
 	src    io.Reader
@@ -161,6 +165,8 @@ func (r *Reader) body(kind Kind, depth int) (Value, error) {
 		return r.aggregate(kind, depth)
 	case ';', '.':
 		return Value{}, r.faultf("streamed replies are not supported")
+	case tlsAlert:
+		return Value{}, r.faultf("not a Redis reply: it starts with %q, as a TLS alert does", byte(kind))
 	default:
 		return Value{}, r.faultf("not a Redis reply: it starts with %q", byte(kind))
 	}

@@ -145,7 +145,7 @@ func TestReaderRefusesWhatIsNoRESP(t *testing.T) {
 		offset         int64
 	}{
 		{"an HTTP server", "HTTP/1.1 400 Bad Request\r\n", "starts with 'H'", 1},
-		{"a TLS alert", "\x15\x03\x01\x00\x02\x02\x50", `starts with '\x15'`, 1},
+		{"a TLS alert", "\x15\x03\x01\x00\x02\x02\x50", `starts with '\x15', as a TLS alert does`, 1},
 		{"an empty line", "\r\n", `starts with '\r'`, 1},
 		{"no digits", ":\r\n", `malformed integer: ""`, 3},
 		{"a sign alone", ":-\r\n", `malformed integer: "-"`, 4},
