@@ -18,8 +18,9 @@ import (
 // Members: limits {"per_target","total"} (total is left out when there is
 // none); open, idle, in_use, dialing and waiting (checks without a connection),
 // as they are now; counters, which only grow, with the closed connections by
-// reason; targets, at most
-// maxRows, each with the same and with failing {"error","reason","at",
+// reason; targets, at most maxRows, each with the same, its name in target
+// (of those that only a user or a password tells apart the second one's ends in
+// " #2", for as long as it is in use) and with failing {"error","reason","at",
 // "in_a_row","retry_in"} while it cannot be reached; process {"version","go",
 // "uptime","checks" (those running now, this one included),
 // "goroutines","heap","rss"}; truncated. Seconds, bytes, unix times.
