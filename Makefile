@@ -22,6 +22,8 @@ JOBSFLAGS ?=
 BENCHFLAGS ?=
 
 CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/redisjobs
+# Where packaging/go.sh puts a Go toolchain on machines that have none, or an older one than go.mod wants.
+export PATH := $(CACHE)/go/bin:$(PATH)
 PLUGIN := build/zabbix-agent2-plugin-redisjobs
 GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 
@@ -133,6 +135,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^ ]*:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 sdk:
+	@GO='$(GO)' packaging/go.sh
 	@packaging/sdk.sh
 
 setup:

@@ -78,7 +78,7 @@ fail() {
 			shift
 		done
 		echo "  what helps: a network or GOPROXY that serves $module (then nothing else is needed),"
-		echo "  or a Debian machine with apt, debian-archive-keyring, tar and xz-utils,"
+		echo "  or a Debian machine with apt, debian-archive-keyring and tar,"
 		echo "  or a copy of the .sdk folder made on such a machine."
 	} >&2
 	exit 1
@@ -88,11 +88,14 @@ work=
 trap 'rm -rf "$work" ".sdk.new.$$"' EXIT
 trap 'exit 1' HUP INT TERM
 
+# decompress FILE prints it. apt can do what xz does, and is there where xz is not (a minimal Debian).
+decompress() { if command -v xz >/dev/null 2>&1; then xz -dc "$1"; else /usr/lib/apt/apt-helper cat-file "$1"; fi; }
+
 # unpack TARBALL puts the SDK into .sdk, or fails when the tarball does not hold a usable one.
 unpack() {
 	rm -rf ".sdk.new.$$"
 	mkdir ".sdk.new.$$"
-	tar -C ".sdk.new.$$" -xf "$1" --wildcards "*$module" 2>/dev/null || return 1
+	decompress "$1" | tar -C ".sdk.new.$$" -xf - --wildcards "*$module" 2>/dev/null || return 1
 	_found=$(find ".sdk.new.$$" -type d -path "*/$module" | head -n 1)
 	[ -n "$_found" ] && [ -d "$_found/plugin/comms" ] || return 1
 	rm -rf .sdk
@@ -106,10 +109,7 @@ if [ -f "$cache/SHA256SUMS" ] && (cd "$cache" && sha256sum --check --status SHA2
 	fi
 fi
 
-missing=$(
-	apt_missing
-	command -v xz >/dev/null 2>&1 || echo "the package xz-utils"
-)
+missing=$(apt_missing)
 [ -z "$missing" ] || fail "not tried: Debian's zabbix source package, because this machine lacks: $(echo "$missing" | paste -s -d ',' - | sed 's/,/, /g')"
 
 mkdir -p "$cache"

@@ -24,10 +24,6 @@ for package; do
 	dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || packages="$packages $package"
 done
 
-command -v go >/dev/null 2>&1 || {
-	echo "setup.sh: the Go toolchain is missing; go.mod names the version ($(sed -n 's/^go //p' "$(dirname "$0")/../go.mod") or newer)" >&2
-	exit 1
-}
 [ -n "$packages" ] || exit 0
 
 if ! command -v apt-get >/dev/null 2>&1; then
