@@ -1,7 +1,8 @@
 #!/bin/bash
 # Shows live items: a private redis-server with the records of Storm jobs and with a real job system at work (Asynq, in
-# database 1), a private Zabbix agent with the shipped configuration, and what the agent's passive port answers. Nothing is installed, everything is stopped and removed at
-# the end. Run it with `make demo`, which builds the plugin first.
+# database 1), a private Zabbix agent with the shipped configuration, and what the agent's passive port answers.
+# Everything is stopped and removed at the end. Run it with `make demo`, which installs what is missing and builds the
+# plugin first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
@@ -56,7 +57,11 @@ await() {
 	done
 }
 
-go build -o "$work/zget" ./test/cmd/zget
+# All is built before anything starts: the records below are of now. With the flags of `make build`, whose compiled
+# standard library then serves here, too.
+export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath"
+go build -o "$work/" ./test/cmd/zget ./test/cmd/queues
+(cd test/jobs/asynq && GOWORK=off go build -o "$work/asynq" .)
 
 redis_port=$(free_port)
 redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$work" --save '' --appendonly no >"$work/redis.log" 2>&1 &
@@ -74,7 +79,6 @@ redis >/dev/null <<-RECORDS
 RECORDS
 # A job system: queues, a worker that is busy with two slow tasks, failed tasks, a paused queue.
 export REDIS_URL=redis://127.0.0.1:$redis_port/1
-(cd test/jobs/asynq && GOWORK=off go build -o "$work/asynq" .)
 "$work/asynq" produce
 "$work/asynq" work >"$work/asynq.log" 2>&1 &
 pids+=($!)
@@ -115,7 +119,7 @@ uri=tcp://127.0.0.1:$redis_port
 	"job.queue.get[$uri/1,,,asynq,slow]" \
 	"redis.pool.get" || failed=1
 
-"$work/zget" "127.0.0.1:$agent_port" "job.get[$uri/1]" | go run ./test/cmd/queues
+"$work/zget" "127.0.0.1:$agent_port" "job.get[$uri/1]" | "$work/queues"
 
 pool=$("$work/zget" "127.0.0.1:$agent_port" redis.pool.get)
 figure() { grep -o "\"$1\":[0-9]*" <<<"$pool" | head -n 1 | cut -d : -f 2; }
