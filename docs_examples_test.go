@@ -26,8 +26,7 @@ var notRun = map[string]string{
 	"apt install ./dist/zabbix-agent2-plugin-redisjobs_*_amd64.deb":       "installs a package; test/package does so in a throw-away root",
 	"install -m 0640 -g zabbix /dev/null /etc/zabbix/redis-prod.password": "makes a file of the machine's, which layNamed does in the test's folder",
 	"systemctl restart zabbix-agent2":                                     "restarts the machine's agent",
-	"make demo":                                                           "shows items to a person; the end-to-end tests ask for the same ones",
-	"make build":                                                          "installs on the machine; test/e2e runs agents with what make build has built",
+	"apt install git make":                                                "installs on the machine; test/package does so in a throw-away root",
 	"zabbix_agent2 -R log_level_increase":                                 "asks the machine's running agent",
 }
 
