@@ -7,6 +7,40 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+func (g *generator) graph(s sourceGraph, kind, prefix string) graph {
+	out := graph{UUID: g.uuid(kind, prefix+s.Name), Name: prefix + s.Name}
+	if s.Stacked {
+		out.Type = "STACKED"
+	}
+	colors := []string{"1A7C11", "2774A4", "F63100", "A54F10", "FC6EA3", "6C59DC", "AC8C14", "611F27"}
+	for n, key := range s.Of {
+		gi := graphItem{Color: colors[n], Item: hostRef{Host: g.templateName, Key: key}}
+		if n > 0 {
+			gi.SortOrder = fmt.Sprint(n)
+		}
+		if g.unit(key) != g.unit(s.Of[0]) {
+			gi.Side = "RIGHT" // an axis has one unit
+		}
+		out.Items = append(out.Items, gi)
+	}
+	return out
+}
+
+// unit is that of an item or a prototype.
+func (g *generator) unit(key string) string {
+	all := g.Items
+	for _, r := range g.Rules {
+		all = append(all[:len(all):len(all)], r.Items...)
+	}
+	for _, i := range all {
+		if i.Key == key {
+			return i.Unit
+		}
+	}
+	g.fail("a graph of %s, which is no item", key)
+	return ""
+}
+
 // columns is the width of a dashboard in the format 6.0; 7.0 triples it.
 const columns = 24
 
