@@ -86,15 +86,3 @@ func TestPoolListsNoMoreThanAThousandTargets(t *testing.T) {
 	require.Less(t, len(got), 1<<20, "an answer stays under the plugin's default limit")
 	require.Equal(t, 1, strings.Count(got, `"t0000"`))
 }
-
-func TestSessionsAreDiscovered(t *testing.T) {
-	t.Parallel()
-	ask := func(sessions ...Session) string {
-		got, err := sessionsMetric.Collect(context.Background(), &Request{Env: &Env{Sessions: sessions}})
-		require.NoError(t, err)
-		return got
-	}
-	require.Equal(t, `[]`, ask())
-	require.Equal(t, `[{"{#SESSION}":"Prod","{#URI}":"tcp://10.0.0.1:6379"},{"{#SESSION}":"Unix","{#URI}":"unix:/run/x"}]`,
-		ask(Session{Name: "Prod", URI: "tcp://10.0.0.1:6379"}, Session{Name: "Unix", URI: "unix:/run/x"}))
-}
