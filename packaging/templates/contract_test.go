@@ -82,8 +82,11 @@ func (d *document) value(i *item, text string, row map[string]string) outcome {
 	if o.discarded || o.err != nil {
 		return o
 	}
-	handled := o.handled
-	o = preprocess(expand(i.Preprocessing, row), o.value)
+	handled, steps := o.handled, i.Preprocessing
+	if i.rule != nil {
+		steps = expand(steps, row)
+	}
+	o = preprocess(steps, o.value)
 	o.handled = o.handled || handled
 	return o
 }
@@ -202,6 +205,8 @@ var neverRecorded = map[string]string{
 	"rj.redis.memory.full_in":   "takes polls over some minutes",
 	"rj.jobs.truncated.queues":  "takes more than a thousand queues",
 
+	`rj.sessions.failing["{#SESSION}"]`: "is told of servers that are down alone",
+
 	`rj.jobs.queue.arrival["{#QUEUE}"]`: "takes a queue with counters of its own that is at work",
 	`rj.jobs.queue.growth["{#QUEUE}"]`:  "takes polls over some time",
 	`rj.jobs.queue.drain["{#QUEUE}"]`:   "takes a queue with counters of its own that is at work",
@@ -220,7 +225,12 @@ func TestPathsFindWhatThePluginSays(t *testing.T) {
 			for _, a := range recorded[d.root(t, i)] {
 				rows := []map[string]string{nil}
 				if i.rule != nil {
-					rows, _ = i.rule.discovered(t, d.value(d.byKey[i.rule.MasterItem.Key], a.text, nil).value)
+					master := d.byKey[i.rule.MasterItem.Key]
+					text := a.text
+					if of := d.root(t, master); of != d.root(t, i) {
+						text = recorded[of][0].text
+					}
+					rows, _ = i.rule.discovered(t, d.value(master, text, nil).value)
 				}
 				for _, row := range rows {
 					o := d.value(i, a.text, row)
@@ -337,7 +347,7 @@ func TestKnownValues(t *testing.T) {
 }
 
 // scriptUse finds the members that a script reads.
-var scriptUse = regexp.MustCompile(`\b(?:d|r|JSON\.parse\(value\))\.(\w+)(?:\.(\w+))?`)
+var scriptUse = regexp.MustCompile(`\b(?:d|r|JSON\.parse\(value\))(?:\.|\[")(\w+|\{#\w+\})(?:\.(\w+))?`)
 
 // wanted are the members of an item's or rule's answer that its steps read,
 // with # for rows. A text of JSON wants all that is below.
@@ -557,7 +567,7 @@ func tagValue(tags []tag, name string) string {
 }
 
 // dimensionless are numbers that need neither a unit nor a value map.
-var dimensionless = regexp.MustCompile(`^rj\.(redis\.(clients\.(connected|blocked|max)|connections\.rejected|memory\.frag\.ratio|rdb\.changes|slowlog\.length|replicas|db\.(keys|expires))|` +
+var dimensionless = regexp.MustCompile(`^rj\.(sessions\.(configured|down)|redis\.(keys|clients\.(connected|blocked|max)|connections\.rejected|memory\.frag\.ratio|rdb\.changes|slowlog\.length|replicas|db\.(keys|expires))|` +
 	`cluster\.(slots\.\w+|nodes|size|epoch|failing|alone|views|moving|skew\.\w+|keys|shard\.(slots|keys)|node\.(seen_failing|clients|keys))|` +
 	`sentinel\.(count|unanswered|tilt|disagreements|masters(\.down)?|master\.(quorum|usable|known|replicas|epoch))|` +
 	`jobs\.(count|waiting|active|failed|workers|abandoned|stuck|truncated\.queues|system\.(waiting|active|scheduled|overdue|retry|failed|alive|dead|busy|slots|orphaned)|queue\.(waiting|active|failed))|` +

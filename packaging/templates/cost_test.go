@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics"
 	"redisjobs/plugin"
 )
 
@@ -30,6 +31,7 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 		"Redis job queues by RedisJobs": {`job.get["{$JOBS.CONN}"]`, 80},
 		"Redis Sentinel by RedisJobs":   {`redis.sentinel.get["{$SENTINEL.CONN}"]`, 0},
 		"RedisJobs plugin health":       {`redis.server.ping["{#SESSION}"]`, 1},
+		"Redis sessions by RedisJobs":   {`redis.get["{#SESSION}"]`, 6},
 	}
 	for _, d := range load(t) {
 		t.Run(d.Name, func(t *testing.T) {
@@ -37,9 +39,10 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 			want := budget[d.base()]
 			var asked []string
 			for _, i := range d.items {
-				name, params, err := plugin.ParseItemKey(i.Key)
+				name, _, err := plugin.ParseItemKey(i.Key)
 				require.NoError(t, err)
-				if asks(i.Type) && len(params) > 0 {
+				m, ok := metrics.Lookup(name)
+				if ok && asks(i.Type) && m.TakesConn() {
 					require.Equal(t, "1m", d.macroValue(i.Delay), name)
 					asked = append(asked, i.Key)
 				}

@@ -71,8 +71,11 @@ with the name of a queue, a replica or a job holds for that one alone, for examp
 
 One cause makes one problem: every trigger depends on "down", and on what else would explain it (*after*, below).
 
-**Several servers on one agent.** Give each server a host of its own with the same agent interface, and its session's name
-in the macro. A host is where Zabbix keeps what belongs together: its problems, maintenance, dashboards and macros.
+**Several servers on one agent.** Link *Redis sessions by RedisJobs* to the agent's host: it finds the sessions of the plugin's
+configuration and watches all their servers there, with thresholds by session (` + "`{$SESSIONS.MEM.PUSED.MAX.WARN:\"Prod\"}`" + `). Its figures
+and problems are those of *Redis by RedisJobs* that tell of many servers at a glance. A server that deserves all of them, with
+its databases, commands and replicas, maintenance and a dashboard of its own, gets a host of its own with the same agent interface and
+its session's name in ` + "`{$REDIS.CONN}`" + `; take it out of the other host by ` + "`{$SESSIONS.LLD.FILTER.SESSION.NOT_MATCHES}`" + `.
 
 `
 

@@ -46,7 +46,7 @@ func (g *generator) item(s sourceItem, r *sourceRule) *item {
 	kind, prefix := "item", g.Prefix+": "
 	tags := append(ordered{{"component", s.Part}}, s.Tags...)
 	if r != nil {
-		kind, prefix = "item prototype", ""
+		kind, prefix = "item prototype", r.namePrefix()
 		tags = append(tags, r.Tags...)
 	}
 	i := &item{
@@ -148,13 +148,21 @@ func (g *generator) rule(s sourceRule) *rule {
 		g.place(st, nil, r)
 	}
 	for _, sg := range s.Graphs {
-		r.Graphs = append(r.Graphs, g.graph(sg, "graph prototype", ""))
+		r.Graphs = append(r.Graphs, g.graph(sg, "graph prototype", s.namePrefix()))
 	}
 	return r
 }
 
+// namePrefix is what the names of all that a rule makes begin with.
+func (r *sourceRule) namePrefix() string {
+	if r.Prefix == "" {
+		return ""
+	}
+	return r.Prefix + ": "
+}
+
 // macroPrefix is what all macros of the template begin with.
-func (g *generator) macroPrefix() string {
-	name, _, _ := strings.Cut(strings.TrimPrefix(g.Interval, "{$"), ".")
+func (s *source) macroPrefix() string {
+	name, _, _ := strings.Cut(strings.TrimPrefix(s.Interval, "{$"), ".")
 	return name
 }

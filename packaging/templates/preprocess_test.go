@@ -138,7 +138,7 @@ var (
 	equalScript = regexp.MustCompile(`^return value === '(\w+)' \? 1 : 0;$`)
 	// rowsScript keeps of each row what tells it from the others.
 	rowsScript = regexp.MustCompile(`^return JSON\.stringify\(JSON\.parse\(value\)\.map\(function \(r\) \{ return \{(.*)\}; \}\)\);$`)
-	rowMember  = regexp.MustCompile(`^(\w+): r\.(\w+)(?: \|\| '(\w+)')?$`)
+	rowMember  = regexp.MustCompile(`^(\w+): r(?:\.|\[")(\w+|\{#\w+\})(?:"\])?(?: \|\| '(\w+)')?$`)
 )
 
 func runScript(script, value string) (string, error) {

@@ -80,8 +80,8 @@ func TestRecord(t *testing.T) {
 	r.document("redis_get_empty", "redis.get", plain.Addr)
 	conf := r.config("Sessions.Secure.Uri=rediss://"+plain.TLSAddr, "Sessions.Secure.TLSCAFile="+plain.CAFile)
 	r.configured("redis_get_tls", "redis.get[Secure]", conf)
-	r.configured("sessions", "redis.sessions.discovery", r.config(
-		"Sessions.Prod.Uri=tcp://redis.example.com:6379", "Sessions.Jobs.Uri=rediss://jobs.example.com:6380/2"))
+	r.configured("sessions", "redis.sessions.discovery[redis]", r.config(
+		"Sessions.Prod.Uri=tcp://redis.example.com:6379", "Sessions.Jobs.Uri=rediss://jobs.example.com:6380/2", "Sessions.Storm.Uri=http://storm.example.com:8080"))
 	r.configured("storm_jobs_ui", "storm.jobs.get["+r.stormUI()+"]", "")
 	r.document("storm_jobs_empty", "storm.jobs.get", plain.Addr)
 	node := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})

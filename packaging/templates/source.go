@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -14,7 +15,8 @@ import (
 //
 // In expressions //key stands for an item of the template itself. A trigger
 // depends on the first of Roots without saying so. Names of items and triggers
-// get the Prefix, those of prototypes begin with their entity instead.
+// get the Prefix, those of prototypes begin with their entity instead, which a
+// rule's own Prefix may say for all of them.
 type (
 	source struct {
 		Name       string             `yaml:"name"`
@@ -67,6 +69,8 @@ type (
 		Items    []sourceItem    `yaml:"items"`
 		Triggers []sourceTrigger `yaml:"triggers"`
 		Graphs   []sourceGraph   `yaml:"graphs"`
+		Prefix   string          `yaml:"prefix"` // of the names of its items, triggers and graphs
+		Borrow   borrowing       `yaml:"borrow"` // from another source
 	}
 	sourceTrigger struct {
 		Name  string   `yaml:"name"`
@@ -134,8 +138,29 @@ func (m *ordered) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-// readSource reads a source and refuses words that it does not know.
+// readSource reads a source, with what it borrows of others.
 func readSource(file string) (*source, error) {
+	s, err := decodeSource(file)
+	if err != nil {
+		return nil, err
+	}
+	for i := range s.Rules {
+		if s.Rules[i].Borrow.From == "" {
+			continue
+		}
+		from, err := decodeSource(filepath.Join(filepath.Dir(file), s.Rules[i].Borrow.From))
+		if err != nil {
+			return nil, err
+		}
+		if err := s.borrow(&s.Rules[i], from); err != nil {
+			return nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	return s, nil
+}
+
+// decodeSource refuses words that it does not know.
+func decodeSource(file string) (*source, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,22 +17,23 @@ func (g *generator) expression(text string) string {
 // collectTriggers makes all triggers before any is placed, since they name
 // each other.
 func (g *generator) collectTriggers() {
-	add := func(list []sourceTrigger) {
+	add := func(list []sourceTrigger, prefix string) {
 		for _, s := range list {
 			if g.triggers[s.Name] != nil {
 				g.fail("two triggers are called %q", s.Name)
 			}
-			g.triggers[s.Name] = &trigger{Expression: g.expression(s.If), Recovery: g.expression(s.Until), Name: g.Prefix + ": " + s.Name}
+			g.triggers[s.Name] = &trigger{Expression: g.expression(s.If), Recovery: g.expression(s.Until), Name: prefix + ": " + s.Name}
 		}
 	}
-	add(g.Triggers)
+	add(g.Triggers, g.Prefix)
 	for _, i := range g.Items {
-		add(i.Triggers)
+		add(i.Triggers, g.Prefix)
 	}
 	for _, r := range g.Rules {
-		add(r.Triggers)
+		prefix := cmp.Or(r.Prefix, g.Prefix)
+		add(r.Triggers, prefix)
 		for _, i := range r.Items {
-			add(i.Triggers)
+			add(i.Triggers, prefix)
 		}
 	}
 }

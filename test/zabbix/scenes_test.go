@@ -7,6 +7,7 @@ import "testing"
 // scenes are all of them.
 func (w *world) scenes(t testing.TB) (out []*scene) {
 	out = append(out, w.redisScenes(t)...)
+	out = append(out, w.sessionsScenes(t)...)
 	out = append(out, w.stormScenes(t)...)
 	out = append(out, w.healthScenes(t)...)
 	out = append(out, w.clusterScenes(t)...)

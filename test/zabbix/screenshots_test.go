@@ -109,6 +109,7 @@ func TestScreenshots(t *testing.T) {
 		height                          int
 	}{
 		{"shop-redis", redisTemplate, "Redis overview", "redis", map[string]string{"{$REDIS.CONN}": "Shop"}, 3, 1010},
+		{"all-redis", sessionsTemplate, "Redis sessions", "sessions", nil, 1, 1150},
 		{"cart-cluster", clusterTemplate, "Redis Cluster", "cluster", map[string]string{"{$CLUSTER.CONN}": "Cart"}, 2, 1000},
 		{"main-sentinels", sentinelTemplate, "Redis Sentinel", "sentinel", map[string]string{"{$SENTINEL.CONN}": "Main"}, 1, 800},
 		{"mail-jobs", jobsTemplate, "Redis job queues", "jobs", sidekiq.macros, 2, 1000},
