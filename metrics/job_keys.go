@@ -77,7 +77,11 @@ func readJobs(ctx context.Context, r *Request, queue string) (*jobs.Result, erro
 //	  ...          its figures
 //	  unavailable  why figures are missing of this queue alone
 //	count        the number of rows in systems
-//	discovery    how far the search by SCAN came: complete, 1 or 0, scanned keys
+//	discovery    how far the search by SCAN came: complete, 1 when all keys were looked
+//	             at that were there at as_of (unix time: the beginning of the last
+//	             pass over all keys that came to its end), 0 before the first and
+//	             when that is a day ago; scanned, the keys looked at in the pass under
+//	             way, else in the last
 //	truncated    {"queues":7,"workers":1,"clues":3}: what was left out
 //	unavailable  what concerns no single system
 //
@@ -189,6 +193,9 @@ func writeJobsFound(w *jsondoc.Writer, result *jobs.Result) {
 	d := &result.Discovery
 	w.Key("discovery").BeginObject()
 	w.Key("complete").Int(flag(d.Complete))
+	if !d.AsOf.IsZero() {
+		w.Key("as_of").Float(unixSeconds(d.AsOf))
+	}
 	w.Key("scanned").Int(int64(d.Scanned))
 	w.EndObject()
 	var cut truncations

@@ -49,7 +49,10 @@ func TestJobGet(t *testing.T) {
 	doc := askJobs(t, jobGet, target)
 	require.EqualValues(t, 1, doc["up"])
 	require.EqualValues(t, 3, doc["count"])
-	require.Equal(t, map[string]any{"complete": 1.0, "scanned": 7.0}, doc["discovery"])
+	found := doc["discovery"].(map[string]any)
+	require.InDelta(t, float64(time.Now().Unix()), found["as_of"], 60)
+	delete(found, "as_of")
+	require.Equal(t, map[string]any{"complete": 1.0, "scanned": 7.0}, found)
 	require.Equal(t, map[string]any{}, doc["truncated"])
 	require.Equal(t, map[string]any{}, doc["unavailable"])
 

@@ -59,7 +59,7 @@ func TestSeveralSystemsShareTheRoundTrips(t *testing.T) {
 }
 
 func withoutMaps(d Discovery) Discovery {
-	d.Unmarked = nil
+	d.Unmarked, d.AsOf = nil, time.Time{}
 	return d
 }
 
@@ -124,19 +124,32 @@ func TestALongSearchGoesOnWhereItEnded(t *testing.T) {
 	o := Options{ScanBudget: 2000, Interval: time.Hour}
 	r := poll(t, d, m, o, Query{})
 	require.False(t, r.Discovery.Complete)
+	require.Zero(t, r.Discovery.AsOf)
 	require.InDelta(t, 2000, r.Discovery.Scanned, 200)
 	d.reset()
 	poll(t, d, m, o, Query{})
 	require.LessOrEqual(t, d.calls, MaxRounds, "there is no other search within the interval")
 
 	o.Interval = 0
+	began := stateOf(m).search.began
 	for range 10 {
 		if r = poll(t, d, m, o, Query{}); r.Discovery.Complete {
 			break
 		}
 	}
 	require.True(t, r.Discovery.Complete)
+	require.Equal(t, began, r.Discovery.AsOf, "what came since the pass began may not have been seen")
 	require.InDelta(t, 10_002, r.Discovery.Scanned, 500)
+
+	// The next pass has begun: what the last one saw is known all the same, until
+	// nothing of it can be relied on.
+	r = poll(t, d, m, o, Query{})
+	require.InDelta(t, 2000, r.Discovery.Scanned, 200)
+	require.True(t, r.Discovery.Complete)
+	require.Equal(t, began, r.Discovery.AsOf)
+	stateOf(m).search.asOf = time.Now().Add(-keepNames)
+	require.False(t, poll(t, d, m, Options{ScanBudget: 2000, Interval: time.Hour}, Query{}).Discovery.Complete)
+	require.True(t, poll(t, d, m, Options{}, Query{}).Discovery.Complete, "nothing is looked for")
 	require.Equal(t, []string{"sidekiq/shop"}, ids(poll(t, d, m, o, Query{})))
 
 	// Without a search it must be named.
@@ -203,7 +216,7 @@ func TestAServerThatCannotAnswer(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	d.at = 1795229000
 	require.Empty(t, ids(poll(t, d, m, defaultOptions(), Query{})), "the search is made up for")
-	require.True(t, stateOf(m).search.complete)
+	require.True(t, stateOf(m).search.complete(time.Now()))
 
 	// A replica without its master tells the time, and nothing of keys.
 	_, err = Read(t.Context(), masterless{}, &memory{}, defaultOptions(), Query{System: "sidekiq", Queue: "a"})

@@ -105,7 +105,7 @@ func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, 
 		}
 	}
 	out.Discovery = Discovery{
-		Complete: s.search.complete, Scanned: s.search.scanned, Rounds: s.search.rounds,
+		Complete: !o.scans() || s.search.complete(time.Now()), AsOf: s.search.asOf, Scanned: s.search.scanned, Rounds: s.search.rounds,
 		Dropped: s.search.dropped, Err: s.search.err, Unmarked: maps.Clone(s.unmarked),
 	}
 	return out, nil
