@@ -25,7 +25,7 @@ var jobMetrics = []*Metric{
 		Key:         "job.get",
 		Description: "Returns the job systems found in a Redis, their queues and workers as JSON, also when the server is down.",
 		Params:      connParams(paramSystem(false), paramPrefix),
-		Commands:    jobs.Commands(),
+		Commands:    append(jobs.Commands(), "cluster|nodes", "info"),
 		Collect:     collectJobGet,
 	},
 	{
@@ -54,7 +54,7 @@ func paramSystem(required bool) Param {
 
 // readJobs asks the request's target.
 func readJobs(ctx context.Context, r *Request, queue string) (*jobs.Result, error) {
-	return jobs.Read(ctx, r.Target, r.Target.Memory, jobs.Options(r.Env.Jobs), jobs.Query{
+	return jobs.Read(ctx, jobsTarget{r.Target.Doer, r.Target}, r.Target.Memory, jobs.Options(r.Env.Jobs), jobs.Query{
 		System: r.Arg("System"), Prefix: r.Arg(paramPrefix.Name), Queue: queue,
 	})
 }
@@ -81,7 +81,8 @@ func readJobs(ctx context.Context, r *Request, queue string) (*jobs.Result, erro
 //	             at that were there at as_of (unix time: the beginning of the last
 //	             pass over all keys that came to its end), 0 before the first and
 //	             when that is a day ago; scanned, the keys looked at in the pass under
-//	             way, else in the last
+//	             way, else in the last; masters, those of the target's cluster, whose
+//	             keys are all searched
 //	truncated    {"queues":7,"workers":1,"clues":3}: what was left out
 //	unavailable  what concerns no single system
 //
@@ -197,6 +198,9 @@ func writeJobsFound(w *jsondoc.Writer, result *jobs.Result) {
 		w.Key("as_of").Float(unixSeconds(d.AsOf))
 	}
 	w.Key("scanned").Int(int64(d.Scanned))
+	if d.Masters > 0 {
+		w.Key("masters").Int(int64(d.Masters))
+	}
 	w.EndObject()
 	var cut truncations
 	for _, s := range result.Systems {

@@ -262,37 +262,58 @@ func onlineReplicas(x *infoText) []string {
 // clusterSources are the masters that have slots, in the order of their
 // addresses; nil when the server does not tell.
 func clusterSources(ctx context.Context, t *Target, o KeyspaceOptions) ([]*keyspaceSource, error) {
+	masters, refusal, err := askMasters(ctx, t)
+	if err != nil || refusal != nil {
+		return nil, err
+	}
+	var out []*keyspaceSource
+	for _, m := range masters {
+		s := newKeyspaceSource(m.target, m.addr, "master", o)
+		s.err = m.err
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+// clusterMaster is a master that has slots.
+type clusterMaster struct {
+	addr   string
+	target *Target // nil with err
+	err    error   // why it cannot be asked
+}
+
+// askMasters asks a node of a cluster for the masters that have slots, and
+// returns them in the order of their addresses, or the node's refusal to tell.
+func askMasters(ctx context.Context, t *Target) (masters []clusterMaster, refusal, err error) {
 	ctx, cancel := context.WithTimeout(ctx, sliceLimit)
 	defer cancel()
 	nodes := &part{name: "cluster_nodes", cmd: redisclient.Command{"CLUSTER", "NODES"}}
 	if err := askParts(ctx, t, nodes); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := stateProblem(nodes); err != nil {
-		return nil, err
-	}
-	if nodes.err != nil {
-		return nil, nil
+	if err := stateProblem(nodes); err != nil || nodes.err != nil {
+		return nil, nodes.err, err
 	}
 	c, err := newCluster(t, nodes)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var out []*keyspaceSource
 	for _, m := range c.members {
 		if len(m.slots) == 0 {
 			continue
 		}
-		s := newKeyspaceSource(t, m.addr, "master", o)
-		if m != c.entry {
-			if s.target, s.err = t.Peer(m.addr); m.addr == "" {
-				s.err = errNoAddress
-			}
+		master := clusterMaster{addr: m.addr, target: t}
+		switch {
+		case m == c.entry:
+		case m.addr == "":
+			master.err = errNoAddress
+		default:
+			master.target, master.err = t.Peer(m.addr)
 		}
-		out = append(out, s)
+		masters = append(masters, master)
 	}
-	if len(out) > maxRows {
-		return nil, fmt.Errorf("more than %d masters", maxRows)
+	if len(masters) > maxRows {
+		return nil, nil, fmt.Errorf("more than %d masters", maxRows)
 	}
-	return out, nil
+	return masters, nil, nil
 }

@@ -20,9 +20,8 @@ import (
 //   - SCAN goes over the keys once for all systems, scanCount at a step, until
 //     Options.ScanBudget keys were looked at or a third of the request's time is
 //     over. The next search goes on where it ended. What it meets and a Clue
-//     recognises is proven in one more pipeline.
-//
-// In a cluster SCAN sees the keys of the node that the target names.
+//     recognises is proven in one more pipeline. A Doer that is a Cluster has the
+//     keys of all its masters looked at, one after the other.
 
 // keepNames is how long a name that SCAN found is kept when it is found no
 // more: a queue's key is deleted with its last job.
@@ -47,10 +46,13 @@ type Discovery struct {
 	// Scanned are the keys looked at in the pass under way or, when there is none,
 	// the last one; Rounds the round trips of the last search.
 	Scanned, Rounds int
+	// Masters are those of the target's cluster; 0 for a server that is in none, or
+	// where they are not known.
+	Masters int
 	// Dropped are the keys that looked like a job system's and were not examined,
 	// because there were too many.
 	Dropped int
-	// Err is why there was no search by SCAN.
+	// Err is why the last search could not look at all keys.
 	Err error
 	// Unmarked tells of which instances it is not known whether they are there,
 	// and why.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -156,6 +157,75 @@ func TestALongSearchGoesOnWhereItEnded(t *testing.T) {
 	o = Options{}
 	require.Empty(t, ids(poll(t, d, &memory{}, o, Query{})))
 	require.Equal(t, []string{"sidekiq/shop"}, ids(poll(t, d, &memory{}, o, Query{System: "sidekiq", Prefix: "shop"})))
+}
+
+// clustered is a server that says it has other masters beside it.
+type clustered struct {
+	*teller
+	nodes []Node
+	err   error
+}
+
+func (c *clustered) Masters(context.Context) ([]Node, error) { return c.nodes, c.err }
+
+// mute is a node that does not answer in time.
+type mute struct{}
+
+func (mute) DoAll(ctx context.Context, _ ...redisclient.Command) ([]resp.Value, error) {
+	<-ctx.Done()
+	return nil, &redisclient.Error{Op: "read", Reason: redisclient.ReasonTimeout, Err: ctx.Err()}
+}
+
+// TestAMasterThatCannotBeSearched costs the search its completeness, and neither
+// the other masters nor the poll.
+func TestAMasterThatCannotBeSearched(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	s.Do(t, "HSET", "{app}:mail:meta", "version", "bullmq:5.81.5")
+	other := redistest.Start(t, redistest.Config{})
+	other.Do(t, "SET", "a", "b")
+	s.Do(t, "ACL", "SETUSER", "noscan", "on", "nopass", "~*", "+@all", "-scan")
+	d := dial(t, s, "", 0)
+	d.at = 1795229000
+	self, second := Node{Addr: "a:1", Doer: d}, Node{Addr: "c:1", Doer: dial(t, other, "", 0)}
+	o := Options{ScanBudget: 5000}
+	for _, tt := range []struct {
+		name    string
+		c       clustered
+		masters int
+		why     string
+	}{
+		{"mute", clustered{nodes: []Node{{Addr: "0:1", Doer: mute{}}, self, second}}, 3, "node 0:1: read: context deadline exceeded"},
+		{"no address", clustered{nodes: []Node{self, {Addr: "", Err: errors.New("it has no address")}, second}}, 3, "node : it has no address"},
+		{"SCAN refused", clustered{nodes: []Node{self, {Addr: "b:1", Doer: dial(t, s, "noscan", 0)}, second}}, 3, "node b:1: NOPERM"},
+		{"no list of masters", clustered{err: &resp.ServerError{Code: "NOPERM", Message: "NOPERM no"}}, 0, "NOPERM no"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.c.teller = d
+			m := &memory{}
+			for range 2 { // the next pass begins anew
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				r, err := Read(ctx, &tt.c, m, o, Query{})
+				require.NoError(t, err)
+				require.Equal(t, []string{"bullmq/{app}"}, ids(r))
+				require.False(t, r.Discovery.Complete)
+				require.ErrorContains(t, r.Discovery.Err, tt.why)
+				require.Equal(t, tt.masters, r.Discovery.Masters)
+				require.Equal(t, 1+min(tt.masters, 1), r.Discovery.Scanned)
+			}
+			// When it can be searched, a whole pass is made.
+			tt.c.nodes, tt.c.err = []Node{self, second}, nil
+			r := poll(t, &tt.c, m, o, Query{})
+			require.True(t, r.Discovery.Complete)
+			require.NoError(t, r.Discovery.Err)
+			require.Equal(t, 2, r.Discovery.Masters)
+		})
+	}
+
+	// The server as a whole is another matter.
+	_, err := Read(t.Context(), &clustered{teller: d, err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP}}, &memory{}, o, Query{})
+	require.Error(t, err)
 }
 
 func TestWhatMayNotBeReadIsNotTakenForNothing(t *testing.T) {

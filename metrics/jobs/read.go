@@ -56,8 +56,8 @@ type Result struct {
 	Discovery Discovery
 }
 
-// Read asks a target about its job systems. The error is for the target as a
-// whole, or for a system that does not exist.
+// Read asks a target about its job systems; doer may be a Cluster. The error is
+// for the target as a whole, or for a system that does not exist.
 func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, q Query) (*Result, error) {
 	if q.System != "" {
 		if err := CheckName(q.System); err != nil {
@@ -106,7 +106,7 @@ func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, 
 	}
 	out.Discovery = Discovery{
 		Complete: !o.scans() || s.search.complete(time.Now()), AsOf: s.search.asOf, Scanned: s.search.scanned, Rounds: s.search.rounds,
-		Dropped: s.search.dropped, Err: s.search.err, Unmarked: maps.Clone(s.unmarked),
+		Masters: s.search.masters, Dropped: s.search.dropped, Err: s.search.err, Unmarked: maps.Clone(s.unmarked),
 	}
 	return out, nil
 }

@@ -1,7 +1,9 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,13 +24,16 @@ const (
 type search struct {
 	running bool
 	ended   time.Time // of the last search; zero before the first
-	cursor  string    // where the next one goes on; "" for the beginning
+	// cursors are where the next one goes on, by node; "0" where a node's keys are
+	// through. Nil between two passes. It is replaced, and never changed.
+	cursors map[string]string
+	masters int       // of the cluster; 0 for a server that is in none
 	began   time.Time // of the pass under way, or of the last one
 	asOf    time.Time // when the last pass began that came to its end; zero before the first
 	scanned int       // keys looked at in the pass under way or, when there is none, the last
 	rounds  int       // round trips of the last search
 	dropped int       // clues beyond maxClues
-	err     error     // why SCAN could not be used
+	err     error     // why not all keys could be looked at
 }
 
 // complete reports whether all keys are known that were there a while ago. What
@@ -41,67 +46,154 @@ type clueOf struct {
 	Clue
 }
 
-// scan looks at keys until the pass ends or the budget is spent.
+// Cluster is a Doer that may be a node of a cluster, and knows its masters.
+type Cluster interface {
+	redisclient.Doer
+	// Masters are those that have slots; none for a server that is in no cluster.
+	// With an error they are not known, and the Doer alone is searched.
+	Masters(ctx context.Context) ([]Node, error)
+}
+
+// Node is a server whose keys are searched.
+type Node struct {
+	Addr string
+	redisclient.Doer
+	Err error // why it cannot be asked, when there is no Doer
+}
+
+// nodes are the servers that have the target's keys, by their address.
+func nodes(ctx context.Context, doer redisclient.Doer, next *search) ([]Node, error) {
+	next.masters = 0
+	if c, ok := doer.(Cluster); ok {
+		masters, err := c.Masters(ctx)
+		if len(masters) > 0 || err != nil && redisclient.ConcernsServer(err) {
+			next.masters = len(masters)
+			return masters, err
+		}
+		next.err = err
+	}
+	return []Node{{Doer: doer}}, nil
+}
+
+// scan looks at keys until the pass ends, or the budget or the time is spent. A
+// master that does not answer is tried again by the next search, and the pass
+// does not wait for it; but then it is no whole one. (Nor has one seen the keys
+// of a slot that moved meanwhile, which nothing tells.)
 func scan(ctx context.Context, doer redisclient.Doer, next *search, o *Options) ([]clueOf, error) {
 	var stopAt time.Time
 	if deadline, ok := ctx.Deadline(); ok {
 		now := time.Now()
 		stopAt = now.Add(deadline.Sub(now) / 3)
 	}
-	if next.cursor == "" {
-		next.cursor, next.scanned, next.began = "0", 0, time.Now()
+	sources, err := nodes(ctx, doer, next)
+	if err != nil {
+		return nil, err
 	}
-	var clues []clueOf
-	seen := make(map[string]bool)
-	for budget := o.ScanBudget; budget > 0; budget -= scanCount {
-		replies, err := doer.DoAll(ctx, redisclient.Command{
-			"SCAN", next.cursor, "COUNT", strconv.Itoa(min(scanCount, budget)),
-		})
-		if err != nil {
+	if next.cursors == nil {
+		next.scanned, next.began = 0, time.Now()
+	}
+	cursors := make(map[string]string, len(sources)) // of those there are now
+	for _, n := range sources {
+		cursors[n.Addr] = next.cursors[n.Addr]
+	}
+	next.cursors = cursors
+	s := &scanning{search: next, budget: o.ScanBudget, seen: make(map[string]bool)}
+	ended := true
+	for i, n := range sources {
+		err := n.Err
+		if err == nil && cursors[n.Addr] != "0" {
+			err = s.node(ctx, n, stopAt, len(sources)-i)
+		}
+		switch {
+		case err == nil:
+			ended = ended && cursors[n.Addr] == "0"
+			continue
+		case next.masters > 0:
+			err = fmt.Errorf("node %s: %w", n.Addr, err)
+		case !refusedScan(err):
 			return nil, err
 		}
-		next.rounds++
+		next.err = cmp.Or(next.err, err)
+	}
+	if ended {
+		next.cursors = nil
+		if next.err == nil {
+			next.asOf = next.began
+		}
+	}
+	return s.clues, nil
+}
+
+// refusedScan tells the server's refusal of the command from all other errors.
+func refusedScan(err error) bool {
+	var refused *resp.ServerError
+	return errors.As(err, &refused) && !redisclient.ConcernsServer(err)
+}
+
+// scanning is one search under way.
+type scanning struct {
+	*search
+	budget int
+	clues  []clueOf
+	seen   map[string]bool
+}
+
+// node looks at a node's keys from where the last search ended. It shares the
+// time that is left with the nodes after it; of is how many they are with it.
+func (s *scanning) node(ctx context.Context, n Node, stopAt time.Time, of int) error {
+	if !stopAt.IsZero() && s.masters > 0 {
+		now := time.Now()
+		stopAt = now.Add(stopAt.Sub(now) / time.Duration(of))
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, stopAt)
+		defer cancel()
+	}
+	for s.budget > 0 {
+		cursor := cmp.Or(s.cursors[n.Addr], "0")
+		replies, err := n.DoAll(ctx, redisclient.Command{"SCAN", cursor, "COUNT", strconv.Itoa(min(scanCount, s.budget))})
+		if err != nil {
+			return err
+		}
+		s.rounds++
+		s.budget -= scanCount
 		if err := replies[0].Err(); err != nil {
-			if redisclient.ConcernsServer(err) {
-				return nil, err
-			}
-			next.err = err
-			return nil, nil
+			return err
 		}
 		cursor, keys, err := parseScan(replies[0])
 		if err != nil {
-			return nil, redisclient.Misread("search for job systems", err)
+			return redisclient.Misread("search for job systems", err)
 		}
-		next.scanned += len(keys)
-		for _, key := range keys {
-			for _, s := range all {
-				spec := s.Spec()
-				if spec.Clue == nil {
-					continue
-				}
-				clue, ok := spec.Clue(key)
-				if !ok || seen[spec.Name+" "+key] {
-					continue
-				}
-				if len(clues) == maxClues {
-					next.dropped++
-					continue
-				}
-				seen[spec.Name+" "+key] = true
-				clue.Prefix = spec.canonical(clue.Prefix)
-				clues = append(clues, clueOf{spec.Name, clue})
-			}
-		}
-		if cursor == "0" {
-			next.cursor, next.asOf = "", next.began
-			return clues, nil
-		}
-		next.cursor = cursor
-		if !stopAt.IsZero() && time.Now().After(stopAt) {
+		s.cursors[n.Addr] = cursor
+		s.scanned += len(keys)
+		s.judge(keys)
+		if cursor == "0" || !stopAt.IsZero() && time.Now().After(stopAt) {
 			break
 		}
 	}
-	return clues, nil
+	return nil
+}
+
+// judge takes the keys that may belong to a system.
+func (s *scanning) judge(keys []string) {
+	for _, key := range keys {
+		for _, system := range all {
+			spec := system.Spec()
+			if spec.Clue == nil {
+				continue
+			}
+			clue, ok := spec.Clue(key)
+			if !ok || s.seen[spec.Name+" "+key] {
+				continue
+			}
+			if len(s.clues) == maxClues {
+				s.dropped++
+				continue
+			}
+			s.seen[spec.Name+" "+key] = true
+			clue.Prefix = spec.canonical(clue.Prefix)
+			s.clues = append(s.clues, clueOf{spec.Name, clue})
+		}
+	}
 }
 
 // parseScan reads a reply to SCAN: the next cursor and the keys.
