@@ -97,8 +97,8 @@ func generalOptions() []Option {
 			"The most connections to one target. Requests beyond it wait for a free one until their timeout.",
 			func(o *Options) *int { return &o.MaxConnections }),
 		number("MaxConnectionsTotal", "20000", bounds{min: 1, max: 100000, text: "1-100000"},
-			"The most connections to all targets together; each is one open file. "+
-				"The default lets 10000 targets have two each.",
+			"The most connections to all targets together; each is one open file, and never more than seven "+
+				"eighths of the files that the process may have open. The default lets 10000 targets have two each.",
 			func(o *Options) *int { return &o.MaxConnectionsTotal }),
 		seconds("MaxLifetime", "1h", bounds{min: 60, max: 7 * 86400, orZero: true, text: "0, 60-604800"},
 			"The age at which a connection is closed instead of being used again, in seconds; 0 is never. "+

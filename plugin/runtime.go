@@ -61,7 +61,7 @@ func newRuntime(options *conf.Options) (*runtime, error) {
 		Stale:        redisclient.IsStale,
 		Refused:      redisclient.IsRefused,
 		MaxPerTarget: options.MaxConnections,
-		MaxTotal:     options.MaxConnectionsTotal,
+		MaxTotal:     maxConnections(options.MaxConnectionsTotal, openFiles()),
 		IdleTimeout:  options.KeepAlive,
 		MaxLifetime:  options.MaxLifetime,
 		DialTimeout:  rt.dialLimit(),

@@ -242,7 +242,11 @@ func (s *server) configure(m *message) {
 	}
 	next.env.Version, next.env.Started = s.Version, s.started
 	next.env.Checks = func() int { return len(s.running) }
-	for _, warning := range options.Warnings() {
+	warnings := options.Warnings()
+	if w := filesWarning(options.MaxConnectionsTotal, openFiles()); w != "" {
+		warnings = append(warnings, w)
+	}
+	for _, warning := range warnings {
 		s.log.warningf("%s", warning)
 	}
 	if old := s.current.Swap(next); old != nil {

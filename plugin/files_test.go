@@ -1,0 +1,71 @@
+//go:build !windows
+
+package plugin
+
+import (
+	"fmt"
+	"math"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/conf"
+	"redisjobs/internal/redistest"
+	"redisjobs/metrics"
+)
+
+// Not parallel: the limit is the whole process's.
+func TestMoreTargetsThanFilesAreServedInTurn(t *testing.T) {
+	const targets, files = 150, 100
+	s := redistest.Start(t, redistest.Config{Args: []string{"--databases", fmt.Sprint(targets)}})
+	options, err := conf.Decode(nil, conf.Global{Timeout: 3})
+	require.NoError(t, err)
+
+	var before syscall.Rlimit
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
+	lower := before
+	lower.Cur = files
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lower))
+	defer func() { require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)) }()
+
+	rt, err := newRuntime(options)
+	require.NoError(t, err)
+	defer rt.close(time.Second)
+	ping, ok := metrics.Lookup("redis.server.ping")
+	require.True(t, ok)
+	for range 2 {
+		for db := range targets {
+			answer, err := rt.collect(t.Context(), ping, []string{fmt.Sprintf("tcp://%s/%d", s.Addr, db)})
+			require.NoError(t, err)
+			require.Equal(t, "1", answer, "database %d", db)
+		}
+	}
+	stats := rt.stats()
+	require.Equal(t, files-16, stats.MaxTotal)
+	require.LessOrEqual(t, stats.Open(), files-16)
+	require.Zero(t, stats.DialErrors)
+}
+
+func TestTheLimitOfFilesLeavesRoom(t *testing.T) {
+	for _, c := range []struct {
+		configured int
+		files      uint64
+		want       int
+	}{
+		{20000, 0, 20000},
+		{20000, 1 << 20, 20000},
+		{20000, math.MaxUint64, 20000},
+		{20000, 1024, 896},
+		{100, 1024, 100},
+		{20000, 64, 48},
+		{20000, 16, 1},
+		{20000, 3, 1},
+	} {
+		require.Equal(t, c.want, maxConnections(c.configured, c.files), "%d of %d files", c.configured, c.files)
+		require.Equal(t, c.want == c.configured, filesWarning(c.configured, c.files) == "")
+	}
+	require.Equal(t, "this process may have 1024 files open (LimitNOFILE of the agent's service, or ulimit -n): there will be "+
+		"at most 896 connections in all, and not 20000 (option Plugins.RedisJobs.MaxConnectionsTotal)", filesWarning(20000, 1024))
+}
