@@ -15,12 +15,12 @@ func maxConnections(configured int, files uint64) int {
 	return int(min(uint64(configured), max(1, files-max(files/8, min(files, 16)))))
 }
 
-// filesWarning says that the limit of open files is in the way; "" if it is not.
-func filesWarning(configured int, files uint64) string {
+// sayConnections is the same for a log line.
+func sayConnections(configured int, files uint64) string {
 	got := maxConnections(configured, files)
 	if got == configured {
-		return ""
+		return fmt.Sprintf("%d in all", got)
 	}
-	return fmt.Sprintf("this process may have %d files open (LimitNOFILE of the agent's service, or ulimit -n): "+
-		"there will be at most %d connections in all, and not %d (option Plugins.%s.MaxConnectionsTotal)", files, got, configured, Name)
+	return fmt.Sprintf("%d in all (not %d: the process may have %d files open, see LimitNOFILE of the agent's service)",
+		got, configured, files)
 }

@@ -242,19 +242,16 @@ func (s *server) configure(m *message) {
 	}
 	next.env.Version, next.env.Started = s.Version, s.started
 	next.env.Checks = func() int { return len(s.running) }
-	warnings := options.Warnings()
-	if w := filesWarning(options.MaxConnectionsTotal, openFiles()); w != "" {
-		warnings = append(warnings, w)
-	}
-	for _, warning := range warnings {
+	for _, warning := range options.Warnings() {
 		s.log.warningf("%s", warning)
 	}
 	if old := s.current.Swap(next); old != nil {
 		go old.close(options.Timeout)
 	}
 	s.confErr.Store(nil)
-	s.log.infof("version %s is configured: %d sessions, at most %d connections to a target, timeout %s",
-		s.Version, len(options.Sessions()), options.MaxConnections, options.Timeout)
+	s.log.infof("version %s is configured: %d sessions, at most %d connections to a target and %s, timeout %s",
+		s.Version, len(options.Sessions()), options.MaxConnections,
+		sayConnections(options.MaxConnectionsTotal, openFiles()), options.Timeout)
 }
 
 // terminate gives running checks a moment and closes all connections.
