@@ -46,7 +46,13 @@ type target struct {
 	secret  conf.Secret // the newest connection's password
 	info    redisclient.ConnInfo
 	hasInfo bool
+	nameOff time.Time // connections are not named before it
 }
+
+// nameMemory is how long a target that hung up at CLIENT SETNAME is not sent
+// it. Not for ever: what stands before a server that is down may hang up at
+// anything.
+const nameMemory = time.Hour
 
 // maxTargets bounds the targets that are remembered; see runtime.target.
 const maxTargets = 20_000
@@ -219,7 +225,8 @@ func (rt *runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 	if err != nil {
 		return nil, &redisclient.Error{Op: "tls", Reason: redisclient.ReasonConfig, Err: err}
 	}
-	if rt.target(t).renewed(password) {
+	known := rt.target(t)
+	if known.renewed(password) {
 		rt.pool.Renew(t)
 	}
 	conn, err := redisclient.Dial(ctx, redisclient.Config{
@@ -229,7 +236,7 @@ func (rt *runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 		User:       t.User(),
 		Password:   password,
 		Database:   t.Database(),
-		ClientName: clientName,
+		ClientName: known.clientName(),
 	})
 	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {
 		err = fmt.Errorf("%w (%s)", err, t.Hint())
@@ -248,6 +255,22 @@ func (t *target) renewed(password string) bool {
 	return changed
 }
 
+// clientName is what a new connection is to be called; "" for no name.
+func (t *target) clientName() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Now().Before(t.nameOff) {
+		return ""
+	}
+	return clientName
+}
+
+func (t *target) forgoName() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.nameOff = time.Now().Add(nameMemory)
+}
+
 func (t *target) connInfo() (redisclient.ConnInfo, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -257,14 +280,19 @@ func (t *target) connInfo() (redisclient.ConnInfo, bool) {
 // converse holds one conversation over the pool: one checkout, one round trip.
 func (t *target) converse(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
 	var values []resp.Value
-	err := t.rt.pool.Do(ctx, t.conf, func(ctx context.Context, c *redisclient.Conn) error {
+	talk := func(ctx context.Context, c *redisclient.Conn) error {
 		var err error
 		values, err = c.DoAll(ctx, cmds...)
 		if err == nil {
 			t.noteInfo(c.Info())
 		}
 		return err
-	})
+	}
+	err := t.rt.pool.Do(ctx, t.conf, talk)
+	if redisclient.IsUnnamed(err) {
+		t.rt.target(t.conf).forgoName()
+		err = t.rt.pool.Do(ctx, t.conf, talk)
+	}
 	if err != nil {
 		return nil, explain(err)
 	}

@@ -3,6 +3,7 @@ package redisclient
 import (
 	"crypto/tls"
 	"net"
+	"slices"
 	"strconv"
 
 	"redisjobs/redisclient/resp"
@@ -44,6 +45,8 @@ const (
 type opening struct {
 	steps []step
 	cmds  []Command
+	// answered counts the steps that were.
+	answered int
 	// password is kept to be struck from error texts.
 	password string
 }
@@ -51,6 +54,12 @@ type opening struct {
 func (o *opening) add(s step, cmd ...string) {
 	o.steps = append(o.steps, s)
 	o.cmds = append(o.cmds, cmd)
+}
+
+// awaits reports whether the reply to a step is still to come. A nil opening
+// has no steps.
+func (o *opening) awaits(s step) bool {
+	return o != nil && slices.Contains(o.steps[o.answered:], s)
 }
 
 // opening returns nil if there is nothing to say.

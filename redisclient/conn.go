@@ -193,6 +193,7 @@ func (c *Conn) read(cmds []Command, start time.Time) ([]resp.Value, error) {
 		for _, s := range c.opening.steps {
 			v, err := c.reply()
 			if err == nil {
+				c.opening.answered++
 				err = c.opening.judge(s, v)
 			}
 			if err != nil {
@@ -317,6 +318,8 @@ func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) er
 	case e.Reason == ReasonTCP && c.refusal != nil && c.refusal.Code != "NOPERM":
 		// It said why before it hung up. NOPERM only means the name.
 		e.Op, e.Reason, e.Err, e.Refused = "read", serverReason(c.refusal), c.refusal, true
+	case e.Reason == ReasonTCP && c.opening.awaits(stepName):
+		e.Unnamed = true
 	case !c.answered && e.Reason == ReasonTimeout:
 		e.Refused = true
 		e.Err = fmt.Errorf("no answer to the first command: %w", e.Err)

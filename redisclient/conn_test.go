@@ -272,6 +272,35 @@ func TestAFreshConnectionThatEndsIsRefusedAndNeverStale(t *testing.T) {
 	}
 }
 
+// As twemproxy does, which answers nothing of what came together with a command
+// that it does not know. Nobody is refused for that.
+func TestAHangUpAtTheNameIsToldApart(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		cfg     Config
+		script  redistest.Script
+		unnamed bool
+	}{
+		"a name":                       {Config{ClientName: "n"}, redistest.Script{redistest.Expect(2), redistest.Close()}, true},
+		"a name, and a reset":          {Config{ClientName: "n"}, redistest.Script{redistest.Expect(2), redistest.Reset()}, true},
+		"a name behind an answer":      {Config{ClientName: "n", Database: 1}, redistest.Script{redistest.Expect(3), redistest.Write("+OK\r\n"), redistest.Close()}, true},
+		"no name":                      {Config{Database: 1}, redistest.Script{redistest.Expect(2), redistest.Close()}, false},
+		"after the answer to the name": {Config{ClientName: "n"}, redistest.Script{redistest.Expect(2), redistest.Write("+OK\r\n"), redistest.Close()}, false},
+		"after a word why":             {Config{ClientName: "n"}, redistest.Script{redistest.Expect(2), redistest.Write("-NOAUTH no\r\n"), redistest.Close()}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c.cfg.Address = redistest.NewFake(t, c.script).Addr
+			conn := dial(t, c.cfg)
+			_, err := conn.DoAll(soon(t), ping)
+			require.Error(t, err)
+			require.Equal(t, c.unnamed, IsUnnamed(err), err)
+			require.False(t, c.unnamed && IsRefused(err))
+			poisoned(t, conn, err)
+		})
+	}
+}
+
 func TestAReplyThatIsCutIsNeverStale(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{

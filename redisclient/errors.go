@@ -55,6 +55,10 @@ type Error struct {
 	// Refused: the server was reached, and it did not let us in or did not
 	// answer the very first commands. Dialing again at once will not help.
 	Refused bool
+	// Unnamed: the server hung up where it should have answered CLIENT SETNAME,
+	// which some proxies do at every command they do not know. A connection
+	// without Config.ClientName may be served. Never together with Refused.
+	Unnamed bool
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Op, e.Err) }
@@ -73,6 +77,13 @@ func IsStale(err error) bool {
 func IsRefused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Refused
+}
+
+// IsUnnamed reports whether err means that the server may not know CLIENT
+// SETNAME and hung up for it.
+func IsUnnamed(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.Unnamed
 }
 
 // ReasonOf classifies any error of this package or of a reply. It returns ""
