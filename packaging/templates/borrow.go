@@ -164,13 +164,7 @@ func (b *borrower) graphs(r *sourceRule) (found int) {
 			continue
 		}
 		found++
-		var of []string
-		for _, key := range g.Of {
-			if here, ok := b.keys[key]; ok {
-				of = append(of, here)
-			}
-		}
-		g.Of = of
+		g.Of, g.Limits, g.Bad = b.borrowed(g.Of), b.borrowed(g.Limits), b.borrowed(g.Bad)
 		r.Graphs = append(r.Graphs, g)
 	}
 	return found
@@ -204,4 +198,14 @@ func macroName(m string) string {
 		return name + "}"
 	}
 	return m
+}
+
+// borrowed are the keys here of those items that are borrowed.
+func (b *borrower) borrowed(keys []string) (here []string) {
+	for _, key := range keys {
+		if k, ok := b.keys[key]; ok {
+			here = append(here, k)
+		}
+	}
+	return here
 }

@@ -113,13 +113,18 @@ type (
 		Recovery   string `yaml:"recovery_expression,omitempty"`
 	}
 	graph struct {
-		UUID  string      `yaml:"uuid,omitempty"`
-		Name  string      `yaml:"name,omitempty"`
-		Type  string      `yaml:"type,omitempty"`
-		Items []graphItem `yaml:"graph_items,omitempty"`
+		UUID       string      `yaml:"uuid,omitempty"`
+		Name       string      `yaml:"name,omitempty"`
+		WorkPeriod string      `yaml:"show_work_period,omitempty"`
+		Triggers   string      `yaml:"show_triggers,omitempty"`
+		Type       string      `yaml:"type,omitempty"`
+		Legend     string      `yaml:"show_legend,omitempty"`
+		MinType    string      `yaml:"ymin_type_1,omitempty"`
+		Items      []graphItem `yaml:"graph_items,omitempty"`
 	}
 	graphItem struct {
 		SortOrder string  `yaml:"sortorder,omitempty"`
+		DrawType  string  `yaml:"drawtype,omitempty"`
 		Color     string  `yaml:"color,omitempty"`
 		Side      string  `yaml:"yaxisside,omitempty"`
 		Item      hostRef `yaml:"item,omitempty"`

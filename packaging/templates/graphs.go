@@ -7,21 +7,51 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
+// Colors of what a dashboard shows. Red is kept for what is bad.
+var (
+	lineColors = []string{"2774A4", "1A7C11", "6C59DC", "AC8C14", "4BA3C7", "A54F10", "8E44AD", "5F9E6E"}
+	badColors  = []string{"E33734", "F68B1F", "9C1C1C", "D46A9A"}
+	tileColors = map[string]string{"red": "E45959", "orange": "FFA059", "yellow": "FFC859", "green": "86CC89"}
+)
+
+const limitColor = "7F7F7F"
+
+// graph makes a graph: bold lines over a white ground, from zero on. What is
+// bad is drawn last, over the others, and the limits are dashed.
 func (g *generator) graph(s sourceGraph, kind, prefix string) graph {
-	out := graph{UUID: g.uuid(kind, prefix+s.Name), Name: prefix + s.Name}
+	out := graph{UUID: g.uuid(kind, prefix+s.Name), Name: prefix + s.Name, WorkPeriod: "NO", MinType: "FIXED"}
 	if s.Stacked {
 		out.Type = "STACKED"
 	}
-	colors := []string{"1A7C11", "2774A4", "F63100", "A54F10", "FC6EA3", "6C59DC", "AC8C14", "611F27"}
-	for n, key := range s.Of {
-		gi := graphItem{Color: colors[n], Item: hostRef{Host: g.templateName, Key: key}}
-		if n > 0 {
+	if s.Untriggered {
+		out.Triggers = "NO"
+	}
+	add := func(key, color, style string) {
+		gi := graphItem{DrawType: style, Color: color, Item: hostRef{Host: g.templateName, Key: key}}
+		if n := len(out.Items); n > 0 {
 			gi.SortOrder = fmt.Sprint(n)
-		}
-		if g.unit(key) != g.unit(s.Of[0]) {
-			gi.Side = "RIGHT" // an axis has one unit
+			if g.unit(key) != g.unit(out.Items[0].Item.Key) {
+				gi.Side = "RIGHT" // an axis has one unit
+			}
 		}
 		out.Items = append(out.Items, gi)
+	}
+	style := "BOLD_LINE"
+	switch {
+	case s.Stacked:
+		style = "" // filled as it is
+	case len(s.Of)+len(s.Bad)+len(s.Limits) == 1:
+		style = "FILLED_REGION"
+		out.Legend = "NO" // the title says it
+	}
+	for n, key := range s.Of {
+		add(key, lineColors[n], style)
+	}
+	for _, key := range s.Limits {
+		add(key, limitColor, "DASHED_LINE")
+	}
+	for n, key := range s.Bad {
+		add(key, badColors[n], style)
 	}
 	return out
 }
@@ -81,10 +111,11 @@ func (g *generator) dashboard(s sourceDashboard) dashboard {
 
 func (g *generator) widget(c sourceCell) widget {
 	number := func(name, value string) field { return makeField("INTEGER", name, value) }
+	text := func(name, value string) field { return makeField("STRING", name, value) }
 	switch {
 	case c.Item != "":
-		// In Zabbix' own size a value of more than five letters does not fit.
-		places, size, label := "0", "29", c.Label
+		// Sizes are in percent of the tile's height.
+		places, size, bold, label := "0", "29", "1", c.Label
 		for _, i := range g.Items {
 			if i.Key != c.Item {
 				continue
@@ -92,8 +123,11 @@ func (g *generator) widget(c sourceCell) widget {
 			if i.Unit != "" {
 				places = "1"
 			}
-			if i.Unit == "uptime" || i.As == "word" {
-				size = "22"
+			switch {
+			case c.Width > 4 && (i.As == "word" || i.As == "text"):
+				size, bold = "13", "0" // a sentence
+			case i.Unit == "uptime" || i.As == "word":
+				size = "18" // longer than most numbers
 			}
 			if label == "" {
 				label = i.Name // without the template's prefix
@@ -106,12 +140,21 @@ func (g *generator) widget(c sourceCell) widget {
 			number("show", "1"), number("show", "2"),
 			number("adv_conf", "1"),
 			number("desc_size", "15"), number("desc_v_pos", "0"), number("desc_h_pos", "1"),
-			number("value_size", size), number("decimal_size", "20"), number("units_size", "20"), number("decimal_places", places),
-			makeField("STRING", "description", label),
+			number("value_size", size), number("value_bold", bold), number("decimal_size", "20"), number("units_size", "20"), number("decimal_places", places),
+			text("description", label),
 		}}
+		for n, kv := range c.Colors {
+			color := tileColors[kv[1]]
+			if color == "" {
+				g.fail("%s: the color %q is unknown", c.Item, kv[1])
+			}
+			// Zabbix 6.0 knows no such fields and passes over them.
+			w.Fields = append(w.Fields, text(fmt.Sprint("thresholds.color.", n), color), text(fmt.Sprint("thresholds.threshold.", n), kv[0]))
+		}
 		return w
 	case c.Graph != "":
-		return widget{Type: "GRAPH_CLASSIC", Fields: []field{
+		// Without a name the title is the graph's, with the template's prefix.
+		return widget{Type: "GRAPH_CLASSIC", Name: c.Graph, Fields: []field{
 			number("source_type", "0"),
 			makeField("GRAPH", "graphid", hostRef{Host: g.templateName, Name: g.Prefix + ": " + c.Graph}),
 		}}

@@ -1,9 +1,11 @@
 package templates
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strconv"
@@ -122,9 +124,9 @@ func boolToDecimal(value string) (string, error) {
 
 // scripts are the JavaScript steps, each with what it does in Go: a script
 // that is changed must be reviewed here again.
-var scripts = map[string]func(d map[string]any) any{
-	`return JSON.stringify(JSON.parse(value).tls ? [{singleton: ''}] : []);`: func(d map[string]any) any {
-		if d["tls"] != nil {
+var scripts = map[string]func(d any) any{
+	`return JSON.stringify(JSON.parse(value).tls ? [{singleton: ''}] : []);`: func(d any) any {
+		if d.(map[string]any)["tls"] != nil {
 			return []any{map[string]any{"singleton": ""}}
 		}
 		return []any{}
@@ -140,6 +142,24 @@ var (
 	rowsScript = regexp.MustCompile(`^return JSON\.stringify\(JSON\.parse\(value\)\.map\(function \(r\) \{ return \{(.*)\}; \}\)\);$`)
 	rowMember  = regexp.MustCompile(`^(\w+): r(?:\.|\[")(\w+|\{#\w+\})(?:"\])?(?: \|\| '(\w+)')?$`)
 )
+
+// words is what wordsScript does.
+func words(value string) (string, error) {
+	var members map[string]any
+	var rows, out []string
+	if strings.HasPrefix(value, "[") {
+		if err := json.Unmarshal([]byte(value), &rows); err != nil {
+			return "", err
+		}
+		out = rows
+	} else if err := json.Unmarshal([]byte(value), &members); err != nil {
+		return "", err
+	}
+	for _, k := range slices.Sorted(maps.Keys(members)) { // as encoding/json has them
+		out = append(out, fmt.Sprint(k, ": ", members[k]))
+	}
+	return cmp.Or(strings.Join(out, "; "), "none"), nil
+}
 
 func runScript(script, value string) (string, error) {
 	encode := func(v any) (string, error) {
@@ -177,11 +197,14 @@ func runScript(script, value string) (string, error) {
 		}
 		return encode(rows)
 	}
+	if script == wordsScript {
+		return words(value)
+	}
 	twin, ok := scripts[script]
 	if !ok {
 		return "", errors.New("this script has not been reviewed")
 	}
-	var d map[string]any
+	var d any
 	if err := json.Unmarshal([]byte(value), &d); err != nil {
 		return "", err
 	}

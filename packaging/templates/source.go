@@ -88,7 +88,11 @@ type (
 	sourceGraph struct {
 		Name    string   `yaml:"name"`
 		Of      []string `yaml:"of"`
+		Limits  []string `yaml:"limits"` // what the others should stay below
+		Bad     []string `yaml:"bad"`    // what should be zero
 		Stacked bool     `yaml:"stacked"`
+		// Untriggered graphs have no lines for the thresholds of triggers.
+		Untriggered bool `yaml:"untriggered"`
 	}
 	sourceDashboard struct {
 		Name  string `yaml:"name"`
@@ -106,6 +110,7 @@ type (
 	sourceCell struct {
 		Item   string   `yaml:"item"`   // a tile with the value of an item
 		Label  string   `yaml:"label"`  // of the tile
+		Colors ordered  `yaml:"colors"` // of the tile from these values on, since Zabbix 6.4
 		Graph  string   `yaml:"graph"`  // a graph's name
 		Graphs string   `yaml:"graphs"` // a graph prototype's name
 		Grid   string   `yaml:"grid"`   // columns x rows of Graphs
@@ -174,6 +179,9 @@ func decodeSource(file string) (*source, error) {
 	return s, nil
 }
 
+const wordsScript = "var all = JSON.parse(value), words = Object.keys(all).map(function (k) { " +
+	"return Array.isArray(all) ? all[k] : k + ': ' + all[k]; }); return words.length > 0 ? words.join('; ') : 'none';"
+
 // parseStep reads one step of preprocessing:
 //
 //	$.path           the value at that path; what has none there is discarded
@@ -186,6 +194,8 @@ func decodeSource(file string) (*source, error) {
 //	unless REGEXP    what matches is discarded
 //	keep 1h          equal values are kept back for that long, of words and texts
 //	                 always if not "keep nothing"
+//	words            the members of a JSON object, or the rows of an array, in one
+//	                 line, and "none" when there are none
 //	js SCRIPT        JavaScript
 func parseStep(text string) (step, error) {
 	word, rest, _ := strings.Cut(text, " ")
@@ -215,6 +225,8 @@ func parseStep(text string) (step, error) {
 		return discard("NOT_MATCHES_REGEX", rest)
 	case word == "keep":
 		return step{Type: "DISCARD_UNCHANGED_HEARTBEAT", Parameters: []string{rest}}, nil
+	case text == "words":
+		return step{Type: "JAVASCRIPT", Parameters: []string{wordsScript}}, nil
 	case word == "js":
 		return step{Type: "JAVASCRIPT", Parameters: []string{rest}}, nil
 	}

@@ -23,6 +23,7 @@ type browser struct {
 	in      *os.File
 	out     *bufio.Reader
 	id      int
+	width   int
 	session string
 }
 
@@ -46,8 +47,25 @@ func newBrowser(t testing.TB, width, height int) *browser {
 	b := &browser{in: in, out: bufio.NewReader(out)}
 	target := b.call(t, "Target.createTarget", o{"url": "about:blank"})
 	b.session = b.call(t, "Target.attachToTarget", o{"targetId": target["targetId"], "flatten": true})["sessionId"].(string)
-	b.call(t, "Emulation.setDeviceMetricsOverride", o{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false})
+	b.width = width
+	b.size(t, height)
 	return b
+}
+
+// size is the height of what is seen; the width stays.
+func (b *browser) size(t testing.TB, height int) {
+	t.Helper()
+	b.call(t, "Emulation.setDeviceMetricsOverride", o{"width": b.width, "height": height, "deviceScaleFactor": 1, "mobile": false})
+}
+
+// fit makes all of an element visible, and not much more.
+func (b *browser) fit(t testing.TB, selector string) {
+	t.Helper()
+	b.ready(t)
+	bottom, ok := b.eval(t, fmt.Sprintf(`Math.max(...[...document.querySelectorAll('%s')].map(e => e.getBoundingClientRect().bottom))`, selector)).(float64)
+	require.True(t, ok, selector)
+	b.size(t, int(bottom)+12)
+	b.ready(t)
 }
 
 // call sends one command and returns its answer; events in between are dropped.

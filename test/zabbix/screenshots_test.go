@@ -3,157 +3,106 @@
 package zabbix
 
 import (
+	"flag"
 	"fmt"
-	"io"
-	"net"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"redisjobs/internal/redistest"
 	"redisjobs/test/agent"
+)
+
+var (
+	life   = flag.Duration("life", 5*time.Minute, "how long the servers live before the pictures are taken, which show all of it")
+	server = flag.String("server", "zabbix-7.0", "the Zabbix server whose pictures are taken")
+	images = flag.String("images", filepath.Join("docs", "images"), "the folder of the pictures; a relative one is of the repository")
 )
 
 // TestScreenshots draws what people see: the dashboards with some minutes of life in them.
 func TestScreenshots(t *testing.T) {
 	var s *stack
 	for _, one := range stacks(t) {
-		if one.newer() {
+		if one.name == *server {
 			s = one
 		}
 	}
+	require.NotNil(t, s, "no %s", *server)
 	w := newWorld(t, s, false)
+	// The server's own host has no agent here.
+	w.api.call(t, "host.update", o{"hostid": w.api.id(t, "host", "hostid", "host", "Zabbix server"), "status": 1}, nil)
+	w.api.call(t, "user.update", o{"userid": "1", "lang": "en_GB"}, nil) // times of 24 hours
 
-	// A master with a replica that is at work.
-	master := redistest.Start(t, redistest.Config{Args: []string{"--maxmemory", "96mb", "--appendonly", "yes", "--repl-diskless-sync-delay", "0", "--slowlog-log-slower-than", "300"}})
-	redistest.Start(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + portOf(master.Addr)}})
-	n := 0
-	stop := every(50*time.Millisecond, func() {
-		n++
-		for i := range 40 + 20*(n%60)/10 {
-			key := "k" + strconv.Itoa((n*37+i*11)%3000)
-			master.TryDo("SET", key, fmt.Sprintf("%0*d", 500+n%900*12, i), "EX", "3600")
-			master.TryDo("GET", "k"+strconv.Itoa((n*53+i*7)%4000))
-		}
-		master.TryDo("HGETALL", "h"+strconv.Itoa(n%7))
-		if n%40 == 0 {
-			master.TryDo("LPUSH", "k1", "x") // WRONGTYPE
-			master.TryDo("KEYS", "*")
-		}
-	})
-	t.Cleanup(func() { stop() })
-	closeAll := clients(t, master.Addr, 30)
-	t.Cleanup(closeAll)
-
-	nodes := redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{Args: []string{"--maxmemory", "64mb", "--cluster-node-timeout", "5000"}})
-	stopCluster := every(100*time.Millisecond, func() {
-		for i := range 60 {
-			key := "c" + strconv.Itoa(i*7919%100000)
-			for _, node := range nodes[:3] {
-				node.TryDo("SET", key, fmt.Sprintf("%01000d", i))
-			}
-		}
-	})
-	t.Cleanup(func() { stopCluster() })
-	watched := redistest.NewWatched(t, "", "", "")
-
-	var sidekiq *scene
-	for _, sc := range w.jobScenes(t) {
-		if sc.host == "sidekiq" {
-			sidekiq = sc
-		}
-	}
-	// Its queue fills and empties.
-	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(sidekiq.macros["{$JOBS.CONN}"], "tcp://"), "/0"))
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	tick := 0
-	stopJobs := every(time.Second, func() {
-		send := func(words ...string) {
-			fmt.Fprintf(conn, "*%d\r\n", len(words))
-			for _, word := range words {
-				fmt.Fprintf(conn, "$%d\r\n%s\r\n", len(word), word)
-			}
-		}
-		tick++
-		for n := range 30 {
-			if n < 12+tick%40/2 {
-				send("LPUSH", "queue:default", fmt.Sprintf(`{"class":"Mail","jid":"%d","enqueued_at":%d}`, time.Now().UnixNano(), time.Now().Unix()))
-			}
-			if n < 20 {
-				send("RPOP", "queue:default")
-			}
-		}
-		send("INCRBY", "stat:processed", strconv.Itoa(12+tick%40/2))
-	})
-	t.Cleanup(func() { stopJobs() })
-	go io.Copy(io.Discard, conn)
-	var storm *scene
-	for _, sc := range w.stormScenes(t) {
-		if sc.host == "storm-jobs" {
-			storm = sc
-		}
-	}
+	shop := startSample(t)
 	running := agent.Start(t, w.agent, w.plugin(t, "", []string{
-		"Sessions.Shop.Uri=tcp://" + master.Addr, "Sessions.Cart.Uri=tcp://" + nodes[0].Addr,
-		"Sessions.Main.Uri=sentinel://" + watched.Sentinels[0].Addr + "," + watched.Sentinels[1].Addr + "," + watched.Sentinels[2].Addr + "/mymaster",
+		"Sessions.Shop.Uri=tcp://" + shop.master.Addr, "Sessions.Cart.Uri=tcp://" + shop.cluster[0].Addr,
+		"Sessions.Main.Uri=sentinel://" + shop.watched.Sentinels[0].Addr + "," + shop.watched.Sentinels[1].Addr + "," + shop.watched.Sentinels[2].Addr + "/mymaster",
+		"Sessions.Mail.Uri=tcp://" + shop.jobs.Addr, "Sessions.Storm.Uri=tcp://" + shop.storm.Addr,
 	}))
 	hosts := []struct {
 		name, template, dashboard, file string
 		macros                          map[string]string
 		pages                           int
-		height                          int
 	}{
-		{"shop-redis", redisTemplate, "Redis overview", "redis", map[string]string{"{$REDIS.CONN}": "Shop"}, 3, 1010},
-		{"all-redis", sessionsTemplate, "Redis sessions", "sessions", nil, 1, 1150},
-		{"cart-cluster", clusterTemplate, "Redis Cluster", "cluster", map[string]string{"{$CLUSTER.CONN}": "Cart"}, 2, 1000},
-		{"main-sentinels", sentinelTemplate, "Redis Sentinel", "sentinel", map[string]string{"{$SENTINEL.CONN}": "Main"}, 1, 800},
-		{"mail-jobs", jobsTemplate, "Redis job queues", "jobs", sidekiq.macros, 2, 1000},
-		{"storm", stormTemplate, "Storm jobs", "storm", storm.macros, 2, 900},
-		{"agent", healthTemplate, "RedisJobs plugin", "plugin", nil, 1, 800},
+		{"shop-redis", redisTemplate, "Redis overview", "redis", map[string]string{"{$REDIS.CONN}": "Shop", `{$REDIS.PERIOD:"slowlog"}`: "2m"}, 4},
+		{"all-redis", sessionsTemplate, "Redis sessions", "sessions", nil, 1},
+		{"cart-cluster", clusterTemplate, "Redis Cluster", "cluster", map[string]string{"{$CLUSTER.CONN}": "Cart"}, 3},
+		{"main-sentinels", sentinelTemplate, "Redis Sentinel", "sentinel", map[string]string{"{$SENTINEL.CONN}": "Main"}, 1},
+		{"mail-jobs", jobsTemplate, "Redis job queues", "jobs", map[string]string{"{$JOBS.CONN}": "Mail"}, 2},
+		{"storm", stormTemplate, "Storm jobs", "storm", map[string]string{"{$STORM.CONN}": "Storm"}, 3},
+		{"agent", healthTemplate, "RedisJobs plugin", "plugin", nil, 1},
 	}
 	ids := map[string]string{}
 	for _, h := range hosts {
 		ids[h.name] = w.host(t, h.name, running.Addr, []string{h.template}, h.macros)
 	}
-	time.Sleep(110 * time.Second) // what the graphs show
+	time.Sleep(*life) // what the graphs show
 
-	dir := filepath.Join(agent.Root(t), "docs", "images")
+	dir := *images
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(agent.Root(t), dir)
+	}
 	b := newBrowser(t, 1500, 900)
 	b.login(t, s.web)
-	for _, h := range hosts {
-		var templates []o
-		w.api.call(t, "template.get", o{"filter": o{"host": h.template}, "output": []string{"templateid"}}, &templates)
-		var boards []o
-		w.api.call(t, "templatedashboard.get", o{"templateids": templates[0]["templateid"], "output": []string{"dashboardid"}}, &boards)
-		require.NotEmpty(t, boards)
-		b.call(t, "Emulation.setDeviceMetricsOverride", o{"width": 1500, "height": h.height, "deviceScaleFactor": 1, "mobile": false})
-		b.open(t, fmt.Sprintf("%s/zabbix.php?action=host.dashboard.view&hostid=%s&dashboardid=%s&from=now-2m&to=now", s.web, ids[h.name], boards[0]["dashboardid"]))
-		for page := range h.pages {
-			if page > 0 {
-				b.eval(t, fmt.Sprintf(`document.querySelectorAll('.dashboard-navigation-tabs li')[%d].querySelector('div, span, button').click()`, page))
-				time.Sleep(time.Second)
-				b.ready(t)
+	b.eval(t, `document.querySelector('.js-sidebar-mode.button-compact').click()`)
+	draw := func() {
+		for _, h := range hosts {
+			var templates []o
+			w.api.call(t, "template.get", o{"filter": o{"host": h.template}, "output": []string{"templateid"}}, &templates)
+			var boards []o
+			w.api.call(t, "templatedashboard.get", o{"templateids": templates[0]["templateid"], "filter": o{"name": h.dashboard}, "output": []string{"dashboardid"}}, &boards)
+			require.Len(t, boards, 1)
+			b.size(t, 900)
+			b.open(t, fmt.Sprintf("%s/zabbix.php?action=host.dashboard.view&hostid=%s&dashboardid=%s&from=now-%ds&to=now", s.web, ids[h.name], boards[0]["dashboardid"],
+				int((*life-10*time.Second).Seconds())))
+			for page := range h.pages {
+				if page > 0 {
+					b.eval(t, fmt.Sprintf(`document.querySelectorAll('.dashboard-navigation-tabs li')[%d].querySelector('div, span, button').click()`, page))
+					time.Sleep(time.Second)
+				}
+				b.eval(t, `document.querySelectorAll('.filter-space').forEach(e => { e.style.display = 'none' })`) // where the time is chosen
+				b.fit(t, ".dashboard-grid")
+				b.shot(t, filepath.Join(dir, h.file+"-"+strconv.Itoa(page+1)+".png"))
 			}
-			b.eval(t, `document.querySelectorAll('.filter-space').forEach(e => { e.style.display = 'none' })`) // where the time is chosen
-			b.shot(t, filepath.Join(dir, fmt.Sprintf("%s-%d.png", h.file, page+1)))
 		}
+		b.size(t, 900)
+		b.open(t, s.web+"/zabbix.php?action=latest.view&hostids%5B%5D="+ids["shop-redis"]+"&filter_set=1&show_details=0&sort=name&sortorder=DESC")
+		b.eval(t, `document.querySelectorAll('.filter-space, .filter-container, .tabfilter-container').forEach(e => { e.style.display = 'none' })`)
+		b.shot(t, filepath.Join(dir, "latest-data.png"))
 	}
-	b.call(t, "Emulation.setDeviceMetricsOverride", o{"width": 1500, "height": 900, "deviceScaleFactor": 1, "mobile": false})
-	b.open(t, s.web+"/zabbix.php?action=latest.view&hostids%5B%5D="+ids["shop-redis"]+"&filter_set=1&show_details=0")
-	b.eval(t, `document.querySelector('.wrapper').scrollTop = 680`) // below the filter
-	b.shot(t, filepath.Join(dir, "latest-data.png"))
+	draw()
 
-	// What a fault looks like.
-	nodes[5].Kill(t)
-	stop()
-	master.Do(t, "CONFIG", "SET", "maxmemory", master.InfoField(t, "memory", "used_memory"))
+	// What faults look like.
+	shop.cluster[5].Kill(t)
+	shop.stopJobs()
+	shop.jobs.Do(t, "DEL", "app1:1:abc", "app2:1:abc", "app3:1:abc")
+	shop.reportFails.Store(true)
+	shop.master.Do(t, "CONFIG", "SET", "maxmemory", shop.master.InfoField(t, "memory", "used_memory"))
 	time.Sleep(40 * time.Second)
-	b.open(t, s.web+"/zabbix.php?action=problem.view&filter_set=1&show=1&show_opdata=1")
-	b.eval(t, `document.querySelector('.wrapper').scrollTop = 440`)
+	b.size(t, 700)
+	b.open(t, s.web+"/zabbix.php?action=problem.view&filter_set=1&show=3&show_opdata=1&groupids%5B%5D="+w.group)
+	b.eval(t, `document.querySelectorAll('.filter-space, .filter-container, .tabfilter-container').forEach(e => { e.style.display = 'none' })`)
 	b.shot(t, filepath.Join(dir, "problems.png"))
 }

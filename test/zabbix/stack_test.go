@@ -287,7 +287,9 @@ func (s *stack) startFrontend(t testing.TB, database int) {
 	// Every page complains of a machine that does not have the language of its user.
 	locales := filepath.Join(s.work, "locales")
 	require.NoError(t, os.Mkdir(locales, 0o755))
-	require.NoError(t, os.Symlink("/usr/lib/locale/C.utf8", filepath.Join(locales, "en_US.utf8")))
+	for _, language := range []string{"en_US.utf8", "en_GB.utf8"} {
+		require.NoError(t, os.Symlink("/usr/lib/locale/C.utf8", filepath.Join(locales, language)))
+	}
 	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
 	s.web = "http://" + addr
 	s.webLog = filepath.Join(s.work, "php.log")

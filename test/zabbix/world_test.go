@@ -117,7 +117,8 @@ func (w *world) fault(format string, args ...any) {
 	}
 }
 
-var unresolved = regexp.MustCompile(`\*UNKNOWN\*|\{[$#?]|\{ITEM`)
+// unreadable is what no problem may say: macros that came to nothing, and JSON.
+var unreadable = regexp.MustCompile(`\*UNKNOWN\*|\{[$#?]|\{ITEM|[\[{]"`)
 
 // look takes the open problems, and now and then the items that are not supported.
 func (w *world) look(items bool) error {
@@ -153,7 +154,7 @@ func (w *world) look(items bool) error {
 		p := problem{event: r.Eventid, host: n[0], name: n[1], title: r.Name, shows: r.Opdata}
 		events[p.event] = p
 		byHost[p.host] = append(byHost[p.host], p)
-		if unresolved.MatchString(p.title + p.shows) {
+		if unreadable.MatchString(p.title + p.shows) {
 			w.fault("%s: the problem reads %q, %q", p.host, p.title, p.shows)
 		}
 	}
