@@ -30,6 +30,7 @@ GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X
 # For the end-to-end tests.
 export REDISJOBS_AGENTS ?= $(CACHE)/agents/agents.txt
 export REDISJOBS_SERVERS ?= $(CACHE)/servers/servers.txt
+export REDISJOBS_MODULES ?= $(CACHE)/modules/modules.txt
 export REDISJOBS_PLUGIN ?= $(CURDIR)/$(PLUGIN)
 export REDISJOBS_STORM ?= $(CACHE)/storm/storm.txt
 export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
@@ -146,3 +147,4 @@ agents:
 
 servers:
 	@test/servers.sh "$$(dirname "$$REDISJOBS_SERVERS")"
+	@test/modules.sh "$$(dirname "$$REDISJOBS_MODULES")"

@@ -28,6 +28,7 @@ var own = map[string]string{
 	"commandlog|len":    "slow",
 	"config|get":        "maxmemory",
 	"dbsize":            "",
+	"ft._list":          "",
 	"getrange":          "K 0 0",
 	"hexists":           "K f",
 	"hget":              "K f",

@@ -26,14 +26,16 @@ func ACLRule(user string, storm StormOptions, o JobsOptions) string {
 	return strings.Join(rule, " ")
 }
 
-// aclCommands are the commands of all metrics that Redis 7.0 knows.
+// aclCommands are the commands of all metrics that every Redis 7.0 knows.
 func aclCommands() []string {
 	var out []string
 	for _, m := range All() {
 		out = append(out, m.Commands...)
 	}
 	slices.Sort(out)
-	return slices.DeleteFunc(slices.Compact(out), func(c string) bool { return slices.Contains(valkeyCommands, c) })
+	return slices.DeleteFunc(slices.Compact(out), func(c string) bool {
+		return slices.Contains(valkeyCommands, c) || slices.Contains(searchCommands, c)
+	})
 }
 
 // valkeyCommands are those that Valkey has from 8.1 on, and Redis has not. A
@@ -44,6 +46,16 @@ var valkeyCommands = []string{"commandlog|get", "commandlog|len"}
 // 8.1 and newer, as a command of its own.
 func ACLRuleValkey(user string) string {
 	return "ACL SETUSER " + user + " +" + strings.Join(valkeyCommands, " +")
+}
+
+// searchCommands are those of a server that has search indexes.
+var searchCommands = []string{"ft._list", "ft.info"}
+
+// ACLRuleSearch returns what a user made by ACLRule needs in addition where there
+// are search indexes: Redis 8, RediSearch 2 and valkey-search. RediSearch 1
+// knows no FT._LIST; its FT.INFO counts as a write to a key of the index's name.
+func ACLRuleSearch(user string) string {
+	return "ACL SETUSER " + user + " +" + strings.Join(searchCommands, " +")
 }
 
 // stormKeyPatterns are the keys that job records live in, as patterns: without

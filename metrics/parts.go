@@ -110,7 +110,7 @@ var passingCodes = map[string]bool{
 // state that passes, such as loading.
 func lasting(err error) bool {
 	var refused *resp.ServerError
-	if errors.As(err, &refused) && (passingCodes[refused.Code] || strings.Contains(refused.Message, "no such key")) {
+	if errors.As(err, &refused) && (passingCodes[refused.Code] || strings.Contains(refused.Message, "no such key") || noSuchIndex(err)) {
 		return false
 	}
 	switch redisclient.ReasonOf(err) {
@@ -135,13 +135,18 @@ func stateProblem(parts ...*part) error {
 // are missing, each with the server's words; {} when nothing is missing.
 func writeUnavailable(w *jsondoc.Writer, parts ...*part) {
 	w.Key("unavailable").BeginObject()
+	writeMissing(w, parts...)
+	w.EndObject()
+}
+
+// writeMissing writes the members of unavailable.
+func writeMissing(w *jsondoc.Writer, parts ...*part) {
 	for i, p := range parts {
 		if p.err == nil || saidAlready(parts[:i], p.name) {
 			continue
 		}
 		w.Key(p.name).String(p.err.Error())
 	}
-	w.EndObject()
 }
 
 func saidAlready(parts []*part, name string) bool {

@@ -57,6 +57,7 @@ func FuzzReplies(f *testing.F) {
 			getMetric: nil, slowlogGetMetric: nil, latencyGetMetric: nil, clientsGetMetric: nil,
 			keyGetMetric: {"", "", "", "k"}, keyLengthMetric: {"", "", "", "k"}, keyTTLMetric: {"", "", "", "k"},
 			keyValueMetric: {"", "", "", "k", "1"}, keysCountMetric: {"", "", "", "*", "5000"}, streamGetMetric: {"", "", "", "k"},
+			searchGetMetric: nil,
 		} {
 			d := &fuzzDoer{reader: resp.NewReader(strings.NewReader(wire), resp.Limits{MaxElements: 1000})}
 			args, err := m.ParseArgs(raw)

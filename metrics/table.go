@@ -27,6 +27,7 @@ var table = slices.Concat(
 		keysCountMetric,
 		keyspaceMetric,
 		streamGetMetric,
+		searchGetMetric,
 		commandMetric,
 	},
 	stormMetrics,

@@ -43,14 +43,16 @@ func Check(key, file, version string) (string, error) {
 
 // ACL returns the ACL SETUSER command for a Redis user with just the rights
 // that checks need with the options of a configuration file, or the defaults;
-// and on the last line the one for what only Valkey 8.1 and newer know.
+// and behind it, each under a line that says where, those for what only some
+// servers know: a server refuses a rule with a command that is none of its own.
 func ACL(file string) (string, error) {
 	options, err := LoadOptions(file)
 	if err != nil {
 		return "", err
 	}
 	return metrics.ACLRule("zabbix", metrics.StormOptions(options.Storm), metrics.JobsOptions(options.Jobs)) +
-		"\n# in addition, on Valkey 8.1 and newer:\n" + metrics.ACLRuleValkey("zabbix"), nil
+		"\n# in addition, on Valkey 8.1 and newer:\n" + metrics.ACLRuleValkey("zabbix") +
+		"\n# in addition, where there are search indexes (Redis 8, RediSearch 2, valkey-search):\n" + metrics.ACLRuleSearch("zabbix"), nil
 }
 
 // aliases are the built-in plugin's keys, which packaging/redisjobs.conf sends

@@ -25,23 +25,46 @@ type Flavour struct {
 // the one in the user's cache folder. It ends the test when there is no list.
 func Flavours(t testing.TB) []Flavour {
 	t.Helper()
-	path := os.Getenv("REDISJOBS_SERVERS")
+	path, text := list(t, "servers")
+	flavours, err := parseServers(text)
+	if err != nil {
+		t.Fatalf("%s: %v; remove it and run `make servers`", path, err)
+	}
+	return append([]Flavour{{Name: Machine}}, flavours...)
+}
+
+// list reads what test/<name>.sh has fetched: <name>.txt at the place that
+// REDISJOBS_<NAME> says, else in the user's cache folder.
+func list(t testing.TB, name string) (path, text string) {
+	t.Helper()
+	path = os.Getenv("REDISJOBS_" + strings.ToUpper(name))
 	if path == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
 			t.Fatal(err)
 		}
-		path = filepath.Join(cache, "redisjobs", "servers", "servers.txt")
+		path = filepath.Join(cache, "redisjobs", name, name+".txt")
 	}
-	text, err := os.ReadFile(path)
+	bytes, err := os.ReadFile(path)
 	if err != nil {
-		t.Fatalf("no list of servers to test with, run `make servers`: %v", err)
+		t.Fatalf("no list of %s to test with, run `make servers`: %v", name, err)
 	}
-	flavours, err := parseServers(string(text))
-	if err != nil {
-		t.Fatalf("%s: %v; remove it and run `make servers`", path, err)
+	return path, string(bytes)
+}
+
+// RediSearch returns the arguments that load RediSearch 1.2, which
+// test/modules.sh has fetched, into a server of Redis 5.0 or newer. A missing
+// module ends the test.
+func RediSearch(t testing.TB) []string {
+	t.Helper()
+	path, text := list(t, "modules")
+	for line := range strings.Lines(text) {
+		if fields := strings.SplitN(strings.TrimSpace(line), " ", 3); len(fields) == 3 && fields[0] == "redisearch" {
+			return []string{"--loadmodule", fields[2]}
+		}
 	}
-	return append([]Flavour{{Name: Machine}}, flavours...)
+	t.Fatalf("%s names no redisearch; remove it and run `make servers`", path)
+	return nil
 }
 
 // Find returns one flavour by its name. It skips the test when the list says why

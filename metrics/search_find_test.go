@@ -1,0 +1,262 @@
+package metrics
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+)
+
+// rediSearch1 starts a server of a flavour ("" for the machine's own) with
+// RediSearch 1.2.
+func rediSearch1(t *testing.T, bin string, args ...string) *redistest.Server {
+	t.Helper()
+	return redistest.Start(t, redistest.Config{Bin: bin, Args: append(redistest.RediSearch(t), args...)})
+}
+
+func addBooks(t *testing.T, s *redistest.Server, index string, from, to int) {
+	t.Helper()
+	for i := from; i < to; i++ {
+		s.Do(t, "FT.ADD", index, fmt.Sprint(index, i), "1.0", "FIELDS", "title", fmt.Sprint("hello world ", i), "price", fmt.Sprint(i))
+	}
+}
+
+// indexNames are the names of a document's rows.
+func indexNames(t *testing.T, doc map[string]any) (names []string) {
+	t.Helper()
+	for _, row := range rows(t, doc["indexes"]) {
+		names = append(names, row["name"].(string))
+	}
+	return names
+}
+
+// TestSearchGetOfARealRediSearch1 has the module's own words beside the document
+// while an index is made, filled, shrunk and dropped, on every Redis that can be
+// had. (The module was made for Redis: Valkey 8.1 falls over at its FT.CREATE.)
+func TestSearchGetOfARealRediSearch1(t *testing.T) {
+	t.Parallel()
+	for _, f := range redistest.Flavours(t) {
+		if !f.Is("redis", 5, 0) {
+			continue
+		}
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			f.Need(t)
+			s := rediSearch1(t, f.Bin)
+			target, _ := dialTarget(t, redisclient.Config{Address: s.Addr})
+			doc := searchDocument(t, target)
+			require.Equal(t, []any{}, doc["indexes"], "a module without an index")
+			require.Empty(t, doc["unavailable"])
+
+			s.Do(t, "FT.CREATE", "books", "SCHEMA", "title", "TEXT", "SORTABLE", "price", "NUMERIC")
+			s.Do(t, "FT.CREATE", "a b:[c]", "SCHEMA", "title", "TEXT")
+			s.Do(t, "SET", "idx:string", "no index")
+			doc = searchDocument(t, target)
+			require.Equal(t, []string{"a b:[c]", "books"}, indexNames(t, doc), "a key with such a name is no index")
+			require.Equal(t, []any{"server", "scan", true, 2.0}, []any{doc["view"], doc["found_by"], doc["complete"], doc["count"]})
+
+			told := slices.Sorted(maps.Keys(notTold("memory", "vector_index_memory", "indexing_failures", "indexing", "indexed_percent",
+				"indexing_time", "uses", "gc_runs", "gc_time", "gc_last_run_time", "gc_blocks_denied", "key_type", "prefixes", "last_error")))
+			require.Equal(t, told, slices.Sorted(maps.Keys(section(t, doc, "unavailable"))))
+			before := 0.0
+			for _, to := range []int{1, 40, 120} {
+				addBooks(t, s, "books", int(before), to)
+				row := rows(t, searchDocument(t, target)["indexes"])[1]
+				require.InDelta(t, to, row["num_docs"], 0)
+				before = float64(to)
+				requireModulesWords(t, s, row)
+			}
+			require.Equal(t, 1, strings.Count(s.Do(t, "FT.DEL", "books", "books7"), "1"))
+			row := rows(t, searchDocument(t, target)["indexes"])[1]
+			require.Equal(t, 119.0, row["num_docs"])
+			requireModulesWords(t, s, row)
+
+			require.Equal(t, []string{"books"}, indexNames(t, searchDocument(t, target, "b*")))
+			require.Equal(t, []string{"a b:[c]"}, indexNames(t, searchDocument(t, target, `*\[c]`)))
+			s.Do(t, "FT.DROP", "books")
+			require.Equal(t, []string{"a b:[c]"}, indexNames(t, searchDocument(t, target)))
+		})
+	}
+}
+
+// requireModulesWords compares a row with FT.INFO as redis-cli shows it.
+func requireModulesWords(t *testing.T, s *redistest.Server, row map[string]any) {
+	t.Helper()
+	words := strings.Split(s.Do(t, "FT.INFO", row["name"].(string)), "\n")
+	said := func(name string) float64 {
+		i := slices.Index(words, name)
+		require.GreaterOrEqual(t, i, 0, "%s in %q", name, words)
+		n, err := strconv.ParseFloat(words[i+1], 64)
+		require.NoError(t, err)
+		return n
+	}
+	for member, of := range map[string]string{
+		"num_docs": "num_docs", "num_records": "num_records", "num_terms": "num_terms", "cursors_limit": "index_capacity", "cursors": "index_total",
+	} {
+		require.Equal(t, said(of), row[member], member)
+	}
+	for member, of := range map[string]string{
+		"inverted_index_memory": "inverted_sz_mb", "doc_table_memory": "doc_table_size_mb", "sortables_memory": "sortable_values_size_mb",
+	} {
+		require.Positive(t, row[member], member)
+		require.Equal(t, math.Round(said(of)*1048576), row[member], member)
+	}
+	require.Equal(t, 2.0, row["fields"])
+}
+
+// TestSearchGetAsksTheServerNothingInVain counts the round trips and the errors
+// of the polls after the first one.
+func TestSearchGetAsksTheServerNothingInVain(t *testing.T) {
+	t.Parallel()
+	replies := func(s *redistest.Server) string { return s.InfoField(t, "stats", "total_error_replies") }
+	for name, tt := range map[string]struct {
+		start func() *redistest.Server
+		trips int
+	}{
+		"RediSearch 1": {func() *redistest.Server { return rediSearch1(t, "") }, 3},
+		"no module":    {func() *redistest.Server { return redistest.Start(t, redistest.Config{}) }, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := tt.start()
+			if name != "no module" {
+				s.Do(t, "FT.CREATE", "books", "SCHEMA", "title", "TEXT")
+				s.Do(t, "FT.CREATE", "films", "SCHEMA", "title", "TEXT")
+			}
+			target, wire := dialTarget(t, redisclient.Config{Address: s.Addr})
+			first := searchDocument(t, target)
+			before := replies(s)
+			wire.calls = 0
+			require.Equal(t, first, searchDocument(t, target))
+			require.Equal(t, tt.trips, wire.calls)
+			require.Equal(t, before, replies(s))
+			if name != "no module" {
+				return
+			}
+			require.Equal(t, 1.0, first["up"])
+			require.Equal(t, "server", first["view"])
+			require.NotContains(t, first, "indexes")
+			require.NotContains(t, first, "count")
+			require.Regexp(t, `^there are no search commands here: neither .* \(ERR unknown command 'FT._LIST'`, section(t, first, "unavailable")["indexes"])
+		})
+	}
+}
+
+func TestSearchGetOfAClusterSaysWhoseFiguresTheseAre(t *testing.T) {
+	t.Parallel()
+	s := rediSearch1(t, "", "--cluster-enabled", "yes")
+	target, _ := dialTarget(t, redisclient.Config{Address: s.Addr})
+	require.Equal(t, "entry_node", searchDocument(t, target)["view"])
+}
+
+// TestSearchGetEndsWithTheBudget has more keys than a search for indexes looks
+// at.
+func TestSearchGetEndsWithTheBudget(t *testing.T) {
+	t.Parallel()
+	s := rediSearch1(t, "", "--enable-debug-command", "yes")
+	s.Do(t, "DEBUG", "POPULATE", strconv.Itoa(searchScanBudget*5/4), "key", "8")
+	s.Do(t, "FT.CREATE", "books", "SCHEMA", "title", "TEXT")
+	target, wire := dialTarget(t, redisclient.Config{Address: s.Addr})
+	doc := searchDocument(t, target)
+	require.Equal(t, false, doc["complete"])
+	require.LessOrEqual(t, wire.calls, 3+searchScanBudget/scanCount)
+	require.Len(t, doc["indexes"], int(doc["count"].(float64)))
+}
+
+// TestTheRightsForSearchIndexes holds -acl's lines to real servers: one that has
+// no search commands must take the rule, and refuses what names them; with the
+// module FT.INFO counts as a write to a key of the index's name.
+func TestTheRightsForSearchIndexes(t *testing.T) {
+	t.Parallel()
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))
+	plain := redistest.Start(t, redistest.Config{})
+	plain.Do(t, rule...)
+	_, err := plain.TryDo(strings.Fields(ACLRuleSearch("zabbix"))...)
+	require.ErrorContains(t, err, "Unknown command", "so these rights cannot be in the rule")
+
+	s := rediSearch1(t, "")
+	for _, name := range []string{"books", "films"} {
+		s.Do(t, "FT.CREATE", name, "SCHEMA", "title", "TEXT")
+	}
+	ask := func(rights ...string) (doc map[string]any, again int) {
+		t.Helper()
+		s.Do(t, "ACL", "DELUSER", "zabbix")
+		s.Do(t, slices.Concat(rule, rights)...)
+		target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
+		doc = searchDocument(t, target)
+		before := refusals(t, s)
+		require.Equal(t, doc, searchDocument(t, target))
+		require.Equal(t, 1.0, doc["up"])
+		return doc, refusals(t, s) - before
+	}
+	figures := func(doc map[string]any) (out []any) {
+		for _, row := range rows(t, doc["indexes"]) {
+			out = append(out, row["num_docs"])
+		}
+		return out
+	}
+	for _, tt := range []struct {
+		rights  string
+		part    string
+		says    string
+		figures []any
+	}{
+		{"+ft.info ~books ~films", "", "", []any{0.0, 0.0}},
+		{"+ft.info ~books", "figures", "NOPERM", []any{0.0, nil}},
+		{"+ft.info %R~*", "figures", "NOPERM", []any{nil, nil}},
+		{"", "figures", "'FT.INFO'", []any{nil, nil}},
+		{"+ft.info ~books ~films -info", "view", "'info'", []any{0.0, 0.0}},
+		{"+ft.info ~books ~films -scan", "indexes", "'scan'", nil},
+	} {
+		t.Run("with "+tt.rights, func(t *testing.T) {
+			doc, again := ask(strings.Fields(tt.rights)...)
+			require.Zero(t, again, "refused at each poll")
+			unavailable := section(t, doc, "unavailable")
+			for _, part := range []string{"indexes", "figures", "view"} {
+				if part == tt.part {
+					require.Contains(t, unavailable[part], tt.says)
+				} else {
+					require.NotContains(t, unavailable, part)
+				}
+			}
+			if tt.figures == nil {
+				require.NotContains(t, doc, "indexes")
+				return
+			}
+			require.Equal(t, tt.figures, figures(doc))
+		})
+	}
+	require.Equal(t, "readonly", strings.Fields(s.Do(t, "COMMAND", "INFO", "ft.info"))[2], "by the module's own word")
+}
+
+// TestGlobMatchesAsTheServerDoes asks a real server about every pattern.
+func TestGlobMatchesAsTheServerDoes(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	texts := []string{
+		"a", "b", "ab", "abc", "a*c", "a?c", "a[b]c", `a\c`, "-", "]", "^", "a-c", "axbxc", "aaab", "AB", "é", "[", "b]", "a]",
+	}
+	for _, text := range texts {
+		s.Do(t, "SET", text, "1")
+	}
+	for _, pattern := range []string{
+		"*", "**", "?", "??", "a*", "*c", "a*c", "*b*", "a?c", "[ab]", "[^ab]", "[a-b]*", "[b-a]", `a\*c`, `a\?c`, `a\[b\]c`, `a\\c`, `\a`, `a\`,
+		"[", "[a", "a[", "[^", "[]", "[]]", "[^]]", "[a-]", "[-a]", `[\]]`, `[\a-c]`, `[a-\c]`, "a[b]c", "*a*a*b", "a*b*c*d", "é", "?\xa9", "[a]b", "", "[a-",
+		`[\`, "[^a", "a]", "[a-c]b[a-c]", "*[", "*?",
+	} {
+		want := slices.Sorted(strings.SplitSeq(s.Do(t, "KEYS", pattern), "\n"))
+		got := slices.DeleteFunc(slices.Sorted(slices.Values(texts)), func(text string) bool { return !globMatch(pattern, text) })
+		if len(got) == 0 {
+			got = []string{""} // an empty array is an empty line
+		}
+		require.Equal(t, want, got, "pattern %q", pattern)
+	}
+}
