@@ -103,6 +103,9 @@ func runExamples(t *testing.T, world *docsWorld) {
 			case "valkey":
 				// What Valkey alone knows; metrics/acl_test.go proves that it is enough.
 				require.Equal(t, metrics.ACLRuleValkey("zabbix"), strings.TrimSpace(b.text), b.at())
+			case "search":
+				// What servers with search indexes know; metrics/search_find_test.go has a real one.
+				require.Equal(t, metrics.ACLRuleSearch("zabbix"), strings.TrimSpace(b.text), b.at())
 			case "json":
 				require.True(t, json.Valid([]byte(b.text)), "%s is no JSON", b.at())
 			case "text":

@@ -62,6 +62,9 @@ func newDocsWorld(t *testing.T) *docsWorld {
 	replica.Do(t, "REPLICAOF", host, port)
 	node := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
 	node.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	search := redistest.Start(t, redistest.Config{Args: redistest.RediSearch(t)})
+	search.Do(t, "FT.CREATE", "products", "SCHEMA", "name", "TEXT", "SORTABLE", "price", "NUMERIC")
+	search.Do(t, "FT.ADD", "products", "p1", "1.0", "FIELDS", "name", "red shoes", "price", "59")
 	sentinel := redistest.Start(t, redistest.Config{Args: []string{"--sentinel"}, Lines: []string{
 		"sentinel monitor mymaster " + host + " " + port + " 1",
 	}})
@@ -72,7 +75,7 @@ func newDocsWorld(t *testing.T) *docsWorld {
 	})
 	w := &docsWorld{redis: redis, root: t.TempDir(), hosts: map[string]string{
 		"redis:6379": redis.Addr, "redis:6380": redis.TLSAddr,
-		"replica:6379": replica.Addr, "node:6379": node.Addr, "sentinel:26379": sentinel.Addr,
+		"replica:6379": replica.Addr, "node:6379": node.Addr, "sentinel:26379": sentinel.Addr, "search:6379": search.Addr,
 	}}
 	w.layFiles(t)
 	return w

@@ -43,10 +43,12 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	require.Contains(t, ACLRule("zabbix", odd, defaultJobs()), ` "%R~jobs \\[x\\] *" %R~`)
 }
 
-func TestTheRuleForValkeyNamesWhatTheOtherLeavesOut(t *testing.T) {
+func TestTheRulesForSomeServersNameWhatTheOtherLeavesOut(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix +commandlog|get +commandlog|len", ACLRuleValkey("zabbix"))
+	require.Equal(t, "ACL SETUSER zabbix +ft._list +ft.info", ACLRuleSearch("zabbix"))
 	require.NotContains(t, ACLRule("zabbix", defaultStorm(), defaultJobs()), "commandlog")
+	require.NotContains(t, ACLRule("zabbix", defaultStorm(), defaultJobs()), "ft.")
 }
 
 // TestACLRuleIsEnoughAndNothingInItIsSpare gives a real server's user just the
@@ -178,7 +180,7 @@ func losses(t *testing.T, s *redistest.Server) []string {
 			Network: "tcp", Address: s.Addr, User: "zabbix", Password: "any", Database: db, ClientName: "test",
 		})
 		for _, m := range All() { // job.get in its own databases only, the others in theirs
-			if !m.ReadsRedis() || m == commandMetric || m == sentinelMetric || (db < 6) == strings.HasPrefix(m.Key, "job.") {
+			if !m.ReadsRedis() || m == commandMetric || m == sentinelMetric || m == searchGetMetric || (db < 6) == strings.HasPrefix(m.Key, "job.") {
 				continue
 			}
 			for _, raw := range requests(m, db) {

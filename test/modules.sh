@@ -1,9 +1,9 @@
 #!/bin/sh
 # Fetches the Redis modules that the tests load into servers: modules.sh [CACHE FOLDER]
 #
-# RediSearch 1.2 comes from Debian's signed archive (bookworm; trixie has none), unpacked and not installed; no registry has
-# a later one. The folder is complete when modules.txt stands in it: one line per module, "name
-# version path". Then nothing is done and no network needed.
+# RediSearch 1.2 comes from Debian's signed archive (bookworm; trixie has none), unpacked and not installed; no registry
+# has a later one. The folder is complete when modules.txt stands in it: one line per module, "name version path". Then
+# nothing is done and no network needed.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../packaging/apt.sh"

@@ -100,6 +100,7 @@ var keyRows = map[string]keyRow{
 	"redis.keys.count":          {own: map[string]string{"Pattern": "storm:job:*"}, check: checkKeysCount},
 	"redis.keyspace.sample":     {check: checkKeyspace},
 	"redis.stream.get":          {own: map[string]string{"Key": "storm:job:stream"}, check: checkNoStream},
+	"redis.search.get":          {check: checkNoSearch},
 	"redis.instances.discovery": {check: checkInstances},
 	"redis.instances.get":       {check: checkInstancesGet},
 	"redis.sessions.discovery":  {check: checkSessions},
@@ -306,6 +307,14 @@ func checkNoStream(t *testing.T, _ *world, by way, value string) {
 	checkHead(t, by, o)
 	require.Equal(t, false, o["exists"])
 	require.Zero(t, o.number(t, "length"))
+}
+
+func checkNoSearch(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	require.Equal(t, "server", o["view"])
+	require.Contains(t, o["unavailable"].(map[string]any)["indexes"], "there are no search commands here")
+	require.NotContains(t, o, "indexes")
 }
 
 func checkCommand(t *testing.T, _ *world, by way, value string) {
