@@ -14,8 +14,10 @@ const never instant = 0
 // now is later than never.
 func (p *Pool[K, C]) now() instant { return instant(time.Since(p.made)) + 1 }
 
-// time is that moment as the world outside knows it.
-func (p *Pool[K, C]) time(i instant) time.Time { return p.made.Add(time.Duration(i - 1)) }
+// onClock is that moment as a clock shows it that says wall in the moment now.
+// It is asked when the moment is told, and not when the pool is made: since
+// then the clock may have been set, or the machine have slept.
+func (i instant) onClock(now instant, wall time.Time) time.Time { return wall.Add(i.sub(now)) }
 
 func (i instant) add(d time.Duration) instant { return i + instant(d) }
 func (i instant) sub(o instant) time.Duration { return time.Duration(i - o) }

@@ -134,7 +134,7 @@ func (p *Pool[K, C]) Stats() Stats {
 		Counters:     p.retired,
 		Targets:      make([]TargetStats, 0, len(p.targets)),
 	}
-	now := p.now()
+	now, wall := p.now(), time.Now()
 	for _, t := range p.targets {
 		s.add(&t.Counters)
 		if t.open() == 0 && t.waiters.len == 0 && now.sub(t.lastUsed) >= showFor {
@@ -145,10 +145,10 @@ func (p *Pool[K, C]) Stats() Stats {
 			Gauges:   t.gauges(),
 			Counters: t.Counters,
 			LastDial: t.lastDial,
-			LastUsed: p.time(t.lastUsed),
+			LastUsed: t.lastUsed.onClock(now, wall),
 		}
 		if f := t.failure; f != nil {
-			ts.Failing = &Failure{Err: f.err, At: p.time(f.at), InARow: f.inARow, RetryAt: p.time(f.retryAt)}
+			ts.Failing = &Failure{Err: f.err, At: f.at.onClock(now, wall), InARow: f.inARow, RetryAt: f.retryAt.onClock(now, wall)}
 		}
 		s.Idle += ts.Idle
 		s.InUse += ts.InUse
