@@ -1325,6 +1325,23 @@ func TestUnusedTargetsAreForgottenAndTheirFiguresKept(t *testing.T) {
 	})
 }
 
+func TestTargetsThatVaryWithEachCheckAreForgottenSooner(t *testing.T) {
+	t.Parallel()
+	const flood, most = 70_000, 1 << 15
+	p, err := pool.New(pool.Config[int, *sock]{
+		Dial: func(context.Context, int) (*sock, error) { return nil, errDown },
+	})
+	require.NoError(t, err)
+	for key := range flood {
+		err := p.Do(t.Context(), key, func(context.Context, *sock) error { return nil })
+		require.ErrorIs(t, err, errDown)
+	}
+	st := p.Stats()
+	require.LessOrEqual(t, len(st.Targets), most)
+	require.EqualValues(t, flood, st.DialErrors, "their figures are kept")
+	require.NoError(t, p.Close(t.Context()))
+}
+
 func TestATargetThatNobodyAsksForAnyMoreIsNoLongerSaidToFail(t *testing.T) {
 	story(t, config{IdleTimeout: time.Minute}, func(w *world) {
 		w.do("a")

@@ -36,8 +36,13 @@ func (t *target[K, C]) open() int { return len(t.idle) + t.inUse + t.dialing + t
 // for when a new one comes.
 const minSweep = 1024
 
-// forgetAfter is how long a target without connections is remembered.
-const forgetAfter = 10 * time.Minute
+// forgetAfter is how long a target without connections is remembered, and
+// maxIdlers the number of targets from which on it is not: item keys that vary
+// with each check would else fill the memory within those minutes.
+const (
+	forgetAfter = 10 * time.Minute
+	maxIdlers   = 20_000
+)
 
 // targetLocked finds or makes the entry of a key. Item keys are free text, so
 // entries that nobody has asked for lately are dropped as new ones come; the
@@ -48,7 +53,10 @@ func (p *Pool[K, C]) targetLocked(key K) *target[K, C] {
 	}
 	now := p.now()
 	if len(p.targets) >= p.sweepAt {
-		p.forgetLocked(now)
+		p.forgetLocked(now, forgetAfter)
+		if len(p.targets) >= maxIdlers {
+			p.forgetLocked(now, 0)
+		}
 		p.sweepAt = max(minSweep, 2*len(p.targets))
 	}
 	t := &target[K, C]{key: key, lastUsed: now}
@@ -56,11 +64,11 @@ func (p *Pool[K, C]) targetLocked(key K) *target[K, C] {
 	return t
 }
 
-// forgetLocked drops targets that hold nothing and were not used lately, and
-// keeps their figures in the sum.
-func (p *Pool[K, C]) forgetLocked(now instant) {
+// forgetLocked drops targets that hold nothing and were not used for some time,
+// and keeps their figures in the sum.
+func (p *Pool[K, C]) forgetLocked(now instant, unused time.Duration) {
 	for k, t := range p.targets {
-		if t.open() == 0 && t.waiters.len == 0 && now.sub(t.lastUsed) >= forgetAfter {
+		if t.open() == 0 && t.waiters.len == 0 && now.sub(t.lastUsed) >= unused {
 			p.retired.add(&t.Counters)
 			delete(p.targets, k)
 		}
