@@ -37,11 +37,10 @@ func (g *generator) graph(s sourceGraph, kind, prefix string) graph {
 		out.Items = append(out.Items, gi)
 	}
 	style := "BOLD_LINE"
-	switch {
-	case s.Stacked:
+	if s.Stacked {
 		style = "" // filled as it is
-	case len(s.Of)+len(s.Bad)+len(s.Limits) == 1:
-		style = "FILLED_REGION"
+	}
+	if len(s.Of)+len(s.Limits)+len(s.Bad) == 1 && !s.Legend {
 		out.Legend = "NO" // the title says it
 	}
 	for n, key := range s.Of {

@@ -40,7 +40,8 @@ func preprocess(steps []step, value string) outcome {
 		case s.Handler == "DISCARD_VALUE":
 			return outcome{discarded: true}
 		case s.Handler == "CUSTOM_VALUE":
-			o.value, o.handled = s.HandlerParams, true
+			o.value = s.HandlerParams
+			o.handled = o.handled || s.Type == "JSONPATH" // another step has a value that it does not like
 		default:
 			return outcome{err: fmt.Errorf("%s %q: %w", s.Type, s.Parameters, err)}
 		}

@@ -93,6 +93,7 @@ type (
 		Stacked bool     `yaml:"stacked"`
 		// Untriggered graphs have no lines for the thresholds of triggers.
 		Untriggered bool `yaml:"untriggered"`
+		Legend      bool `yaml:"legend"` // also of a single line, for the thresholds of its triggers
 	}
 	sourceDashboard struct {
 		Name  string `yaml:"name"`
@@ -192,6 +193,7 @@ const wordsScript = "var all = JSON.parse(value), words = Object.keys(all).map(f
 //	bool             true, up, ok to 1 and false, down, err to 0
 //	within 0..100    what is outside is discarded; an end may be missing
 //	unless REGEXP    what matches is discarded
+//	or WORD          the word in place of an empty text
 //	keep 1h          equal values are kept back for that long, of words and texts
 //	                 always if not "keep nothing"
 //	words            the members of a JSON object, or the rows of an array, in one
@@ -223,6 +225,8 @@ func parseStep(text string) (step, error) {
 		}
 	case word == "unless":
 		return discard("NOT_MATCHES_REGEX", rest)
+	case word == "or":
+		return step{Type: "NOT_MATCHES_REGEX", Parameters: []string{"^$"}, Handler: "CUSTOM_VALUE", HandlerParams: rest}, nil
 	case word == "keep":
 		return step{Type: "DISCARD_UNCHANGED_HEARTBEAT", Parameters: []string{rest}}, nil
 	case text == "words":
