@@ -48,7 +48,7 @@ func TestSessionsAreWatchedAsOneServer(t *testing.T) {
 			require.Equal(t, same[0], same[1], twin.Key)
 		}
 	}
-	require.Equal(t, 34, items)
+	require.Equal(t, 35, items)
 	for _, tr := range many.triggers {
 		at := slices.IndexFunc(one.triggers, func(o *trigger) bool { return o.Name == asOfOne.Replace(tr.Name) })
 		if at < 0 {
@@ -64,6 +64,17 @@ func TestSessionsAreWatchedAsOneServer(t *testing.T) {
 		require.Equal(t, twin.OpData+twin.Priority+twin.ManualClose+twin.RecoveryMode, tr.OpData+tr.Priority+tr.ManualClose+tr.RecoveryMode, tr.Name)
 		require.Empty(t, thresholds.FindAllString(tr.Expression+tr.Recovery+tr.EventName, -1), "%s: each session must be able to have its own threshold", tr.Name)
 		require.Equal(t, "{#SESSION}", tagValue(tr.Tags, "session"), tr.Name)
+		var causes []string
+		for _, on := range tr.Dependencies[1:] {
+			causes = append(causes, asOfOne.Replace(on.Name))
+		}
+		require.Equal(t, "Sessions: No data from the plugin", tr.Dependencies[0].Name)
+		for _, on := range twin.Dependencies {
+			there := slices.ContainsFunc(many.triggers, func(o *trigger) bool { return asOfOne.Replace(o.Name) == on.Name })
+			require.Equal(t, there, slices.Contains(causes, on.Name), "%s after %s", tr.Name, on.Name)
+		}
+		// A session that is taken out of the configuration is no longer down.
+		require.Equal(t, tr.Name == "Session {#SESSION}: Server is down", strings.Contains(tr.Expression, `rj.sessions.present["{#SESSION}"])=1`), tr.Name)
 	}
 	require.Equal(t, 14, triggers)
 	for _, m := range many.Macros {
