@@ -65,10 +65,13 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 
 	sc := &scene{host: "sessions", templates: []string{sessionsTemplate}, ownAgent: true,
 		macros: map[string]string{
-			`{$SESSIONS.UPTIME.MIN:"Shop_main"}`:         "15s",
-			`{$SESSIONS.PERIOD:"rejected"}`:              "40s",
-			"{$SESSIONS.SLOWLOG.RATE.MAX.WARN}":          "1000", // but for one session
+			`{$SESSIONS.UPTIME.MIN:"Shop_main"}`: "15s",
+			`{$SESSIONS.PERIOD:"rejected"}`:      "40s",
+			// Of one session alone; others are slow while the machine has other work.
+			"{$SESSIONS.SLOWLOG.RATE.MAX.WARN}":          "1000",
 			`{$SESSIONS.SLOWLOG.RATE.MAX.WARN:"slow"}`:   "0.1",
+			"{$SESSIONS.LATENCY.MAX.WARN}":               "10",
+			`{$SESSIONS.LATENCY.MAX.WARN:"slow"}`:        "0.15",
 			`{$SESSIONS.MEM.PUSED.MAX.WARN:"cache"}`:     "200",
 			`{$SESSIONS.MEM.PUSED.MAX.CRIT:"cache"}`:     "200",
 			`{$SESSIONS.MEM.PUSED.MAX.WARN:"Unlimited"}`: fmt.Sprint(60 * 100.0 / float64(machineMemory(t))),
@@ -163,9 +166,10 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 	// One host may have the templates of the agent, of its sessions and of one server.
 	one := redistest.Start(t, redistest.Config{})
 	sc = &scene{host: "sessions-beside", templates: []string{sessionsTemplate, healthTemplate, redisTemplate}, ownAgent: true,
-		macros: map[string]string{"{$REDIS.CONN}": "One", "{$SESSIONS.SLOWLOG.RATE.MAX.WARN}": "1000", "{$REDIS.SLOWLOG.RATE.MAX.WARN}": "1000"},
-		lacks:  host.lacks,
-		lines:  []string{"Sessions.One.Uri=tcp://" + one.Addr}}
+		macros: map[string]string{"{$REDIS.CONN}": "One", "{$SESSIONS.SLOWLOG.RATE.MAX.WARN}": "1000", "{$SESSIONS.LATENCY.MAX.WARN}": "10",
+			"{$REDIS.SLOWLOG.RATE.MAX.WARN}": "1000", "{$REDIS.LATENCY.MAX.WARN}": "10"},
+		lacks: host.lacks,
+		lines: []string{"Sessions.One.Uri=tcp://" + one.Addr}}
 	sc.steps = []step{{name: "a server that is stopped", do: one.Stop, undo: one.Restart,
 		want: append(of("One", down), "Redis: Server is down", "RedisJobs: Targets are failing"),
 		may:  []string{"RedisJobs: Session One does not answer", "RedisJobs: Connections do not last"}}}
@@ -174,7 +178,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 	// The active variant, of an agent that has many more sessions.
 	active := redistest.Start(t, redistest.Config{})
 	sc = &scene{host: "sessions-active", templates: []string{sessionsTemplate + " active"}, active: true,
-		macros: map[string]string{"{$SESSIONS.LLD.FILTER.SESSION.MATCHES}": "^Only_this$", "{$SESSIONS.SLOWLOG.RATE.MAX.WARN}": "1000"},
+		macros: map[string]string{"{$SESSIONS.LLD.FILTER.SESSION.MATCHES}": "^Only_this$", "{$SESSIONS.SLOWLOG.RATE.MAX.WARN}": "1000", "{$SESSIONS.LATENCY.MAX.WARN}": "10"},
 		lacks:  host.lacks,
 		lines:  []string{"Sessions.Only_this.Uri=tcp://" + active.Addr}}
 	sc.steps = []step{{name: "a server that is stopped", do: active.Stop, want: of("Only_this", down), undo: active.Restart}}
