@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/conf"
+	"redisjobs/internal/document"
 	"redisjobs/metrics"
 	"redisjobs/plugin"
 )
@@ -30,14 +30,6 @@ var notRun = map[string]string{
 	"zabbix_agent2 -R log_level_increase":                                 "asks the machine's running agent",
 }
 
-// block is a fenced block of a document.
-type block struct {
-	file, language, text string
-	line                 int
-}
-
-func (b block) at() string { return fmt.Sprintf("%s:%d", b.file, b.line) }
-
 // documents are the files that readers see, README.md first.
 func documents(t *testing.T) []string {
 	t.Helper()
@@ -45,32 +37,6 @@ func documents(t *testing.T) []string {
 	require.NoError(t, err)
 	require.NotEmpty(t, names)
 	return append([]string{"README.md", "CONTRIBUTING.md"}, names...)
-}
-
-// parts are a document's blocks, and its text without them.
-func parts(t *testing.T, file string) (blocks []block, prose string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	var out strings.Builder
-	var open *block
-	n := 0
-	for line := range strings.Lines(string(text)) {
-		n++
-		fence, fenced := strings.CutPrefix(line, "```")
-		switch {
-		case fenced && open == nil:
-			open = &block{file: file, language: strings.TrimSpace(fence), line: n}
-		case fenced:
-			blocks, open = append(blocks, *open), nil
-		case open != nil:
-			open.text += line
-		default:
-			out.WriteString(line)
-		}
-	}
-	require.Nil(t, open, "%s: a block is not closed", file)
-	return blocks, out.String()
 }
 
 // runExamples runs every block of every document by its language.
@@ -82,46 +48,49 @@ func runExamples(t *testing.T, world *docsWorld) {
 	seen := map[string]bool{}
 	for _, file := range documents(t) {
 		world.configure(t, "")
-		blocks, _ := parts(t, file)
+		blocks, _ := document.Read(t, file)
 		for _, b := range blocks {
-			switch b.language {
+			switch b.Language {
 			case "conf":
 				world.runConf(t, b)
 			case "sh":
 				for _, command := range commandLines(t, b) {
 					code, stdout, stderr := world.runLine(t, b, command)
-					require.Zero(t, code, "%s: %s\n%s%s", b.at(), command, stdout, stderr)
+					require.Zero(t, code, "%s: %s\n%s%s", b.At(), command, stdout, stderr)
 				}
 			case "console":
-				world.runConsole(t, b)
+				b.Console(t, func(command string) string {
+					_, stdout, stderr := world.runLine(t, b, command)
+					return stdout + stderr
+				})
 			case "redis":
 				world.redis.Do(t, "SELECT", "0")
-				for _, command := range strings.Split(strings.TrimSpace(b.text), "\n") {
+				for _, command := range strings.Split(strings.TrimSpace(b.Text), "\n") {
 					_, err := world.redis.TryDo(words(t, b, command)...)
-					require.NoError(t, err, "%s: %s", b.at(), command)
+					require.NoError(t, err, "%s: %s", b.At(), command)
 				}
 			case "valkey":
 				// What Valkey alone knows; metrics/acl_test.go proves that it is enough.
-				require.Equal(t, metrics.ACLRuleValkey("zabbix"), strings.TrimSpace(b.text), b.at())
+				require.Equal(t, metrics.ACLRuleValkey("zabbix"), strings.TrimSpace(b.Text), b.At())
 			case "search":
 				// What servers with search indexes know; metrics/search_find_test.go has a real one.
-				require.Equal(t, metrics.ACLRuleSearch("zabbix"), strings.TrimSpace(b.text), b.at())
+				require.Equal(t, metrics.ACLRuleSearch("zabbix"), strings.TrimSpace(b.Text), b.At())
 			case "json":
-				require.True(t, json.Valid([]byte(b.text)), "%s is no JSON", b.at())
+				require.True(t, json.Valid([]byte(b.Text)), "%s is no JSON", b.At())
 			case "text":
 				// Answers in docs/keys.md, which TestDocs/keys compares, and drawings.
 			case "keys":
-				for line := range strings.Lines(b.text) {
+				for line := range strings.Lines(b.Text) {
 					key, _, _ := strings.Cut(strings.TrimSpace(line), "  ")
-					requireKey(t, b.at(), key)
+					requireKey(t, b.At(), key)
 				}
 			case "shell":
-				first, _, _ := strings.Cut(b.text, "\n")
-				require.Contains(t, notRun, first, "%s: language sh is for what a test can run; say in notRun why this is not", b.at())
+				first, _, _ := strings.Cut(b.Text, "\n")
+				require.Contains(t, notRun, first, "%s: language sh is for what a test can run; say in notRun why this is not", b.At())
 				seen[first] = true
 			default:
-				if b.file != "CONTRIBUTING.md" {
-					require.Fail(t, "unknown language", "%s: %q", b.at(), b.language)
+				if b.File != "CONTRIBUTING.md" {
+					require.Fail(t, "unknown language", "%s: %q", b.At(), b.Language)
 				}
 			}
 		}
@@ -136,35 +105,35 @@ var agentOptions = []string{"Alias", "AllowKey", "DenyKey", "UserParameter", "Ti
 
 // runConf has a block of configuration read as the plugin reads it, with the
 // files that it names, and leaves it for the commands that follow.
-func (w *docsWorld) runConf(t *testing.T, b block) {
+func (w *docsWorld) runConf(t *testing.T, b document.Block) {
 	t.Helper()
-	for line := range strings.Lines(b.text) {
+	for line := range strings.Lines(b.Text) {
 		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
 		name, value, ok := strings.Cut(line, "=")
-		require.True(t, ok, "%s: %s", b.at(), line)
+		require.True(t, ok, "%s: %s", b.At(), line)
 		switch {
 		case name == "Alias":
 			alias := regexp.MustCompile(`^[a-z.]+(?:\[[^\]]*\])?:(.+)$`).FindStringSubmatch(value)
-			require.NotNil(t, alias, "%s: %s", b.at(), line)
-			requireKey(t, b.at(), strings.TrimSuffix(alias[1], "[*]"))
+			require.NotNil(t, alias, "%s: %s", b.At(), line)
+			requireKey(t, b.At(), strings.TrimSuffix(alias[1], "[*]"))
 		case slices.Contains(agentOptions, name), strings.HasPrefix(name, "Plugins.Redis."):
 		default:
-			require.True(t, strings.HasPrefix(name, "Plugins.RedisJobs."), "%s: %s", b.at(), line)
+			require.True(t, strings.HasPrefix(name, "Plugins.RedisJobs."), "%s: %s", b.At(), line)
 			if strings.HasPrefix(value, "/") && !strings.HasSuffix(name, "Uri") {
 				w.layNamed(t, name, value)
 			}
 		}
 	}
-	text := b.text
-	if b.file == "docs/configuration.md" {
-		text += w.companion(t, b.text)
+	text := b.Text
+	if b.File == "docs/configuration.md" {
+		text += w.companion(t, b.Text)
 	}
 	file := w.configure(t, text)
 	_, err := conf.LoadFile(file)
-	require.NoError(t, err, b.at())
+	require.NoError(t, err, b.At())
 }
 
 // companion is what an option of the reference, which stands there alone, is
@@ -214,10 +183,10 @@ func (w *docsWorld) layNamed(t *testing.T, option, path string) {
 
 // commandLines are the commands of a block without comments; a line that ends
 // with a backslash goes on in the next one.
-func commandLines(t *testing.T, b block) []string {
+func commandLines(t *testing.T, b document.Block) []string {
 	t.Helper()
 	var out []string
-	for line := range strings.SplitSeq(strings.ReplaceAll(b.text, "\\\n", " "), "\n") {
+	for line := range strings.SplitSeq(strings.ReplaceAll(b.Text, "\\\n", " "), "\n") {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
 			out = append(out, line)
 		}
@@ -226,7 +195,7 @@ func commandLines(t *testing.T, b block) []string {
 }
 
 // runLine runs a line of a block, which must be one of this program.
-func (w *docsWorld) runLine(t *testing.T, b block, line string) (code int, stdout, stderr string) {
+func (w *docsWorld) runLine(t *testing.T, b document.Block, line string) (code int, stdout, stderr string) {
 	t.Helper()
 	args := words(t, b, line)
 	for len(args) > 0 && regexp.MustCompile(`^[A-Z_]+=`).MatchString(args[0]) {
@@ -240,8 +209,8 @@ func (w *docsWorld) runLine(t *testing.T, b block, line string) (code int, stdou
 		}()
 		args = args[1:]
 	}
-	require.NotEmpty(t, args, b.at())
-	require.Equal(t, program, args[0], "%s: %s: language sh is for this program's commands", b.at(), line)
+	require.NotEmpty(t, args, b.At())
+	require.Equal(t, program, args[0], "%s: %s: language sh is for this program's commands", b.At(), line)
 	args = args[1:]
 	if slices.Contains(args, "doctor") {
 		if !slices.Contains(args, "-c") {
@@ -250,43 +219,19 @@ func (w *docsWorld) runLine(t *testing.T, b block, line string) (code int, stdou
 		args = append(args, "--user", "root")
 	}
 	if i := slices.IndexFunc(args, func(s string) bool { return s == "-t" }); i >= 0 {
-		requireKey(t, b.at(), args[i+1])
+		requireKey(t, b.At(), args[i+1])
 	}
 	return w.run(args...)
 }
 
-// runConsole runs the commands behind "$ " and compares what they print with the
-// lines that follow, in which … stands for anything; alone, for any lines.
-func (w *docsWorld) runConsole(t *testing.T, b block) {
-	t.Helper()
-	for _, part := range strings.Split("\n"+b.text, "\n$ ")[1:] {
-		line, shown, _ := strings.Cut(part, "\n")
-		_, stdout, stderr := w.runLine(t, b, line)
-		requireLike(t, b.at()+": "+line, strings.TrimSpace(shown), strings.TrimSpace(stdout+stderr))
-	}
-}
-
-// requireLike compares a text with one that has … for what may vary.
-func requireLike(t *testing.T, what, pattern, text string) {
-	t.Helper()
-	var b strings.Builder
-	for i, fixed := range strings.Split(pattern, left) {
-		if i > 0 {
-			b.WriteString("(?s:.*)")
-		}
-		b.WriteString(regexp.QuoteMeta(fixed))
-	}
-	require.Regexp(t, "^"+b.String()+"$", text, what)
-}
-
 // words splits a command as a shell does: quotes of both kinds, no variables.
-func words(t *testing.T, b block, line string) []string {
+func words(t *testing.T, b document.Block, line string) []string {
 	t.Helper()
 	var out []string
 	for _, m := range regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`).FindAllString(line, -1) {
 		out = append(out, regexp.MustCompile(`'([^']*)'|"([^"]*)"`).ReplaceAllString(m, "$1$2"))
 	}
-	require.NotContains(t, out, "|", "%s: %s", b.at(), line)
+	require.NotContains(t, out, "|", "%s: %s", b.At(), line)
 	return out
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/conf"
+	"redisjobs/internal/document"
 	"redisjobs/metrics"
 )
 
@@ -128,9 +129,9 @@ func writeParams(b *strings.Builder, m *metrics.Metric) {
 }
 
 const (
-	left    = "…" // stands for members that were left out
-	atMost  = 5   // members of an object below the first level
-	longest = 90  // characters of a text
+	left    = document.Left // stands for members that were left out
+	atMost  = 5             // members of an object below the first level
+	longest = 90            // characters of a text
 )
 
 // abridged is a document as the reference shows it, or a single value.

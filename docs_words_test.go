@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/document"
 	"redisjobs/metrics"
 )
 
@@ -34,7 +35,7 @@ func TestDocumentedKeys(t *testing.T) {
 	t.Parallel()
 	found := 0
 	for _, file := range documents(t) {
-		_, prose := parts(t, file)
+		_, prose := document.Read(t, file)
 		for _, m := range spanRE.FindAllStringSubmatch(prose, -1) {
 			key := m[1]
 			if !keyRE.MatchString(key) || noKeys[key] {
@@ -66,7 +67,7 @@ func anyKey(prefix string) bool {
 func TestDocumentedLinks(t *testing.T) {
 	t.Parallel()
 	for _, file := range append(documents(t), "CHANGELOG.md") {
-		_, prose := parts(t, file)
+		_, prose := document.Read(t, file)
 		for _, m := range linkRE.FindAllStringSubmatch(prose, -1) {
 			if strings.Contains(m[1], "://") {
 				continue
@@ -87,7 +88,7 @@ func TestDocumentedLinks(t *testing.T) {
 // anchors are those that GitHub gives the headings of a document.
 func anchors(t *testing.T, file string) []string {
 	t.Helper()
-	_, prose := parts(t, file)
+	_, prose := document.Read(t, file)
 	var out []string
 	for _, m := range headingRE.FindAllStringSubmatch(prose, -1) {
 		word := regexp.MustCompile(`[^\p{L}\p{N}\- _]`).ReplaceAllString(strings.ToLower(m[1]), "")
@@ -117,7 +118,7 @@ func findPaths(t *testing.T, world *docsWorld) {
 	require.NotEmpty(t, answers)
 	seen := map[string]bool{}
 	for _, file := range documents(t) {
-		_, prose := parts(t, file)
+		_, prose := document.Read(t, file)
 		for _, m := range spanRE.FindAllStringSubmatch(prose, -1) {
 			path := m[1]
 			if !strings.HasPrefix(path, "$.") && !strings.HasPrefix(path, "$[") {
@@ -261,7 +262,7 @@ var othersWords = map[string]string{
 // meetMessages holds docs/troubleshooting.md to the messages: whoever meets one
 // finds its row, and no row is about a message that there is not.
 func meetMessages(t *testing.T, world *docsWorld) {
-	_, prose := parts(t, "docs/troubleshooting.md")
+	_, prose := document.Read(t, "docs/troubleshooting.md")
 	var rows []string
 	for _, part := range strings.Split(prose, "\n## By message")[1:] {
 		part, _, _ = strings.Cut(part, "\n## ")
@@ -305,14 +306,7 @@ func meetMessages(t *testing.T, world *docsWorld) {
 
 // rowRE finds a row's message within a text.
 func rowRE(row string) *regexp.Regexp {
-	var b strings.Builder
-	for i, fixed := range strings.Split(row, left) {
-		if i > 0 {
-			b.WriteString(".*")
-		}
-		b.WriteString(regexp.QuoteMeta(fixed))
-	}
-	return regexp.MustCompile(b.String())
+	return regexp.MustCompile(strings.ReplaceAll(regexp.QuoteMeta(row), left, ".*"))
 }
 
 // sourceWords is all text in the program's source, with … for what is put in.

@@ -44,14 +44,16 @@ func TestTheDebOnThisDebian(t *testing.T) {
 	}
 	s := redistest.Start(t, redistest.Config{})
 	packages := t.TempDir()
-	dist := environment(t, "REDISJOBS_DIST")
-	copyFile(t, one(t, dist, "*_"+runtime.GOARCH+".deb"), filepath.Join(packages, "first.deb"))
-	copyFile(t, newer(t), filepath.Join(packages, "second.deb"))
+	clone := filepath.Join(packages, "files", "clone")
+	require.NoError(t, os.MkdirAll(filepath.Dir(clone), 0o755))
+	require.NoError(t, os.Rename(copyTree(t), clone))
+	require.NoError(t, os.CopyFS(filepath.Join(clone, "dist"), os.DirFS(environment(t, "REDISJOBS_DIST"))))
+	copyFile(t, newer(t), filepath.Join(packages, "files", "second.deb"))
 
 	self, err := os.Executable()
 	require.NoError(t, err)
-	c := exec.Command(self, "-test.run", "^TestInside$", "-test.v", "-test.timeout", "3m")
-	c.Env = append(os.Environ(), inside+"="+packages, "REDISJOBS_REDIS=tcp://"+s.Addr)
+	c := exec.Command(self, "-test.run", "^TestInside$", "-test.v", "-test.timeout", "8m")
+	c.Env = append(os.Environ(), inside+"="+packages, "REDISJOBS_REDIS="+s.Addr)
 	c.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
 	runtime.LockOSThread() // Pdeathsig is about the thread
 	defer runtime.UnlockOSThread()
@@ -91,8 +93,8 @@ func newer(t testing.TB) string {
 	return one(t, filepath.Join(dir, "dist"), "*.deb")
 }
 
-// enter makes an overlay of the root folder the root folder. packages is the
-// only folder taken along that may lie on another file system.
+// enter makes an overlay of the root folder the root folder. What is in the
+// folder files of packages is then in /packages.
 func enter(t testing.TB, packages string) {
 	t.Helper()
 	mount := func(source, target, kind string, flags uintptr, data string) {
@@ -103,12 +105,10 @@ func enter(t testing.TB, packages string) {
 	base := filepath.Join(packages, "overlay")
 	mount("tmpfs", base, "tmpfs", 0, "mode=755")
 	upper, work, root := filepath.Join(base, "upper"), filepath.Join(base, "work"), filepath.Join(base, "root")
-	for _, dir := range []string{upper, work, filepath.Join(upper, "packages")} {
+	for _, dir := range []string{upper, work} {
 		require.NoError(t, os.MkdirAll(dir, 0o755))
 	}
-	for _, deb := range []string{"first.deb", "second.deb"} {
-		copyFile(t, filepath.Join(packages, deb), filepath.Join(upper, "packages", deb))
-	}
+	require.NoError(t, os.CopyFS(filepath.Join(upper, "packages"), os.DirFS(filepath.Join(packages, "files"))))
 	mount("overlay", root, "overlay", 0, "lowerdir=/,upperdir="+upper+",workdir="+work)
 	mount("proc", filepath.Join(root, "proc"), "proc", 0, "")
 	mount("/dev", filepath.Join(root, "dev"), "", syscall.MS_BIND|syscall.MS_REC, "")
@@ -118,6 +118,11 @@ func enter(t testing.TB, packages string) {
 	require.NoError(t, os.Chdir("/"))
 	// What packages are allowed to start: nothing.
 	require.NoError(t, os.WriteFile("/usr/sbin/policy-rc.d", []byte("#!/bin/sh\nexit 101\n"), 0o755))
+	// apt without questions, whoever calls it.
+	require.NoError(t, os.WriteFile("/etc/apt/apt.conf.d/99test", []byte(`quiet "2"; Dpkg::Use-Pty "0"; APT::Sandbox::User "root";
+APT::Get::Assume-Yes "true"; APT::Install-Recommends "false";
+`), 0o644))
+	require.NoError(t, os.Setenv("DEBIAN_FRONTEND", "noninteractive"))
 }
 
 // owner is a file's mode, owner and group, or "" when there is none.
@@ -129,17 +134,9 @@ func owner(t testing.TB, path string) string {
 	return strings.TrimSpace(command(t, "stat", "-c", "%a %U:%G", path))
 }
 
-// apt runs apt-get without questions.
-func apt(t testing.TB, args ...string) {
-	t.Helper()
-	c := exec.Command("apt-get", append([]string{"-qq", "-y", "-o", "Dpkg::Use-Pty=0", "-o", "APT::Sandbox::User=root", "--no-install-recommends"}, args...)...)
-	c.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-	out, err := c.CombinedOutput()
-	require.NoError(t, err, "apt-get %s\n%s", strings.Join(args, " "), out)
-}
-
-// TestInside is the life of the deb: installed where there was no agent, serving
-// in the distribution's agent, upgraded, removed and purged.
+// TestInside is the life of the deb: installed where there was no agent, as
+// README.md says, serving in the distribution's agent, upgraded, removed and
+// purged. Then the plugin is installed from source.
 func TestInside(t *testing.T) {
 	packages := os.Getenv(inside)
 	if packages == "" {
@@ -147,43 +144,48 @@ func TestInside(t *testing.T) {
 	}
 	redis := os.Getenv("REDISJOBS_REDIS")
 	enter(t, packages)
+	apt := func(args ...string) { command(t, "apt-get", args...) }
 
-	apt(t, "update")
-	apt(t, "install", "/packages/first.deb")
+	apt("update")
+	newcomer := newReader(t, "/packages/clone", redis)
+	newcomer.follow(t, "From nothing to graphs")
 	require.Equal(t, "755 root:root", owner(t, program))
 	require.Equal(t, "640 root:zabbix", owner(t, conf), "the agent came first, and its group with it")
 	require.Contains(t, command(t, name, "-V"), "Version "+environment(t, "REDISJOBS_VERSION"))
-	require.Contains(t, command(t, "dpkg", "-V", name)+"same", "same", "no file differs from the package's")
+	differs, _ := exec.Command("dpkg", "-V", name).Output() // its exit code says that there is something
+	require.Regexp(t, `^\S+ c `+conf+`\n$`, string(differs), "the reader has written there, and no other file differs")
 
 	port := strconv.Itoa(agent.FreePort(t))
 	addr := net.JoinHostPort("127.0.0.1", port)
 	// The agent's own configuration, on a port of the test's.
 	write(t, "/etc/zabbix/zabbix_agent2.d/test.conf", "ListenIP=127.0.0.1\nServerActive=\nListenPort="+port+"\n")
-	report := command(t, name, "doctor")
-	require.Contains(t, report, "problems: 0, warnings: 0")
-	serves(t, addr, redis)
+	serves(t, addr, "Prod")
 
+	own, err := os.ReadFile(conf)
+	require.NoError(t, err)
+	apt("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "install", "/packages/second.deb")
+	require.Contains(t, command(t, name, "-V"), "Version 99.0.0")
 	text, err := os.ReadFile(conf)
 	require.NoError(t, err)
-	own := string(text) + "\nPlugins.RedisJobs.Sessions.Mine.Uri=" + redis + "\n"
-	write(t, conf, own)
-	apt(t, "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold", "install", "/packages/second.deb")
-	require.Contains(t, command(t, name, "-V"), "Version 99.0.0")
-	text, err = os.ReadFile(conf)
-	require.NoError(t, err)
-	require.Equal(t, own, string(text), "what the user wrote is kept")
+	require.Equal(t, string(own), string(text), "what the user wrote is kept")
 	require.Equal(t, "640 root:zabbix", owner(t, conf))
 	require.FileExists(t, conf+".dpkg-dist", "the newer one is beside it")
-	serves(t, addr, "Mine")
+	serves(t, addr, "Prod")
 
-	apt(t, "remove", name)
+	apt("remove", name)
 	require.Empty(t, owner(t, program))
 	require.Equal(t, "640 root:zabbix", owner(t, conf))
-	apt(t, "purge", name)
+	apt("purge", name)
 	for _, path := range []string{conf, conf + ".dpkg-dist", program, filepath.Dir(program), "/usr/bin/" + name, "/usr/share/" + name} {
 		require.Empty(t, owner(t, path), "%s is left", path)
 	}
 	require.FileExists(t, "/etc/zabbix/zabbix_agent2.conf", "the agent is still there")
+
+	newcomer.follow(t, "From source")
+	require.Equal(t, "755 root:root", owner(t, program))
+	require.Equal(t, "640 root:zabbix", owner(t, conf))
+	require.Contains(t, command(t, name, "doctor"), "problems: 0, warnings: 0")
+	serves(t, addr, "tcp://"+redis)
 }
 
 func write(t testing.TB, path, text string) {
