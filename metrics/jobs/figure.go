@@ -50,13 +50,15 @@ const (
 	WaitingChildren
 	// Aggregating wait to be put together with others.
 	Aggregating
+	// RateLimited wait until a rate limit lets them into their queue.
+	RateLimited
 	// Unacked were handed to a worker that has not yet confirmed them: running,
 	// fetched ahead, or waiting in it for their time.
 	Unacked
 	// OldestUnacked is the time since the oldest of Unacked was handed out.
 	OldestUnacked
-	// UnackedExpired are those of Unacked that were handed out longer ago than the
-	// default time after which they are handed out again.
+	// UnackedExpired are those of Unacked that were handed out longer ago than
+	// Options.CeleryVisibility: nobody lives who would hand them out again.
 	UnackedExpired
 
 	// Workers are the processes that registered, also those that are dead.
@@ -106,7 +108,7 @@ var figureNames = [figureCount]string{
 	Failed: "failed", Completed: "completed", Paused: "paused", Latency: "latency", Processed: "processed_total",
 	FailedTotal: "failed_total", Added: "added_total", Orphaned: "orphaned", Deferred: "deferred",
 	Canceled: "canceled", Prioritized: "prioritized", WaitingChildren: "waiting_children",
-	Aggregating: "aggregating", Unacked: "unacked", OldestUnacked: "oldest_unacked",
+	Aggregating: "aggregating", RateLimited: "rate_limited", Unacked: "unacked", OldestUnacked: "oldest_unacked",
 	UnackedExpired: "unacked_expired", Workers: "workers",
 	WorkersAlive: "workers_alive", WorkersDead: "workers_dead", WorkersBusy: "workers_busy",
 	WorkersSlots: "workers_slots", Utilisation: "utilisation", WorkersQuiet: "workers_quiet",

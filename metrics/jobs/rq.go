@@ -2,22 +2,49 @@ package jobs
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
+	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
 // rq reads RQ 1 to 3 (python-rq). Its counts are those that RQ's own API gives,
-// which removes what has expired before it counts.
-// Sources: rq/registry.py, rq/queue.py and rq/worker.py of 1.13.0, 2.10.0 and 3.0.0.
+// which removes what has expired before it counts. The prefix is RQ_KEY_PREFIX of
+// RQ 3, as it is.
+//
+// A job that a rate limit of RQ 3 holds back is in no queue until there is a slot
+// for it. One that a worker is about to take is for a moment in no place but
+// <queue>:intermediate; when the worker dies then, RQ gives it up after a minute.
+// Sources: rq/registry.py, rq/queue.py, rq/worker.py and rq/rate_limit.py of
+// 1.13.0, 2.10.0 and 3.0.0.
 type rq struct{}
 
 var rqSpec = &Spec{
 	Name:          "rq",
 	DefaultPrefix: "rq",
-	Prefix:        func(string) string { return "rq" }, // there is no other
-	Markers:       func(string) []Marker { return []Marker{{"rq:queues", "set"}, {"rq:workers", "set"}} },
+	Markers: func(prefix string) []Marker {
+		return []Marker{{prefix + ":queues", "set"}, {prefix + ":workers", "set"}}
+	},
+	Clue: func(key string) (Clue, bool) {
+		fields := []string{"origin", "created_at"}
+		prefix, name, ok := strings.Cut(key, ":job:")
+		if !ok {
+			prefix, name, ok = strings.Cut(key, ":worker:")
+			fields = []string{"birth", "queues"}
+		}
+		// <prefix>:job:<id>:dependents is no record.
+		if !ok || prefix == "" || name == "" || strings.Contains(name, ":") {
+			return Clue{}, false
+		}
+		return Clue{
+			Prefix:        prefix,
+			Proof:         []redisclient.Command{{"TYPE", prefix + ":queues"}, append(redisclient.Command{"HMGET", key}, fields...)},
+			Proves:        rqProves,
+			OncePerPrefix: true,
+		}, true
+	},
 	Lacks: slices.Concat(
 		lackOfQueues("a job to be tried again is among those scheduled or waiting", Retry),
 		lackOfSystem("a job to be tried again is among those scheduled or waiting", Retry),
@@ -25,22 +52,28 @@ var rqSpec = &Spec{
 		lackOfSystem("there are no counters but those of living workers", Processed, FailedTotal),
 	),
 	Commands: []string{"get", "hget", "hmget", "lindex", "llen", "smembers", "zcard", "zcount"},
-	Keys:     func(string, []string) []string { return []string{"rq:*"} },
+	Keys:     func(prefix string, _ []string) []string { return []string{prefix + ":*"} },
+}
+
+// rqProves: the record is one of RQ's own, and not of an application that has a
+// list of queues as well.
+func rqProves(replies []resp.Value) bool {
+	fields, err := replies[1].Array()
+	return err == nil && areTypes("set")(replies[:1]) && !slices.ContainsFunc(fields, resp.Value.IsNull)
 }
 
 func (rq) Spec() *Spec { return rqSpec }
 
-const rqQueue, rqWorker = "rq:queue:", "rq:worker:"
-
 func (rq) Read(p *Poll, r *Reading) {
+	prefix := r.Prefix + ":"
 	suspended, suspendedErr := false, error(nil)
-	p.Ask(func(v resp.Value, err error) { suspended, suspendedErr = !v.IsNull(), err }, "GET", "rq:suspended")
+	p.Ask(func(v resp.Value, err error) { suspended, suspendedErr = !v.IsNull(), err }, "GET", prefix+"suspended")
 	p.Strings(func(keys []string, err error) {
 		var queues []*Queue
 		if err != nil {
 			queues = r.MissQueues(err)
 		} else {
-			queues = r.Open(trimAll(r, keys, rqQueue))
+			queues = r.Open(trimAll(r, keys, prefix+"queue:"))
 		}
 		for _, q := range queues {
 			if suspendedErr != nil {
@@ -48,9 +81,9 @@ func (rq) Read(p *Poll, r *Reading) {
 			} else {
 				q.Flag(Paused, suspended)
 			}
-			rqReadQueue(p, q)
+			rqReadQueue(p, prefix, q)
 		}
-	}, "SMEMBERS", "rq:queues")
+	}, "SMEMBERS", prefix+"queues")
 	p.Strings(func(keys []string, err error) {
 		if err != nil {
 			r.MissWorkers(err)
@@ -61,8 +94,30 @@ func (rq) Read(p *Poll, r *Reading) {
 		for i, key := range keys {
 			rqReadWorker(p, r, key, &r.Workers[i])
 		}
-	}, "SMEMBERS", "rq:workers")
+	}, "SMEMBERS", prefix+"workers")
+	if r.only == "" {
+		p.Strings(func(limits []string, err error) { rqReadLimits(p, r, limits, err) }, "SMEMBERS", prefix+"rl-keys")
+	}
 }
+
+// rqReadLimits counts what rate limits hold back. They have no queue.
+func rqReadLimits(p *Poll, r *Reading, limits []string, err error) {
+	if err == nil && len(limits) > maxRateLimits {
+		err = fmt.Errorf("there are %d rate limits, more than the %d that are read", len(limits), maxRateLimits)
+	}
+	if err != nil {
+		r.Miss(RateLimited, err.Error())
+		return
+	}
+	r.Set(RateLimited, 0)
+	for _, limit := range limits {
+		p.Count(&r.Figures, RateLimited, "ZCARD", r.Prefix+":rl:"+limit+":rate_limited")
+	}
+}
+
+// maxRateLimits bounds the keys of rate limits that are read: an application may
+// have one for each of its users.
+const maxRateLimits = 1000
 
 // trimAll takes a prefix off full keys; what does not have it is skipped.
 func trimAll(r *Reading, keys []string, prefix string) []string {
@@ -77,33 +132,33 @@ func trimAll(r *Reading, keys []string, prefix string) []string {
 	return out
 }
 
-func rqReadQueue(p *Poll, q *Queue) {
+func rqReadQueue(p *Poll, prefix string, q *Queue) {
 	f, now := &q.Figures, p.NowArg(1)
-	p.Count(f, Waiting, "LLEN", rqQueue+q.Name)
-	p.Ask(func(v resp.Value, err error) { rqLatency(p, q, v, err) }, "LINDEX", rqQueue+q.Name, "0")
+	p.Count(f, Waiting, "LLEN", prefix+"queue:"+q.Name)
+	p.Ask(func(v resp.Value, err error) { rqLatency(p, prefix, q, v, err) }, "LINDEX", prefix+"queue:"+q.Name, "0")
 	// A started job whose time has run out was left by a worker that died.
-	p.Count(f, Active, "ZCARD", "rq:wip:"+q.Name)
-	p.Subtract(f, Active, "ZCOUNT", "rq:wip:"+q.Name, "0", now)
-	p.Count(f, Orphaned, "ZCOUNT", "rq:wip:"+q.Name, "0", now)
-	for figure, set := range map[Figure]string{Completed: "rq:finished:", Failed: "rq:failed:"} {
-		p.Count(f, figure, "ZCARD", set+q.Name)
-		p.Subtract(f, figure, "ZCOUNT", set+q.Name, "0", now)
+	p.Count(f, Active, "ZCARD", prefix+"wip:"+q.Name)
+	p.Subtract(f, Active, "ZCOUNT", prefix+"wip:"+q.Name, "0", now)
+	p.Count(f, Orphaned, "ZCOUNT", prefix+"wip:"+q.Name, "0", now)
+	for figure, set := range map[Figure]string{Completed: "finished:", Failed: "failed:"} {
+		p.Count(f, figure, "ZCARD", prefix+set+q.Name)
+		p.Subtract(f, figure, "ZCOUNT", prefix+set+q.Name, "0", now)
 	}
-	p.Count(f, Deferred, "ZCARD", "rq:deferred:"+q.Name)
-	p.Count(f, Canceled, "ZCARD", "rq:canceled:"+q.Name)
-	p.Count(f, Scheduled, "ZCARD", "rq:scheduled:"+q.Name)
-	p.Count(f, Overdue, "ZCOUNT", "rq:scheduled:"+q.Name, "-inf", now)
+	p.Count(f, Deferred, "ZCARD", prefix+"deferred:"+q.Name)
+	p.Count(f, Canceled, "ZCARD", prefix+"canceled:"+q.Name)
+	p.Count(f, Scheduled, "ZCARD", prefix+"scheduled:"+q.Name)
+	p.Count(f, Overdue, "ZCOUNT", prefix+"scheduled:"+q.Name, "-inf", now)
 	p.Ask(func(v resp.Value, err error) {
 		if err != nil {
 			q.Miss(SchedulersAlive, err.Error())
 			return
 		}
 		q.Flag(SchedulersAlive, !v.IsNull())
-	}, "GET", "rq:scheduler-lock:"+q.Name)
+	}, "GET", prefix+"scheduler-lock:"+q.Name)
 }
 
 // rqLatency follows the id of the oldest job to its record.
-func rqLatency(p *Poll, q *Queue, v resp.Value, err error) {
+func rqLatency(p *Poll, prefix string, q *Queue, v resp.Value, err error) {
 	if err == nil && v.IsNull() {
 		q.Set(Latency, 0)
 		return
@@ -127,7 +182,7 @@ func rqLatency(p *Poll, q *Queue, v resp.Value, err error) {
 			return
 		}
 		q.Set(Latency, p.Age(at))
-	}, "HGET", "rq:job:"+id, "enqueued_at")
+	}, "HGET", prefix+"job:"+id, "enqueued_at")
 }
 
 // maxJobID bounds what is taken for the id of a job, in bytes.
@@ -175,7 +230,7 @@ func rqReadWorker(p *Poll, r *Reading, key string, w *Worker) {
 			if err != nil {
 				r.Miss(OldestRunning, "a running job: "+err.Error())
 			}
-		}, "HGET", "rq:job:"+id, "started_at")
+		}, "HGET", r.Prefix+":job:"+id, "started_at")
 	}, "HMGET", key, "state", "current_job")
 }
 

@@ -1,10 +1,13 @@
 package jobs
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 
-	"fmt"
+	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/redistest"
 	"redisjobs/redisclient/resp"
 )
 
@@ -23,7 +26,7 @@ func rqCases() []conformance {
 		out := queue(more)
 		delete(out, "paused")
 		delete(out, "schedulers_alive")
-		out["queues_paused"], out["queues_stuck"] = more["queues_paused"], 0
+		out["queues_paused"], out["queues_stuck"], out["rate_limited"] = more["queues_paused"], 0, more["rate_limited"]
 		return idle(out)
 	}
 	return []conformance{
@@ -84,7 +87,72 @@ func rqCases() []conformance {
 				"default": queue(map[string]float64{"active": 1, "orphaned": 1, "completed": 2, "paused": 1, "schedulers_alive": 1}),
 			},
 		},
+		{
+			// As rq 3.0.0 writes it with RQ_KEY_PREFIX and two rate limits.
+			name: "3.0 with a prefix and rate limits", system: "rq", prefix: "shop:rq", db: 16, at: 1795229100,
+			seed: [][]string{
+				{"SADD", "shop:rq:queues", "shop:rq:queue:default"},
+				{"RPUSH", "shop:rq:queue:default", "j1"},
+				{"HSET", "shop:rq:job:j1", "origin", "default", "created_at", "2026-11-21T02:44:58.344489Z", "enqueued_at", "2026-11-21T02:44:58.344489Z"},
+				{"SADD", "shop:rq:workers", "shop:rq:worker:a"},
+				{"HSET", "shop:rq:worker:a", "state", "idle", "birth", "2026-11-21T02:44:58.346316Z", "queues", "default"},
+				{"SADD", "shop:rq:rl-keys", "api", "user:{1}"},
+				{"HSET", "shop:rq:rl:api", "concurrency", "1"},
+				{"ZADD", "shop:rq:rl:api:allowed", "1795229098", "j1"},
+				{"ZADD", "shop:rq:rl:api:rate_limited", "1795229098", "j2", "1795229099", "j3"},
+				{"ZADD", "shop:rq:rl:user:{1}:rate_limited", "1795229099", "j4"},
+			},
+			figures: system(map[string]float64{
+				"waiting": 1, "latency": 1795229100 - 1795229098.344489, "rate_limited": 3, "workers": 1, "workers_alive": 1,
+				"workers_slots": 1, "queue_count": 1,
+			}),
+			queues: map[string]map[string]float64{
+				"default": queue(map[string]float64{"waiting": 1, "latency": 1795229100 - 1795229098.344489}),
+			},
+		},
 	}
+}
+
+// TestRQUnderAPrefixIsFoundBySCAN by a job's or a worker's record, and not by one
+// of an application that has such keys of its own.
+func TestRQUnderAPrefixIsFoundBySCAN(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	for _, c := range []string{
+		"SADD byjob:job:1:dependents 2", "SADD byjob:job::2:dependencies 1", "SADD byjob:queues byjob:queue:a", "HSET byjob:job:1 origin a created_at 2026-11-21T02:44:58.344489Z",
+		"SADD by:worker:queues x", "SADD idle:queues idle:queue:a", "HSET idle:worker:w1 birth 2026-11-21T02:44:58Z queues a",
+		"SADD shop:queues a", "HSET shop:job:1 origin a", "SET other:job:1 x", "SADD other:queues a",
+		"HSET noqueues:job:1 origin a created_at b", "HSET :job:1 origin a created_at b",
+	} {
+		s.Do(t, strings.Fields(c)...)
+	}
+	// A backlog must not hide other systems: one record of a prefix is enough.
+	for i := range maxClues + 1 {
+		s.Do(t, "HSET", fmt.Sprint("idle:job:", i), "origin", "a", "created_at", "b")
+	}
+	d := dial(t, s, "", 0)
+	d.at = 1795229100
+	r := poll(t, d, &memory{}, defaultOptions(), Query{})
+	require.Equal(t, []string{"rq/byjob", "rq/idle"}, ids(r))
+	require.Zero(t, r.Discovery.Dropped)
+}
+
+// TestTooManyRateLimits are not counted in part.
+func TestTooManyRateLimits(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	args := []string{"SADD", "rq:rl-keys"}
+	for i := range maxRateLimits + 1 {
+		args = append(args, fmt.Sprint(i))
+	}
+	s.Do(t, args...)
+	s.Do(t, "SADD", "rq:queues", "rq:queue:a")
+	d := dial(t, s, "", 0)
+	d.at = 1795229100
+	r := poll(t, d, &memory{}, defaultOptions(), Query{}).Systems[0]
+	_, known := r.Get(RateLimited)
+	require.False(t, known)
+	require.Equal(t, []Problem{{RateLimited, "there are 1001 rate limits, more than the 1000 that are read"}}, r.Problems)
 }
 
 func FuzzRQTime(f *testing.F) {

@@ -182,15 +182,19 @@ func (s *scanning) judge(keys []string) {
 				continue
 			}
 			clue, ok := spec.Clue(key)
-			if !ok || s.seen[spec.Name+" "+key] {
+			clue.Prefix = spec.canonical(clue.Prefix)
+			name := spec.Name + " " + key
+			if clue.OncePerPrefix && clue.Name == "" { // there may be one for each job
+				name = spec.Name + "\x00" + clue.Prefix
+			}
+			if !ok || s.seen[name] {
 				continue
 			}
 			if len(s.clues) == maxClues {
 				s.dropped++
 				continue
 			}
-			s.seen[spec.Name+" "+key] = true
-			clue.Prefix = spec.canonical(clue.Prefix)
+			s.seen[name] = true
 			s.clues = append(s.clues, clueOf{spec.Name, clue})
 		}
 	}

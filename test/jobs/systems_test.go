@@ -2,6 +2,8 @@
 
 package jobs
 
+import "maps"
+
 // system is a job system and what its folder's producer and worker make of it. Counts are the story's; what the system's
 // own API tells is compared with the API, whatever the story says.
 type system struct {
@@ -20,6 +22,13 @@ type system struct {
 	differs map[string]string
 	// repairs: asking the API moves the jobs of dead workers.
 	repairs bool
+}
+
+// with is f with others in their place.
+func (f figures) with(others figures) figures {
+	out := maps.Clone(f)
+	maps.Copy(out, others)
+	return out
 }
 
 // systems are in the order of the table. The queue unserved has no worker.
@@ -42,11 +51,13 @@ var systems = []system{
 	},
 	{
 		name: "rq-1", title: "RQ 1.13", from: "Debian 12", main: "rq/main.py", item: "rq", repairs: true,
-		settled: rqSettled, known: rqKnown, dead: rqDead,
+		settled: rqSettled, known: rqKnown.with(figures{"rate_limited": 0}), dead: rqDead,
 	},
 	{
+		// Under a prefix, and with a rate limit that lets one of two jobs into unserved.
 		name: "rq-3", title: "RQ 3.0", from: "PyPI", main: "rq/main.py", item: "rq", repairs: true,
-		settled: rqSettled, known: rqKnown, dead: rqDead,
+		settled: rqSettled.with(figures{"waiting": 4, "unserved/waiting": 3, "rate_limited": 1}),
+		known:   rqKnown, dead: rqDead.with(figures{"waiting": 4, "rate_limited": 1}),
 	},
 	{
 		name: "celery-5.2", title: "Celery 5.2", from: "Debian 12", main: "celery/main.py", item: "celery",

@@ -5,12 +5,20 @@ import os
 import sys
 from datetime import datetime, timedelta, timezone
 
+# RQ 3 takes it when it is imported, RQ 1 has none.
+os.environ["RQ_KEY_PREFIX"] = "shop:rq"
+
 import redis
 import rq
 import tasks
 from rq import Queue, Retry, Worker
 from rq.registry import (CanceledJobRegistry, DeferredJobRegistry, FailedJobRegistry, FinishedJobRegistry,
                          ScheduledJobRegistry, StartedJobRegistry)
+
+try:
+    from rq.rate_limit import RateLimit, RateLimitRegistry  # RQ 3
+except ImportError:
+    RateLimit = None
 
 REGISTRIES = {
     "active": StartedJobRegistry, "completed": FinishedJobRegistry, "failed": FailedJobRegistry,
@@ -32,6 +40,9 @@ def produce(connection):
     for _ in range(2):
         unserved.enqueue(tasks.ok)
     unserved.enqueue_in(timedelta(seconds=1), tasks.ok)
+    if RateLimit:
+        for _ in range(2):  # the second one is held back
+            unserved.enqueue(tasks.ok, rate_limit=RateLimit("api", concurrency=1))
 
 
 def work():
@@ -59,11 +70,15 @@ def figures(connection):
     alive = Worker.all(connection=connection)
     running = [worker.get_current_job() for worker in alive]
     names = ["waiting", *REGISTRIES]
+    limits = {}
+    if RateLimit:
+        limits["rate_limited"] = sum(limit.get_rate_limited_job_count() for limit in RateLimitRegistry.all(connection))
     return {
         "version": getattr(rq, "__version__", None) or rq.VERSION,
         "queues": queues,
         "system": {
             **{name: sum(queue[name] for queue in queues.values()) for name in names},
+            **limits,
             "workers": workers,
             "workers_alive": len(alive),
             "oldest_running": max((age(job.started_at) for job in running if job and job.started_at), default=0),
