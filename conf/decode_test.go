@@ -85,7 +85,7 @@ func TestDecodeTakesWhatIsSet(t *testing.T) {
 		"Storm.KeyPattern=j:{job}:s", "Storm.IndexKey=i", "Storm.HeartbeatKey=h", "Storm.StateKey=st",
 		"Storm.StaleAfter=2m", "Storm.ScanBudget=5", "Storm.StatusMap=draining:3, Asleep:2,",
 		"Storm.Jobs=b, a,,b",
-		"Jobs.Prefixes=sidekiq:a, sidekiq:b:", "Jobs.Queues=sidekiq:q:1,sidekiq:q:1", "Jobs.ScanBudget=0", "Jobs.SearchInterval=1h",
+		"Jobs.Prefixes=sidekiq:a, sidekiq:b:", "Jobs.Queues=sidekiq:q:1,sidekiq:q:1", "Jobs.ScanBudget=0", "Jobs.SearchInterval=1h", "Jobs.CeleryVisibilityTimeout=12h",
 		"Sessions.Prod.Uri=tcp://10.0.0.1/2", "Sessions.2nd.Uri=unix:/run/redis.sock",
 	)
 	require.Equal(t, 10*time.Second, o.Timeout)
@@ -103,7 +103,7 @@ func TestDecodeTakesWhatIsSet(t *testing.T) {
 	}, o.Storm)
 	require.Equal(t, Jobs{
 		Prefixes: map[string][]string{"sidekiq": {"a", "b:"}}, Queues: map[string][]string{"sidekiq": {"q:1"}},
-		Interval: time.Hour,
+		Interval: time.Hour, CeleryVisibility: 12 * time.Hour,
 	}, o.Jobs)
 	require.Equal(t, []SessionInfo{
 		{Name: "2nd", URI: "unix:///run/redis.sock"},

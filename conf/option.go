@@ -187,6 +187,10 @@ func jobsOptions() []Option {
 			"The time between two searches by SCAN, in seconds. The first is made when a server is asked for its jobs "+
 				"for the first time.",
 			func(o *Options) *time.Duration { return &o.Jobs.Interval }),
+		seconds("Jobs.CeleryVisibilityTimeout", "3600", bounds{min: 1, max: 30 * 86400, text: "1-2592000"},
+			"The visibility_timeout of applications with Celery, in seconds, where broker_transport_options sets another: "+
+				"messages that a worker has had for longer without confirming them are unacked_expired in job.get.",
+			func(o *Options) *time.Duration { return &o.Jobs.CeleryVisibility }),
 	}
 }
 

@@ -62,6 +62,8 @@ type Jobs struct {
 	Queues     map[string][]string // by system, read whether found or not
 	ScanBudget int                 // keys looked at in one search; 0: none
 	Interval   time.Duration       // between searches
+	// CeleryVisibility is the visibility_timeout of the applications with Celery.
+	CeleryVisibility time.Duration
 }
 
 // SessionInfo is a configured session as it may be shown.

@@ -17,6 +17,8 @@ type JobsOptions struct {
 	Queues     map[string][]string // by system, read whether found or not
 	ScanBudget int                 // keys looked at in one search; 0: none
 	Interval   time.Duration       // between searches
+	// CeleryVisibility is the visibility_timeout of the applications with Celery.
+	CeleryVisibility time.Duration
 }
 
 // jobMetrics read the job systems that keep their state in Redis.

@@ -1,9 +1,11 @@
 package jobs
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
@@ -26,8 +28,8 @@ const (
 	celerySeparator = "\x06\x16"
 	// celeryPidbox names the exchange to which every worker binds a queue.
 	celeryPidbox = "celery.pidbox"
-	// celeryVisibility is kombu's default visibility_timeout, in seconds.
-	celeryVisibility = 3600
+	// celeryVisibility is kombu's default visibility_timeout.
+	celeryVisibility = time.Hour
 )
 
 var celerySpec = &Spec{
@@ -90,7 +92,7 @@ func (celery) Read(p *Poll, r *Reading) {
 	p.Ask(func(v resp.Value, err error) {
 		celeryOldest(p, r, v, err)
 		p.Count(&r.Figures, UnackedExpired, "ZCOUNT", r.Prefix+"unacked_index",
-			"-inf", strconv.FormatFloat(p.Now()-celeryVisibility, 'f', -1, 64))
+			"-inf", strconv.FormatFloat(p.Now()-cmp.Or(p.options.CeleryVisibility, celeryVisibility).Seconds(), 'f', -1, 64))
 	}, "ZRANGE", r.Prefix+"unacked_index", "0", "0", "WITHSCORES")
 	// A killed worker stays in it, and others cannot be told from it.
 	p.Strings(func(members []string, err error) {

@@ -3,6 +3,7 @@ package jobs
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -11,6 +12,8 @@ func celeryCases() []conformance {
 	waiting := func(n float64) map[string]float64 { return map[string]float64{"waiting": n} }
 	o := defaultOptions()
 	o.Queues = map[string][]string{"celery": {"slow", "unserved"}} // lets the user read them
+	short := o
+	short.CeleryVisibility = time.Minute
 	queues := map[string]map[string]float64{"celery": waiting(5), "slow": waiting(0), "unserved": waiting(6)}
 	return []conformance{
 		{
@@ -35,6 +38,14 @@ func celeryCases() []conformance {
 			name: "5.2, when the time to hand out again has come", system: "celery", db: 3, at: 1795230718.8779 + 3600, options: &o,
 			figures: map[string]float64{
 				"waiting": 11, "unacked": 8, "unacked_expired": 4, "oldest_unacked": 3600 + 1795230718.8779 - 1795230718.8752587,
+				"workers": 1, "queue_count": 3,
+			},
+			queues: queues,
+		},
+		{
+			name: "5.2, with a visibility_timeout of a minute", system: "celery", db: 3, at: 1795230718.8779 + 60, options: &short,
+			figures: map[string]float64{
+				"waiting": 11, "unacked": 8, "unacked_expired": 4, "oldest_unacked": 60 + 1795230718.8779 - 1795230718.8752587,
 				"workers": 1, "queue_count": 3,
 			},
 			queues: queues,

@@ -177,7 +177,7 @@ func (s *state) forget(now time.Time) {
 func (s *state) lookFor(ctx context.Context, doer redisclient.Doer, next *search, o *Options, markers bool) (map[Instance][]string, error) {
 	found := make(map[Instance][]string)
 	if markers {
-		p := &Poll{doer: doer, state: s}
+		p := &Poll{doer: doer, state: s, options: o}
 		for _, c := range candidates(o) {
 			p.askMarkers(c, func() { found[c.Instance] = nil })
 		}

@@ -16,8 +16,9 @@ const MaxRounds = 3
 
 // Poll is one conversation about any number of systems.
 type Poll struct {
-	doer  redisclient.Doer
-	state *state
+	doer    redisclient.Doer
+	state   *state
+	options *Options
 
 	now    float64
 	hasNow bool

@@ -21,6 +21,10 @@ type Options struct {
 	ScanBudget int
 	// Interval is the time between searches by SCAN.
 	Interval time.Duration
+	// CeleryVisibility is the time after which Celery hands out a message again
+	// that no worker has confirmed, as its applications set it (visibility_timeout
+	// of broker_transport_options); an hour, which is kombu's default, if it is 0.
+	CeleryVisibility time.Duration
 }
 
 // prefixes are those of a system, in their canonical text, each once.
@@ -71,7 +75,7 @@ func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, 
 			return nil, err
 		}
 	}
-	p := &Poll{doer: doer, state: s}
+	p := &Poll{doer: doer, state: s, options: &o}
 	left := MaxQueues
 	out := &Result{}
 	for _, instance := range s.wanted(q, &o) {
