@@ -139,22 +139,12 @@ func (s *keyScan) mayGoOn() bool {
 
 // take reads the answer to SCAN and returns the next cursor.
 func (s *keyScan) take(v resp.Value) (cursor string, err error) {
-	parts, err := v.Array()
-	if err != nil {
-		return "", err
-	}
-	if len(parts) != 2 {
-		return "", fmt.Errorf("expected a cursor and keys, got %d members", len(parts))
-	}
-	if cursor, err = parts[0].Text(); err != nil {
-		return "", err
-	}
-	keys, err := parts[1].Array()
+	cursor, keys, err := redisclient.ParseScan(v)
 	if err != nil {
 		return "", err
 	}
 	for _, key := range keys {
-		s.found = append(s.found, maphash.Bytes(s.seed, key.Str))
+		s.found = append(s.found, maphash.String(s.seed, key))
 	}
 	s.steps++
 	s.scanned += max(scanCount, len(keys))

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -212,21 +211,9 @@ func (q *question) account(s *keyspaceSource, figures []keyFigures, gone []bool,
 	s.pending = slices.Delete(s.pending, 0, len(q.details))
 }
 
-var errNoCursor = errors.New("expected a cursor and keys")
-
 // readScan reads a reply to SCAN. A key that stands twice in it counts once.
 func readScan(v resp.Value) (cursor string, keys []string, err error) {
-	parts, err := v.Array()
-	if err != nil {
-		return "", nil, err
-	}
-	if len(parts) != 2 {
-		return "", nil, errNoCursor
-	}
-	if cursor, err = parts[0].Text(); err != nil {
-		return "", nil, err
-	}
-	if keys, err = parts[1].Strings(); err != nil {
+	if cursor, keys, err = redisclient.ParseScan(v); err != nil {
 		return "", nil, err
 	}
 	slices.Sort(keys)

@@ -161,8 +161,8 @@ func (s *streamReading) askGroups(ctx context.Context, groups []streamGroup) err
 		g := &s.groups[i]
 		g.streamGroup = groups[i]
 		if s.infoPart.err == nil && g.deliveredKnown {
-			g.nothing = s.info.length == 0 || s.info.lastKnown && !g.delivered.less(s.info.last)
-			g.all = !g.nothing && s.info.firstKnown && g.delivered.less(s.info.first)
+			g.nothing = s.info.length == 0 || s.info.lastKnown && !g.delivered.Less(s.info.last)
+			g.all = !g.nothing && s.info.firstKnown && g.delivered.Less(s.info.first)
 		}
 		if g.mustCount() {
 			count++
@@ -193,7 +193,7 @@ func (s *streamReading) askGroups(ctx context.Context, groups []streamGroup) err
 			}
 			g.after = &part{
 				name: "undelivered", as: "XRANGE " + s.key,
-				cmd: redisclient.Command{"XRANGE", s.key, g.delivered.next().String(), "+", "COUNT", strconv.Itoa(most)},
+				cmd: redisclient.Command{"XRANGE", s.key, g.delivered.Next().String(), "+", "COUNT", strconv.Itoa(most)},
 			}
 			parts = append(parts, g.after)
 		}
@@ -293,7 +293,7 @@ func (s *streamReading) writeGroup(w *jsondoc.Writer, g *groupReading) {
 }
 
 // settleLag writes the lag and returns the oldest entry that was not delivered.
-func (s *streamReading) settleLag(w *jsondoc.Writer, g *groupReading) (oldest streamID, ok bool) {
+func (s *streamReading) settleLag(w *jsondoc.Writer, g *groupReading) (oldest redisclient.StreamID, ok bool) {
 	lag, lagKnown, atLeast := g.lag, g.lagKnown, false
 	switch {
 	case g.nothing:
@@ -367,11 +367,11 @@ func (s *streamReading) writeConsumers(w *jsondoc.Writer, g *groupReading) {
 }
 
 // writeAge writes an age, when the server told its time and the id is one.
-func (s *streamReading) writeAge(w *jsondoc.Writer, name string, id streamID) {
+func (s *streamReading) writeAge(w *jsondoc.Writer, name string, id redisclient.StreamID) {
 	if s.time.err != nil {
 		return
 	}
-	if age, ok := id.age(s.nowMs); ok {
+	if age, ok := streamAge(id, s.nowMs); ok {
 		w.Key(name).Float(age)
 	}
 }

@@ -4,41 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
+	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
-
-// streamID is an entry's id: the server's clock in milliseconds when it was
-// added, unless the writer chose it, and a number.
-type streamID struct{ ms, seq uint64 }
-
-func parseStreamID(s string) (streamID, bool) {
-	ms, seq, ok := strings.Cut(s, "-")
-	if !ok {
-		return streamID{}, false
-	}
-	a, err1 := strconv.ParseUint(ms, 10, 64)
-	b, err2 := strconv.ParseUint(seq, 10, 64)
-	return streamID{a, b}, err1 == nil && err2 == nil
-}
-
-func (id streamID) String() string {
-	return strconv.FormatUint(id.ms, 10) + "-" + strconv.FormatUint(id.seq, 10)
-}
-
-func (id streamID) less(other streamID) bool {
-	return id.ms < other.ms || id.ms == other.ms && id.seq < other.seq
-}
-
-// next is the smallest id after id: servers before 6.2 know no "(id".
-func (id streamID) next() streamID {
-	if id.seq == math.MaxUint64 {
-		return streamID{id.ms + 1, 0}
-	}
-	return streamID{id.ms, id.seq + 1}
-}
 
 const (
 	// firstStreamMs is the year 2010, before streams. An earlier id is a number
@@ -49,25 +18,25 @@ const (
 	clockSlackMs = 60_000
 )
 
-// age is the time in seconds since an entry was added; ok is false when its id
-// is no time.
-func (id streamID) age(nowMs uint64) (seconds float64, ok bool) {
-	if id.ms < firstStreamMs || id.ms > nowMs+clockSlackMs {
+// streamAge is the time in seconds since an entry was added; ok is false when its
+// id is no time.
+func streamAge(id redisclient.StreamID, nowMs uint64) (seconds float64, ok bool) {
+	if id.Ms < firstStreamMs || id.Ms > nowMs+clockSlackMs {
 		return 0, false
 	}
-	if id.ms > nowMs {
+	if id.Ms > nowMs {
 		return 0, true
 	}
-	return float64(nowMs-id.ms) / 1e3, true
+	return float64(nowMs-id.Ms) / 1e3, true
 }
 
 // streamInfo is the answer to XINFO STREAM.
 // Source: https://redis.io/docs/latest/commands/xinfo-stream/
 type streamInfo struct {
 	length      int64
-	last        streamID // of the newest entry ever
+	last        redisclient.StreamID // of the newest entry ever
 	lastKnown   bool
-	first       streamID // of the oldest entry there is
+	first       redisclient.StreamID // of the oldest entry there is
 	firstKnown  bool     // false too when there is none
 	added       int64    // entries ever added; Redis 7
 	addedKnown  bool
@@ -103,11 +72,11 @@ func parseStreamInfo(v resp.Value) (streamInfo, error) {
 }
 
 // entryID reads the id of an entry, [id, [field, value, …]].
-func entryID(v resp.Value) (streamID, bool) {
+func entryID(v resp.Value) (redisclient.StreamID, bool) {
 	if len(v.Elems) == 0 {
-		return streamID{}, false
+		return redisclient.StreamID{}, false
 	}
-	return parseStreamID(string(v.Elems[0].Str))
+	return redisclient.ParseStreamID(string(v.Elems[0].Str))
 }
 
 // memoryOf is about what a reply takes.
@@ -128,9 +97,9 @@ func countField(fields []resp.Value, name string) (n int64, ok bool) {
 	return n, err == nil && n >= 0
 }
 
-func streamIDField(fields []resp.Value, name string) (streamID, bool) {
+func streamIDField(fields []resp.Value, name string) (redisclient.StreamID, bool) {
 	v, _ := fieldOf(fields, name)
-	return parseStreamID(string(v.Str))
+	return redisclient.ParseStreamID(string(v.Str))
 }
 
 // streamGroup is one row of XINFO GROUPS.
@@ -141,7 +110,7 @@ type streamGroup struct {
 	consumersKnown bool
 	pending        int64
 	pendingKnown   bool
-	delivered      streamID // the last one
+	delivered      redisclient.StreamID // the last one
 	deliveredKnown bool
 	read           int64 // entries ever read; Redis 7, and not always
 	readKnown      bool
@@ -212,7 +181,7 @@ func parseStreamConsumers(v resp.Value) ([]streamConsumer, error) {
 // pendingEntry is one row of XPENDING with a range.
 // Source: https://redis.io/docs/latest/commands/xpending/
 type pendingEntry struct {
-	id         streamID
+	id         redisclient.StreamID
 	idle       int64 // milliseconds since it was delivered
 	deliveries int64
 }
@@ -230,7 +199,7 @@ func parsePending(v resp.Value) (e pendingEntry, ok bool, err error) {
 	if len(fields) < 4 {
 		return e, false, fmt.Errorf("expected id, consumer, idle time and deliveries, got %d members", len(fields))
 	}
-	if e.id, ok = parseStreamID(string(fields[0].Str)); !ok {
+	if e.id, ok = redisclient.ParseStreamID(string(fields[0].Str)); !ok {
 		return e, false, errors.New("a pending entry has no id")
 	}
 	if e.idle, err = fields[2].Int64(); err != nil {

@@ -3,6 +3,7 @@ package redisclient
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"redisjobs/redisclient/resp"
 )
@@ -52,3 +53,26 @@ func ParseTime(v resp.Value) (float64, error) {
 	}
 	return float64(sec) + float64(usec)/1e6, nil
 }
+
+// ParseScan reads the answer to SCAN: the cursor for the next one, "0" at the end,
+// and the keys, of which one may stand twice.
+// Source: https://redis.io/docs/latest/commands/scan/
+func ParseScan(v resp.Value) (cursor string, keys []string, err error) {
+	parts, err := v.Array()
+	if err != nil {
+		return "", nil, err
+	}
+	if len(parts) != 2 {
+		return "", nil, fmt.Errorf("expected a cursor and keys, got %d members", len(parts))
+	}
+	if cursor, err = parts[0].Text(); err != nil {
+		return "", nil, err
+	}
+	keys, err = parts[1].Strings()
+	return cursor, keys, err
+}
+
+// EscapeGlob makes a text match itself in a pattern of SCAN's MATCH, or of an ACL.
+func EscapeGlob(text string) string { return globEscaper.Replace(text) }
+
+var globEscaper = strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`)

@@ -4,9 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 
+	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
@@ -49,7 +48,7 @@ func plainStream(p *Poll, q *Queue) {
 		if len(groups) == 0 {
 			q.Set(Waiting, length)
 		}
-		behind := streamID{math.MaxUint64, math.MaxUint64}
+		behind := redisclient.StreamID{Ms: math.MaxUint64, Seq: math.MaxUint64}
 		q.Set(Active, 0)
 		for _, g := range groups {
 			q.Add(Active, g.pending)
@@ -60,9 +59,9 @@ func plainStream(p *Poll, q *Queue) {
 			} else if lag, _ := q.Get(Waiting); g.lag >= lag {
 				q.Set(Waiting, g.lag)
 			}
-			if g.delivered.less(behind) {
+			if g.delivered.Less(behind) {
 				behind = g.delivered
-				from = behind.next()
+				from = behind.Next().String()
 			}
 		}
 		q.Head = from
@@ -80,36 +79,13 @@ func plainStream(p *Poll, q *Queue) {
 	}, "XINFO", "GROUPS", q.Name)
 }
 
-// streamID is an entry's id: milliseconds and a number.
-type streamID struct{ ms, seq uint64 }
-
-func parseStreamID(text string) (streamID, error) {
-	ms, seq, _ := strings.Cut(text, "-")
-	a, err1 := strconv.ParseUint(ms, 10, 64)
-	b, err2 := strconv.ParseUint(seq, 10, 64)
-	if errors.Join(err1, err2) != nil {
-		return streamID{}, errors.New("an id is none")
-	}
-	return streamID{a, b}, nil
-}
-
-func (id streamID) less(other streamID) bool {
-	return id.ms < other.ms || id.ms == other.ms && id.seq < other.seq
-}
-
-// next is the smallest id after id: servers before 6.2 know no "(id".
-func (id streamID) next() string {
-	if id.seq++; id.seq == 0 {
-		id.ms++
-	}
-	return fmt.Sprintf("%d-%d", id.ms, id.seq)
-}
+var errNoStreamID = errors.New("an id is none")
 
 // streamGroup is what is wanted of a row of XINFO GROUPS.
 type streamGroup struct {
 	name      string
 	pending   float64
-	delivered streamID
+	delivered redisclient.StreamID
 	lag       float64
 	lagKnown  bool // servers from 7.0 on, and not always
 }
@@ -131,8 +107,8 @@ func parseStreamGroups(v resp.Value) ([]streamGroup, error) {
 		if g.pending, ok = streamNumber(fields, "pending"); !ok {
 			return nil, errors.New("a group does not tell what is pending")
 		}
-		if g.delivered, err = parseStreamID(string(streamField(fields, "last-delivered-id").Str)); err != nil {
-			return nil, err
+		if g.delivered, ok = redisclient.ParseStreamID(string(streamField(fields, "last-delivered-id").Str)); !ok {
+			return nil, errNoStreamID
 		}
 		g.lag, g.lagKnown = streamNumber(fields, "lag")
 	}
@@ -171,11 +147,11 @@ func streamTime(v resp.Value, err error) (float64, error) {
 	if len(entries[0].Elems) == 0 {
 		return 0, errors.New("it has no id")
 	}
-	id, err := parseStreamID(string(entries[0].Elems[0].Str))
-	if err != nil {
-		return 0, err
+	id, ok := redisclient.ParseStreamID(string(entries[0].Elems[0].Str))
+	if !ok {
+		return 0, errNoStreamID
 	}
-	at := float64(id.ms) / 1000
+	at := float64(id.Ms) / 1000
 	if at < moment2000 || at > moment2200 {
 		return 0, errors.New("its id is no time")
 	}

@@ -159,7 +159,7 @@ func (s *scanning) node(ctx context.Context, n Node, stopAt time.Time, of int) e
 		if err := replies[0].Err(); err != nil {
 			return err
 		}
-		cursor, keys, err := parseScan(replies[0])
+		cursor, keys, err := redisclient.ParseScan(replies[0])
 		if err != nil {
 			return redisclient.Misread("search for job systems", err)
 		}
@@ -198,22 +198,6 @@ func (s *scanning) judge(keys []string) {
 			s.clues = append(s.clues, clueOf{spec.Name, clue})
 		}
 	}
-}
-
-// parseScan reads a reply to SCAN: the next cursor and the keys.
-func parseScan(v resp.Value) (cursor string, keys []string, err error) {
-	parts, err := v.Array()
-	if err != nil {
-		return "", nil, err
-	}
-	if len(parts) != 2 {
-		return "", nil, fmt.Errorf("expected a cursor and keys, got %d members", len(parts))
-	}
-	if cursor, err = parts[0].Text(); err != nil {
-		return "", nil, err
-	}
-	keys, err = parts[1].Strings()
-	return cursor, keys, err
 }
 
 // prove sends the proofs of all clues in one pipeline and notes what is proven.

@@ -169,18 +169,13 @@ func KeyPatterns(o Options) []string {
 		for _, prefix := range o.prefixes(spec) {
 			var queues []string
 			for _, queue := range o.Queues[spec.Name] {
-				queues = append(queues, globEscape(queue))
+				queues = append(queues, redisclient.EscapeGlob(queue))
 			}
-			out = append(out, spec.Keys(globEscape(prefix), queues)...)
+			out = append(out, spec.Keys(redisclient.EscapeGlob(prefix), queues)...)
 		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
-}
-
-// globEscape makes a text match itself in a pattern.
-func globEscape(text string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(text)
 }
 
 // Instance is a system that lives under a prefix.

@@ -2,7 +2,6 @@ package storm
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -208,7 +207,7 @@ const scanCount = 1000
 
 // scan finds jobs by their own keys. partial: the budget ended first.
 func (s *Store) scan(ctx context.Context) (names []string, partial bool, err error) {
-	match := globEscape(s.prefix) + "*" + globEscape(s.suffix)
+	match := redisclient.EscapeGlob(s.prefix) + "*" + redisclient.EscapeGlob(s.suffix)
 	cursor := "0"
 	for budget := s.opts.ScanBudget; budget > 0; budget -= scanCount {
 		replies, err := s.doer.DoAll(ctx, redisclient.Command{
@@ -218,7 +217,7 @@ func (s *Store) scan(ctx context.Context) (names []string, partial bool, err err
 			return nil, false, err
 		}
 		var keys []string
-		if cursor, keys, err = parseScan(replies[0]); err != nil {
+		if cursor, keys, err = redisclient.ParseScan(replies[0]); err != nil {
 			return nil, false, redisclient.Misread("search for jobs", err)
 		}
 		for _, key := range keys {
@@ -234,25 +233,4 @@ func (s *Store) scan(ctx context.Context) (names []string, partial bool, err err
 		}
 	}
 	return names, true, nil
-}
-
-// parseScan reads a reply to SCAN: the next cursor and the keys.
-func parseScan(v resp.Value) (cursor string, keys []string, err error) {
-	parts, err := v.Array()
-	if err != nil {
-		return "", nil, err
-	}
-	if len(parts) != 2 {
-		return "", nil, fmt.Errorf("expected a cursor and keys, got %d members", len(parts))
-	}
-	if cursor, err = parts[0].Text(); err != nil {
-		return "", nil, err
-	}
-	keys, err = parts[1].Strings()
-	return cursor, keys, err
-}
-
-// globEscape makes a text match itself in MATCH.
-func globEscape(s string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `]`, `\]`).Replace(s)
 }
