@@ -27,38 +27,15 @@ var asynqSpec = &Spec{
 func (asynq) Spec() *Spec { return asynqSpec }
 
 func (asynq) Read(p *Poll, r *Reading) {
-	var queues []*Queue
 	p.Strings(func(names []string, err error) {
-		if err != nil {
-			queues = r.MissQueues(err)
-		} else {
-			queues = r.Open(names)
-		}
-		for _, q := range queues {
+		for _, q := range r.OpenListed(names, err) {
 			asynqQueue(p, q)
 		}
 	}, "SMEMBERS", "asynq:queues")
 	// The score is when a server is taken for dead; those that are stay listed.
-	p.Strings(func(pairs []string, err error) {
-		var names []string
-		var until map[string]float64
-		if err == nil {
-			names, until, err = scored(pairs)
-		}
-		if err != nil {
-			r.MissWorkers(err)
-			return
-		}
-		names = r.OpenWorkers(names)
-		r.Workers = make([]Worker, len(names))
-		for i, name := range names {
-			w := &r.Workers[i]
-			w.Busy, w.Slots = -1, -1
-			if w.Alive = until[name] >= p.Now(); w.Alive {
-				asynqServer(p, r, name, w)
-			}
-		}
-	}, "ZRANGE", "asynq:servers", "0", "-1", "WITHSCORES")
+	p.scoredWorkers(r, "asynq:servers",
+		func(until float64) bool { return until >= p.Now() },
+		func(name string, w *Worker) { asynqServer(p, r, name, w) })
 }
 
 // asynqQueue asks for a queue's figures. The server's time is known.
@@ -93,22 +70,12 @@ func asynqQueue(p *Poll, q *Queue) {
 			q.Miss(Latency, "LINDEX: "+err.Error())
 			return
 		}
+		q.Set(Latency, 0)
 		if id == "" {
-			q.Set(Latency, 0)
 			return
 		}
 		q.Head = id
-		p.Ask(func(v resp.Value, err error) {
-			var since float64
-			if err == nil {
-				since, err = epochOf(v)
-			}
-			if err != nil {
-				q.Miss(Latency, "oldest task: "+err.Error())
-				return
-			}
-			q.Set(Latency, p.Age(since))
-		}, "HGET", k+"t:"+id, "pending_since")
+		p.addedAt(q, epochOf, "HGET", k+"t:"+id, "pending_since")
 	}, "LINDEX", k+"pending", "-1")
 }
 

@@ -333,19 +333,7 @@ func (b *bullReading) oldest(q *Queue, commands ...[]string) {
 				return
 			}
 			q.Head += "/" + id
-			p.Ask(func(v resp.Value, err error) {
-				var added float64
-				if err == nil {
-					added, err = epochOf(v)
-				}
-				if err != nil {
-					q.Miss(Latency, "oldest job: "+err.Error())
-					return
-				}
-				if age, ok := q.Get(Latency); ok && p.Age(added) > age {
-					q.Set(Latency, p.Age(added))
-				}
-			}, "HGET", k+id, "timestamp")
+			p.addedAt(q, epochOf, "HGET", k+id, "timestamp")
 		}, cmd...)
 	}
 }

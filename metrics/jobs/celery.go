@@ -55,8 +55,7 @@ var celerySpec = &Spec{
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackOfQueues("messages do not say when they were sent", Latency),
-		lackOfSystem("messages do not say when they were sent", Latency),
+		lackEverywhere("messages do not say when they were sent", Latency),
 		lackOfQueues("running tasks are in no key, or with acks_late among the system's unacked", Active),
 		lackOfSystem("running tasks are in no key, or with acks_late among unacked", Active),
 		lackOfQueues("such tasks wait in a worker, among the system's unacked", Scheduled, Overdue, Retry),

@@ -3,7 +3,6 @@ package jobs
 import (
 	"encoding/json"
 	"errors"
-	"math"
 	"slices"
 	"strconv"
 
@@ -50,26 +49,9 @@ func (horizon) Read(p *Poll, r *Reading) {
 	p.Count(&r.Figures, Completed, "ZCARD", r.Prefix+"completed_jobs")
 	// Sorted sets of names and the time of their last sign of life; the dead ones
 	// stay until a master tidies up.
-	p.Strings(func(pairs []string, err error) {
-		var names []string
-		var seen map[string]float64
-		if err == nil {
-			names, seen, err = scored(pairs)
-		}
-		if err != nil {
-			r.MissWorkers(err)
-			return
-		}
-		names = r.OpenWorkers(names)
-		r.Workers = make([]Worker, len(names))
-		for i, name := range names {
-			w := &r.Workers[i]
-			w.Busy, w.Slots = -1, -1
-			if w.Alive = p.Age(seen[name]) <= horizonAlive; w.Alive {
-				horizonSupervisor(p, r, r.Prefix+"supervisor:"+name, w)
-			}
-		}
-	}, "ZRANGE", r.Prefix+"supervisors", "0", "-1", "WITHSCORES")
+	p.scoredWorkers(r, r.Prefix+"supervisors",
+		func(seen float64) bool { return p.Age(seen) <= horizonAlive },
+		func(name string, w *Worker) { horizonSupervisor(p, r, r.Prefix+"supervisor:"+name, w) })
 }
 
 // horizonSupervisor asks for the state of a supervisor and the number of its
@@ -110,21 +92,4 @@ func parseHorizonProcesses(text []byte) (float64, error) {
 		sum += float64(count)
 	}
 	return sum, nil
-}
-
-// scored parts the members of a sorted set from their scores.
-func scored(pairs []string) (names []string, scores map[string]float64, err error) {
-	if len(pairs)%2 != 0 {
-		return nil, nil, errors.New("ZRANGE: a member without a score")
-	}
-	scores = make(map[string]float64, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		score, err := strconv.ParseFloat(pairs[i+1], 64)
-		if err != nil || math.IsNaN(score) {
-			return nil, nil, errors.New("ZRANGE: a score is no number")
-		}
-		names = append(names, pairs[i])
-		scores[pairs[i]] = score
-	}
-	return names, scores, nil
 }

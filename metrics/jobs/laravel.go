@@ -50,12 +50,9 @@ var laravelSpec = &Spec{
 		return c, true
 	},
 	Lacks: slices.Concat(
-		lackOfQueues("jobs that are tried again are among the scheduled ones", Retry),
-		lackOfSystem("jobs that are tried again are among the scheduled ones", Retry),
-		lackOfQueues("failed jobs are in a database, not in Redis", Failed, FailedTotal),
-		lackOfSystem("failed jobs are in a database, not in Redis", Failed, FailedTotal),
-		lackOfQueues("a job is deleted when it is done", Completed),
-		lackOfSystem("a job is deleted when it is done", Completed),
+		lackEverywhere("jobs that are tried again are among the scheduled ones", Retry),
+		lackEverywhere("failed jobs are in a database, not in Redis", Failed, FailedTotal),
+		lackEverywhere("a job is deleted when it is done", Completed),
 		lackOfQueues("jobs are not counted", Processed, Arrival, Drain),
 		lackOfSystem("jobs are not counted", Processed),
 		lackOfQueues("it is kept in the application's cache", Paused),
@@ -80,42 +77,13 @@ func (laravel) Read(p *Poll, r *Reading) {
 			// worker may take it.
 			p.Count(&q.Figures, Overdue, "ZCOUNT", k+":delayed", "-inf", p.NowArg(1))
 			p.Count(&q.Figures, Orphaned, "ZCOUNT", k+":reserved", "-inf", p.NowArg(1))
-			if err == nil && v.IsNull() {
-				q.Set(Latency, 0)
-				return
-			}
-			var text []byte
-			if err == nil {
-				text, err = payload(v)
-			}
-			var job laravelJob
-			if err == nil {
-				job, err = parseLaravelJob(text)
-			}
-			if err == nil {
-				q.Head = job.id
-				if job.at == 0 {
-					err = errors.New("it does not say when it was pushed, as Laravel from 12.11 on and Horizon do")
-				}
-			}
-			if err != nil {
-				q.Miss(Latency, "oldest job: "+err.Error())
-				return
-			}
-			q.Set(Latency, p.Age(job.at))
+			p.oldest(q, v, err, laravelOldest)
 		}, "LINDEX", k, "0")
 	}
 }
 
-// laravelJob is what is wanted of a job; at is 0 when it does not say when it was
-// pushed.
-type laravelJob struct {
-	id string
-	at float64
-}
-
-// parseLaravelJob reads a job.
-func parseLaravelJob(text []byte) (laravelJob, error) {
+// parseLaravelJob reads a job; at is 0 when it does not say when it was pushed.
+func parseLaravelJob(text []byte) (oldestJob, error) {
 	var raw struct {
 		ID       *string     `json:"id"`
 		UUID     string      `json:"uuid"`
@@ -124,12 +92,12 @@ func parseLaravelJob(text []byte) (laravelJob, error) {
 		PushedAt json.Number `json:"pushedAt"` // Horizon's
 	}
 	if err := parseJSON(text, &raw); err != nil {
-		return laravelJob{}, err
+		return oldestJob{}, err
 	}
 	if raw.ID == nil || raw.Job == nil {
-		return laravelJob{}, errors.New("it has no id and job")
+		return oldestJob{}, errors.New("it has no id and job")
 	}
-	job := laravelJob{id: *raw.ID}
+	job := oldestJob{id: *raw.ID}
 	for _, at := range []json.Number{raw.Created, raw.PushedAt} {
 		if t, err := parseEpoch(at.String()); err == nil {
 			job.at = t
@@ -137,4 +105,13 @@ func parseLaravelJob(text []byte) (laravelJob, error) {
 		}
 	}
 	return job, nil
+}
+
+// laravelOldest is parseLaravelJob of a job that must say when it was pushed.
+func laravelOldest(text []byte) (oldestJob, error) {
+	job, err := parseLaravelJob(text)
+	if err == nil && job.at == 0 {
+		err = errors.New("it does not say when it was pushed, as Laravel from 12.11 on and Horizon do")
+	}
+	return job, err
 }

@@ -112,6 +112,14 @@ func (r *Reading) OpenWorkers(names []string) []string {
 	return names
 }
 
+// OpenListed opens the queues of a list that was read, or could not be.
+func (r *Reading) OpenListed(names []string, err error) []*Queue {
+	if err != nil {
+		return r.MissQueues(err)
+	}
+	return r.Open(names)
+}
+
 // MissQueues says that the names of the queues could not be read: then nothing
 // is known of any, and no sum. It opens the configured ones, or the one that is
 // asked for.

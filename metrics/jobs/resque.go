@@ -53,14 +53,11 @@ var resqueSpec = &Spec{
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackOfQueues("a job does not say when it was enqueued", Latency),
-		lackOfSystem("a job does not say when it was enqueued", Latency),
+		lackEverywhere("a job does not say when it was enqueued", Latency),
 		lackOfQueues("it is kept for all queues together", Scheduled, Overdue, Failed),
 		lackOfQueues("all queues are counted together", Processed, FailedTotal, Arrival, Drain),
-		lackOfQueues("plugins for retries schedule the job again", Retry),
-		lackOfSystem("plugins for retries schedule the job again", Retry),
-		lackOfQueues("a job is deleted when it is done", Completed),
-		lackOfSystem("a job is deleted when it is done", Completed),
+		lackEverywhere("plugins for retries schedule the job again", Retry),
+		lackEverywhere("a job is deleted when it is done", Completed),
 	),
 	Commands: []string{"get", "hgetall", "lindex", "llen", "smembers", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
@@ -93,11 +90,7 @@ func (resque) Read(p *Poll, r *Reading) {
 	}, "GET", k+"pause-all-workers")
 	var queues []*Queue
 	p.Strings(func(names []string, err error) {
-		if err != nil {
-			queues = r.MissQueues(err)
-		} else {
-			queues = r.Open(names)
-		}
+		queues = r.OpenListed(names, err)
 		for _, q := range queues {
 			p.Count(&q.Figures, Waiting, "LLEN", k+"queue:"+q.Name)
 			q.HeadRepeats = true // jobs have no ids

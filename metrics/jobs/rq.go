@@ -46,8 +46,7 @@ var rqSpec = &Spec{
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackOfQueues("a job to be tried again is among those scheduled or waiting", Retry),
-		lackOfSystem("a job to be tried again is among those scheduled or waiting", Retry),
+		lackEverywhere("a job to be tried again is among those scheduled or waiting", Retry),
 		lackOfQueues("there are no counters but those of living workers", Processed, FailedTotal, Arrival, Drain),
 		lackOfSystem("there are no counters but those of living workers", Processed, FailedTotal),
 	),
@@ -69,13 +68,7 @@ func (rq) Read(p *Poll, r *Reading) {
 	suspended, suspendedErr := false, error(nil)
 	p.Ask(func(v resp.Value, err error) { suspended, suspendedErr = !v.IsNull(), err }, "GET", prefix+"suspended")
 	p.Strings(func(keys []string, err error) {
-		var queues []*Queue
-		if err != nil {
-			queues = r.MissQueues(err)
-		} else {
-			queues = r.Open(trimAll(r, keys, prefix+"queue:"))
-		}
-		for _, q := range queues {
+		for _, q := range r.OpenListed(trimAll(r, keys, prefix+"queue:"), err) {
 			if suspendedErr != nil {
 				q.Miss(Paused, "suspended: "+suspendedErr.Error())
 			} else {
@@ -172,17 +165,7 @@ func rqLatency(p *Poll, prefix string, q *Queue, v resp.Value, err error) {
 		return
 	}
 	q.Head = id
-	p.Ask(func(v resp.Value, err error) {
-		var at float64
-		if err == nil {
-			at, err = parseRQTime(v)
-		}
-		if err != nil {
-			q.Miss(Latency, "oldest job: "+err.Error())
-			return
-		}
-		q.Set(Latency, p.Age(at))
-	}, "HGET", prefix+"job:"+id, "enqueued_at")
+	p.addedAt(q, parseRQTime, "HGET", prefix+"job:"+id, "enqueued_at")
 }
 
 // maxJobID bounds what is taken for the id of a job, in bytes.

@@ -35,8 +35,7 @@ var sidekiqSpec = &Spec{
 	Lacks: slices.Concat(
 		lackOfQueues("it is kept for all queues together", Scheduled, Overdue, Retry, Failed),
 		lackOfQueues("all queues are counted together", Processed, FailedTotal, Arrival, Drain),
-		lackOfQueues("a job is deleted when it is done", Completed),
-		lackOfSystem("a job is deleted when it is done", Completed),
+		lackEverywhere("a job is deleted when it is done", Completed),
 		lackOfSystem("the jobs of a killed worker are lost, and in no key", Orphaned),
 	),
 	Commands: []string{"get", "hgetall", "hmget", "lindex", "llen", "smembers", "zcard", "zcount"},
@@ -74,14 +73,10 @@ func (sidekiq) Read(p *Poll, r *Reading) {
 
 	var queues []*Queue
 	p.Strings(func(names []string, err error) {
-		if err != nil {
-			queues = r.MissQueues(err)
-		} else {
-			queues = r.Open(names)
-		}
+		queues = r.OpenListed(names, err)
 		for _, q := range queues {
 			p.Count(&q.Figures, Waiting, "LLEN", k+"queue:"+q.Name)
-			p.AskPayload(func(v resp.Value, err error) { sidekiqLatency(p, q, v, err) }, "LINDEX", k+"queue:"+q.Name, "-1")
+			p.AskPayload(func(v resp.Value, err error) { p.oldest(q, v, err, parseSidekiqJob) }, "LINDEX", k+"queue:"+q.Name, "-1")
 			q.FlagOf(Paused, paused, pausedErr)
 		}
 		// The server's time is known by now.
@@ -104,52 +99,24 @@ func (sidekiq) Read(p *Poll, r *Reading) {
 	}, "SMEMBERS", k+"processes")
 }
 
-// sidekiqLatency reads the oldest job of a queue.
-func sidekiqLatency(p *Poll, q *Queue, v resp.Value, err error) {
-	if err == nil && v.IsNull() {
-		q.Set(Latency, 0)
-		return
-	}
-	var text []byte
-	if err == nil {
-		text, err = payload(v)
-	}
-	var job sidekiqJob
-	if err == nil {
-		job, err = parseSidekiqJob(text)
-	}
-	if err != nil {
-		q.Miss(Latency, "oldest job: "+err.Error())
-		return
-	}
-	q.Head = job.id
-	q.Set(Latency, p.Age(job.at))
-}
-
-// sidekiqJob is what is wanted of a job.
-type sidekiqJob struct {
-	id string
-	at float64
-}
-
 // parseSidekiqJob reads a job. Its times are seconds with a fraction, from
 // Sidekiq 8 on whole milliseconds.
-func parseSidekiqJob(text []byte) (sidekiqJob, error) {
+func parseSidekiqJob(text []byte) (oldestJob, error) {
 	var raw struct {
 		JID      string      `json:"jid"`
 		Enqueued json.Number `json:"enqueued_at"`
 		Created  json.Number `json:"created_at"`
 	}
 	if err := parseJSON(text, &raw); err != nil {
-		return sidekiqJob{}, err
+		return oldestJob{}, err
 	}
-	job := sidekiqJob{id: raw.JID}
+	job := oldestJob{id: raw.JID}
 	var err error
 	if job.at, err = parseEpoch(raw.Enqueued.String()); err != nil {
 		job.at, err = parseEpoch(raw.Created.String())
 	}
 	if err != nil {
-		return sidekiqJob{}, errors.New("it does not say when it was enqueued")
+		return oldestJob{}, errors.New("it does not say when it was enqueued")
 	}
 	return job, nil
 }

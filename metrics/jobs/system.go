@@ -74,6 +74,11 @@ func lackOfQueues(reason string, figures ...Figure) []Lack { return lackAll(true
 // lackOfSystem says for one reason what is not known of the system.
 func lackOfSystem(reason string, figures ...Figure) []Lack { return lackAll(false, reason, figures) }
 
+// lackEverywhere says it for both.
+func lackEverywhere(reason string, figures ...Figure) []Lack {
+	return append(lackOfQueues(reason, figures...), lackOfSystem(reason, figures...)...)
+}
+
 func lackAll(ofQueues bool, reason string, figures []Figure) []Lack {
 	out := make([]Lack, len(figures))
 	for i, f := range figures {

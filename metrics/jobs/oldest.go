@@ -1,0 +1,50 @@
+package jobs
+
+import "redisjobs/redisclient/resp"
+
+// addedAt asks when a job was added, and makes its age the queue's latency if
+// that is no greater one. read takes the time in unix seconds from the reply.
+func (p *Poll) addedAt(q *Queue, read func(resp.Value) (float64, error), cmd ...string) {
+	p.Ask(func(v resp.Value, err error) {
+		var at float64
+		if err == nil {
+			at, err = read(v)
+		}
+		if err != nil {
+			q.Miss(Latency, "oldest job: "+err.Error())
+			return
+		}
+		if age, _ := q.Get(Latency); p.Age(at) >= age {
+			q.Set(Latency, p.Age(at))
+		}
+	}, cmd...)
+}
+
+// oldestJob is what is wanted of a queue's oldest job.
+type oldestJob struct {
+	id string
+	at float64 // when it was added, in unix seconds
+}
+
+// oldest takes a queue's head and latency from its oldest job itself; a null is
+// an empty queue. parse may know the id though it returns an error.
+func (p *Poll) oldest(q *Queue, v resp.Value, err error, parse func(text []byte) (oldestJob, error)) {
+	if err == nil && v.IsNull() {
+		q.Set(Latency, 0)
+		return
+	}
+	var text []byte
+	if err == nil {
+		text, err = payload(v)
+	}
+	var job oldestJob
+	if err == nil {
+		job, err = parse(text)
+	}
+	q.Head = job.id
+	if err != nil {
+		q.Miss(Latency, "oldest job: "+err.Error())
+		return
+	}
+	q.Set(Latency, p.Age(job.at))
+}

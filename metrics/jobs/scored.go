@@ -1,0 +1,50 @@
+package jobs
+
+import (
+	"errors"
+	"math"
+	"strconv"
+)
+
+// scoredWorkers reads workers of a sorted set, whose scores tell who lives; the
+// dead ones stay in it until somebody tidies up. ask is called for each that is
+// alive.
+func (p *Poll) scoredWorkers(r *Reading, key string, alive func(score float64) bool, ask func(name string, w *Worker)) {
+	p.Strings(func(pairs []string, err error) {
+		var names []string
+		var scores map[string]float64
+		if err == nil {
+			names, scores, err = scored(pairs)
+		}
+		if err != nil {
+			r.MissWorkers(err)
+			return
+		}
+		names = r.OpenWorkers(names)
+		r.Workers = make([]Worker, len(names))
+		for i, name := range names {
+			w := &r.Workers[i]
+			w.Busy, w.Slots = -1, -1
+			if w.Alive = alive(scores[name]); w.Alive {
+				ask(name, w)
+			}
+		}
+	}, "ZRANGE", key, "0", "-1", "WITHSCORES")
+}
+
+// scored parts the members of a sorted set from their scores.
+func scored(pairs []string) (names []string, scores map[string]float64, err error) {
+	if len(pairs)%2 != 0 {
+		return nil, nil, errors.New("ZRANGE: a member without a score")
+	}
+	scores = make(map[string]float64, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		score, err := strconv.ParseFloat(pairs[i+1], 64)
+		if err != nil || math.IsNaN(score) {
+			return nil, nil, errors.New("ZRANGE: a score is no number")
+		}
+		names = append(names, pairs[i])
+		scores[pairs[i]] = score
+	}
+	return names, scores, nil
+}
