@@ -257,6 +257,9 @@ var othersWords = map[string]string{
 	"cannot register duplicate metric":                "Zabbix SDK, plugin/registry.go",
 	"failed to add Alias":                             "agent 2, pkg alias",
 	"unknown parameter":                               "agent 2 and agentd, configuration",
+
+	"Get value from agent failed":                                          "Zabbix server, poller/checks_agent.c",
+	"Assuming that agent dropped connection because of access permissions": "Zabbix server, poller/checks_agent.c",
 }
 
 // meetMessages holds docs/troubleshooting.md to the messages: whoever meets one
