@@ -130,6 +130,7 @@ func TestSearchGetAsksTheServerNothingInVain(t *testing.T) {
 			if name != "no module" {
 				s.Do(t, "FT.CREATE", "books", "SCHEMA", "title", "TEXT")
 				s.Do(t, "FT.CREATE", "films", "SCHEMA", "title", "TEXT")
+				s.Do(t, "SET", "idx:string", "no index")
 			}
 			target, wire := dialTarget(t, redisclient.Config{Address: s.Addr})
 			first := searchDocument(t, target)

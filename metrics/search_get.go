@@ -37,7 +37,7 @@ import (
 //	  indexing           1 while the index is being filled from keys that were
 //	                     there before it, else 0; indexed_percent is how far
 //	  indexing_time      seconds spent on indexing
-//	  uses               queries and other commands ever
+//	  uses               commands that used it ever, FT.INFO among them
 //	  gc_runs, gc_time, gc_last_run_time
 //	                     of the garbage collector; seconds
 //	  gc_bytes_collected, gc_blocks_denied

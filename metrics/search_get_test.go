@@ -240,10 +240,12 @@ func TestSearchGetLosesWhatIsRefusedAndNothingElse(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			doc := searchDocument(t, newTarget(without(map[string]string{tt.command: tt.reply})))
+			d := without(map[string]string{tt.command: tt.reply})
+			doc := searchDocument(t, newTarget(d))
 			require.Equal(t, 1.0, doc["up"])
 			require.Contains(t, section(t, doc, "unavailable")[tt.part], tt.says)
 			if tt.part == "indexes" {
+				require.Equal(t, []string{"INFO", "FT._LIST"}, firstWords(d))
 				require.NotContains(t, doc, "indexes")
 				require.NotContains(t, doc, "count")
 				require.Equal(t, "server", doc["view"])
