@@ -16,9 +16,10 @@
 //   - DoAll starts no goroutine, but for pipelines of more than 32 KiB: those
 //     are written by one while the replies are read, so that two full socket
 //     buffers cannot wait for each other. It has ended when DoAll returns.
-//   - A reply costs no more memory than Config.Limits allow, and an idle
-//     connection holds no buffer. One that would cost more is read past, as far
-//     as that is bounded: its value is an error, and the connection is in step.
+//   - A reply, and all replies of a conversation together, cost no more memory
+//     than Config.Limits allow, and an idle connection holds no buffer. A reply
+//     that would cost more is read past, as far as that is bounded: its value is
+//     an error, and the connection is in step.
 //   - Close never blocks.
 //   - No error text contains the password.
 //   - Error tells the pool what to do: Stale means that asking again on a fresh

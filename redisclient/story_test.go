@@ -453,3 +453,19 @@ func TestAReplyThatIsTooLargeIsReadPast(t *testing.T) {
 		require.NoError(t, c.Err())
 	}
 }
+
+// Many replies that are each within the limits are bounded together, and each
+// conversation has the whole allowance.
+func TestTheRepliesOfAPipelineAreBoundedTogether(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	s.Do(t, "SET", "job", strings.Repeat("x", 4000))
+	c := dial(t, Config{Address: s.Addr, Limits: resp.Limits{MaxTogether: 10_000}})
+	for range 2 {
+		values, err := c.DoAll(soon(t), Command{"GET", "job"}, Command{"GET", "job"}, Command{"GET", "job"}, Command{"GET", "none"})
+		require.NoError(t, err)
+		require.NoError(t, values[1].Err())
+		require.ErrorIs(t, values[2].Err(), resp.ErrTooLarge)
+		require.True(t, values[3].IsNull())
+	}
+}

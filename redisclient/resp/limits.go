@@ -1,8 +1,8 @@
 package resp
 
-// Limits bound what one reply may cost. A field that is zero or less means its
-// default. A reply beyond MaxBulk, MaxElements or MaxReply is read past, and is
-// then a Value of the kind TooLarge; any other excess is a *ProtocolError.
+// Limits bound what replies may cost. A field that is zero or less means its
+// default. A reply that exceeds one is read past, and is then a Value of the kind
+// TooLarge; only what exceeds MaxDepth or MaxPass is a *ProtocolError.
 type Limits struct {
 	// MaxBulk is the longest text of a bulk string, bulk error or verbatim
 	// string, in bytes; 64 MiB by default, because CLIENT LIST and INFO are one
@@ -17,6 +17,9 @@ type Limits struct {
 	// its Values together, and with it the frames skipped before it; 64 MiB
 	// by default.
 	MaxReply int
+	// MaxTogether is how many bytes of memory all replies since Reader.Begin may
+	// take together; 256 MiB by default.
+	MaxTogether int
 	// MaxPass is how many bytes of a reply are read past, from the place on where
 	// it exceeds one of the limits above; 512 MiB by default, which is the longest
 	// text that a server keeps (its proto-max-bulk-len). They take time, and no
@@ -29,6 +32,7 @@ const (
 	defaultMaxElements = 1 << 20
 	defaultMaxDepth    = 16
 	defaultMaxReply    = 64 << 20
+	defaultMaxTogether = 256 << 20
 	defaultMaxPass     = 512 << 20
 )
 
@@ -44,6 +48,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.MaxReply <= 0 {
 		l.MaxReply = defaultMaxReply
+	}
+	if l.MaxTogether <= 0 {
+		l.MaxTogether = defaultMaxTogether
 	}
 	if l.MaxPass <= 0 {
 		l.MaxPass = defaultMaxPass

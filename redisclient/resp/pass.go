@@ -24,6 +24,8 @@ func (r *Reader) spend(n int) error {
 	switch {
 	case r.over != "":
 		return r.room(0, 1)
+	case n > r.memory && r.together < r.limits.MaxReply:
+		r.exceed("with those before it more than %d bytes", r.limits.MaxTogether)
 	case n > r.memory:
 		r.exceed("more than %d bytes", r.limits.MaxReply)
 	default:

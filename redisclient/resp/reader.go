@@ -40,8 +40,9 @@ type Reader struct {
 	received   int64
 	err        error // sticky
 
-	members int // what the current reply may still have
-	memory  int // what the current reply may still cost, in bytes
+	together int // what the replies since Begin may still cost, in bytes
+	members  int // what the current reply may still have
+	memory   int // what the current reply may still cost, in bytes
 
 	// over says which limit the current reply exceeds: what comes of it from the
 	// offset passFrom on is read and not kept. "" while it keeps to them.
@@ -51,8 +52,12 @@ type Reader struct {
 
 // NewReader reads from r. It reads ahead as much as r offers.
 func NewReader(r io.Reader, limits Limits) *Reader {
-	return &Reader{src: r, limits: limits.withDefaults()}
+	return &Reader{src: r, limits: limits.withDefaults(), together: math.MaxInt}
 }
+
+// Begin begins a conversation, whose replies keep to Limits.MaxTogether. Before
+// the first one they do not.
+func (r *Reader) Begin() { r.together = r.limits.MaxTogether }
 
 // Buffered is the number of bytes that were read ahead.
 func (r *Reader) Buffered() int { return r.end - r.start }
@@ -73,7 +78,8 @@ func (r *Reader) ReadReply() (Value, error) {
 	if r.err != nil {
 		return Value{}, r.err
 	}
-	r.members, r.memory = r.limits.MaxElements, r.limits.MaxReply
+	most := min(r.limits.MaxReply, r.together)
+	r.members, r.memory = r.limits.MaxElements, most
 	for {
 		if r.Buffered() == 0 {
 			if r.err = r.fill(); r.err != nil {
@@ -93,6 +99,9 @@ func (r *Reader) ReadReply() (Value, error) {
 			return Value{}, err
 		}
 		if !pushed {
+			if v.Kind != TooLarge { // nothing of it was kept
+				r.together -= most - r.memory
+			}
 			return v, nil
 		}
 	}

@@ -335,6 +335,31 @@ func TestALongTextIsReadInOneCopyOnceItHasArrived(t *testing.T) {
 	require.Less(t, got, uint64(3*n))
 }
 
+func TestTheRepliesOfAConversationHaveABoundTogether(t *testing.T) {
+	t.Parallel()
+	in := repeat(3, bulkOf(400)) + bulkOf(50) + repeat(5, ":1\r\n")
+	together := 2*(400+valueSize) + (50 + valueSize) + valueSize
+	r := reader(repeat(3, in), Limits{MaxReply: 800, MaxTogether: together})
+	read := func() (kept string) {
+		for range 9 {
+			v, err := r.ReadReply()
+			require.NoError(t, err)
+			if v.Kind != TooLarge {
+				kept += string(v.Kind)
+				continue
+			}
+			require.ErrorContains(t, v.Err(), fmt.Sprintf("with those before it more than %d bytes", together))
+			kept += "x"
+		}
+		return kept
+	}
+	require.Equal(t, "$$$$:::::", read(), "before the first conversation there is no bound")
+	for range 2 {
+		r.Begin()
+		require.Equal(t, "$$x$:xxxx", read(), "what still fits is read")
+	}
+}
+
 func TestWhatIsReadPastTakesNoMemory(t *testing.T) {
 	limits := Limits{MaxBulk: 1 << 10, MaxElements: 1 << 10, MaxReply: 1 << 20}
 	for _, in := range []string{bulkOf(8 << 20), arrayOf(2<<20, ":1\r\n"), arrayOf(1000, bulkOf(8000)), "+" + repeat(1000, "x") + "\r\n"} {
