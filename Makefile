@@ -79,10 +79,10 @@ test-zabbix: setup agents servers $(PLUGIN) $(TALLY) ## import the templates int
 	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
 	@$(GOTEST) -timeout 30m -json -tags zabbix ./test/zabbix $(ZABBIXFLAGS) | $(TALLY)
 
-screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templates into docs/images (Zabbix 7.0, chromium)
+screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templates into docs/images (Zabbix 7.0, chromium; SCREENSHOTFLAGS='-life 10m' for more to show)
 	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
 	@test/setup.sh chromium
-	@$(GO) test -count=1 -timeout 30m -tags zabbix,screenshots -run '^TestScreenshots$$' -v ./test/zabbix
+	@$(GO) test -count=1 -timeout 30m -tags zabbix,screenshots -run '^TestScreenshots$$' -v ./test/zabbix $(SCREENSHOTFLAGS)
 
 soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
 	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak$$' -v ./test/faults

@@ -98,6 +98,9 @@ func anchor(s string) string { return strings.ReplaceAll(strings.ToLower(s), " "
 func (g *guide) template(s *source) {
 	g.line("\n## %s\n", s.Name)
 	g.line("%s\n", strings.ReplaceAll(strings.TrimSpace(s.About), "<", "&lt;"))
+	if s.Picture != "" {
+		g.line("![The dashboard of %s](images/%s)\n", s.Name, s.Picture)
+	}
 	g.line("### Macros of %s\n", s.Name)
 	g.line("| macro | default | meaning |\n|---|---|---|")
 	for _, m := range s.Macros {

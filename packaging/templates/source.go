@@ -26,6 +26,7 @@ type (
 		Interval   string             `yaml:"interval"` // of the items that ask the plugin
 		Roots      []string           `yaml:"roots"`
 		About      string             `yaml:"about"`
+		Picture    string             `yaml:"picture"` // of its dashboard, in docs/images
 		Macros     []sourceMacro      `yaml:"macros"`
 		Maps       map[string]ordered `yaml:"maps"`
 		Items      []sourceItem       `yaml:"items"`

@@ -277,10 +277,8 @@ func (s *sample) startStorm(t testing.TB) {
 			j.processed += done
 			j.failed += float64(dice.IntN(3)) * done / 400
 			j.lag = max(0, j.lag+(load-0.6)*j.rate/4)
-			if tick == 1 || (tick+3*k)%5 == 0 {
-				write(j.name, "type", "topology", "status", "ACTIVE", "interval", "10", "started_at", began,
-					"processed", number(j.processed), "failed", number(j.failed), "emitted", number(2*j.processed), "lag", number(j.lag))
-			}
+			write(j.name, "type", "topology", "status", "ACTIVE", "interval", "10", "started_at", began,
+				"processed", number(j.processed), "failed", number(j.failed), "emitted", number(2*j.processed), "lag", number(j.lag))
 		}
 		for k, j := range batches {
 			status, at := "SUCCESS", (tick+17*k)%j.every
@@ -301,10 +299,10 @@ func (s *sample) startStorm(t testing.TB) {
 				write(j.name, "status", "FAILED", "error", "disk full")
 				continue
 			}
-			write(j.name, append([]string{"type", "batch", "status", status, "processed", number(rows[j.name]),
+			write(j.name, append([]string{"type", "batch", "status", status, "processed", number(rows[j.name]), "failed", "0",
 				"lag", number(max(0, float64(j.waiting+j.running-at)*250))}, more...)...)
 		}
-		write("archive", "type", "topology", "status", "INACTIVE", "interval", "60", "processed", "81200", "lag", "0")
+		write("archive", "type", "topology", "status", "INACTIVE", "interval", "60", "processed", "81200", "failed", "0", "lag", "0")
 		p.Flush()
 	})
 }
