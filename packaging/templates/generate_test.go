@@ -44,6 +44,7 @@ func TestSourcesAreRefused(t *testing.T) {
 	require.NoError(t, make(t, good))
 	for was, is := range map[string]string{
 		"group: Databases": "group: Other",
+		"about: A\n":       "about: A\ndashboards: [{name: D, pages: [{name: P, rows: [{height: 2, cells: [{item: up, colors: {'1': mauve}}]}]}]}]\n",
 		"roots: [Down]":    "roots: []",
 		"part: raw":        "prat: raw",
 		"about: C}]":       "about: C}, {name: More, if: '1=1', is: low x, after: [Nothing], about: D}]",

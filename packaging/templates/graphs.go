@@ -44,13 +44,13 @@ func (g *generator) graph(s sourceGraph, kind, prefix string) graph {
 		out.Legend = "NO" // the title says it
 	}
 	for n, key := range s.Of {
-		add(key, lineColors[n], style)
+		add(key, lineColors[n%len(lineColors)], style)
 	}
 	for _, key := range s.Limits {
 		add(key, limitColor, "DASHED_LINE")
 	}
 	for n, key := range s.Bad {
-		add(key, badColors[n], style)
+		add(key, badColors[n%len(badColors)], style)
 	}
 	return out
 }
@@ -166,15 +166,6 @@ func (g *generator) widget(c sourceCell) widget {
 			number("source_type", "2"), number("columns", wide), number("rows", high),
 			makeField("GRAPH_PROTOTYPE", "graphid", hostRef{Host: g.templateName, Name: c.Graphs}),
 		}}
-	case len(c.Text) > 0:
-		var w widget
-		w.Type = "PLAIN_TEXT"
-		w.Name = c.Label
-		for _, key := range c.Text {
-			w.Fields = append(w.Fields, makeField("ITEM", "itemids", hostRef{Host: g.templateName, Key: key}))
-		}
-		w.Fields = append(w.Fields, number("show_lines", fmt.Sprint(5*len(c.Text))))
-		return w
 	}
 	g.fail("a cell that shows nothing")
 	return widget{}

@@ -110,14 +110,13 @@ type (
 		Cells  []sourceCell `yaml:"cells"`
 	}
 	sourceCell struct {
-		Item   string   `yaml:"item"`   // a tile with the value of an item
-		Label  string   `yaml:"label"`  // of the tile
-		Colors ordered  `yaml:"colors"` // of the tile from these values on, since Zabbix 6.4
-		Graph  string   `yaml:"graph"`  // a graph's name
-		Graphs string   `yaml:"graphs"` // a graph prototype's name
-		Grid   string   `yaml:"grid"`   // columns x rows of Graphs
-		Text   []string `yaml:"text"`   // items whose last values are shown as text
-		Width  int      `yaml:"width"`
+		Item   string  `yaml:"item"`   // a tile with the value of an item
+		Label  string  `yaml:"label"`  // of the tile
+		Colors ordered `yaml:"colors"` // of the tile from these values on, since Zabbix 6.4
+		Graph  string  `yaml:"graph"`  // a graph's name
+		Graphs string  `yaml:"graphs"` // a graph prototype's name
+		Grid   string  `yaml:"grid"`   // columns x rows of Graphs
+		Width  int     `yaml:"width"`
 	}
 )
 
