@@ -2,6 +2,7 @@ package templates
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -96,7 +97,7 @@ func (g *generator) dashboard(s sourceDashboard) dashboard {
 				if width == 0 {
 					width = left / shared
 				}
-				w := g.widget(c)
+				w := g.widget(c, row.Height)
 				w.X, w.Y, w.Width, w.Height = cells(x), cells(y), cells(width), cells(row.Height)
 				p.Widgets = append(p.Widgets, w)
 				x += width
@@ -108,13 +109,12 @@ func (g *generator) dashboard(s sourceDashboard) dashboard {
 	return d
 }
 
-func (g *generator) widget(c sourceCell) widget {
+func (g *generator) widget(c sourceCell, height int) widget {
 	number := func(name, value string) field { return makeField("INTEGER", name, value) }
 	text := func(name, value string) field { return makeField("STRING", name, value) }
 	switch {
 	case c.Item != "":
-		// Sizes are in percent of the tile's height.
-		places, size, bold, label := "0", "29", "1", c.Label
+		places, size, bold, label := "0", 29, "1", c.Label
 		for _, i := range g.Items {
 			if i.Key != c.Item {
 				continue
@@ -124,22 +124,24 @@ func (g *generator) widget(c sourceCell) widget {
 			}
 			switch {
 			case c.Width > 4 && (i.As == "word" || i.As == "text"):
-				size, bold = "13", "0" // a sentence
+				size, bold = 13, "0" // a sentence
 			case i.Unit == "uptime" || i.As == "word":
-				size = "18" // longer than most numbers
+				size = 18 // longer than most numbers
 			}
 			if label == "" {
 				label = i.Name // without the template's prefix
 			}
 		}
+		// A size is in percent of the tile's height; those here are for a height of 2.
+		percent := func(name string, of2 int) field { return number(name, strconv.Itoa(of2*2/height)) }
 		// The name stands in the tile already.
 		w := widget{Type: "ITEM", Hide: "YES", Fields: []field{
 			makeField("ITEM", "itemid", hostRef{Host: g.templateName, Key: c.Item}),
 			// The name and the value.
 			number("show", "1"), number("show", "2"),
 			number("adv_conf", "1"),
-			number("desc_size", "15"), number("desc_v_pos", "0"), number("desc_h_pos", "1"),
-			number("value_size", size), number("value_bold", bold), number("decimal_size", "20"), number("units_size", "20"), number("decimal_places", places),
+			percent("desc_size", 15), number("desc_v_pos", "0"), number("desc_h_pos", "1"),
+			percent("value_size", size), number("value_bold", bold), percent("decimal_size", 20), percent("units_size", 20), number("decimal_places", places),
 			text("description", label),
 		}}
 		for n, kv := range c.Colors {
