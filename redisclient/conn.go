@@ -319,7 +319,8 @@ func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) er
 	case e.Reason == ReasonTCP && c.refusal != nil && c.refusal.Code != "NOPERM":
 		// It said why before it hung up. NOPERM only means the name.
 		e.Op, e.Reason, e.Err, e.Refused = "read", serverReason(c.refusal), c.refusal, true
-	case e.Reason == ReasonTCP && c.opening.awaits(stepName):
+	// Not a reset: that is what becomes of a server that goes down, or is full.
+	case errors.Is(err, io.EOF) && c.opening.awaits(stepName):
 		e.Unnamed = true
 	case !c.answered && e.Reason == ReasonTimeout:
 		e.Refused = true

@@ -282,7 +282,7 @@ func TestAHangUpAtTheNameIsToldApart(t *testing.T) {
 		unnamed bool
 	}{
 		"a name":                       {Config{ClientName: "n"}, redistest.Script{redistest.Expect(2), redistest.Close()}, true},
-		"a name, and a reset":          {Config{ClientName: "n"}, redistest.Script{redistest.Expect(2), redistest.Reset()}, true},
+		"a name, and a reset":          {Config{ClientName: "n"}, redistest.Script{redistest.Expect(2), redistest.Reset()}, false},
 		"a name behind an answer":      {Config{ClientName: "n", Database: 1}, redistest.Script{redistest.Expect(3), redistest.Write("+OK\r\n"), redistest.Close()}, true},
 		"no name":                      {Config{Database: 1}, redistest.Script{redistest.Expect(2), redistest.Close()}, false},
 		"after the answer to the name": {Config{ClientName: "n"}, redistest.Script{redistest.Expect(2), redistest.Write("+OK\r\n"), redistest.Close()}, false},
