@@ -128,12 +128,19 @@ func (t *target[K, C]) gauges() Gauges {
 // Stats returns the figures of this moment.
 func (p *Pool[K, C]) Stats() Stats {
 	p.mu.Lock()
+	known := len(p.targets)
+	p.mu.Unlock()
+	// With thousands of targets, making room for them and naming them would hold
+	// up every checkout for milliseconds.
 	s := Stats{
 		MaxPerTarget: p.cfg.MaxPerTarget,
 		MaxTotal:     p.cfg.MaxTotal,
-		Counters:     p.retired,
-		Targets:      make([]TargetStats, 0, len(p.targets)),
+		Targets:      make([]TargetStats, 0, known),
 	}
+	keys := make([]K, 0, known)
+
+	p.mu.Lock()
+	s.Counters = p.retired
 	now, wall := p.now(), time.Now()
 	for _, t := range p.targets {
 		s.add(&t.Counters)
@@ -141,7 +148,6 @@ func (p *Pool[K, C]) Stats() Stats {
 			continue
 		}
 		ts := TargetStats{
-			Name:     p.cfg.Name(t.key),
 			Gauges:   t.gauges(),
 			Counters: t.Counters,
 			LastDial: t.lastDial,
@@ -154,9 +160,12 @@ func (p *Pool[K, C]) Stats() Stats {
 		s.InUse += ts.InUse
 		s.Dialing += ts.Dialing
 		s.Waiting += ts.Waiting
-		s.Targets = append(s.Targets, ts)
+		s.Targets, keys = append(s.Targets, ts), append(keys, t.key)
 	}
 	p.mu.Unlock()
+	for i, key := range keys {
+		s.Targets[i].Name = p.cfg.Name(key)
+	}
 	slices.SortFunc(s.Targets, func(a, b TargetStats) int { return strings.Compare(a.Name, b.Name) })
 	return s
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -1253,24 +1254,32 @@ func TestCloseOfAnEmptyPoolSucceedsInNoTime(t *testing.T) {
 func TestCloseCancelsNoDialBeforeItsWaitersAreTold(t *testing.T) {
 	dialing, cancelled := make(chan struct{}), make(chan struct{})
 	naming, goOn := make(chan struct{}), make(chan struct{})
+	var armed atomic.Bool
 	p, err := pool.New(config{
-		Dial: func(ctx context.Context, _ string) (*sock, error) {
+		Dial: func(ctx context.Context, key string) (*sock, error) {
+			if key == "down" {
+				return nil, errDown
+			}
 			close(dialing)
 			<-ctx.Done()
 			close(cancelled)
 			return nil, ctx.Err()
 		},
-		Name: func(key string) string {
-			close(naming)
-			<-goOn
+		Name: func(key string) string { // for the error of a failing target, under the lock
+			if armed.Load() {
+				close(naming)
+				<-goOn
+			}
 			return key
 		},
 	})
 	require.NoError(t, err)
+	require.ErrorIs(t, p.Do(context.Background(), "down", nil), errDown)
+	armed.Store(true)
 	answer, closed := make(chan error, 1), make(chan error, 1)
 	go func() { answer <- p.Do(context.Background(), "a", nil) }()
 	<-dialing
-	go p.Stats()
+	go func() { _ = p.Do(context.Background(), "down", nil) }()
 	<-naming
 	go func() { closed <- p.Close(context.Background()) }()
 	select {
@@ -1377,6 +1386,24 @@ func TestFiguresAreSortedAndNamed(t *testing.T) {
 		require.Equal(t, time.Now(), st.Targets[1].LastUsed)
 		require.Equal(t, time.Second, time.Since(st.Targets[0].LastUsed))
 	})
+}
+
+func TestNamingTargetsInFiguresHoldsUpNobody(t *testing.T) {
+	t.Parallel()
+	var p *pool.Pool[string, *nothing]
+	asked := func(string) string { return "" }
+	p, err := pool.New(pool.Config[string, *nothing]{
+		Dial: func(context.Context, string) (*nothing, error) { return new(nothing), nil },
+		Name: func(key string) string { return asked(key) },
+	})
+	require.NoError(t, err)
+	require.NoError(t, p.Do(t.Context(), "a", converse))
+	asked = func(key string) string { // with the lock held this would never return
+		require.NoError(t, p.Do(t.Context(), key, converse))
+		return "name of " + key
+	}
+	require.Equal(t, "name of a", p.Stats().Targets[0].Name)
+	require.NoError(t, p.Close(t.Context()))
 }
 
 func TestFailingInFiguresIsACopy(t *testing.T) {
