@@ -37,8 +37,8 @@ type streamInfo struct {
 	last        redisclient.StreamID // of the newest entry ever
 	lastKnown   bool
 	first       redisclient.StreamID // of the oldest entry there is
-	firstKnown  bool     // false too when there is none
-	added       int64    // entries ever added; Redis 7
+	firstKnown  bool                 // false too when there is none
+	added       int64                // entries ever added; Redis 7
 	addedKnown  bool
 	entryMemory int // what the larger of its two end entries takes here, in bytes
 }
