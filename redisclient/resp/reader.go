@@ -124,6 +124,9 @@ func (r *Reader) value(depth int) (Value, error) {
 		if _, err := r.aggregate(kind, depth); err != nil {
 			return Value{}, err
 		}
+		if r.over != "" { // no server says that much about a reply, and it may go on
+			return Value{}, r.tooLarge("attribute: %s", r.over)
+		}
 	}
 }
 

@@ -213,10 +213,10 @@ func TestReaderKeepsItsLimits(t *testing.T) {
 		{name: "members of one array", within: arrayOf(4, ":1\r\n"), beyond: arrayOf(5, ":1\r\n")},
 		{name: "members over all levels", within: "*2\r\n*2\r\n:1\r\n:1\r\n:1\r\n", beyond: "*2\r\n*2\r\n:1\r\n:1\r\n*1\r\n:1\r\n"},
 		{name: "keys and values of a map", within: "%2\r\n" + repeat(4, ":1\r\n"), beyond: "%3\r\n" + repeat(6, ":1\r\n")},
-		{name: "members of an attribute", within: "|2\r\n" + repeat(4, ":1\r\n") + ":1\r\n", beyond: "|3\r\n" + repeat(6, ":1\r\n") + ":1\r\n"},
+		{name: "members of an attribute", within: "|2\r\n" + repeat(4, ":1\r\n") + ":1\r\n", beyond: "|3\r\n" + repeat(6, ":1\r\n") + ":1\r\n", final: true},
 		{name: "the reply as a whole", within: "+" + repeat(900, "x") + "\r\n", beyond: "+" + repeat(1000, "x") + "\r\n"},
 		{name: "the members as a whole", within: "*2\r\n" + repeat(2, "+"+repeat(300, "x")+"\r\n"), beyond: "*4\r\n" + repeat(4, "+"+repeat(300, "x")+"\r\n")},
-		{name: "a flood of attributes", within: repeat(5, "|0\r\n") + ":1\r\n", beyond: repeat(50, "|0\r\n") + ":1\r\n"},
+		{name: "a flood of attributes", within: repeat(5, "|0\r\n") + ":1\r\n", beyond: repeat(50, "|0\r\n") + ":1\r\n", final: true},
 		{name: "depth", within: "*1\r\n*1\r\n:1\r\n", beyond: "*1\r\n*1\r\n*0\r\n", final: true},
 		{name: "a flood of pushes", within: repeat(5, ">0\r\n") + ":1\r\n", beyond: repeat(50, ">0\r\n") + ":1\r\n", final: true},
 		{name: "a push", within: ">1\r\n" + bulkOf(10) + ":1\r\n", beyond: ">1\r\n" + bulkOf(11) + ":1\r\n", final: true},
@@ -521,7 +521,7 @@ func FuzzReaderPasses(f *testing.F) {
 				require.Error(t, err)
 				return
 			}
-			if err != nil { // a push of that size
+			if err != nil { // a push or an attribute of that size
 				require.ErrorIs(t, err, ErrTooLarge)
 				return
 			}
