@@ -61,9 +61,15 @@ func (b *browser) size(t testing.TB, height int) {
 // fit makes all of an element visible, and not much more.
 func (b *browser) fit(t testing.TB, selector string) {
 	t.Helper()
-	b.ready(t)
-	bottom, ok := b.eval(t, fmt.Sprintf(`Math.max(...[...document.querySelectorAll('%s')].map(e => e.getBoundingClientRect().bottom))`, selector)).(float64)
-	require.True(t, ok, selector)
+	bottom := 0.0
+	await(t, selector, func() string { // a page may be ready before its scripts have made what is in it
+		b.ready(t)
+		bottom, _ = b.eval(t, fmt.Sprintf(`Math.max(0, ...[...document.querySelectorAll('%s')].map(e => e.getBoundingClientRect().bottom))`, selector)).(float64)
+		if bottom == 0 {
+			return fmt.Sprint("it is not on the page ", b.eval(t, `location.href + ': ' + document.body.innerText.slice(0, 200)`))
+		}
+		return ""
+	})
 	b.size(t, int(bottom)+12)
 	b.ready(t)
 }

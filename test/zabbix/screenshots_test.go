@@ -16,7 +16,7 @@ import (
 )
 
 var (
-	life   = flag.Duration("life", 5*time.Minute, "how long the servers live before the pictures are taken, which show all of it")
+	life   = flag.Duration("life", 5*time.Minute, "how long the servers live before the pictures are taken, which show all of it, a minute at least")
 	server = flag.String("server", "zabbix-7.0", "the Zabbix server whose pictures are taken")
 	images = flag.String("images", filepath.Join("docs", "images"), "the folder of the pictures; a relative one is of the repository")
 )
@@ -67,32 +67,29 @@ func TestScreenshots(t *testing.T) {
 	b := newBrowser(t, 1500, 900)
 	b.login(t, s.web)
 	b.eval(t, `document.querySelector('.js-sidebar-mode.button-compact').click()`)
-	draw := func() {
-		for _, h := range hosts {
-			var templates []o
-			w.api.call(t, "template.get", o{"filter": o{"host": h.template}, "output": []string{"templateid"}}, &templates)
-			var boards []o
-			w.api.call(t, "templatedashboard.get", o{"templateids": templates[0]["templateid"], "filter": o{"name": h.dashboard}, "output": []string{"dashboardid"}}, &boards)
-			require.Len(t, boards, 1)
-			b.size(t, 900)
-			b.open(t, fmt.Sprintf("%s/zabbix.php?action=host.dashboard.view&hostid=%s&dashboardid=%s&from=now-%ds&to=now", s.web, ids[h.name], boards[0]["dashboardid"],
-				int((*life-10*time.Second).Seconds())))
-			for page := range h.pages {
-				if page > 0 {
-					b.eval(t, fmt.Sprintf(`document.querySelectorAll('.dashboard-navigation-tabs li')[%d].querySelector('div, span, button').click()`, page))
-					time.Sleep(time.Second)
-				}
-				b.eval(t, `document.querySelectorAll('.filter-space').forEach(e => { e.style.display = 'none' })`) // where the time is chosen
-				b.fit(t, ".dashboard-grid")
-				b.shot(t, filepath.Join(dir, h.file+"-"+strconv.Itoa(page+1)+".png"))
-			}
-		}
+	for _, h := range hosts {
+		var templates []o
+		w.api.call(t, "template.get", o{"filter": o{"host": h.template}, "output": []string{"templateid"}}, &templates)
+		var boards []o
+		w.api.call(t, "templatedashboard.get", o{"templateids": templates[0]["templateid"], "filter": o{"name": h.dashboard}, "output": []string{"dashboardid"}}, &boards)
+		require.Len(t, boards, 1)
 		b.size(t, 900)
-		b.open(t, s.web+"/zabbix.php?action=latest.view&hostids%5B%5D="+ids["shop-redis"]+"&filter_set=1&show_details=0&sort=name&sortorder=DESC")
-		b.eval(t, `document.querySelectorAll('.filter-space, .filter-container, .tabfilter-container').forEach(e => { e.style.display = 'none' })`)
-		b.shot(t, filepath.Join(dir, "latest-data.png"))
+		b.open(t, fmt.Sprintf("%s/zabbix.php?action=host.dashboard.view&hostid=%s&dashboardid=%s&from=now-%ds&to=now", s.web, ids[h.name], boards[0]["dashboardid"],
+			int(max(time.Minute, *life-10*time.Second).Seconds())))
+		for page := range h.pages {
+			if page > 0 {
+				b.eval(t, fmt.Sprintf(`document.querySelectorAll('.dashboard-navigation-tabs li')[%d].querySelector('div, span, button').click()`, page))
+				time.Sleep(time.Second)
+			}
+			b.eval(t, `document.querySelectorAll('.filter-space').forEach(e => { e.style.display = 'none' })`) // where the time is chosen
+			b.fit(t, ".dashboard-grid")
+			b.shot(t, filepath.Join(dir, h.file+"-"+strconv.Itoa(page+1)+".png"))
+		}
 	}
-	draw()
+	b.size(t, 900)
+	b.open(t, s.web+"/zabbix.php?action=latest.view&hostids%5B%5D="+ids["shop-redis"]+"&filter_set=1&show_details=0&sort=name&sortorder=DESC")
+	b.eval(t, `document.querySelectorAll('.filter-space, .filter-container, .tabfilter-container').forEach(e => { e.style.display = 'none' })`)
+	b.shot(t, filepath.Join(dir, "latest-data.png"))
 
 	// What faults look like.
 	shop.cluster[5].Kill(t)
