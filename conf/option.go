@@ -103,8 +103,8 @@ func generalOptions() []Option {
 		seconds("MaxLifetime", "1h", bounds{min: 60, max: 7 * 86400, orZero: true, text: "0, 60-604800"},
 			"The age at which a connection is closed instead of being used again, in seconds; 0 is never. "+
 				"Each connection's own limit is up to a tenth shorter, so that they do not all end at once. "+
-				"Where a host name or a proxy comes to lead to another server while the old one lives, this is how "+
-				"long the old one may be read on.",
+				"Where a proxy comes to lead to another server while the old one lives, this is how long the old one "+
+				"may be read on; a host name that does so is followed within about two minutes.",
 			func(o *Options) *time.Duration { return &o.MaxLifetime }),
 		size("MaxAnswer", "1M", bounds{min: 64 << 10, max: 16 << 20, text: "64K-16M"},
 			"The longest value that is sent to the agent, in bytes. A longer one is an item error.",

@@ -27,6 +27,7 @@ type runtime struct {
 	env     metrics.Env
 	// between runs what goes on between checks.
 	between *background
+	names   *names
 
 	mu      sync.Mutex
 	targets map[*conf.Target]*target
@@ -47,6 +48,10 @@ type target struct {
 	info    redisclient.ConnInfo
 	hasInfo bool
 	nameOff time.Time // connections are not named before it
+
+	host     string    // what is looked up again, see names; "" for nothing
+	lookedUp time.Time // when it was last
+	astray   bool      // it did not lead to the address that answered
 }
 
 // nameMemory is how long a target that hung up at CLIENT SETNAME is not sent
@@ -60,6 +65,7 @@ const maxTargets = 20_000
 func newRuntime(options *conf.Options) (*runtime, error) {
 	rt := &runtime{
 		options: options, targets: make(map[*conf.Target]*target), between: newBackground(options.KeyspacePasses),
+		names: newNames(),
 	}
 	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
 		Dial:         rt.dial,
@@ -104,6 +110,7 @@ func (rt *runtime) close(grace time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), grace)
 	defer cancel()
 	rt.between.close(ctx)
+	rt.names.close()
 	_ = rt.pool.Close(ctx) // what is still open ends with the process
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -163,6 +170,7 @@ func (rt *runtime) newTarget(t *conf.Target) *target {
 		made.public = metrics.Target{Name: t.String(), Memory: &metrics.Memory{}, Web: made.web}
 		return made
 	}
+	made.host = hostName(t.Network(), t.Address())
 	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections}
 	made.public = metrics.Target{
 		Doer:          cluster.New(&made.batch, made.node),
@@ -305,6 +313,7 @@ func (t *target) noteInfo(info redisclient.ConnInfo) {
 	if !t.hasInfo || info.At.After(t.info.At) {
 		t.info, t.hasInfo = info, true
 	}
+	t.heedLocked(info.Addr)
 }
 
 // explain gives the pool's own errors a reason.
