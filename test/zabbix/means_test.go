@@ -61,6 +61,22 @@ func during(name string, f func(t testing.TB), want ...string) step {
 	}
 }
 
+// quietSlowlog are the arguments of a server that slowCommands is for: a busy machine makes commands slow, too.
+var quietSlowlog = []string{"--enable-debug-command", "local", "--slowlog-log-slower-than", "-1"}
+
+// slowCommands are commands that the server itself takes for slow, while the fault lasts.
+func slowCommands(s *redistest.Server, want ...string) step {
+	out := during("slow commands", func(t testing.TB) { s.Do(t, "DEBUG", "SLEEP", "0.002") }, want...)
+	log := func(usec string, then func(testing.TB)) func(testing.TB) {
+		return func(t testing.TB) {
+			s.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", usec)
+			then(t)
+		}
+	}
+	out.do, out.undo = log("1000", out.do), log("-1", out.undo)
+	return out
+}
+
 // lazy is a network in front of a server that can become slow, and lead to another server.
 type lazy struct {
 	addr  string

@@ -26,8 +26,11 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 			macros = map[string]string{}
 		}
 		macros["{$REDIS.CONN}"] = conn
-		if _, ok := macros["{$REDIS.SLOWLOG.RATE.MAX.WARN}"]; !ok {
-			macros["{$REDIS.SLOWLOG.RATE.MAX.WARN}"] = "1" // in so short a period one slow command is a high rate
+		// A busy machine makes commands and answers slow; one scene is about that.
+		for name, value := range map[string]string{"{$REDIS.SLOWLOG.RATE.MAX.WARN}": "1000", "{$REDIS.LATENCY.MAX.WARN}": "10"} {
+			if _, ok := macros[name]; !ok {
+				macros[name] = value
+			}
 		}
 		return &scene{host: name, templates: []string{redisTemplate}, macros: macros}
 	}
@@ -72,7 +75,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	// Memory without a limit, on a machine that counts as full from 60 MiB on.
 	unlimited := redistest.Start(t, redistest.Config{})
 	sc = host("unlimited", uri(unlimited), map[string]string{
-		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M", "{$REDIS.SLOWLOG.RATE.MAX.WARN}": "1000"})
+		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M"})
 	sc.steps = []step{
 		{name: "a memory without a limit", want: []string{"Redis: Memory has no limit and fills the machine"},
 			do: func(t testing.TB) { fill(t, unlimited, "a", 70) }, undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},
@@ -124,16 +127,13 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	out = append(out, sc)
 
 	// Time.
-	slow := redistest.Start(t, redistest.Config{Args: []string{"--enable-debug-command", "local"}})
+	slow := redistest.Start(t, redistest.Config{Args: quietSlowlog})
 	network := newLazy(t, slow.Addr)
-	sc = host("slow", "tcp://"+network.addr, map[string]string{"{$REDIS.SLOWLOG.RATE.MAX.WARN}": "0.1"})
+	sc = host("slow", "tcp://"+network.addr, map[string]string{"{$REDIS.SLOWLOG.RATE.MAX.WARN}": "0.1", "{$REDIS.LATENCY.MAX.WARN}": "0.15"})
 	sc.steps = []step{
 		{name: "a slow network", want: []string{"Redis: Answers are slow"},
 			do: func(testing.TB) { network.delay.Store(int64(250 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) }},
-		during("slow commands", func(t testing.TB) {
-			slow.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "1000")
-			slow.Do(t, "DEBUG", "SLEEP", "0.002")
-		}, "Redis: Slow commands"),
+		slowCommands(slow, "Redis: Slow commands"),
 	}
 	out = append(out, sc)
 

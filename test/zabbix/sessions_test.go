@@ -55,7 +55,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 	unlimited := redistest.Start(t, redistest.Config{})
 	cache := redistest.Start(t, redistest.Config{Args: []string{"--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru"}})
 	busy := redistest.Start(t, redistest.Config{Args: []string{"--maxclients", "20"}})
-	slow := redistest.Start(t, redistest.Config{Args: []string{"--enable-debug-command", "local"}})
+	slow := redistest.Start(t, redistest.Config{Args: quietSlowlog})
 	network := newLazy(t, slow.Addr)
 	disk := redistest.Start(t, redistest.Config{Args: []string{"--enable-debug-command", "yes"}})
 	disk.Do(t, "SET", "a", "1")
@@ -100,10 +100,6 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 			cache.Do(t, "SET", fmt.Sprint("k", n), strings.Repeat("x", 100<<10))
 		}
 	}, of("cache", "Keys are evicted")...)
-	commands := during("slow commands", func(t testing.TB) {
-		slow.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "1000")
-		slow.Do(t, "DEBUG", "SLEEP", "0.002")
-	}, of("slow", "Slow commands")...)
 	var few, many func()
 	sc.steps = []step{
 		together("faults of many servers",
@@ -134,7 +130,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 			step{do: main.Restart, want: of("Shop_main", restarted)},
 			step{do: func(t testing.TB) { fillTo(t, memory, "a", 98) }, want: of("memory", full), may: of("memory", near),
 				undo: func(t testing.TB) { memory.Do(t, "FLUSHALL") }},
-			commands,
+			slowCommands(slow, of("slow", "Slow commands")...),
 			step{do: func(t testing.TB) { follower.Do(t, "REPLICAOF", "NO", "ONE") }, want: of("replica_2", role), stay: of("replica_2", role)},
 			step{want: of("CLIENTS", "Connections are rejected", "Clients are near their limit"),
 				do: func(t testing.TB) {
