@@ -1,7 +1,9 @@
 package conf
 
 import (
+	"bytes"
 	"runtime"
+	"strconv"
 	"sync"
 	"weak"
 )
@@ -13,7 +15,7 @@ import (
 type interned struct {
 	mu      sync.Mutex
 	targets map[settings]*inUse // guarded by mu
-	names   map[string]*numbers // by what Target.String is without a number; guarded by mu
+	names   map[string]numbers  // by Target.plainName; guarded by mu
 }
 
 // inUse is a target for as long as somebody holds it.
@@ -24,7 +26,7 @@ type inUse struct {
 }
 
 func newInterned() *interned {
-	return &interned{targets: map[settings]*inUse{}, names: map[string]*numbers{}}
+	return &interned{targets: map[settings]*inUse{}, names: map[string]numbers{}}
 }
 
 // target returns the one there is with t's settings, else t from now on, with a
@@ -32,7 +34,7 @@ func newInterned() *interned {
 func (in *interned) target(t *Target) *Target {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	name := t.String()
+	name := t.plainName()
 	var number int
 	if old := in.targets[t.settings]; old != nil {
 		if is := old.target.Value(); is != nil {
@@ -45,12 +47,12 @@ func (in *interned) target(t *Target) *Target {
 		}
 	}
 	if number == 0 {
-		if in.names[name] == nil {
-			in.names[name] = &numbers{taken: map[int]bool{}}
-		}
-		number = in.names[name].take()
+		in.names[name], number = in.names[name].take()
 	}
-	t.number = number
+	t.name = name // the same bytes: there are many targets
+	if number > 1 {
+		t.name += " #" + strconv.Itoa(number)
+	}
 	entry := &inUse{weak.Make(t), name, number}
 	in.targets[t.settings] = entry
 	// What the cleanup holds must not lead to t; settings are plain values.
@@ -69,31 +71,29 @@ func (in *interned) forget(s settings, entry *inUse) {
 }
 
 func (in *interned) giveBackLocked(entry *inUse) {
-	n := in.names[entry.name]
-	if n.giveBack(entry.number); len(n.taken) == 0 {
+	if left := in.names[entry.name].giveBack(entry.number); len(left) > 0 {
+		in.names[entry.name] = left
+	} else {
 		delete(in.names, entry.name)
 	}
 }
 
-// numbers are given from 1 on, each to one at a time.
-type numbers struct {
-	taken map[int]bool
-	below int // all up to this one are taken
-}
+// numbers are given from 1 on, each to one at a time: the n-th byte is 1 while
+// n is taken. Most names have but one.
+type numbers []byte
 
-// take returns the smallest one that is free.
-func (n *numbers) take() int {
-	n.below++
-	for n.taken[n.below] {
-		n.below++
+// take gives the smallest one that is free.
+func (n numbers) take() (numbers, int) {
+	if free := bytes.IndexByte(n, 0); free >= 0 {
+		n[free] = 1
+		return n, free + 1
 	}
-	n.taken[n.below] = true
-	return n.below
+	return append(n, 1), len(n) + 1
 }
 
-func (n *numbers) giveBack(number int) {
-	delete(n.taken, number)
-	n.below = min(n.below, number-1)
+func (n numbers) giveBack(number int) numbers {
+	n[number-1] = 0
+	return bytes.TrimRight(n, "\x00")
 }
 
 func (in *interned) size() int {

@@ -36,7 +36,7 @@ type Target struct {
 	settings
 	endpoint       *endpoint
 	session        string
-	number         int // from 1 on among those in use with the same String
+	name           string // see String; "" until it is known
 	hint           string
 	passwordSource setting
 	tokenSource    setting // of the token, however it is given
@@ -51,15 +51,20 @@ type Target struct {
 // which they were first asked for: the second one's ends in " #2", for as long as
 // it is in use. A target that several sessions mean has the name of the first.
 func (t *Target) String() string {
+	if t.name != "" {
+		return t.name
+	}
+	return t.plainName()
+}
+
+// plainName is String without a number.
+func (t *Target) plainName() string {
 	s := t.URI()
 	if t.network == "unix" && t.database != 0 {
 		s += " database " + strconv.Itoa(t.database)
 	}
 	if t.session != "" {
 		s = t.session + " (" + s + ")"
-	}
-	if t.number > 1 {
-		s += " #" + strconv.Itoa(t.number)
 	}
 	return s
 }

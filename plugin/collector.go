@@ -7,7 +7,7 @@ import "runtime/debug"
 // collecting less often saves time and costs 2 MB. With thousands, it is
 // mostly state of the targets, and letting it double before it is collected
 // would be most of the process's memory. With the most there may be, that is
-// held to a quarter: a poll of all of them each minute takes under two seconds.
+// held to a seventh: a poll of all of them each minute takes two to three seconds.
 func collectorPercent(targets int) int {
 	switch {
 	case targets < 500:
@@ -16,8 +16,10 @@ func collectorPercent(targets int) int {
 		return 100
 	case targets < 5000:
 		return 50
-	default:
+	case targets < 8000:
 		return 25
+	default:
+		return 15
 	}
 }
 

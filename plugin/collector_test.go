@@ -15,7 +15,7 @@ func TestTheCollectorFollowsTheNumberOfTargets(t *testing.T) {
 		debug.SetGCPercent(p)
 		return p
 	}
-	for targets := 1; targets <= 6000; targets++ {
+	for targets := 1; targets <= 9000; targets++ {
 		tuneCollector(targets)
 		require.Equal(t, collectorPercent(targets), percent(), "%d targets", targets)
 	}

@@ -64,6 +64,13 @@ func (n *names) close() {
 	n.running.Wait()
 }
 
+// hostWatch is what is remembered of a target's name.
+type hostWatch struct {
+	host     string
+	lookedUp time.Time // when it was last
+	astray   bool      // it did not lead to the address that answered
+}
+
 // hostName is the name in an address, "" when there is none that could come to
 // lead elsewhere.
 func hostName(network, address string) string {
@@ -80,16 +87,17 @@ func hostName(network, address string) string {
 // heedLocked is told of each conversation the address that answered, and begins a
 // lookup when one is due. It needs t.mu.
 func (t *target) heedLocked(addr string) {
-	if t.host == "" {
+	h := t.host
+	if h == nil {
 		return
 	}
 	n, now := t.rt.names, time.Now()
-	if t.lookedUp.IsZero() {
-		t.lookedUp = now // the connection was just made
+	if h.lookedUp.IsZero() {
+		h.lookedUp = now // the connection was just made
 	}
 	// When many are due, a later conversation tries again.
-	if now.Sub(t.lookedUp) >= n.every && n.begin(func() { t.followName(addr) }) {
-		t.lookedUp = now
+	if now.Sub(h.lookedUp) >= n.every && n.begin(func() { t.followName(addr) }) {
+		h.lookedUp = now
 	}
 }
 
@@ -101,15 +109,15 @@ func (t *target) followName(addr string) {
 	n := t.rt.names
 	ctx, cancel := context.WithTimeout(n.ctx, lookupTime)
 	defer cancel()
-	found, err := n.lookup(ctx, t.host)
+	found, err := n.lookup(ctx, t.host.host)
 	if err != nil || len(found) == 0 {
 		return
 	}
 	answered := plainIP(addr)
 	astray := !slices.ContainsFunc(found, func(ip string) bool { return plainIP(ip) == answered })
 	t.mu.Lock()
-	renew := astray && t.astray
-	t.astray = astray && !renew
+	renew := astray && t.host.astray
+	t.host.astray = astray && !renew
 	t.mu.Unlock()
 	if renew {
 		t.rt.pool.Renew(t.conf)

@@ -20,8 +20,8 @@ func TestANameThatLeadsElsewhereIsFollowed(t *testing.T) {
 	rt, ping := pinger(t, s.Addr)
 	require.Equal(t, "1", ping())
 	tgt := onlyTarget(t, rt)
-	require.Empty(t, tgt.host, "an address is never looked up")
-	tgt.host = "redis.example"
+	require.Nil(t, tgt.host, "an address is never looked up")
+	tgt.host = &hostWatch{host: "redis.example"}
 
 	host, _, err := net.SplitHostPort(s.Addr)
 	require.NoError(t, err)

@@ -47,11 +47,8 @@ type target struct {
 	secret  conf.Secret // the newest connection's password
 	info    redisclient.ConnInfo
 	hasInfo bool
-	nameOff time.Time // connections are not named before it
-
-	host     string    // what is looked up again, see names; "" for nothing
-	lookedUp time.Time // when it was last
-	astray   bool      // it did not lead to the address that answered
+	nameOff time.Time  // connections are not named before it
+	host    *hostWatch // nil when there is no name to look up again
 }
 
 // nameMemory is how long a target that hung up at CLIENT SETNAME is not sent
@@ -170,7 +167,9 @@ func (rt *runtime) newTarget(t *conf.Target) *target {
 		made.public = metrics.Target{Name: t.String(), Memory: &metrics.Memory{}, Web: made.web}
 		return made
 	}
-	made.host = hostName(t.Network(), t.Address())
+	if host := hostName(t.Network(), t.Address()); host != "" {
+		made.host = &hostWatch{host: host}
+	}
 	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections}
 	made.public = metrics.Target{
 		Doer:          cluster.New(&made.batch, made.node),

@@ -36,6 +36,17 @@ const (
 	defaultMaxPass     = 512 << 20
 )
 
+var defaults = Limits{}.withDefaults()
+
+// orDefault is withDefaults, one for all who set nothing.
+func (l Limits) orDefault() *Limits {
+	if l == (Limits{}) {
+		return &defaults
+	}
+	l = l.withDefaults()
+	return &l
+}
+
 func (l Limits) withDefaults() Limits {
 	if l.MaxBulk <= 0 {
 		l.MaxBulk = defaultMaxBulk

@@ -10,11 +10,17 @@ import "fmt"
 // least is the fewest bytes that a member takes on the wire: "_\r\n".
 const least = 3
 
+// excess says which limit a reply exceeds: what comes of it from that offset on
+// is read and not kept.
+type excess struct {
+	text string
+	from int64
+}
+
 // exceed notes that the reply is beyond a limit. The first one counts.
 func (r *Reader) exceed(format string, args ...any) {
-	if r.over == "" {
-		r.over = fmt.Sprintf(format, args...)
-		r.passFrom = r.offset()
+	if r.over == nil {
+		r.over = &excess{text: fmt.Sprintf(format, args...), from: r.offset()}
 	}
 }
 
@@ -22,7 +28,7 @@ func (r *Reader) exceed(format string, args ...any) {
 // reply that is too long to be read past.
 func (r *Reader) spend(n int) error {
 	switch {
-	case r.over != "":
+	case r.over != nil:
 		return r.room(0, 1)
 	case n > r.memory && r.together < r.limits.MaxReply:
 		r.exceed("with those before it more than %d bytes", r.limits.MaxTogether)
@@ -36,9 +42,9 @@ func (r *Reader) spend(n int) error {
 
 // room is an error unless n more parts of that size, in bytes, may be read past.
 func (r *Reader) room(n, size int64) error {
-	left := int64(r.limits.MaxPass) - (r.offset() - r.passFrom)
+	left := int64(r.limits.MaxPass) - (r.offset() - r.over.from)
 	if left < 0 || n > left/size {
-		return r.tooLarge("%s, and it goes on for more than %d bytes", r.over, r.limits.MaxPass)
+		return r.tooLarge("%s, and it goes on for more than %d bytes", r.over.text, r.limits.MaxPass)
 	}
 	return nil
 }
@@ -77,8 +83,8 @@ func (r *Reader) passMembers(n int64, depth int) error {
 // passed is what a reply becomes that was read past, or the error that a push
 // of that size is: nobody would hear of it.
 func (r *Reader) passed(begin int64, pushed bool) (Value, error) {
-	over := r.over
-	r.over = ""
+	over := r.over.text
+	r.over = nil
 	if pushed {
 		return Value{}, r.tooLarge("push of %s", over)
 	}

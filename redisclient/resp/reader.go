@@ -33,7 +33,7 @@ const tlsAlert Kind = 21
 // Reader reads replies from a stream. It is not safe for concurrent use.
 type Reader struct {
 	src    io.Reader
-	limits Limits
+	limits *Limits // shared: there are many readers, and all are alike
 
 	buf        []byte // from buffers, or nil
 	start, end int    // the unread part of buf
@@ -44,15 +44,12 @@ type Reader struct {
 	members  int // what the current reply may still have
 	memory   int // what the current reply may still cost, in bytes
 
-	// over says which limit the current reply exceeds: what comes of it from the
-	// offset passFrom on is read and not kept. "" while it keeps to them.
-	over     string
-	passFrom int64
+	over *excess // of the current reply; nil while it keeps to the limits
 }
 
 // NewReader reads from r. It reads ahead as much as r offers.
 func NewReader(r io.Reader, limits Limits) *Reader {
-	return &Reader{src: r, limits: limits.withDefaults(), together: math.MaxInt}
+	return &Reader{src: r, limits: limits.orDefault(), together: math.MaxInt}
 }
 
 // Begin begins a conversation, whose replies keep to Limits.MaxTogether. Before
@@ -89,7 +86,7 @@ func (r *Reader) ReadReply() (Value, error) {
 		pushed := Kind(r.buf[r.start]) == Push
 		begin := r.offset()
 		v, err := r.value(0)
-		if err == nil && r.over != "" {
+		if err == nil && r.over != nil {
 			v, err = r.passed(begin, pushed)
 		}
 		if errors.Is(err, io.EOF) {
@@ -124,8 +121,8 @@ func (r *Reader) value(depth int) (Value, error) {
 		if _, err := r.aggregate(kind, depth); err != nil {
 			return Value{}, err
 		}
-		if r.over != "" { // no server says that much about a reply, and it may go on
-			return Value{}, r.tooLarge("attribute: %s", r.over)
+		if r.over != nil { // no server says that much about a reply, and it may go on
+			return Value{}, r.tooLarge("attribute: %s", r.over.text)
 		}
 	}
 }
@@ -192,7 +189,7 @@ func (r *Reader) textLine(kind Kind, longest int, valid func([]byte) bool) (Valu
 	if valid != nil && !valid(line) {
 		return Value{}, r.malformed(kind, line)
 	}
-	if err := r.spend(len(line)); err != nil || r.over != "" {
+	if err := r.spend(len(line)); err != nil || r.over != nil {
 		return Value{}, err
 	}
 	return Value{Kind: kind, Str: append(make([]byte, 0, len(line)), line...)}, nil
@@ -211,7 +208,7 @@ func (r *Reader) bulk(kind Kind) (Value, error) {
 	} else if err := r.spend(int(n)); err != nil {
 		return Value{}, err
 	}
-	if r.over != "" {
+	if r.over != nil {
 		return Value{}, r.passText(n)
 	}
 	text, err := r.text(int(n))
@@ -247,7 +244,7 @@ func (r *Reader) aggregate(kind Kind, depth int) (Value, error) {
 	if n > int64(r.members) {
 		r.exceed("more than %d members", r.limits.MaxElements)
 	}
-	if r.over != "" {
+	if r.over != nil {
 		return Value{}, r.passMembers(n, depth)
 	}
 	r.members -= int(n)
@@ -257,7 +254,7 @@ func (r *Reader) aggregate(kind Kind, depth int) (Value, error) {
 		if err != nil {
 			return Value{}, err
 		}
-		if r.over != "" {
+		if r.over != nil {
 			return Value{}, r.passMembers(n-int64(len(elems))-1, depth)
 		}
 		if len(elems) == cap(elems) {
