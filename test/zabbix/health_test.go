@@ -74,14 +74,18 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 	}
 	out = append(out, sc)
 
-	// A server that is slower than it is asked, and a single connection to it.
-	busy := redistest.Start(t, redistest.Config{})
-	sc = host("waiting", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "100", "{$REDISJOBS.TARGETS.FAILING.MAX.WARN}": "5"},
-		"Sessions.Prod.Uri=tcp://"+busy.Addr, "MaxConnections=1", "Timeout=1")
+	// A server that answers more slowly than it is asked, and a single connection to it.
+	busy := redistest.Start(t, redistest.Config{Args: []string{"--enable-debug-command", "local"}})
+	busy.Do(t, "DEBUG", "POPULATE", "20000")
+	network := newLazy(t, busy.Addr)
+	sc = host("waiting", map[string]string{"{$REDISJOBS.DIALS.RATE.MAX.WARN}": "100", "{$REDISJOBS.TARGETS.FAILING.MAX.WARN}": "5",
+		"{$REDISJOBS.INTERVAL}": "5s", `{$REDISJOBS.PERIOD:"timeouts"}`: "15s"},
+		"Sessions.Prod.Uri=tcp://"+network.addr, "MaxConnections=1", "Timeout=1")
 	asked := sc
-	slow := func(name string, hang time.Duration, want string, may ...string) step {
+	slow := func(name string, keys []string, want string, may ...string) step {
 		var stops []func()
 		end := func() {
+			network.delay.Store(0)
 			for _, stop := range stops {
 				stop()
 			}
@@ -90,20 +94,22 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 		return step{name: name, want: []string{want}, may: may, undo: func(testing.TB) { end() },
 			do: func(t testing.TB) {
 				t.Cleanup(end)
-				for n := range 8 {
-					stops = append(stops, every(10*time.Millisecond, func() { asked.running.GetWithin(fmt.Sprintf("redis.key.ttl[Prod,,,k%d]", n), time.Second) }))
+				network.delay.Store(int64(200 * time.Millisecond))
+				for n, key := range keys {
+					stops = append(stops, every(time.Duration(10+30*n)*time.Millisecond, func() { asked.running.GetWithin(key, time.Second) }))
 				}
-				stops = append(stops, every(20*time.Millisecond, func() {
-					busy.Pause(t)
-					time.Sleep(hang)
-					busy.Resume(t)
-				}))
 			}}
+	}
+	var single, many []string
+	for n := range 8 {
+		single = append(single, fmt.Sprintf("redis.key.ttl[Prod,,,k%d]", n))
+		// Its many round trips wait for a connection again and again, until one waits when the time is over.
+		many = append(many, "storm.job.discovery[Prod]")
 	}
 	const waits = "RedisJobs: Requests wait for connections"
 	sc.steps = []step{
-		slow("a slow server", 600*time.Millisecond, waits, "RedisJobs: Requests get no connection in time"),
-		slow("a server that is far too slow", 1700*time.Millisecond, "RedisJobs: Requests get no connection in time",
+		slow("a slow server", single, waits, "RedisJobs: Requests get no connection in time"),
+		slow("a slow server that is asked much", append(many, single...), "RedisJobs: Requests get no connection in time",
 			waits, "RedisJobs: Session Prod does not answer"),
 	}
 	out = append(out, sc)
