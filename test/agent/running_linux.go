@@ -109,8 +109,11 @@ func launch(t testing.TB, a Agent, c Config) *Running {
 	t.Cleanup(func() {
 		r.Kill()
 		killAll(r.PluginPIDs())
-		if t.Failed() {
-			t.Logf("log of %s %s:\n%s", a.Name, a.Version, tail(builtin.ReplaceAllLiteralString(r.Log(), ""), 100))
+		if !t.Failed() {
+			return
+		}
+		if said := tail(usual.ReplaceAllLiteralString(r.Log(), ""), 100); said != "" {
+			t.Logf("log of %s %s:\n%s", a.Name, a.Version, said)
 		}
 	})
 	return r
@@ -256,8 +259,9 @@ func FreePort(t testing.TB) int {
 	return 0
 }
 
-// builtin are the lines in which an agent names its own plugins.
-var builtin = regexp.MustCompile(`(?m)^.* using plugin '\w+' \(built-in\).*\n`)
+// usual are the lines that every agent begins with.
+var usual = regexp.MustCompile(`(?m)^(?:.* using plugin '\w+' .*|.* Starting Zabbix Agent 2 .*|.* OpenSSL library .*|.* using configuration file: .*|` +
+	`.* lowering the plugin \w+ capacity .*|.* Plugin communication protocol version .*|.* Zabbix Agent2 hostname: .*|Press Ctrl\+C to exit\.)\n`)
 
 func tail(text string, lines int) string {
 	all := strings.Split(strings.TrimRight(text, "\n"), "\n")

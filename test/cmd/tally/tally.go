@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -143,14 +144,18 @@ func (t *tally) closePackage(name string, p *pkg, e event) {
 			parent.children = true
 			parent.failed = parent.failed || failedHere || one.failed
 		}
-		if failedHere {
+		why := cause(one.output.String())
+		if failedHere && (why != "" || !one.failed) {
 			t.show(name, testName, one)
 		}
 		switch {
 		case one.children && (one.failed || !failedHere): // counted by its subtests
+			if failedHere && strings.Contains(why, "Error:") {
+				t.causes = append(t.causes, fmt.Sprintf("FAIL %s %s\n%s", name, testName, why))
+			}
 		case failedHere:
 			failed++
-			t.causes = append(t.causes, fmt.Sprintf("FAIL %s %s\n%s", name, testName, cause(one.output.String())))
+			t.causes = append(t.causes, fmt.Sprintf("FAIL %s %s\n%s", name, testName, why))
 		case one.result == "skip":
 			skipped++
 			fmt.Fprintf(t.out, "SKIP %s %s: %s\n", name, testName, reason(one.output.String()))
@@ -178,13 +183,16 @@ func (t *tally) closePackage(name string, p *pkg, e event) {
 	t.skipped += skipped
 }
 
-// show prints the output of a failed test, the go command's own marker lines included.
+// marker are the lines of go test that say nothing of a test's own.
+var marker = regexp.MustCompile(`(?m)^=== (?:RUN|PAUSE|CONT|NAME) .*\n`)
+
+// show prints the output of a failed test but for the lines in which it begins.
 func (t *tally) show(pkg, name string, one *test) {
 	end := ""
 	if one.result == "" {
 		end = " (it began and did not end)"
 	}
-	fmt.Fprintf(t.out, "FAIL %s %s%s\n%s", pkg, name, end, one.output.String())
+	fmt.Fprintf(t.out, "FAIL %s %s%s\n%s", pkg, name, end, marker.ReplaceAllLiteralString(one.output.String(), ""))
 }
 
 // finish prints why what failed did, for those who do not read all of its output, and the last line. It reports whether
@@ -203,17 +211,20 @@ func (t *tally) finish() bool {
 // causeLines and causeWidth bound what is repeated of a failure.
 const causeLines, causeWidth = 14, 400
 
-// cause takes out of a failed test's output what it says first: the assertion or the panic, without the trace and without
-// the logs that follow.
+// cause takes out of a failed test's output what it says first: the assertion with its place, or the panic, without the
+// logs that follow.
 func cause(output string) string {
-	var lines []string
+	var lines, where []string
 	began := false
 	for line := range strings.Lines(output) {
 		line = strings.TrimRight(line, "\n")
 		text := strings.TrimSpace(line)
+		if strings.HasPrefix(text, "Error Trace:") && !began {
+			where = []string{line + "\n"}
+		}
 		if strings.HasPrefix(text, "Error:") || strings.HasPrefix(text, "panic:") || strings.HasPrefix(text, "fatal error:") {
 			if !began {
-				lines, began = nil, true // what was said before it is no cause
+				lines, began = where, true // what was said before it is no cause
 			}
 		}
 		switch {

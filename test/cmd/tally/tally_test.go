@@ -80,7 +80,28 @@ func TestTally(t *testing.T) {
 				`{"Action":"fail","Package":"p"}`,
 			},
 			last:  "0 passed, 1 failed, 0 skipped",
-			shows: []string{"a long log", "== what failed\nFAIL p TestA\n        \tError:      \tShould be true\n        \tTest:       \tTestA\n        \tMessages:   \tthe server is there\n0 passed"},
+			shows: []string{"a long log", "== what failed\nFAIL p TestA\n        \tError Trace:\t/x/a_test.go:9\n        \tError:      \tShould be true\n        \tTest:       \tTestA\n        \tMessages:   \tthe server is there\n0 passed"},
+		},
+		{
+			name: "a test that fails beside its subtests says why, and is counted by them",
+			in: []string{
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"=== RUN   TestA\n"}`,
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"        \tError:      \tToo late\n"}`,
+				`{"Action":"fail","Package":"p","Test":"TestA/x"}`,
+				`{"Action":"fail","Package":"p","Test":"TestA"}`,
+				`{"Action":"fail","Package":"p"}`,
+			},
+			last: "0 passed, 1 failed, 0 skipped", shows: []string{"FAIL p TestA\n        \tError:      \tToo late\n0 passed"}, hidden: []string{"=== RUN"},
+		},
+		{
+			name: "a test that has nothing to say of its failed subtests says nothing",
+			in: []string{
+				`{"Action":"output","Package":"p","Test":"TestA","Output":"--- FAIL: TestA (0.00s)\n"}`,
+				`{"Action":"fail","Package":"p","Test":"TestA/x"}`,
+				`{"Action":"fail","Package":"p","Test":"TestA"}`,
+				`{"Action":"fail","Package":"p"}`,
+			},
+			last: "0 passed, 1 failed, 0 skipped", hidden: []string{"--- FAIL"},
 		},
 		{
 			name: "a panic is the cause, with the first of its lines",
