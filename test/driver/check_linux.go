@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.zabbix.com/sdk/plugin/comms"
+
+	"redisjobs/test/stall"
 )
 
 // defaultTimeout is the item timeout of Get, in seconds.
@@ -111,6 +113,12 @@ func (c *Check) Answered() bool {
 func (c *Check) Took() time.Duration {
 	<-c.done
 	return c.took
+}
+
+// TookAwake is Took without the time in which the machine stood still.
+func (c *Check) TookAwake() time.Duration {
+	took := c.Took()
+	return stall.Awake(c.sent, c.sent.Add(took))
 }
 
 // giveUp forgets a check; its answer, should it come, is no stray but late.

@@ -17,6 +17,7 @@ import (
 	"golang.zabbix.com/sdk/plugin/comms"
 
 	"redisjobs/test/agent"
+	"redisjobs/test/stall"
 )
 
 // patience bounds every wait for the process itself.
@@ -68,6 +69,7 @@ func Start(t testing.TB, c Config) *Plugin {
 // Launch is Start that neither configures the plugin nor looks at it when the test ends.
 func Launch(t testing.TB, c Config) *Plugin {
 	t.Helper()
+	stall.Watch()
 	if c.Program == "" {
 		c.Program = agent.Plugin(t)
 	}

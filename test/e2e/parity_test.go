@@ -141,7 +141,7 @@ var volatile = regexp.MustCompile(`^(Server\.(uptime_in_seconds|server_time_usec
 	`|Memory\.(used_memory(_rss|_peak|_overhead|_dataset)?(_human|_perc)?|total_system_memory` +
 	`|allocator_(allocated|active|resident|frag_ratio|frag_bytes|rss_ratio|rss_bytes)|rss_overhead_(ratio|bytes)` +
 	`|mem_fragmentation_(ratio|bytes)|mem_clients_(normal|slaves)|mem_total_replication_buffers|mem_replication_backlog` +
-	`|mem_not_counted_for_evict)` +
+	`|mem_not_counted_for_evict|mem_overhead_db_hashtable_rehashing)` +
 	`|Persistence\.current_.*` +
 	`|Stats\.(total_commands_processed|instantaneous_.*|total_net_.*|total_(reads|writes)_processed|total_active_defrag_time` +
 	`|current_active_defrag_time|eventloop_.*|expire_cycle_cpu_milliseconds|reply_buffer_(shrinks|expands))` +

@@ -95,7 +95,7 @@ var (
 		l.Kill(t)
 		return func() { l.startAgain(t) }, between(random, 100*time.Millisecond, 3*time.Second)
 	}}
-	stall = fault{"SIGSTOP", func(t *testing.T, l *lodger, random *rand.Rand) (func(), time.Duration) {
+	hang = fault{"SIGSTOP", func(t *testing.T, l *lodger, random *rand.Rand) (func(), time.Duration) {
 		l.Pause(t)
 		return func() { l.Resume(t) }, between(random, time.Second, 5*time.Second)
 	}}
@@ -174,7 +174,7 @@ func newLodgers(t *testing.T) (lodgers []*lodger, options []string) {
 		require.NoError(t, os.WriteFile(path, []byte(firstPassword), 0o600))
 		return path
 	}
-	ends := []fault{restart, crash, stall, killClients, squeeze}
+	ends := []fault{restart, crash, hang, killClients, squeeze}
 	secured := redistest.Config{Password: firstPassword, TLS: true, UnixSocket: true}
 
 	add("Calm", redistest.Config{}, nil, `^$`)
@@ -323,7 +323,7 @@ func (c *tallies) poll(p *driver.Plugin, l *lodger, random *rand.Rand) {
 		failure = err.Error()
 	case down != "" && !l.causes.MatchString(down):
 		failure = "no plausible cause: " + down
-	case check.Took() > time.Duration(timeout)*time.Second+2*time.Second:
+	case check.TookAwake() > time.Duration(timeout)*time.Second+2*time.Second:
 		failure = fmt.Sprintf("came after %v, the timeout is %d s", check.Took(), timeout)
 	}
 	c.mu.Lock()
