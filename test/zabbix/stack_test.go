@@ -27,7 +27,7 @@ import (
 )
 
 // patience bounds every wait for something that must come on a busy machine.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 // await asks until the answer is "", and fails with the last one. Neither a server nor its database announces what it
 // has done.
