@@ -6,13 +6,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"redisjobs/internal/child"
 )
 
 // cpuTime is the CPU time that a living process has used, user and system, to
@@ -94,20 +95,8 @@ func (m *meter) perOp(n int) ([]float64, error) {
 
 // start runs a program until the scope ends, or this process does.
 func start(s *scope, cmd *exec.Cmd) {
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started, ended := make(chan error, 1), make(chan struct{})
-	go func() {
-		// The kernel ties Pdeathsig to the thread that started the process.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			cmd.Wait()
-		}
-		close(ended)
-	}()
-	if err := <-started; err != nil {
+	ended, err := child.Start(cmd, syscall.SIGKILL)
+	if err != nil {
 		s.Fatal(err)
 	}
 	s.Cleanup(func() {

@@ -14,8 +14,11 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"redisjobs/internal/child"
 )
 
 // patience bounds every wait for a real process or its answer.
@@ -307,18 +310,14 @@ func (s *Server) end(t testing.TB, how func(*os.Process) error) {
 
 // launch starts the process and returns when it serves.
 func (s *Server) launch() error {
-	p := &process{ready: make(chan struct{}), exited: make(chan struct{})}
+	p := &process{ready: make(chan struct{})}
 	p.cmd = exec.Command(s.bin, append([]string{s.confFile}, s.args...)...)
-	p.cmd.SysProcAttr = procAttr()
 	p.cmd.Stdout = p
 	p.cmd.Stderr = p
-	if err := p.cmd.Start(); err != nil {
+	var err error
+	if p.exited, err = child.Start(p.cmd, syscall.SIGKILL); err != nil {
 		return err
 	}
-	go func() {
-		_ = p.cmd.Wait()
-		close(p.exited)
-	}()
 	s.process = p
 	select {
 	case <-p.ready:
@@ -342,7 +341,7 @@ func (s *Server) launch() error {
 type process struct {
 	cmd    *exec.Cmd
 	ready  chan struct{}
-	exited chan struct{}
+	exited <-chan struct{}
 
 	mu      sync.Mutex
 	log     bytes.Buffer

@@ -10,11 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"redisjobs/internal/child"
 )
 
 const (
@@ -34,7 +35,7 @@ type Running struct {
 	cmd     *exec.Cmd
 	log     string
 	sockets string
-	done    chan struct{} // closed when the agent has ended
+	done    <-chan struct{} // closed when the agent has ended
 }
 
 // Start runs an agent and waits until it answers. It ends the test, with the agent's log, when the agent does not get
@@ -74,7 +75,6 @@ func launch(t testing.TB, a Agent, c Config) *Running {
 		config:  c,
 		log:     filepath.Join(dir, "agent.log"),
 		sockets: dir,
-		done:    make(chan struct{}),
 	}
 	if err := os.WriteFile(r.Conf, []byte(c.text(port, dir)), 0o600); err != nil {
 		t.Fatal(err)
@@ -89,21 +89,7 @@ func launch(t testing.TB, a Agent, c Config) *Running {
 	r.cmd.Dir = dir
 	r.cmd.Env = append(os.Environ(), c.Env...)
 	r.cmd.Stdout, r.cmd.Stderr = log, log
-	// The agent is not to outlive a test binary that crashes or is killed.
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	go func() {
-		// The kernel ties Pdeathsig to the thread that started the agent: it has to live as long as the agent does.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := r.cmd.Start()
-		started <- err
-		if err == nil {
-			r.cmd.Wait()
-		}
-		close(r.done)
-	}()
-	if err := <-started; err != nil {
+	if r.done, err = child.Start(r.cmd, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {

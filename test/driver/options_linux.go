@@ -13,7 +13,7 @@ func tree(lines []string) map[string]any {
 		name, value, _ := strings.Cut(line, "=")
 		node := root
 		for part := range strings.SplitSeq(name, ".") {
-			node = child(node, part, i+2)
+			node = childOf(node, part, i+2)
 		}
 		node["Nodes"] = append(node["Nodes"].([]any), map[string]any{
 			"Value": base64.StdEncoding.EncodeToString([]byte(value)), "Line": i + 2,
@@ -22,7 +22,7 @@ func tree(lines []string) map[string]any {
 	return root
 }
 
-func child(node map[string]any, name string, line int) map[string]any {
+func childOf(node map[string]any, name string, line int) map[string]any {
 	for _, n := range node["Nodes"].([]any) {
 		if m := n.(map[string]any); m["Name"] == name {
 			return m

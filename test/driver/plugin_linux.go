@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	sdkplugin "golang.zabbix.com/sdk/plugin"
 	"golang.zabbix.com/sdk/plugin/comms"
 
+	"redisjobs/internal/child"
 	"redisjobs/test/agent"
 	"redisjobs/test/stall"
 )
@@ -37,7 +37,7 @@ type Plugin struct {
 	cmd     *exec.Cmd
 	conn    net.Conn
 	output  output
-	exited  chan struct{}
+	exited  <-chan struct{}
 
 	writing sync.Mutex // one frame after the other
 
@@ -91,7 +91,6 @@ func Launch(t testing.TB, c Config) *Plugin {
 
 	p := &Plugin{
 		timeout: c.Timeout,
-		exited:  make(chan struct{}),
 		checks:  map[uint32]*Check{},
 		given:   map[uint32]bool{},
 	}
@@ -118,20 +117,8 @@ func (p *Plugin) run(t testing.TB, cmd *exec.Cmd, env []string) {
 	p.cmd = cmd
 	cmd.Env = append(os.Environ(), env...)
 	cmd.Stdout, cmd.Stderr = &p.output, &p.output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	go func() {
-		// The kernel ties Pdeathsig to the thread that started the process: it has to live as long as that does.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(p.exited)
-	}()
-	if err := <-started; err != nil {
+	var err error
+	if p.exited, err = child.Start(cmd, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 }

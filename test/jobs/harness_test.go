@@ -14,7 +14,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/child"
 	"redisjobs/internal/redistest"
 	"redisjobs/test/agent"
 )
@@ -90,7 +90,7 @@ func (s *stage) command(t testing.TB, role string) *exec.Cmd {
 	cmd := exec.Command(s.program.path, filepath.Join(agent.Root(t), "test", "jobs", s.main), role)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "REDIS_URL=redis://"+s.redis.Addr, "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return cmd
 }
 
@@ -109,7 +109,7 @@ func (s *stage) produce(t testing.TB) {
 // process is a running role.
 type process struct {
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited <-chan struct{}
 
 	mu  sync.Mutex
 	log bytes.Buffer
@@ -118,25 +118,15 @@ type process struct {
 // launch starts a role, whose processes are all killed when the test ends. Its output is shown when the test fails.
 func launch(t testing.TB, cmd *exec.Cmd) *process {
 	t.Helper()
-	p := &process{cmd: cmd, exited: make(chan struct{})}
+	p := &process{cmd: cmd}
 	if cmd.Stdout == nil {
 		cmd.Stdout = p
 	}
 	cmd.Stderr = p
 	cmd.WaitDelay = time.Second // a grandchild may keep the pipe open
-	started := make(chan error, 1)
-	go func() {
-		// The kernel ties Pdeathsig to the thread that started the process: it has to live as long as that does.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		close(p.exited)
-	}()
-	require.NoError(t, <-started)
+	var err error
+	p.exited, err = child.Start(cmd, syscall.SIGKILL)
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		p.kill()
 		if t.Failed() {

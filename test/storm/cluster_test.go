@@ -10,13 +10,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/child"
 )
 
 // cluster is a running Storm.
@@ -147,28 +148,17 @@ func (c *cluster) java(name string, options, arguments []string) *exec.Cmd {
 // start starts a daemon, once more after it was killed.
 func (c *cluster) start(t *testing.T, name string) {
 	t.Helper()
-	d := &daemon{ended: make(chan struct{}), log: filepath.Join(c.dir, name+".out")}
+	d := &daemon{log: filepath.Join(c.dir, name+".out")}
 	c.daemons[name] = d
 	output, err := os.OpenFile(d.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	require.NoError(t, err)
+	defer output.Close()
 	cmd := c.java(name, nil, mains[name])
 	cmd.Stdout, cmd.Stderr = output, output
 	// A group of its own: a supervisor's workers are in it, and end with it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	started := make(chan error, 1)
-	go func() {
-		// The kernel ties Pdeathsig to the thread that started the process: it has to live as long as that does.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			_ = cmd.Wait()
-		}
-		_ = output.Close()
-		close(d.ended)
-	}()
-	require.NoError(t, <-started, "is there Java? make test-storm installs it")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	d.ended, err = child.Start(cmd, syscall.SIGKILL)
+	require.NoError(t, err, "is there Java? make test-storm installs it")
 	d.pid = cmd.Process.Pid
 }
 
@@ -176,7 +166,7 @@ func (c *cluster) start(t *testing.T, name string) {
 type daemon struct {
 	pid   int
 	log   string
-	ended chan struct{}
+	ended <-chan struct{}
 }
 
 func (d *daemon) kill() {

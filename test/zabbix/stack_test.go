@@ -16,7 +16,6 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,6 +23,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/child"
 )
 
 // patience bounds every wait for something that must come on a busy machine.
@@ -101,13 +102,13 @@ func (s *stack) start(t testing.TB) {
 type daemon struct {
 	cmd  *exec.Cmd
 	log  string
-	done chan struct{}
+	done <-chan struct{}
 }
 
 // launch starts a process in a group of its own that ends with the test, by the given signal.
 func launch(t testing.TB, log string, end syscall.Signal, cmd *exec.Cmd) *daemon {
 	t.Helper()
-	d := &daemon{cmd: cmd, log: log, done: make(chan struct{})}
+	d := &daemon{cmd: cmd, log: log}
 	file, err := os.Create(log)
 	require.NoError(t, err)
 	defer file.Close()
@@ -116,20 +117,8 @@ func launch(t testing.TB, log string, end syscall.Signal, cmd *exec.Cmd) *daemon
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setpgid = true
-	cmd.SysProcAttr.Pdeathsig = end
-	started := make(chan error, 1)
-	go func() {
-		// The kernel ties Pdeathsig to the thread that started the process.
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		err := cmd.Start()
-		started <- err
-		if err == nil {
-			cmd.Wait()
-		}
-		close(d.done)
-	}()
-	require.NoError(t, <-started)
+	d.done, err = child.Start(cmd, end)
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		syscall.Kill(cmd.Process.Pid, end)
 		select {

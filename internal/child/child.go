@@ -1,0 +1,27 @@
+// Package child starts the processes of tests and benchmarks, which are not to outlive them.
+package child
+
+import (
+	"os/exec"
+	"runtime"
+	"syscall"
+)
+
+// Start starts a command and waits for its end, at which the channel is closed. On Linux the kernel sends it the signal
+// when this process ends, even when that crashes or is killed and no cleanup runs.
+func Start(cmd *exec.Cmd, end syscall.Signal) (ended <-chan struct{}, err error) {
+	tie(cmd, end)
+	started, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		// The kernel ties the signal to the thread that started the command: it has to live as long as that does.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait()
+		}
+		close(done)
+	}()
+	return done, <-started
+}
