@@ -13,22 +13,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/agents}
 libraries="libc6 libpcre2-8-0 libsqlite3-0 libssl3t64 zlib1g libzstd1"
 
-fetched() {
-	[ -s "$cache/agents.txt" ] || return 1
-	while read -r _ _ path; do
-		[ -x "$path" ] || return 1
-	done <"$cache/agents.txt"
-}
+fetched() { all_there "$cache/agents.txt" -x; }
 
 if fetched; then exit 0; fi
-
-fail() {
-	echo "agents.sh: $1" >&2
-	exit 1
-}
-missing=$(apt_missing)
-[ -z "$missing" ] || fail "cannot fetch the Zabbix agents of the end-to-end tests; this machine lacks: $missing"
-
+needs_apt "the Zabbix agents of the end-to-end tests"
 unpacked_begin "$cache" || exit 0
 echo "agents.sh: fetching Zabbix agents from Debian into $cache" >&2
 apt_open "$new/apt" deb bookworm bookworm-backports trixie || fail "apt cannot read the package lists of $(debian_mirror)"

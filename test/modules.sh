@@ -11,22 +11,10 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/modules}
 
-fetched() {
-	[ -s "$cache/modules.txt" ] || return 1
-	while read -r _ _ path; do
-		[ -r "$path" ] || return 1
-	done <"$cache/modules.txt"
-}
+fetched() { all_there "$cache/modules.txt" -r; }
 
 if fetched; then exit 0; fi
-
-fail() {
-	echo "modules.sh: $1" >&2
-	exit 1
-}
-missing=$(apt_missing)
-[ -z "$missing" ] || fail "cannot fetch the modules that the tests load; this machine lacks: $missing"
-
+needs_apt "the modules that the tests load"
 unpacked_begin "$cache" || exit 0
 echo "modules.sh: fetching Redis modules from Debian into $cache" >&2
 apt_open "$new/apt" deb bookworm || fail "apt cannot read the package lists of $(debian_mirror)"

@@ -29,11 +29,6 @@ fetched() {
 }
 
 if fetched; then exit 0; fi
-
-fail() {
-	echo "servers.sh: $1" >&2
-	exit 1
-}
 unpacked_begin "$cache" || exit 0
 echo "servers.sh: fetching servers into $cache" >&2
 

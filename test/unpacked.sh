@@ -4,7 +4,28 @@
 # The folder is there whole or not at all: it is made under another name and renamed at the end. A program whose
 # libraries this machine lacks runs through the loader and the libraries of the suite it comes from.
 
-# unpacked_begin FOLDER LIST makes the folder $new that unpacked_end will rename to $cache; one that a killed run left
+# fail TEXT ends the script.
+fail() {
+	echo "${0##*/}: $1" >&2
+	exit 1
+}
+
+# needs_apt WHAT fails when this machine lacks what fetching that takes.
+needs_apt() {
+	_lacks=$(apt_missing)
+	[ -z "$_lacks" ] || fail "cannot fetch $1; this machine lacks: $_lacks"
+}
+
+# all_there LIST TEST [PATH] says whether the list is there and every path in it, the third word of a line with PATH
+# below it, passes the test.
+all_there() {
+	[ -s "$1" ] || return 1
+	while read -r _ _ _there; do
+		test "$2" "$_there${3:-}" || return 1
+	done <"$1"
+}
+
+# unpacked_begin FOLDER makes the folder $new that unpacked_end will rename to $cache; one that a killed run left
 # behind is removed. It fails when another run has meanwhile made the folder complete, as the function fetched says.
 unpacked_begin() {
 	_parent=$(dirname "$1")

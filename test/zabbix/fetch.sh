@@ -7,6 +7,7 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../packaging/apt.sh"
+. "$here/../unpacked.sh"
 
 # Of a library the name of the package that has this very version in bookworm.
 "$here/../setup.sh" postgresql php-cli php-pgsql php-bcmath php-gd php-mbstring php-xml php-curl \
@@ -15,33 +16,11 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/zabbix}
 
-fetched() {
-	[ -s "$cache/servers.txt" ] || return 1
-	while read -r _ _ folder; do
-		[ -x "$folder/usr/sbin/zabbix_server" ] || return 1
-	done <"$cache/servers.txt"
-}
+fetched() { all_there "$cache/servers.txt" -x /usr/sbin/zabbix_server; }
+
 if fetched; then exit 0; fi
-
-fail() {
-	echo "fetch.sh: $1" >&2
-	exit 1
-}
-missing=$(apt_missing)
-[ -z "$missing" ] || fail "cannot fetch Zabbix; this machine lacks: $missing"
-
-parent=$(dirname "$cache")
-mkdir -p "$parent"
-cache=$(cd "$parent" && pwd)/$(basename "$cache")
-# Of two runs at once the second waits and finds the work done.
-exec 9>"$cache.lock"
-flock 9
-if fetched; then exit 0; fi
-
-rm -rf "$cache".new.* # left by a run that was killed
-new=$(mktemp -d "$cache.new.XXXXXX")
-trap 'rm -rf "$new"' EXIT
-trap 'exit 1' HUP INT TERM
+needs_apt Zabbix
+unpacked_begin "$cache" || exit 0
 echo "fetch.sh: fetching Zabbix servers from Debian into $cache" >&2
 apt_open "$new/apt" deb bookworm bookworm-backports || fail "apt cannot read the package lists of $(debian_mirror)"
 
@@ -62,6 +41,4 @@ server() { # NAME SUITE
 server zabbix-6.0 bookworm
 server zabbix-7.0 bookworm-backports
 
-rm -rf "$new/apt" "$cache"
-mv "$new" "$cache"
-chmod 755 "$cache"
+unpacked_end
