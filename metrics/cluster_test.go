@@ -300,3 +300,30 @@ func FuzzClusterDocument(f *testing.F) {
 		require.True(t, json.Valid([]byte(text)))
 	})
 }
+
+// A replica that copies its master has no offset: Redis prints 1 until then, and its master 0 until it confirms
+// anything.
+func TestNoLagOfAReplicaWithoutAnOffset(t *testing.T) {
+	t.Parallel()
+	member := func(addr, info string) *clusterMember {
+		m := &clusterMember{clusterNode: clusterNode{addr: addr}}
+		require.NoError(t, m.read(&part{value: resp.Value{Kind: resp.BulkString, Str: []byte("# Replication\r\n" + info)}}))
+		return m
+	}
+	const up, down = "role:slave\r\nmaster_link_status:up\r\nslave_repl_offset:", "role:slave\r\nmaster_link_status:down\r\nslave_repl_offset:"
+	const listed = "role:master\r\nmaster_repl_offset:1000\r\nslave0:ip=10.0.0.2,port=6379,state=online,lag=1,offset="
+	for _, c := range []struct {
+		name, master, replica string
+		want                  reading
+	}{
+		{"in step", listed + "990\r\n", up + "980\r\n", reading{10, true}},
+		{"it copies", "role:master\r\nmaster_repl_offset:1000\r\n", down + "1\r\n", reading{}},
+		{"it has lost its master", "role:master\r\nmaster_repl_offset:1000\r\n", down + "900\r\n", reading{100, true}},
+		{"it has just come", listed + "0\r\n", up + "1000\r\n", reading{}},
+		{"nothing was ever written", "role:master\r\nmaster_repl_offset:0\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=0\r\n", up + "0\r\n", reading{0, true}},
+		{"it was asked later", "role:master\r\nmaster_repl_offset:1000\r\n", up + "1010\r\n", reading{0, true}},
+	} {
+		got, _ := replicaLag(member("10.0.0.2:6379", c.replica), member("10.0.0.1:6379", c.master))
+		require.Equal(t, c.want, got, c.name)
+	}
+}

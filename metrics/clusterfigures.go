@@ -61,12 +61,15 @@ func (m *clusterMember) read(info *part) error {
 	f.memory, f.maxMemory = get("memory", "used_memory"), get("memory", "maxmemory")
 	f.ops = get("stats", "instantaneous_ops_per_sec")
 	f.clients = get("clients", "connected_clients")
+	if link, ok := x.field("replication", "master_link_status"); ok {
+		f.linkUp = reading{int64(number(string(link) == "up")), true}
+	}
 	f.offset = get("replication", "master_repl_offset")
 	if role, _ := x.field("replication", "role"); string(role) == "slave" {
 		f.offset = get("replication", "slave_repl_offset")
-	}
-	if link, ok := x.field("replication", "master_link_status"); ok {
-		f.linkUp = reading{int64(number(string(link) == "up")), true}
+		if f.linkUp.value == 0 && f.offset.value <= 1 {
+			f.offset = reading{} // it copies everything, or has not begun to
+		}
 	}
 	for _, s := range x.sections {
 		switch lines := x.lines[s.first:s.end]; string(snakeName(x.name(s))) {
@@ -145,11 +148,22 @@ func replicaLag(replica, master *clusterMember) (lagBytes, lag reading) {
 			theirs, lag = r.offset, r.lag
 		}
 	}
-	ours := master.figures.offset
-	if ours.known && theirs.known && ours.value >= 0 && theirs.value >= 0 {
-		lagBytes = reading{max(0, ours.value-theirs.value), true}
+	if ours := master.figures.offset; ours.known && theirs.known {
+		if behind, ok := unconfirmed(max(ours.value, theirs.value), theirs.value); ok {
+			lagBytes = reading{behind, true}
+		}
 	}
 	return lagBytes, lag
+}
+
+// unconfirmed is by how much a replica's offset is behind its master's. A
+// replica that has confirmed nothing yet since it came stands at 0: what it has
+// is not known.
+func unconfirmed(own, theirs int64) (bytes int64, known bool) {
+	if theirs < 0 || theirs > own || theirs == 0 && own > 0 {
+		return 0, false
+	}
+	return own - theirs, true
 }
 
 // clusterView is what remains of one node's CLUSTER NODES.

@@ -110,7 +110,7 @@ func (d *derived) summarize(x *infoText, lines []infoLine) {
 		}
 		s := &d.replicas
 		s.online++
-		if behind := own - offset.value; known && offset.known && offset.value >= 0 && behind >= 0 {
+		if behind, ok := unconfirmed(own, offset.value); ok && known && offset.known {
 			s.lagBytes = reading{max(s.lagBytes.value, behind), true}
 		}
 		if lag.known && lag.value >= 0 {

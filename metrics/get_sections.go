@@ -149,7 +149,7 @@ func endsIn(key []byte, suffix string) bool {
 //
 // offset counts from the beginning of the data set's history, so that it says
 // nothing alone: lag_bytes is what the replica has not confirmed of this
-// server's own offset. A row that has no such pairs, as servers before 2.8
+// server's own offset, and is left out until it has confirmed anything. A row that has no such pairs, as servers before 2.8
 // print it, is left out.
 func writeReplicas(w *jsondoc.Writer, x *infoText, section, replicas []infoLine, cut *truncations) {
 	own, known := int64(0), false
@@ -176,8 +176,8 @@ func writeReplicas(w *jsondoc.Writer, x *infoText, section, replicas []infoLine,
 				theirs, confirmed = replOffset(p.value)
 			}
 		}
-		if known && confirmed && theirs <= own {
-			w.Key("lag_bytes").Int(own - theirs)
+		if behind, ok := unconfirmed(own, theirs); ok && known && confirmed {
+			w.Key("lag_bytes").Int(behind)
 		}
 		w.EndObject()
 	}

@@ -131,6 +131,7 @@ func parityDocuments(t *testing.T) map[string]string {
 		return replica.InfoField(t, "replication", "master_link_status") == "up" &&
 			strings.Contains(master.InfoField(t, "replication", "slave0"), "state=online")
 	}, 20*time.Second, 20*time.Millisecond)
+	master.Do(t, "WAIT", "1", "5000") // until it has confirmed anything its lag is not known
 	ask("master", master.Addr)
 	ask("replica", replica.Addr)
 	ask("cluster", redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}}).Addr)
