@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/child"
 	"redisjobs/internal/redistest"
 )
 
@@ -23,11 +24,12 @@ import (
 func startOther(t *testing.T, credential *syscall.Credential, network, address string, args ...string) (pid int) {
 	t.Helper()
 	cmd := exec.Command("redis-server", append([]string{"--save", "", "--appendonly", "no", "--dir", "/"}, args...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Credential: credential}
-	require.NoError(t, cmd.Start())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: credential}
+	ended, err := child.Start(cmd, syscall.SIGKILL)
+	require.NoError(t, err)
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-ended
 	})
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial(network, address)
@@ -164,7 +166,7 @@ func TestInstancesWithoutRoot(t *testing.T) {
 	binary, err := os.ReadFile(os.Args[0])
 	require.NoError(t, err)
 	program := filepath.Join(dir, "test")
-	require.NoError(t, os.WriteFile(program, binary, 0o755))
+	require.NoError(t, child.WriteProgram(program, binary))
 	file := filepath.Join(dir, "view")
 	cmd := exec.Command(program, "-test.run=^TestNobodysView$")
 	cmd.Dir, cmd.Env = dir, append(os.Environ(), nobodysView+"="+file)

@@ -2,6 +2,7 @@
 package child
 
 import (
+	"os"
 	"os/exec"
 	"runtime"
 	"syscall"
@@ -24,4 +25,12 @@ func Start(cmd *exec.Cmd, end syscall.Signal) (ended <-chan struct{}, err error)
 		close(done)
 	}()
 	return done, <-started
+}
+
+// WriteProgram writes a file that can be run at once. No process that is started meanwhile inherits it open for writing,
+// for which the kernel would refuse to run it (ETXTBSY, https://go.dev/issue/22315).
+func WriteProgram(path string, text []byte) error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	return os.WriteFile(path, text, 0o755)
 }

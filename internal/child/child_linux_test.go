@@ -72,3 +72,29 @@ func TestStartTellsOfTheEnd(t *testing.T) {
 	_, err = Start(exec.Command("/no/such/program"), syscall.SIGKILL)
 	require.Error(t, err)
 }
+
+func TestAProgramThatWasJustWrittenRuns(t *testing.T) {
+	t.Parallel()
+	stop, stopped := make(chan struct{}), make(chan struct{})
+	go func() { // forks all the time, as other tests do
+		defer close(stopped)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = exec.Command("true").Run()
+			}
+		}
+	}()
+	defer func() { close(stop); <-stopped }()
+	path := t.TempDir() + "/program"
+	for range 200 {
+		require.NoError(t, os.RemoveAll(path))
+		require.NoError(t, WriteProgram(path, []byte("#!/bin/sh\nexit 7\n")))
+		cmd := exec.Command(path)
+		err := cmd.Run()
+		require.NotNil(t, cmd.ProcessState, "%v", err)
+		require.Equal(t, 7, cmd.ProcessState.ExitCode())
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/child"
 )
 
 func TestManifest(t *testing.T) {
@@ -57,7 +59,7 @@ func TestRSSIsThatOfTheProcess(t *testing.T) {
 func TestLaunchSaysHowAnAgentEnded(t *testing.T) {
 	t.Parallel()
 	path := t.TempDir() + "/agent"
-	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\necho no such option\nexit 7\n"), 0o700))
+	require.NoError(t, child.WriteProgram(path, []byte("#!/bin/sh\necho no such option\nexit 7\n")))
 	r, err := Launch(t, Agent{Name: "fake", Version: "7.0.0", Path: path}, Config{})
 	require.ErrorContains(t, err, "ended with code 7")
 	require.Equal(t, "no such option\n", r.Log())
