@@ -1,0 +1,157 @@
+package templates
+
+import (
+	"encoding/json"
+	"maps"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// scriptUse finds the members that a script reads.
+var scriptUse = regexp.MustCompile(`\b(?:d|r|JSON\.parse\(value\))(?:\.|\[")(\w+|\{#\w+\})(?:\.(\w+))?`)
+
+// wanted are the members of an item's or rule's answer that its steps read,
+// with # for rows. A text of JSON wants all that is below.
+func (d *document) wanted(steps []step, prefix string) (out []string, rest string) {
+	for _, s := range steps {
+		switch s.Type {
+		case "JSONPATH":
+			p := regexp.MustCompile(`\[\?\([^)]*\)\]`).ReplaceAllString(s.Parameters[0], ".#")
+			p = regexp.MustCompile(`\.(first|length|sum)\(\)$`).ReplaceAllString(p, "")
+			for _, m := range regexp.MustCompile(`@\.(\w+)`).FindAllStringSubmatch(s.Parameters[0], -1) {
+				before, _, _ := strings.Cut(s.Parameters[0], "[?(")
+				out = append(out, prefix+strings.TrimPrefix(before, "$")+".#."+m[1])
+			}
+			prefix += strings.TrimPrefix(p, "$")
+		case "JAVASCRIPT":
+			if s.Parameters[0] == wordsScript {
+				continue // which leaves nothing out
+			}
+			before := prefix
+			if strings.Contains(s.Parameters[0], "function (r)") {
+				before += ".#"
+			}
+			if strings.Contains(s.Parameters[0], "value ===") {
+				out = append(out, before)
+			}
+			for _, m := range scriptUse.FindAllStringSubmatch(s.Parameters[0], -1) {
+				member := before + "." + m[1]
+				if m[2] != "" && m[1] != "map" {
+					member += "." + m[2]
+				}
+				out = append(out, member)
+			}
+			return out, "" // what follows reads the script's own words
+		}
+	}
+	return append(out, prefix), prefix
+}
+
+// TestEveryFigureIsUsedOrIgnoredOnPurpose: what a server tells and no item
+// wants stands in testdata/ignored.txt, so that nothing is forgotten.
+func TestEveryFigureIsUsedOrIgnoredOnPurpose(t *testing.T) {
+	t.Parallel()
+	used := map[string]map[string]bool{} // root key -> path -> whole subtree
+	for _, d := range load(t) {
+		prefixes := map[string]string{}
+		for _, i := range d.items {
+			if itemType(i.Type) != "DEPENDENT" {
+				continue
+			}
+			root := d.root(t, i)
+			paths, rest := d.wanted(i.Preprocessing, prefixes[i.MasterItem.Key])
+			prefixes[i.Key] = rest
+			if used[root] == nil {
+				used[root] = map[string]bool{}
+			}
+			for _, p := range paths {
+				whole := i.valueType() == "TEXT" && p == rest && i.History != "0"
+				used[root][p] = used[root][p] || whole
+			}
+		}
+		for _, r := range d.Rules {
+			if itemType(r.Type) == "DEPENDENT" {
+				paths, _ := d.wanted(r.Preprocessing, "")
+				for _, p := range paths {
+					used[d.root(t, d.byKey[r.MasterItem.Key])][p] = false
+				}
+			}
+		}
+	}
+	text, err := os.ReadFile("testdata/ignored.txt")
+	require.NoError(t, err)
+	ignored := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			ignored[line] = false
+		}
+	}
+	var unknown []string
+	for key, list := range answers(t) {
+		if used[key] == nil {
+			continue // a rule of its own
+		}
+		for _, a := range list {
+			var parsed any
+			require.NoError(t, json.Unmarshal([]byte(a.text), &parsed))
+			for _, leaf := range leaves("", parsed) {
+				require.NotContains(t, leaf, "=null", "%s has a null", a.name)
+				if isUsed(used[key], leaf) {
+					continue
+				}
+				hit := false
+				for pattern := range ignored {
+					if ok, err := path.Match(pattern, key+" "+leaf); ok {
+						ignored[pattern], hit = true, true
+					} else {
+						require.NoError(t, err, pattern)
+					}
+				}
+				if line := key + " " + leaf; !hit && !slices.Contains(unknown, line) {
+					unknown = append(unknown, line)
+				}
+			}
+		}
+	}
+	slices.Sort(unknown)
+	require.Empty(t, unknown, "no item wants these, and testdata/ignored.txt does not name them:\n%s", strings.Join(unknown, "\n"))
+	for pattern, hit := range ignored {
+		require.True(t, hit, "testdata/ignored.txt: nothing is like %q, or an item wants it", pattern)
+	}
+}
+
+func isUsed(used map[string]bool, leaf string) bool {
+	for p, whole := range used {
+		if p == leaf || whole && strings.HasPrefix(leaf, p+".") {
+			return true
+		}
+	}
+	return false
+}
+
+// leaves lists the paths to all single values; rows are #. What is empty has none.
+func leaves(prefix string, v any) []string {
+	switch v := v.(type) {
+	case nil:
+		return []string{prefix + "=null"}
+	case map[string]any:
+		var out []string
+		for _, name := range slices.Sorted(maps.Keys(v)) {
+			out = append(out, leaves(prefix+"."+name, v[name])...)
+		}
+		return out
+	case []any:
+		var out []string
+		for _, row := range v {
+			out = append(out, leaves(prefix+".#", row)...)
+		}
+		return out
+	}
+	return []string{prefix}
+}
