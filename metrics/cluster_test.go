@@ -319,7 +319,9 @@ func TestNoLagOfAReplicaWithoutAnOffset(t *testing.T) {
 		{"in step", listed + "990\r\n", up + "980\r\n", reading{10, true}},
 		{"it copies", "role:master\r\nmaster_repl_offset:1000\r\n", down + "1\r\n", reading{}},
 		{"it has lost its master", "role:master\r\nmaster_repl_offset:1000\r\n", down + "900\r\n", reading{100, true}},
-		{"it has just come", listed + "0\r\n", up + "1000\r\n", reading{}},
+		{"it has just come", listed + "0\r\n", up + "970\r\n", reading{30, true}},
+		{"it has just come, and loads", listed + "0\r\n", down + "1\r\n", reading{}},
+		{"its figures are without an offset", listed + "0\r\n", up + "0\r\n", reading{}},
 		{"nothing was ever written", "role:master\r\nmaster_repl_offset:0\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=0\r\n", up + "0\r\n", reading{0, true}},
 		{"it was asked later", "role:master\r\nmaster_repl_offset:1000\r\n", up + "1010\r\n", reading{0, true}},
 	} {

@@ -145,7 +145,10 @@ func replicaLag(replica, master *clusterMember) (lagBytes, lag reading) {
 	theirs := replica.figures.offset
 	for _, r := range master.figures.replicas {
 		if r.addr == replica.addr {
-			theirs, lag = r.offset, r.lag
+			lag = r.lag
+			if r.offset.value != 0 { // it has confirmed something
+				theirs = r.offset
+			}
 		}
 	}
 	if ours := master.figures.offset; ours.known && theirs.known {

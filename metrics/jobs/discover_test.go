@@ -204,7 +204,7 @@ func TestAMasterThatCannotBeSearched(t *testing.T) {
 			tt.c.teller = d
 			m := &memory{}
 			for range 2 { // the next pass begins anew
-				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 				defer cancel()
 				r, err := Read(ctx, &tt.c, m, o, Query{})
 				require.NoError(t, err)
