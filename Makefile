@@ -17,6 +17,7 @@ NFPM ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.1
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 SOAKTIME ?= 10m
+TARGET ?= test
 TESTFLAGS ?=
 JOBSFLAGS ?=
 BENCHFLAGS ?=
@@ -40,7 +41,7 @@ export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -86,6 +87,10 @@ screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templa
 
 soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
 	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak$$' -v ./test/faults
+
+frozen: sdk ## run TARGET (test) on a machine that stands still for up to a second now and then, to find fragile tests
+	@$(GO) build -buildvcs=false -o build/freeze ./test/cmd/freeze
+	@build/freeze $(MAKE) $(TARGET)
 
 race: setup servers sdk ## run the unit and integration tests under the race detector (needs a C compiler)
 	@CGO_ENABLED=1 $(GOTEST) -race ./...
