@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"redisjobs/internal/ports"
+
 	"github.com/stretchr/testify/require"
 )
 
@@ -112,7 +114,7 @@ func TestDeadServersAreDeadInTheirWay(t *testing.T) {
 		require.ErrorAs(t, err, &late)
 		require.True(t, late.Timeout())
 
-		_, err = dial(refusing(s))
+		_, err = dial(ports.FreeAddr(s))
 		require.ErrorContains(t, err, "refused")
 	})
 }

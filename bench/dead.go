@@ -7,20 +7,12 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"redisjobs/internal/ports"
 )
 
 // A dead server is one of these. All are made on the loopback device, without
 // a touch to the machine's network.
-
-// refusing returns an address that refuses connections.
-func refusing(s *scope) string {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
-}
 
 // stalled returns the address of a server that accepts connections and never
 // says a word.
@@ -84,7 +76,7 @@ func blackhole(s *scope) string {
 // deadServers returns n addresses, a third of them of each kind, the first one
 // stalled.
 func deadServers(s *scope, n int) []string {
-	kinds := []func(*scope) string{stalled, blackhole, refusing}
+	kinds := []func(*scope) string{stalled, blackhole, func(s *scope) string { return ports.FreeAddr(s) }}
 	addrs := make([]string, n)
 	for i := range addrs {
 		addrs[i] = kinds[i%len(kinds)](s)

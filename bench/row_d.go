@@ -3,11 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"strings"
 	"time"
+
+	"redisjobs/internal/ports"
 )
 
 // exporter is a redis_exporter that reads one server.
@@ -19,12 +20,7 @@ type exporter struct {
 
 // startExporter runs redis_exporter with its own defaults.
 func startExporter(s *scope, e *environment, uri string) *exporter {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		s.Fatal(err)
-	}
-	addr := listener.Addr().String()
-	listener.Close()
+	addr := ports.FreeAddr(s)
 	cmd := exec.Command(e.peers["redis_exporter"].path,
 		"-redis.addr="+strings.Replace(uri, "tcp://", "redis://", 1), "-web.listen-address="+addr)
 	start(s, cmd)

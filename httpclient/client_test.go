@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/redisclient"
 )
 
@@ -243,10 +244,7 @@ func TestARefusalSaysWhy(t *testing.T) {
 
 func TestWhoCannotBeReachedHasAReason(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	closed := ln.Addr().String()
-	require.NoError(t, ln.Close())
+	closed := ports.FreeAddr(t)
 	plain := serve(t, func(http.ResponseWriter, *http.Request) {})
 	secured := httptest.NewTLSServer(http.NotFoundHandler())
 	t.Cleanup(secured.Close)
@@ -272,7 +270,7 @@ func TestWhoCannotBeReachedHasAReason(t *testing.T) {
 	}
 	pool := x509.NewCertPool()
 	pool.AddCert(secured.Certificate())
-	_, err = newClient(t, secured.URL, func(c *Config) {
+	_, err := newClient(t, secured.URL, func(c *Config) {
 		c.TLS = func() (*tls.Config, error) { return &tls.Config{RootCAs: pool, ServerName: "example.com"}, nil }
 	}).Get(t.Context(), "/")
 	require.ErrorContains(t, err, "404", "a known one is trusted")

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/child"
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 )
 
@@ -57,15 +58,7 @@ func socketDir(t *testing.T) string {
 	return dir
 }
 
-func freePort(t *testing.T, host string) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
-	require.NoError(t, err)
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	require.NoError(t, err)
-	return port
-}
+func freePort(t *testing.T) string { return strconv.Itoa(ports.Free(t)) }
 
 // rowOf is the row of a URI; nil when there is none.
 func rowOf(rows []map[string]string, uri string) map[string]string {
@@ -92,7 +85,7 @@ func TestInstancesOfThisMachine(t *testing.T) {
 	dir := socketDir(t)
 	socket := filepath.Join(dir, "only.sock")
 	unixPID := startOther(t, nil, "unix", socket, "--port", "0", "--unixsocket", socket)
-	six := freePort(t, "::1")
+	six := freePort(t)
 	sixPID := startOther(t, nil, "tcp", "[::1]:"+six, "--port", six, "--bind", "::1")
 
 	rows := discovered(t, collectInstances(t, instancesMetric))
@@ -156,7 +149,7 @@ func TestInstancesWithoutRoot(t *testing.T) {
 	const daemon, nobody = 1, 65534
 	dir := socketDir(t)
 	as := func(uid uint32) *syscall.Credential { return &syscall.Credential{Uid: uid, Gid: 65534} }
-	port, own := freePort(t, "127.0.0.1"), freePort(t, "127.0.0.1")
+	port, own := freePort(t), freePort(t)
 	socket, hidden := filepath.Join(dir, "o.sock"), filepath.Join(dir, "h.sock")
 	pid := startOther(t, as(daemon), "tcp", "127.0.0.1:"+port, "--port", port, "--bind", "127.0.0.1", "--unixsocket", hidden)
 	unixPID := startOther(t, as(daemon), "unix", socket, "--port", "0", "--unixsocket", socket)

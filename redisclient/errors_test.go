@@ -15,16 +15,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/redisclient/resp"
 )
 
 func TestADialThatFailsNamesItsReasonAndItsTarget(t *testing.T) {
 	t.Parallel()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	closed := ln.Addr().String()
-	require.NoError(t, ln.Close())
+	closed := ports.FreeAddr(t)
 	gone := filepath.Join(t.TempDir(), "none.sock")
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()

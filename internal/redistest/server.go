@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"redisjobs/internal/child"
+	"redisjobs/internal/ports"
 )
 
 // patience bounds every wait for a real process or its answer.
@@ -105,12 +106,12 @@ func Start(t testing.TB, cfg Config) *Server {
 	// A free port may be taken by another process before the server binds it, or
 	// leave no room for the port of a cluster's bus, 10000 above it.
 	for attempt := 0; ; attempt++ {
-		s.Addr = freeAddr(t)
+		s.Addr = ports.FreeAddr(t)
 		if cfg.TLS {
-			s.TLSAddr = freeAddr(t)
+			s.TLSAddr = ports.FreeAddr(t)
 		}
 		if cfg.ClusterBus {
-			s.BusPort = portOf(freeAddr(t))
+			s.BusPort = portOf(ports.FreeAddr(t))
 		}
 		s.writeConf(t, dir, cfg, tlsLines)
 		err := s.launch()
@@ -364,16 +365,6 @@ func (p *process) output() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.log.String()
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("free port: %v", err)
-	}
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 func portOf(addr string) string {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/plugin"
 )
@@ -161,10 +162,7 @@ func replicaOf(addr string) string {
 // sentinel starts one and returns its address. It never says in its log that
 // it is ready, which is what redistest waits for.
 func (r recorder) sentinel() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(r.t, err)
-	addr := l.Addr().String()
-	require.NoError(r.t, l.Close())
+	addr := ports.FreeAddr(r.t)
 	_, port, _ := net.SplitHostPort(addr)
 	conf := filepath.Join(r.t.TempDir(), "sentinel.conf")
 	require.NoError(r.t, os.WriteFile(conf, []byte("port "+port+"\nbind 127.0.0.1\n"), 0o600))

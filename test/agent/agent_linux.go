@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"redisjobs/internal/ports"
 )
 
 // Agent is one of the real agents that test/agents.sh has fetched.
@@ -184,7 +186,7 @@ func Check(t testing.TB, a Agent, c Config, args ...string) (output string, code
 	t.Helper()
 	dir := folder(t)
 	path := filepath.Join(dir, "agent.conf")
-	if err := os.WriteFile(path, []byte(c.text(FreePort(t), dir)), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(c.text(ports.Free(t), dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { killAll(processes(filepath.Join(dir, pluginSocket))) })

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +14,7 @@ import (
 	"time"
 
 	"redisjobs/internal/child"
+	"redisjobs/internal/ports"
 )
 
 const (
@@ -67,7 +66,7 @@ func Launch(t testing.TB, a Agent, c Config) (*Running, error) {
 func launch(t testing.TB, a Agent, c Config) *Running {
 	t.Helper()
 	dir := folder(t)
-	port := FreePort(t)
+	port := ports.Free(t)
 	r := &Running{
 		Agent:   a,
 		Addr:    fmt.Sprintf("127.0.0.1:%d", port),
@@ -226,23 +225,6 @@ func (r *Running) Log() string {
 func (r *Running) Control(t testing.TB, command string) (output string, code int) {
 	t.Helper()
 	return run(t, r.Agent, nil, "-c", r.Conf, "-R", command)
-}
-
-// FreePort returns a free loopback port below 32768: agents refuse a higher ListenPort, so the kernel's own choice for
-// port 0 is of no use.
-func FreePort(t testing.TB) int {
-	t.Helper()
-	const first, last = 10000, 32767
-	for range 100 {
-		port := first + rand.IntN(last-first+1)
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			listener.Close()
-			return port
-		}
-	}
-	t.Fatal("no free loopback port in 100 attempts")
-	return 0
 }
 
 // usual are the lines that every agent begins with.

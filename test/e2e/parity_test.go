@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/test/agent"
 )
@@ -224,7 +225,7 @@ func TestParityOnARealServer(t *testing.T) {
 			t.Run(name, func(t *testing.T) { serverParity(t, r, server.conn, server.password) })
 		}
 		t.Run("ping of what is down", func(t *testing.T) {
-			for _, conn := range []string{"tcp://" + closedAddr(t), secured.Addr + ",wrong", secured.Addr, "unix:/nonexistent", "NoSuchSession"} {
+			for _, conn := range []string{"tcp://" + ports.FreeAddr(t), secured.Addr + ",wrong", secured.Addr, "unix:/nonexistent", "NoSuchSession"} {
 				theirs, ours := r.both(t, "ping["+conn+"]")
 				require.Equal(t, "0", theirs)
 				require.Equal(t, "0", ours)

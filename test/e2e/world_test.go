@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/test/agent"
 )
@@ -65,7 +66,7 @@ func newWorld(t *testing.T) *world {
 				"pinger on >" + secretPinger + " -@all +ping",
 			},
 		}),
-		closed:  closedAddr(t),
+		closed:  ports.FreeAddr(t),
 		slowlog: map[*redistest.Server]string{},
 	}
 	for _, s := range []*redistest.Server{w.plain, w.secured} {
@@ -96,14 +97,6 @@ func documentedRights(t *testing.T, password string) string {
 	line := regexp.MustCompile(`ACL SETUSER zabbix (on >)PASSWORD( .*)`).FindSubmatch(text)
 	require.NotNil(t, line)
 	return string(line[1]) + password + string(line[2])
-}
-
-func closedAddr(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	return ln.Addr().String()
 }
 
 // fill writes the same jobs into databases 0 and 3, and one more into 3.

@@ -159,15 +159,6 @@ func number(t testing.TB, text string) int {
 	return n
 }
 
-// closedAddr is a port that nobody listens on.
-func closedAddr(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer listener.Close()
-	return listener.Addr().String()
-}
-
 // blackHole is a port that does not answer a connect: its queue of connections is full and nobody takes from it. The
 // function opens it to a proxy.
 func blackHole(t testing.TB) (addr string, open func(backend string) *proxy) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/test/driver"
 )
@@ -22,7 +23,7 @@ func TestDeadNeighboursCostTheOthersNothing(t *testing.T) {
 	healthy := redis(t, redistest.Config{})
 	hole, _ := blackHole(t)
 	mute := redistest.NewFake(t, redistest.Script{})
-	refusing := closedAddr(t)
+	refusing := ports.FreeAddr(t)
 	paused := redis(t, redistest.Config{})
 	for name, limit := range map[string]struct {
 		total  string

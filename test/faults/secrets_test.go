@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics"
 	"redisjobs/test/agent"
@@ -146,7 +147,7 @@ func secretWorld(t *testing.T) (s *redistest.Server, options, sessions []string)
 	add("TlsKey", tls, right, "TLSConnect=required", "TLSCertFile="+s.CertFile,
 		"TLSKeyFile="+file("bad.key", strings.Replace(string(keyText), "\n", "\n"+mark, 1)))
 	add("TlsNoKey", tls, right, "TLSConnect=required", "TLSCertFile="+s.CertFile, "TLSKeyFile="+file("no.key", secret("key")))
-	add("Closed", "Uri=tcp://"+closedAddr(t), wrong)
+	add("Closed", "Uri=tcp://"+ports.FreeAddr(t), wrong)
 	add("Mute", "Uri=tcp://"+redistest.NewFake(t, redistest.Script{}).Addr, wrong)
 	for name, answer := range map[string]func(cmd []string) string{
 		"EchoAsError": func(cmd []string) string {

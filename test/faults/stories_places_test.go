@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/test/driver"
 )
@@ -128,7 +129,7 @@ func TestStory05_FullPoolEndsAtTheDeadlineAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	s := redis(t, redistest.Config{})
 	between := newProxy(t, s.Addr)
-	p := start(t, "MaxConnections=2", "Sessions.A.Uri=tcp://"+between.addr, "Sessions.Closed.Uri=tcp://"+closedAddr(t))
+	p := start(t, "MaxConnections=2", "Sessions.A.Uri=tcp://"+between.addr, "Sessions.Closed.Uri=tcp://"+ports.FreeAddr(t))
 	want(t, p, "A", s, key(0))
 	between.hold()
 	holders := []*driver.Check{ask(p, 3, "A", key(1)), ask(p, 3, "A", key(2))}
@@ -218,7 +219,7 @@ func TestStory13_ColdStartBurst(t *testing.T) {
 	t.Parallel()
 	s := redis(t, redistest.Config{TLS: true})
 	between := newProxy(t, s.TLSAddr)
-	closed := closedAddr(t)
+	closed := ports.FreeAddr(t)
 	p := start(t, "MaxConnections=2", "Sessions.Slow.Uri=tcp://"+between.addr, "Sessions.Slow.TLSConnect=required",
 		"Sessions.Closed.Uri=tcp://"+closed)
 	between.hold() // the handshake, which is part of the dial

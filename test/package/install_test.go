@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/test/agent"
 )
@@ -155,7 +156,7 @@ func TestInside(t *testing.T) {
 	differs, _ := exec.Command("dpkg", "-V", name).Output() // its exit code says that there is something
 	require.Regexp(t, `^\S+ c `+conf+`\n$`, string(differs), "the reader has written there, and no other file differs")
 
-	port := strconv.Itoa(agent.FreePort(t))
+	port := strconv.Itoa(ports.Free(t))
 	addr := net.JoinHostPort("127.0.0.1", port)
 	// The agent's own configuration, on a port of the test's.
 	write(t, "/etc/zabbix/zabbix_agent2.d/test.conf", "ListenIP=127.0.0.1\nServerActive=\nListenPort="+port+"\n")

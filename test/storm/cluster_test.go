@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/child"
+	"redisjobs/internal/ports"
 )
 
 // cluster is a running Storm.
@@ -53,7 +55,7 @@ func startCluster(t *testing.T, cache, redisPort string) *cluster {
 	t.Helper()
 	c := &cluster{cache: cache, dir: t.TempDir(), ports: map[string]string{}, daemons: map[string]*daemon{}}
 	for _, name := range []string{"zookeeper", "nimbus", "ui", "worker1", "worker2"} {
-		c.ports[name] = freePort(t)
+		c.ports[name] = strconv.Itoa(ports.Free(t))
 	}
 	for _, folder := range []string{"home/conf", "home/log4j2", "home/logs", "home/extlib", "local", "zookeeper"} {
 		require.NoError(t, os.MkdirAll(filepath.Join(c.dir, folder), 0o755))
@@ -198,16 +200,6 @@ func (c *cluster) order(t *testing.T, id, action string) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, answer.StatusCode, "%s", &body)
 	require.Contains(t, body.String(), `"success"`, fmt.Sprint(action, " ", id))
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	_, port, err := net.SplitHostPort(ln.Addr().String())
-	require.NoError(t, err)
-	return port
 }
 
 // patience bounds every wait for something that must come.

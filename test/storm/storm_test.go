@@ -116,12 +116,12 @@ func details(t *testing.T, p *driver.Plugin, redis *redistest.Server) {
 		_, capacity := ui["capacity_max"]
 		_, failed := ui["error_age"]
 		processed, _ := ui["processed"].(float64)
-		return capacity && failed && processed > 100
+		// At first Storm's own bolts take more time than the work, which sleeps two milliseconds for each number.
+		return capacity && failed && processed > 100 && ui["capacity_bolt"] == "work"
 	})
 	require.Equal(t, map[string]any{}, ui["unavailable"])
 	require.Equal(t, "java.lang.IllegalStateException: a number was odd", ui["message"])
 	require.Equal(t, "work", ui["error_component"])
-	require.Equal(t, "work", ui["capacity_bolt"], "it sleeps two milliseconds for each number")
 	require.Less(t, ui["error_age"], 300.0)
 	spout := row(t, ui["spouts"], "numbers")
 	require.Greater(t, spout["complete_latency"], 0.002, "seconds")

@@ -116,14 +116,6 @@ func rejected(t testing.TB, s *redistest.Server, code string) int {
 	return 0
 }
 
-func freePort(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	defer ln.Close()
-	return strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
-}
-
 func portOf(s *redistest.Server) string {
 	_, port, _ := net.SplitHostPort(s.Addr)
 	return port

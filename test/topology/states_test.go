@@ -4,12 +4,14 @@ package topology
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/test/driver"
 )
@@ -179,7 +181,7 @@ func loading(t *testing.T, r *replication) {
 
 func brokenLink(t *testing.T, r *replication) {
 	s := r.replica(t)
-	follow(t, s, freePort(t))
+	follow(t, s, strconv.Itoa(ports.Free(t)))
 	r.wantUp(t, s, map[string]any{"master_link_status": "down", "master_sync_in_progress": 0.0})
 	s.Do(t, "REPLICAOF", "NO", "ONE")
 	require.Equal(t, "master", document(t, r.p, "redis.status", s.Addr)["role"])
@@ -189,7 +191,7 @@ func brokenLink(t *testing.T, r *replication) {
 // brokenLinkAndStrict comes back by itself, over the same connection.
 func brokenLinkAndStrict(t *testing.T, r *replication) {
 	s := r.replica(t, "--replica-serve-stale-data", "no")
-	follow(t, s, freePort(t))
+	follow(t, s, strconv.Itoa(ports.Free(t)))
 	r.wantDown(t, s, "masterdown", "MASTERDOWN")
 	before := s.InfoField(t, "stats", "total_connections_received")
 	follow(t, s, portOf(r.master))

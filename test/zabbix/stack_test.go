@@ -9,7 +9,6 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -25,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/child"
+	"redisjobs/internal/ports"
 )
 
 // patience bounds every wait for something that must come on a busy machine.
@@ -145,21 +145,6 @@ func (d *daemon) alive() bool {
 	}
 }
 
-// freePort is below 32768: Zabbix takes no higher ListenPort.
-func freePort(t testing.TB) int {
-	t.Helper()
-	for range 100 {
-		port := 10000 + rand.IntN(22000)
-		ln, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err == nil {
-			ln.Close()
-			return port
-		}
-	}
-	require.Fail(t, "no free port")
-	return 0
-}
-
 // startDatabase fills a new PostgreSQL with Zabbix' own schema and returns its port.
 func (s *stack) startDatabase(t testing.TB) (port int) {
 	t.Helper()
@@ -188,7 +173,7 @@ func (s *stack) startDatabase(t testing.TB) (port int) {
 	}
 	out, err := command("initdb", "-D", data, "-A", "trust", "-U", "zabbix", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput()
 	require.NoError(t, err, "%s", out)
-	port = freePort(t)
+	port = ports.Free(t)
 	d := launch(t, filepath.Join(s.work, "db.log"), syscall.SIGINT, command("postgres", "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1",
 		"-k", "", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"))
 	url := fmt.Sprintf("postgresql://zabbix@127.0.0.1:%d/", port)
@@ -227,7 +212,7 @@ func (s *stack) startDatabase(t testing.TB) (port int) {
 
 func (s *stack) startServer(t testing.TB, database int) {
 	t.Helper()
-	port := freePort(t)
+	port := ports.Free(t)
 	s.server = fmt.Sprintf("127.0.0.1:%d", port)
 	s.serverLog = filepath.Join(s.work, "server.log")
 	conf := filepath.Join(s.work, "server.conf")
@@ -279,7 +264,7 @@ func (s *stack) startFrontend(t testing.TB, database int) {
 	for _, language := range []string{"en_US.utf8", "en_GB.utf8"} {
 		require.NoError(t, os.Symlink("/usr/lib/locale/C.utf8", filepath.Join(locales, language)))
 	}
-	addr := fmt.Sprintf("127.0.0.1:%d", freePort(t))
+	addr := fmt.Sprintf("127.0.0.1:%d", ports.Free(t))
 	s.web = "http://" + addr
 	s.webLog = filepath.Join(s.work, "php.log")
 	cmd := exec.Command("php", "-d", "max_execution_time=300", "-d", "memory_limit=512M", "-d", "post_max_size=32M",
