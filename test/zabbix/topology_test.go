@@ -255,9 +255,16 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 			undo: func(t testing.TB) { v.Sentinels[1].Restart(t); v.Sentinels[2].Restart(t) }},
 		{name: "a sentinel whose clock jumps", want: []string{"Sentinel: Sentinels are in tilt"}, may: []string{"Sentinel: Sentinels do not answer"},
 			do: func(t testing.TB) {
-				v.Sentinels[2].Pause(t)
-				time.Sleep(4 * time.Second) // more than the two that it takes for a sign of trouble
-				v.Sentinels[2].Resume(t)
+				await(t, "a sentinel in tilt", func() string {
+					v.Sentinels[2].Pause(t)
+					time.Sleep(4 * time.Second) // more than the two that it takes for a sign of trouble
+					v.Sentinels[2].Resume(t)
+					time.Sleep(500 * time.Millisecond) // it looks at its clock ten times a second
+					if v.Sentinels[2].InfoField(t, "sentinel", "sentinel_tilt") == "1" {
+						return ""
+					}
+					return "it is not"
+				})
 			}},
 		{name: "a sentinel that does not know the master", want: []string{"Sentinel: Sentinels disagree about a master"},
 			do: func(t testing.TB) { v.Sentinels[2].Do(t, "SENTINEL", "REMOVE", "mymaster") },
