@@ -129,10 +129,11 @@ func TestStory05_FullPoolEndsAtTheDeadlineAndSaysWhy(t *testing.T) {
 	t.Parallel()
 	s := redis(t, redistest.Config{})
 	between := newProxy(t, s.Addr)
-	p := start(t, "MaxConnections=2", "Sessions.A.Uri=tcp://"+between.addr, "Sessions.Closed.Uri=tcp://"+ports.FreeAddr(t))
+	// The dial of the second is held up with it, and must not end before the third's time.
+	p := start(t, "Timeout=20", "MaxConnections=2", "Sessions.A.Uri=tcp://"+between.addr, "Sessions.Closed.Uri=tcp://"+ports.FreeAddr(t))
 	want(t, p, "A", s, key(0))
 	between.hold()
-	holders := []*driver.Check{ask(p, 3, "A", key(1)), ask(p, 3, "A", key(2))}
+	holders := []*driver.Check{ask(p, 20, "A", key(1)), ask(p, 20, "A", key(2))}
 	await(t, patience, "both connections busy", func() bool { return between.held() == 2 })
 
 	third, document := ask(p, 1, "A", key(3)), p.Ask(1, "redis.get", "A")
