@@ -85,7 +85,11 @@ func (e *environment) length() time.Duration {
 
 // contest is contest with the environment's turns, reported in a group.
 func (e *environment) contest(condition string, contestants ...contestant) (group, error) {
-	outcomes, err := contest(e.turns(), e.length(), contestants)
+	return e.contestOf(e.turns(), condition, contestants...)
+}
+
+func (e *environment) contestOf(turns int, condition string, contestants ...contestant) (group, error) {
+	outcomes, err := contest(turns, e.length(), contestants)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", condition, err)
 	}
