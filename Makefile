@@ -121,7 +121,7 @@ test-package: package $(TALLY) ## make the packages twice, compare, and install,
 bench: setup sdk ## run the benchmarks: a fresh connection against the pool, pool, RESP codec, metrics
 	@$(GO) test -run '^$$' -bench . -benchmem ./plugin ./pool ./redisclient ./redisclient/resp ./metrics
 
-bench-peers: setup agents $(PLUGIN) ## measure the plugin beside its peers and write bench/RESULTS.md (6 min; BENCHFLAGS=-short: 90 s)
+bench-peers: setup agents $(PLUGIN) ## measure the plugin beside its peers and write bench/RESULTS.md (11 min; BENCHFLAGS=-short: 2 min)
 	@cd bench && $(GO) run . $(BENCHFLAGS)
 
 fuzz: sdk ## run every fuzz target for FUZZTIME (20s)

@@ -63,7 +63,11 @@ func rowA(s *scope, e *environment) (table, []claim, error) {
 					contestant{name: "relay, 2 connections", turn: turn(few, relayed, load.inFlight)},
 					contestant{name: "relay, 64 connections", turn: turn(many, relayed, load.inFlight)})
 			}
-			g, err := e.contest(condition, contestants...)
+			turns := e.turns()
+			if c.name == "info" {
+				turns *= moreTurns
+			}
+			g, err := e.contestOf(turns, condition, contestants...)
 			if err != nil {
 				return t, nil, err
 			}

@@ -49,7 +49,7 @@ func rowB(s *scope, e *environment) (table, []claim, error) {
 			}
 			turns := e.turns()
 			if c.name == "info" {
-				turns *= 5 // three busy processes on few cores: a turn says little
+				turns *= moreTurns
 			}
 			g, err := e.contestOf(turns, fmt.Sprintf("%s, %d at once", c.name, workers), contestants...)
 			if err != nil {
