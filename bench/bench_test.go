@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"redisjobs/internal/ports"
-
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/ports"
 )
 
 func inScope(t *testing.T, f func(s *scope)) {

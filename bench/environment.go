@@ -68,9 +68,6 @@ func (e *environment) output(s *scope, name string, args ...string) string {
 	return string(out)
 }
 
-// moreTurns is by how much more often the contestants of contestOf are measured.
-const moreTurns = 5
-
 // turns and length are how often and for how long each contestant is measured.
 func (e *environment) turns() int {
 	if e.short {
@@ -91,7 +88,11 @@ func (e *environment) contest(condition string, contestants ...contestant) (grou
 	return e.contestOf(e.turns(), condition, contestants...)
 }
 
-// contestOf is for what is judged by a close bound while several busy processes share few cores: a turn says little.
+// longContest is for what is judged by a close bound while several busy processes share few cores: a turn says little.
+func (e *environment) longContest(condition string, contestants ...contestant) (group, error) {
+	return e.contestOf(5*e.turns(), condition, contestants...)
+}
+
 func (e *environment) contestOf(turns int, condition string, contestants ...contestant) (group, error) {
 	outcomes, err := contest(turns, e.length(), contestants)
 	if err != nil {

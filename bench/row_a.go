@@ -63,11 +63,11 @@ func rowA(s *scope, e *environment) (table, []claim, error) {
 					contestant{name: "relay, 2 connections", turn: turn(few, relayed, load.inFlight)},
 					contestant{name: "relay, 64 connections", turn: turn(many, relayed, load.inFlight)})
 			}
-			turns := e.turns()
+			contest := e.contest
 			if c.name == "info" {
-				turns *= moreTurns
+				contest = e.longContest
 			}
-			g, err := e.contestOf(turns, condition, contestants...)
+			g, err := contest(condition, contestants...)
 			if err != nil {
 				return t, nil, err
 			}

@@ -47,11 +47,11 @@ func rowB(s *scope, e *environment) (table, []claim, error) {
 				}
 				contestants = append(contestants, contestant{name: kind.name, turn: func(d time.Duration) (values, error) { return a.load(key, workers, pid, d) }})
 			}
-			turns := e.turns()
+			contest := e.contest
 			if c.name == "info" {
-				turns *= moreTurns
+				contest = e.longContest
 			}
-			g, err := e.contestOf(turns, fmt.Sprintf("%s, %d at once", c.name, workers), contestants...)
+			g, err := contest(fmt.Sprintf("%s, %d at once", c.name, workers), contestants...)
 			if err != nil {
 				return t, nil, err
 			}

@@ -149,8 +149,8 @@ func endsIn(key []byte, suffix string) bool {
 //
 // offset counts from the beginning of the data set's history, so that it says
 // nothing alone: lag_bytes is what the replica has not confirmed of this
-// server's own offset, and is left out until it has confirmed anything. A row that has no such pairs, as servers before 2.8
-// print it, is left out.
+// server's own offset, and is left out until it has confirmed anything. A row
+// that has no such pairs, as servers before 2.8 print it, is left out.
 func writeReplicas(w *jsondoc.Writer, x *infoText, section, replicas []infoLine, cut *truncations) {
 	own, known := int64(0), false
 	for _, l := range section {
