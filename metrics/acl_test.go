@@ -15,15 +15,6 @@ import (
 	"redisjobs/redisclient"
 )
 
-func defaultStorm() StormOptions {
-	return StormOptions{
-		KeyPattern: "storm:job:{job}", IndexKey: "storm:jobs", HeartbeatKey: "storm:jobs:heartbeat",
-		StateKey: "storm:jobs:state", StaleAfter: 5 * time.Minute, ScanBudget: 10000,
-	}
-}
-
-func defaultJobs() JobsOptions { return JobsOptions{ScanBudget: 100_000, Interval: 10 * time.Minute} }
-
 func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels %R~storm:job:* %R~storm:jobs "+

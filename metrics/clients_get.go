@@ -269,9 +269,6 @@ func (s *clientSum) write(w *jsondoc.Writer, cut *truncations) {
 	w.EndObject()
 }
 
-// maxClientText bounds a text of a client, in characters.
-const maxClientText = 128
-
 func (t tally) write(w *jsondoc.Writer, name, member string, cut, others *truncations) {
 	type row struct {
 		text  string

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"redisjobs/redisclient"
 )
@@ -222,15 +221,6 @@ func (c *cluster) gather(ctx context.Context) {
 	}, func(i int, err error) { others[i].err = err })
 }
 
-// beforeDeadline leaves a tenth of the time for what follows.
-func beforeDeadline(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithDeadline(ctx, deadline.Add(-time.Until(deadline)/10))
-}
-
 // ask asks one node.
 func (c *cluster) ask(ctx context.Context, m *clusterMember, forView bool) error {
 	if m.addr == "" || m.is("handshake") || strings.HasSuffix(m.addr, ":0") {
@@ -260,12 +250,4 @@ func (c *cluster) ask(ctx context.Context, m *clusterMember, forView bool) error
 		return nodes.err
 	}
 	return m.read(&info)
-}
-
-// number is 1 or 0, for members that triggers compare.
-func number(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

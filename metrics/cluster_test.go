@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,18 +69,6 @@ func viewOf(t testing.TB, port, recorded string) string {
 }
 
 func (c scriptCluster) doer(port string) *scriptDoer { return c[port].Doer.(*scriptDoer) }
-
-// row is the object in a list that has the value.
-func row(t testing.TB, list any, member, value string) map[string]any {
-	t.Helper()
-	for _, e := range list.([]any) {
-		if r := e.(map[string]any); r[member] == value {
-			return r
-		}
-	}
-	require.Fail(t, "no such row", "%s=%s", member, value)
-	return nil
-}
 
 func TestClusterOfSixNodes(t *testing.T) {
 	t.Parallel()
@@ -185,27 +172,6 @@ func TestClusterAfterAFailoverAndWithMovingSlots(t *testing.T) {
 	require.Equal(t, 0.0, doc["views_disagree"])
 }
 
-func must(text string, err error) string {
-	if err != nil {
-		panic(err)
-	}
-	return text
-}
-
-// stalledDoer answers nothing until its caller gives up.
-type stalledDoer struct{}
-
-func (stalledDoer) DoAll(ctx context.Context, _ ...redisclient.Command) ([]resp.Value, error) {
-	<-ctx.Done()
-	return nil, &redisclient.Error{Op: "read", Reason: redisclient.ReasonTimeout, Err: ctx.Err()}
-}
-
-type panickingDoer struct{}
-
-func (panickingDoer) DoAll(context.Context, ...redisclient.Command) ([]resp.Value, error) {
-	panic("of the test")
-}
-
 func TestClusterAnswersBeforeItsDeadlineAndWhateverOneNodeDoes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -269,22 +235,6 @@ func count(sent []redisclient.Command, cmd string) int {
 		n += number(strings.Join(c, " ") == cmd)
 	}
 	return n
-}
-
-// TestClusterRightsAreEnough gives a node's user the shown rights alone.
-func TestClusterRightsAreEnough(t *testing.T) {
-	t.Parallel()
-	s := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
-	s.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))[2:]
-	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
-	target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
-	doc := decode(t, must(collectFrom(t, clusterMetric, target)))
-	require.Equal(t, 1.0, doc["up"], doc["error"])
-	require.Equal(t, map[string]any{}, doc["unavailable"])
-	require.Equal(t, false, doc["partial"])
-	require.Equal(t, s.Addr, doc["nodes"].([]any)[0].(map[string]any)["addr"], "a lone node is where we reached it")
-	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")))
 }
 
 func FuzzClusterDocument(f *testing.F) {

@@ -165,12 +165,6 @@ func writeNodeName(w *jsondoc.Writer, m *clusterMember) {
 	w.EndObject()
 }
 
-func writeReading(w *jsondoc.Writer, name string, r reading) {
-	if r.known {
-		w.Key(name).Int(r.value)
-	}
-}
-
 func (c *cluster) writeNodes(w *jsondoc.Writer, cut *truncations) {
 	byID := make(map[string]*clusterMember, len(c.members))
 	witnesses := make(map[string][]string)

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"hash/fnv"
@@ -10,17 +9,6 @@ import (
 	"strconv"
 	"strings"
 )
-
-// reading is a figure that may not be known.
-type reading struct {
-	value int64
-	known bool
-}
-
-func parseReading(text []byte) reading {
-	n, err := strconv.ParseInt(string(text), 10, 64)
-	return reading{n, err == nil}
-}
 
 // nodeFigures are what INFO says of one node, as far as a cluster's document
 // has it.
@@ -82,31 +70,6 @@ func (m *clusterMember) read(info *part) error {
 	return nil
 }
 
-// sumKeys adds the databases' keys up, and those that expire. A server without
-// keys prints no database, but it prints the section. A line that cannot be
-// read makes the sum unknown.
-func sumKeys(x *infoText, lines []infoLine) (keys, expires reading) {
-	keys.known, expires.known = true, true
-	for _, l := range lines {
-		if !bytes.HasPrefix(l.key(x.text), []byte("db")) {
-			continue
-		}
-		var buf [16]infoPair
-		var k, e reading
-		for _, p := range infoPairs(l.value(x.text), buf[:0]) {
-			switch string(p.key) {
-			case "keys":
-				k = parseReading(p.value)
-			case "expires":
-				e = parseReading(p.value)
-			}
-		}
-		keys = reading{keys.value + k.value, keys.known && k.known}
-		expires = reading{expires.value + e.value, expires.known && e.known}
-	}
-	return keys, expires
-}
-
 func readReplicas(x *infoText, lines []infoLine) []replicaFigures {
 	var out []replicaFigures
 	for _, l := range lines {
@@ -157,16 +120,6 @@ func replicaLag(replica, master *clusterMember) (lagBytes, lag reading) {
 		}
 	}
 	return lagBytes, lag
-}
-
-// unconfirmed is by how much a replica's offset is behind its master's. A
-// replica that has confirmed nothing yet since it came stands at 0: what it has
-// is not known.
-func unconfirmed(own, theirs int64) (bytes int64, known bool) {
-	if theirs < 0 || theirs > own || theirs == 0 && own > 0 {
-		return 0, false
-	}
-	return own - theirs, true
 }
 
 // clusterView is what remains of one node's CLUSTER NODES.

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
@@ -79,88 +78,6 @@ func pingProblem(ping *part, sections []*part) error {
 		}
 	}
 	return err
-}
-
-func newestConnection(t *Target) (redisclient.ConnInfo, bool) {
-	if t.ConnInfo == nil {
-		return redisclient.ConnInfo{}, false
-	}
-	return t.ConnInfo()
-}
-
-// writeIdentity writes what the server says about itself.
-func writeIdentity(w *jsondoc.Writer, x *infoText) {
-	if role := serverRole(x); role != "" {
-		w.Key("role").String(role)
-	}
-	if flavour, version := serverFlavour(x); flavour != "" {
-		w.Key("flavour").String(flavour)
-		if version != "" {
-			w.Key("version").String(version)
-		}
-	}
-	if mode := serverMode(x); mode != "" {
-		w.Key("mode").String(mode)
-	}
-	if loading, ok := x.field("persistence", "loading"); ok && jsondoc.IsNumber(loading) {
-		w.Key("loading").Number(loading)
-	}
-}
-
-// serverRole is the role in today's words: master, replica, sentinel, or the
-// server's own word for what is none of these; "" when it does not say.
-func serverRole(x *infoText) string {
-	role, ok := x.field("replication", "role")
-	switch {
-	case ok && string(role) == "slave":
-		return "replica"
-	case ok:
-		return string(role)
-	case serverMode(x) == "sentinel":
-		return "sentinel"
-	}
-	return ""
-}
-
-// serverMode is standalone, cluster or sentinel; "" when the server does not
-// say. Valkey calls the field server_mode.
-func serverMode(x *infoText) string {
-	for _, field := range []string{"redis_mode", "server_mode"} {
-		if mode, ok := x.field("server", field); ok {
-			return string(mode)
-		}
-	}
-	return ""
-}
-
-// serverFlavour tells by its own fields which server it is; "" when it says
-// neither. A fork also prints the redis_version that it is compatible with.
-// KeyDB has no version field of its own: its executable tells it, or where
-// that is hidden the field features, which only KeyDB prints.
-// Sources: INFO server of Valkey 9, KeyDB 6.3, Dragonfly, Kvrocks 2, Garnet.
-func serverFlavour(x *infoText) (flavour, version string) {
-	if serverMode(x) == "sentinel" {
-		version, _ := x.field("server", "redis_version")
-		if own, ok := x.field("server", "valkey_version"); ok {
-			version = own
-		}
-		return "sentinel", string(version)
-	}
-	for _, name := range []string{"valkey", "dragonfly", "kvrocks", "garnet"} {
-		if own, ok := x.field("server", name+"_version"); ok {
-			return name, string(bytes.TrimPrefix(own, []byte("df-v")))
-		}
-	}
-	own, ok := x.field("server", "redis_version")
-	if !ok {
-		return "", ""
-	}
-	executable, _ := x.field("server", "executable")
-	_, features := x.field("server", "features")
-	if features || bytes.Contains(executable, []byte("keydb")) {
-		return "keydb", string(own)
-	}
-	return "redis", string(own)
 }
 
 // writeConnection writes the members time and tls. The first command travels

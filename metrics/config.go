@@ -8,7 +8,6 @@ import (
 
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
-	"redisjobs/redisclient/resp"
 )
 
 // configMetric answers what the agent's built-in redis.config does. What
@@ -28,30 +27,6 @@ var configMetric = &Metric{
 	},
 	Commands: []string{"config|get"},
 	Collect:  collectConfig,
-}
-
-// maskedSecret stands for a secret that is set. An empty one stays empty: that
-// no password is set is worth knowing.
-const maskedSecret = "***"
-
-// secretParams are the parameters whose values are secrets: passwords, and
-// the pass phrases of key files.
-// Sources: the SENSITIVE_CONFIG flags in redis src/config.c (requirepass,
-// masterauth, masteruser, tls-*-pass), valkey src/config.c (primaryauth),
-// sentinel.conf (sentinel-pass). User names, as in masteruser, are shown.
-var secretParams = map[string]bool{
-	"requirepass":              true,
-	"masterauth":               true,
-	"primaryauth":              true,
-	"tls-key-file-pass":        true,
-	"tls-client-key-file-pass": true,
-	"sentinel-pass":            true,
-}
-
-// isSecretParam also distrusts what modules and forks name so.
-func isSecretParam(name string) bool {
-	name = strings.ToLower(name)
-	return secretParams[name] || strings.Contains(name, "password")
 }
 
 func collectConfig(ctx context.Context, r *Request) (string, error) {
@@ -84,29 +59,6 @@ func collectConfig(ctx context.Context, r *Request) (string, error) {
 		}
 	}
 	return "", fmt.Errorf("no configuration parameter matches %q", pattern)
-}
-
-type configParam struct{ name, value string }
-
-// configParams reads the answer to CONFIG GET, a map or its flat array.
-func configParams(v resp.Value) ([]configParam, error) {
-	pairs, err := v.Pairs()
-	if err != nil {
-		return nil, err
-	}
-	params := make([]configParam, 0, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		name, err := pairs[i].Text()
-		if err != nil {
-			return nil, fmt.Errorf("name of parameter %d: %w", i/2+1, err)
-		}
-		value, err := pairs[i+1].Text()
-		if err != nil {
-			return nil, fmt.Errorf("value of %s: %w", name, err)
-		}
-		params = append(params, configParam{name, value})
-	}
-	return params, nil
 }
 
 // configJSON writes the parameters sorted by name; of two equal names the

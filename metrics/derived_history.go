@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -260,16 +259,4 @@ func (t *trend) perSecond(increase int64) (float64, bool) {
 		return 0, false
 	}
 	return float64(increase) / t.window.Seconds(), true
-}
-
-// sixDigits rounds to six significant digits, and never to zero what is none.
-func sixDigits(f float64) float64 {
-	scale := math.Pow(10, 5-math.Floor(math.Log10(math.Abs(f))))
-	if scale < 1 {
-		return math.Round(f)
-	}
-	if f == 0 || math.IsInf(scale, 0) {
-		return f
-	}
-	return math.Round(f*scale) / scale
 }

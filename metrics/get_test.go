@@ -15,6 +15,7 @@ import (
 
 	"redisjobs/internal/redistest"
 	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
 )
 
 func goldenText(t testing.TB, name string) []byte {
@@ -22,23 +23,6 @@ func goldenText(t testing.TB, name string) []byte {
 	text, err := os.ReadFile("testdata/golden/" + name + ".info.txt")
 	require.NoError(t, err)
 	return text
-}
-
-// rows returns a list of the document as rows.
-func rows(t testing.TB, list any) []map[string]any {
-	t.Helper()
-	require.IsType(t, []any{}, list)
-	out := []map[string]any{}
-	for _, e := range list.([]any) {
-		out = append(out, e.(map[string]any))
-	}
-	return out
-}
-
-func section(t testing.TB, doc map[string]any, name string) map[string]any {
-	t.Helper()
-	require.IsType(t, map[string]any{}, doc[name], name)
-	return doc[name].(map[string]any)
 }
 
 func TestGetTypesWhatAMasterSays(t *testing.T) {
@@ -295,16 +279,6 @@ func TestGetOfATargetThatIsDownIsAValidDocument(t *testing.T) {
 	}
 }
 
-func TestAnErrorIsOneLineOf255Characters(t *testing.T) {
-	t.Parallel()
-	line := errorLine("Prod", errors.New(strings.Repeat("ž\n", 500)+"\xff"))
-	require.Len(t, []rune(line), maxErrorLine)
-	require.NotContains(t, line, "\n")
-	require.True(t, strings.HasPrefix(line, "Cannot query Prod: ž ž"))
-	require.True(t, strings.HasSuffix(line, "…"))
-	require.Equal(t, "Cannot query Prod: a?", errorLine("Prod", errors.New("a\xff")))
-}
-
 func TestGetOfARealMasterAndItsReplica(t *testing.T) {
 	t.Parallel()
 	master := redistest.Start(t, redistest.Config{Args: []string{"--slowlog-log-slower-than", "0", "--repl-diskless-sync-delay", "0"}})
@@ -399,4 +373,18 @@ func BenchmarkGet(b *testing.B) {
 	for b.Loop() {
 		getDocumentOf(target, text)
 	}
+}
+
+// getDocument is what redis.get answers for a server with that INFO, which has
+// none of the other commands.
+func getDocument(text []byte) string { return getDocumentOf(newTarget(nil), text) }
+
+// getDocumentOf is getDocument for one of several polls of a target.
+func getDocumentOf(target *Target, text []byte) string {
+	p := newGetParts(target)
+	p.ping.value = resp.Value{Kind: resp.SimpleString, Str: []byte("PONG")}
+	for _, part := range []*part{&p.length, &p.newest, &p.config, &p.events} {
+		part.err = resp.NewServerError([]byte("ERR unknown command"))
+	}
+	return p.document(condition{target: target}, text)
 }

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/redistest"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -105,20 +108,6 @@ func collectFrom(t testing.TB, m *Metric, target *Target, raw ...string) (string
 	return m.Collect(context.Background(), &Request{Target: target, Args: args, Env: &Env{}})
 }
 
-// getDocument is what redis.get answers for a server with that INFO, which has
-// none of the other commands.
-func getDocument(text []byte) string { return getDocumentOf(newTarget(nil), text) }
-
-// getDocumentOf is getDocument for one of several polls of a target.
-func getDocumentOf(target *Target, text []byte) string {
-	p := newGetParts(target)
-	p.ping.value = resp.Value{Kind: resp.SimpleString, Str: []byte("PONG")}
-	for _, part := range []*part{&p.length, &p.newest, &p.config, &p.events} {
-		part.err = resp.NewServerError([]byte("ERR unknown command"))
-	}
-	return p.document(condition{target: target}, text)
-}
-
 // requireUniqueJSON fails when text is no JSON or an object in it has one
 // member twice. Names that are no UTF-8 may become one another.
 func requireUniqueJSON(t testing.TB, text string) {
@@ -174,3 +163,143 @@ func decode(t testing.TB, text string) map[string]any {
 	require.NoError(t, json.Unmarshal([]byte(text), &doc))
 	return doc
 }
+
+// allocated is how many bytes f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
+}
+
+// answerWith is redistest.Answer that allocates nothing while it answers.
+func answerWith(text string) redistest.Step {
+	raw := []byte(text)
+	return func(p *redistest.Peer) error {
+		if _, err := p.ReadCommand(); err != nil {
+			return err
+		}
+		_, err := p.Write(raw)
+		return err
+	}
+}
+
+// rows returns a list of the document as rows.
+func rows(t testing.TB, list any) []map[string]any {
+	t.Helper()
+	require.IsType(t, []any{}, list)
+	out := []map[string]any{}
+	for _, e := range list.([]any) {
+		out = append(out, e.(map[string]any))
+	}
+	return out
+}
+
+func section(t testing.TB, doc map[string]any, name string) map[string]any {
+	t.Helper()
+	require.IsType(t, map[string]any{}, doc[name], name)
+	return doc[name].(map[string]any)
+}
+
+// slowlogWire is a slow log that holds the ids from first to last, newest
+// first as the server sends them.
+func slowlogWire(first, last int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", last-first+1)
+	for id := last; id >= first; id-- {
+		fmt.Fprintf(&b, "*6\r\n:%d\r\n:1795254114\r\n:%d\r\n%s%s%s", id, 1000*(id+1),
+			wireArray("GET", fmt.Sprint("key", id)), bulk("10.0.0.9:4711"), bulk("worker"))
+	}
+	return b.String()
+}
+
+func wireArray(texts ...string) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "*%d\r\n", len(texts))
+	for _, text := range texts {
+		b.WriteString(bulk(text))
+	}
+	return b.String()
+}
+
+// requireDown wants the shared document of a target that cannot be reached.
+func requireDown(t *testing.T, m *Metric, raw ...string) {
+	t.Helper()
+	gone := &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("connection refused")}
+	target := newTarget(&scriptDoer{err: gone})
+	text, err := collectFrom(t, m, target, raw...)
+	require.NoError(t, err)
+	require.Equal(t, downDocument(target.Name, gone), text)
+}
+
+// row is the object in a list that has the value.
+func row(t testing.TB, list any, member, value string) map[string]any {
+	t.Helper()
+	for _, e := range list.([]any) {
+		if r := e.(map[string]any); r[member] == value {
+			return r
+		}
+	}
+	require.Fail(t, "no such row", "%s=%s", member, value)
+	return nil
+}
+
+func must(text string, err error) string {
+	if err != nil {
+		panic(err)
+	}
+	return text
+}
+
+// stalledDoer answers nothing until its caller gives up.
+type stalledDoer struct{}
+
+func (stalledDoer) DoAll(ctx context.Context, _ ...redisclient.Command) ([]resp.Value, error) {
+	<-ctx.Done()
+	return nil, &redisclient.Error{Op: "read", Reason: redisclient.ReasonTimeout, Err: ctx.Err()}
+}
+
+type panickingDoer struct{}
+
+func (panickingDoer) DoAll(context.Context, ...redisclient.Command) ([]resp.Value, error) {
+	panic("of the test")
+}
+
+// ofKey asks m about a key.
+func ofKey(t testing.TB, m *Metric, target *Target, key string, own ...string) (string, error) {
+	t.Helper()
+	return collectFrom(t, m, target, append([]string{"", "", "", key}, own...)...)
+}
+
+func flat(cmds []redisclient.Command) (out []string) {
+	for _, cmd := range cmds {
+		out = append(out, strings.Join(cmd, " "))
+	}
+	return out
+}
+
+func defaultStorm() StormOptions {
+	return StormOptions{
+		KeyPattern: "storm:job:{job}", IndexKey: "storm:jobs", HeartbeatKey: "storm:jobs:heartbeat",
+		StateKey: "storm:jobs:state", StaleAfter: 5 * time.Minute, ScanBudget: 10000,
+	}
+}
+
+func defaultJobs() JobsOptions { return JobsOptions{ScanBudget: 100_000, Interval: 10 * time.Minute} }
+
+func slowlogEntry(id string) string {
+	return "*1\r\n*4\r\n" + id + "\r\n:1\r\n:9\r\n*1\r\n$4\r\nPING\r\n"
+}
+
+// Replies of Redis 7.0.
+const (
+	streamWire = "*20\r\n$6\r\nlength\r\n:3\r\n$15\r\nradix-tree-keys\r\n:1\r\n$16\r\nradix-tree-nodes\r\n:2\r\n" +
+		"$17\r\nlast-generated-id\r\n$15\r\n1795254100000-0\r\n$20\r\nmax-deleted-entry-id\r\n$3\r\n0-0\r\n" +
+		"$13\r\nentries-added\r\n:9\r\n$23\r\nrecorded-first-entry-id\r\n$15\r\n1795254000000-0\r\n$6\r\ngroups\r\n:1\r\n" +
+		"$11\r\nfirst-entry\r\n*2\r\n$15\r\n1795254000000-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n" +
+		"$10\r\nlast-entry\r\n*2\r\n$15\r\n1795254100000-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
+	groupsWire = "*1\r\n*12\r\n$4\r\nname\r\n$1\r\ng\r\n$9\r\nconsumers\r\n:2\r\n$7\r\npending\r\n:1\r\n" +
+		"$17\r\nlast-delivered-id\r\n$15\r\n1795254050000-7\r\n$12\r\nentries-read\r\n$-1\r\n$3\r\nlag\r\n$-1\r\n"
+)

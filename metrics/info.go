@@ -119,12 +119,6 @@ func writeInfo(w *jsondoc.Writer, text []byte, section string) error {
 	return nil
 }
 
-// isSlaveField reports whether a field of Replication starts with slave and a
-// digit. slave_priority and the like do not.
-func isSlaveField(key []byte) bool {
-	return len(key) > 5 && string(key[:5]) == "slave" && key[5] >= '0' && key[5] <= '9'
-}
-
 // writeInfoPairs writes "a=1,b=2" as {"a":"1","b":"2"}. In such a value a
 // part without "=" is a member with an empty string; a value with no "=" at
 // all is written as the string that it is.

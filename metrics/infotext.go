@@ -147,15 +147,6 @@ func sortPrefix(key []byte) uint64 {
 	return p
 }
 
-// clipBytes bounds what an error text quotes of a reply.
-func clipBytes(b []byte) []byte {
-	const limit = 40
-	if len(b) > limit {
-		return b[:limit]
-	}
-	return b
-}
-
 // key and value return the line's parts. The text is handed in, and not taken
 // from an infoText, so that the compiler sees what stays on the stack.
 func (l infoLine) key(text []byte) []byte { return text[l.start:l.keyEnd] }

@@ -5,21 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	"redisjobs/metrics/jobs"
 	"redisjobs/metrics/jsondoc"
 )
-
-// JobsOptions say where job systems may be; see package jobs.
-type JobsOptions struct {
-	Prefixes   map[string][]string // by system, beside its default prefix
-	Queues     map[string][]string // by system, read whether found or not
-	ScanBudget int                 // keys looked at in one search; 0: none
-	Interval   time.Duration       // between searches
-	// CeleryVisibility is the visibility_timeout of the applications with Celery.
-	CeleryVisibility time.Duration
-}
 
 // jobMetrics read the job systems that keep their state in Redis.
 var jobMetrics = []*Metric{

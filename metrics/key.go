@@ -63,16 +63,6 @@ var keyTTLMetric = &Metric{
 	Collect:     collectKeyTTL,
 }
 
-var paramKey = Param{Name: "Key", Required: true, Description: "the key, in the session's or the URI's database"}
-
-// typeNone is TYPE's word for a key that does not exist.
-const typeNone = "none"
-
-// lengthCommands tell a key's length by its type.
-var lengthCommands = map[string]string{
-	"string": "STRLEN", "list": "LLEN", "set": "SCARD", "zset": "ZCARD", "hash": "HLEN", "stream": "XLEN",
-}
-
 func lengthCommand(key string) func(typ string) redisclient.Command {
 	return func(typ string) redisclient.Command {
 		if name, ok := lengthCommands[typ]; ok {
@@ -90,8 +80,6 @@ type keyReading struct {
 	content *part
 	word    string // the type; "" when typ failed
 }
-
-const keyTypeMemory = "key type "
 
 // readKey asks for a key's type, for what command makes of it, and for others
 // in the same round trip. The error is the conversation's, or tells of the

@@ -11,12 +11,6 @@ import (
 	"redisjobs/redisclient"
 )
 
-// ofKey asks m about a key.
-func ofKey(t testing.TB, m *Metric, target *Target, key string, own ...string) (string, error) {
-	t.Helper()
-	return collectFrom(t, m, target, append([]string{"", "", "", key}, own...)...)
-}
-
 // seedKeys writes a key of each type.
 func seedKeys(t testing.TB, s *redistest.Server) {
 	t.Helper()
@@ -166,13 +160,6 @@ func TestKeyGetWithoutAPartOrAServer(t *testing.T) {
 	require.Equal(t, "loading", decode(t, text)["reason"])
 	_, err = keyGetMetric.ParseArgs(nil)
 	require.EqualError(t, err, "parameter 4 (Key) is required")
-}
-
-func flat(cmds []redisclient.Command) (out []string) {
-	for _, cmd := range cmds {
-		out = append(out, strings.Join(cmd, " "))
-	}
-	return out
 }
 
 func TestARefusedLengthAfterAMovedKeyIsAskedAgain(t *testing.T) {

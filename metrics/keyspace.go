@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"sync"
 	"time"
 
@@ -86,17 +85,6 @@ const (
 	keyspaceRest   = 24 * time.Hour
 	keyspaceMemory = "redis.keyspace.sample"
 )
-
-// KeyspaceOptions say how redis.keyspace.sample looks at keys. A number that is
-// 0 is no limit or, of Samples, the server's own default.
-type KeyspaceOptions struct {
-	KeysPerSecond int              // of one pass
-	SliceTime     time.Duration    // of the server, at once
-	Interval      time.Duration    // from the beginning of a pass to the next
-	Samples       int              // members that MEMORY USAGE looks at
-	Top           int              // rows in each list of big keys
-	Groups        []*regexp.Regexp // the first that matches counts
-}
 
 // The states of a pass.
 const (

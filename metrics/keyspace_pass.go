@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// sliceLimit bounds one conversation.
-	sliceLimit = 3 * time.Second
 	// sliceTries is how often in a row a slice may fail before the pass rests.
 	// The waits between double from firstRetry on.
 	sliceTries = 5

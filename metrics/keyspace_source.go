@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/redisclient"
 )
 
 // keyspaceSource is one server that a pass reads, and how far it is.
@@ -113,28 +112,6 @@ func (s *keyspaceSource) same(ctx context.Context) error {
 func (s *keyspaceSource) connection() serverConn {
 	info, _ := newestConnection(s.target)
 	return serverConn{info.Addr, info.At}
-}
-
-// askServer reads INFO. It returns nil when the server does not let us.
-func askServer(ctx context.Context, t *Target) (*infoText, error) {
-	ctx, cancel := context.WithTimeout(ctx, sliceLimit)
-	defer cancel()
-	info := &part{name: "info", cmd: redisclient.Command{"INFO"}}
-	if err := askParts(ctx, t, info); err != nil {
-		return nil, err
-	}
-	if err := stateProblem(info); err != nil {
-		return nil, err
-	}
-	text, err := infoReply(info.value)
-	if err != nil || info.err != nil {
-		return nil, nil
-	}
-	x, err := scanInfo(text, nil, nil)
-	if err != nil {
-		return nil, fmt.Errorf("INFO: %w", err)
-	}
-	return &x, nil
 }
 
 // maxReplicasTried bounds how many replicas are asked whether they can be read.
@@ -273,47 +250,4 @@ func clusterSources(ctx context.Context, t *Target, o KeyspaceOptions) ([]*keysp
 		out = append(out, s)
 	}
 	return out, nil
-}
-
-// clusterMaster is a master that has slots.
-type clusterMaster struct {
-	addr   string
-	target *Target // nil with err
-	err    error   // why it cannot be asked
-}
-
-// askMasters asks a node of a cluster for the masters that have slots, and
-// returns them in the order of their addresses, or the node's refusal to tell.
-func askMasters(ctx context.Context, t *Target) (masters []clusterMaster, refusal, err error) {
-	ctx, cancel := context.WithTimeout(ctx, sliceLimit)
-	defer cancel()
-	nodes := &part{name: "cluster_nodes", cmd: redisclient.Command{"CLUSTER", "NODES"}}
-	if err := askParts(ctx, t, nodes); err != nil {
-		return nil, nil, err
-	}
-	if err := stateProblem(nodes); err != nil || nodes.err != nil {
-		return nil, nodes.err, err
-	}
-	c, err := newCluster(t, nodes)
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, m := range c.members {
-		if len(m.slots) == 0 {
-			continue
-		}
-		master := clusterMaster{addr: m.addr, target: t}
-		switch {
-		case m == c.entry:
-		case m.addr == "":
-			master.err = errNoAddress
-		default:
-			master.target, master.err = t.Peer(m.addr)
-		}
-		masters = append(masters, master)
-	}
-	if len(masters) > maxRows {
-		return nil, nil, fmt.Errorf("more than %d masters", maxRows)
-	}
-	return masters, nil, nil
 }

@@ -3,7 +3,6 @@ package metrics
 import (
 	"cmp"
 	"context"
-	"errors"
 	"slices"
 
 	"redisjobs/metrics/jsondoc"
@@ -86,7 +85,7 @@ func collectLatencyGet(ctx context.Context, r *Request) (string, error) {
 	w.BeginObject()
 	writeHead(w, t.Name, nil)
 	if latest.err == nil {
-		writeLatencyEvents(w, "events", events, histories, &cut)
+		writeLatencyEvents(w, "events", events, func(event string) { histories.write(w, event, &cut) }, &cut)
 	}
 	if histogram.err == nil {
 		w.Key("commands").BeginArray()
@@ -142,58 +141,6 @@ func askMoreLatency(ctx context.Context, t *Target, known latencyKnown, events [
 		}
 	}
 	return append(histories, more...), log
-}
-
-// latencyEvent is one row of LATENCY LATEST.
-type latencyEvent struct {
-	name        string
-	time        int64 // unix seconds
-	latest, max int64 // milliseconds
-}
-
-var errLatencyShort = errors.New("an event has a name, a time, its latest and its highest latency")
-
-func parseLatencyLatest(v resp.Value) ([]latencyEvent, error) {
-	rows, err := v.Array()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]latencyEvent, len(rows))
-	for i, row := range rows {
-		fields, err := row.Array()
-		if err == nil && len(fields) < 4 {
-			err = errLatencyShort
-		}
-		if err != nil {
-			return nil, misfit("event", i, err)
-		}
-		e := &out[i]
-		if e.name, err = fields[0].Text(); err != nil {
-			return nil, misfit("event", i, err)
-		}
-		for j, to := range []*int64{&e.time, &e.latest, &e.max} {
-			if *to, err = fields[1+j].Int64(); err != nil {
-				return nil, misfit("event", i, err)
-			}
-		}
-	}
-	return out, nil
-}
-
-// writeLatencyEvents writes the events as a list of that name, with what is
-// known of their histories.
-func writeLatencyEvents(w *jsondoc.Writer, list string, events []latencyEvent, histories latencyHistories, cut *truncations) {
-	w.Key(list).BeginArray()
-	for _, e := range events[:cut.limit(list, len(events))] {
-		w.BeginObject()
-		w.Key("event").String(e.name)
-		w.Key("time").Int(e.time)
-		w.Key("latest").Float(float64(e.latest) / 1e3)
-		w.Key("max").Float(float64(e.max) / 1e3)
-		histories.write(w, e.name, cut)
-		w.EndObject()
-	}
-	w.EndArray()
 }
 
 // commandLatency is one row of LATENCY HISTOGRAM.
@@ -264,14 +211,4 @@ func percentiles(v resp.Value) (p50, p99 int64, ok bool) {
 		return bounds[len(bounds)-1]
 	}
 	return at(0.5), at(0.99), true
-}
-
-// fieldOf finds a member of a map by its name. Without one the value is null.
-func fieldOf(pairs []resp.Value, name string) (resp.Value, bool) {
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if string(pairs[i].Str) == name {
-			return pairs[i+1], true
-		}
-	}
-	return resp.Value{Kind: resp.Null}, false
 }

@@ -217,27 +217,6 @@ type Env struct {
 	Background func(work func(ctx context.Context), failed func(err error))
 }
 
-// Session is a configured session, as discovery shows it.
-type Session struct {
-	Name string
-	// URI is without a password.
-	URI string
-	// Web: it is no Redis but a Storm UI.
-	Web bool
-}
-
-// StormOptions says where job records live; see package storm.
-type StormOptions struct {
-	KeyPattern   string         // with {job}, as storm:job:{job}
-	IndexKey     string         // set, sorted set, list or hash of job names
-	HeartbeatKey string         // sorted set job -> unix seconds
-	StateKey     string         // one hash job -> JSON or bare status
-	StaleAfter   time.Duration  // for records that say nothing themselves
-	ScanBudget   int            // keys looked at when there is no index
-	StatusMap    map[string]int // more words than the built-in ones
-	Jobs         []string       // names to read where none are found
-}
-
 // ReadsRedis reports whether the metric speaks to a target that is a Redis
 // server.
 func (m *Metric) ReadsRedis() bool { return m.TakesConn() && m.Web != WebOnly }

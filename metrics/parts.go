@@ -157,3 +157,14 @@ func saidAlready(parts []*part, name string) bool {
 	}
 	return false
 }
+
+// noSuchIndex knows the words of RediSearch 1 and 2, of Redis 8 and of
+// valkey-search for an index that is not there any more.
+func noSuchIndex(err error) bool {
+	if err == nil || redisclient.ReasonOf(err) != redisclient.ReasonCommand {
+		return false
+	}
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, "unknown index name") || strings.Contains(text, "no such index") ||
+		strings.Contains(text, "index") && strings.Contains(text, "not found")
+}

@@ -110,9 +110,6 @@ func writePoolTarget(w *jsondoc.Writer, t *pool.TargetStats, now time.Time) {
 	w.EndObject()
 }
 
-// unixSeconds is a moment to the millisecond.
-func unixSeconds(t time.Time) float64 { return float64(t.UnixMilli()) / 1000 }
-
 func writeProcess(w *jsondoc.Writer, env *Env, now time.Time) {
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)

@@ -1,21 +1,9 @@
 package metrics
 
 import (
-	"context"
-	"time"
-
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 )
-
-// halfOf leaves half of the time for what follows.
-func halfOf(ctx context.Context) (context.Context, context.CancelFunc) {
-	deadline, ok := ctx.Deadline()
-	if !ok {
-		return context.WithCancel(ctx)
-	}
-	return context.WithTimeout(ctx, time.Until(deadline)/2)
-}
 
 func (s *sentinels) document() string {
 	w := jsondoc.New(2048)

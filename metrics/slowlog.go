@@ -2,12 +2,10 @@ package metrics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 
 	"redisjobs/redisclient"
-	"redisjobs/redisclient/resp"
 )
 
 // slowlogCountMetric answers what the agent's built-in redis.slowlog.count
@@ -53,44 +51,4 @@ func collectSlowlogCount(ctx context.Context, r *Request) (string, error) {
 		}
 	}
 	return "0", nil
-}
-
-// serverField reads a field of the answer to INFO server; "" when it cannot be
-// had.
-func serverField(server *part, name string) string {
-	if server.err != nil {
-		return ""
-	}
-	text, err := infoReply(server.value)
-	if err != nil {
-		return ""
-	}
-	x, err := scanInfo(text, nil, nil)
-	if err != nil {
-		return ""
-	}
-	v, _ := x.field("server", name)
-	return string(v)
-}
-
-var errNoSlowlogID = errors.New("the entry has no id")
-
-// newestSlowlogID reads the id from the answer to SLOWLOG GET 1; ok is false
-// when the log is empty.
-func newestSlowlogID(p *part) (id int64, ok bool, err error) {
-	if p.err != nil {
-		return 0, false, p.err
-	}
-	entries, err := p.value.Array()
-	if err != nil || len(entries) == 0 {
-		return 0, false, err
-	}
-	fields, err := entries[0].Array()
-	if err != nil {
-		return 0, false, err
-	}
-	if len(fields) == 0 || fields[0].Kind != resp.Integer || fields[0].Int < 0 {
-		return 0, false, errNoSlowlogID
-	}
-	return fields[0].Int, true, nil
 }

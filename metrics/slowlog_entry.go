@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient/resp"
@@ -32,7 +31,6 @@ type slowEntry struct {
 
 var (
 	errSlowlogShort = errors.New("an entry has at least an id, a time, a duration and a command")
-	errNegative     = errors.New("a number is negative")
 )
 
 // parseSlowlog reads the answer to SLOWLOG GET; the entries come back sorted by
@@ -199,20 +197,4 @@ func namesSecret(word string) bool {
 		return true
 	}
 	return isSecretParam(word)
-}
-
-// clipText shortens s to at most n characters, the last one then being an
-// ellipsis.
-func clipText(s string, n int) string {
-	if len(s) <= n || utf8.RuneCountInString(s) <= n {
-		return s
-	}
-	runes := 0
-	for i := range s {
-		if runes == n-1 {
-			return s[:i] + "…"
-		}
-		runes++
-	}
-	return s
 }

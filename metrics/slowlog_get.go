@@ -3,7 +3,6 @@ package metrics
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -197,6 +196,3 @@ func (n *slowlogNews) write(w *jsondoc.Writer, showArgs bool) {
 	}
 	w.EndArray()
 }
-
-// misfit names a reply's member that has not the form it should have.
-func misfit(list string, i int, err error) error { return fmt.Errorf("%s %d: %w", list, i+1, err) }

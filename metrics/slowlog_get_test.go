@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -13,27 +12,6 @@ import (
 	"redisjobs/internal/redistest"
 	"redisjobs/redisclient"
 )
-
-// slowlogWire is a slow log that holds the ids from first to last, newest
-// first as the server sends them.
-func slowlogWire(first, last int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", last-first+1)
-	for id := last; id >= first; id-- {
-		fmt.Fprintf(&b, "*6\r\n:%d\r\n:1795254114\r\n:%d\r\n%s%s%s", id, 1000*(id+1),
-			wireArray("GET", fmt.Sprint("key", id)), bulk("10.0.0.9:4711"), bulk("worker"))
-	}
-	return b.String()
-}
-
-func wireArray(texts ...string) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(texts))
-	for _, text := range texts {
-		b.WriteString(bulk(text))
-	}
-	return b.String()
-}
 
 func idsOf(doc map[string]any) []int {
 	ids := []int{}
@@ -205,16 +183,6 @@ func TestSlowlogGetWithoutAPartOrAServer(t *testing.T) {
 	}})
 	require.NoError(t, err)
 	require.Equal(t, "loading", decode(t, text)["reason"])
-}
-
-// requireDown wants the shared document of a target that cannot be reached.
-func requireDown(t *testing.T, m *Metric, raw ...string) {
-	t.Helper()
-	gone := &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("connection refused")}
-	target := newTarget(&scriptDoer{err: gone})
-	text, err := collectFrom(t, m, target, raw...)
-	require.NoError(t, err)
-	require.Equal(t, downDocument(target.Name, gone), text)
 }
 
 func TestSlowlogGetOfARealServerAcrossResetAndRestart(t *testing.T) {

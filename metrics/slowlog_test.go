@@ -12,10 +12,6 @@ import (
 	"redisjobs/redisclient"
 )
 
-func slowlogEntry(id string) string {
-	return "*1\r\n*4\r\n" + id + "\r\n:1\r\n:9\r\n*1\r\n$4\r\nPING\r\n"
-}
-
 func TestSlowlogCountSurvivesAResetAndKnowsARestart(t *testing.T) {
 	t.Parallel()
 	d := &scriptDoer{replies: map[string]string{}}

@@ -2,11 +2,9 @@ package metrics
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
-	"time"
 
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/metrics/storm"
@@ -270,40 +268,4 @@ func collectStormDiscovery(ctx context.Context, r *Request) (string, error) {
 	}
 	w.EndArray()
 	return w.Document(), nil
-}
-
-// maxMaxAge bounds the parameter MaxAge, to ten years.
-const maxMaxAge = 3650 * 24 * time.Hour
-
-// timeSuffixes are Zabbix's. Source: Zabbix documentation, "Time suffixes".
-var timeSuffixes = map[byte]time.Duration{
-	's': time.Second,
-	'm': time.Minute,
-	'h': time.Hour,
-	'd': 24 * time.Hour,
-	'w': 7 * 24 * time.Hour,
-}
-
-var errMaxAge = errors.New("expected a positive number of seconds, at most 10 years, " +
-	"which may end in s, m, h, d or w, as 90 or 5m")
-
-// parseMaxAge reads whole seconds with a time suffix of Zabbix; "" is 0.
-func parseMaxAge(s string) (time.Duration, error) {
-	if s == "" {
-		return 0, nil
-	}
-	unit, digits := time.Second, s
-	if u, ok := timeSuffixes[s[len(s)-1]]; ok {
-		unit, digits = u, s[:len(s)-1]
-	}
-	n, err := strconv.ParseUint(digits, 10, 32)
-	if err != nil || n == 0 || n > uint64(maxMaxAge/unit) {
-		return 0, errMaxAge
-	}
-	return time.Duration(n) * unit, nil
-}
-
-func checkMaxAge(s string) error {
-	_, err := parseMaxAge(s)
-	return err
 }

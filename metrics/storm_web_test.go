@@ -102,17 +102,3 @@ func TestStormDocumentsOfAUIThatIsDown(t *testing.T) {
 	}
 	require.Len(t, doc["unavailable"], 3)
 }
-
-func TestKeysKnowWhatTheyRead(t *testing.T) {
-	t.Parallel()
-	for _, m := range All() {
-		if !m.TakesConn() {
-			continue
-		}
-		isStorm := len(m.Key) > 6 && m.Key[:6] == "storm."
-		require.Equal(t, isStorm, m.CheckTarget(true, "http://ui") == nil, m.Key)
-		require.Equal(t, m.Key != "storm.cluster.get", m.CheckTarget(false, "tcp://h") == nil, m.Key)
-	}
-	require.EqualError(t, getMetric.CheckTarget(true, "UI (http://ui:80)"),
-		"cannot get redis.get from UI (http://ui:80): that is a Storm UI, which storm.* keys read, and no Redis")
-}

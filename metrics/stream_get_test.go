@@ -14,17 +14,6 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Replies of Redis 7.0.
-const (
-	streamWire = "*20\r\n$6\r\nlength\r\n:3\r\n$15\r\nradix-tree-keys\r\n:1\r\n$16\r\nradix-tree-nodes\r\n:2\r\n" +
-		"$17\r\nlast-generated-id\r\n$15\r\n1795254100000-0\r\n$20\r\nmax-deleted-entry-id\r\n$3\r\n0-0\r\n" +
-		"$13\r\nentries-added\r\n:9\r\n$23\r\nrecorded-first-entry-id\r\n$15\r\n1795254000000-0\r\n$6\r\ngroups\r\n:1\r\n" +
-		"$11\r\nfirst-entry\r\n*2\r\n$15\r\n1795254000000-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n" +
-		"$10\r\nlast-entry\r\n*2\r\n$15\r\n1795254100000-0\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
-	groupsWire = "*1\r\n*12\r\n$4\r\nname\r\n$1\r\ng\r\n$9\r\nconsumers\r\n:2\r\n$7\r\npending\r\n:1\r\n" +
-		"$17\r\nlast-delivered-id\r\n$15\r\n1795254050000-7\r\n$12\r\nentries-read\r\n$-1\r\n$3\r\nlag\r\n$-1\r\n"
-)
-
 // emptyStreamWire is a stream whose entries were all deleted.
 const emptyStreamWire = "*6\r\n$6\r\nlength\r\n:0\r\n$17\r\nlast-generated-id\r\n$15\r\n1795254100000-0\r\n$11\r\nfirst-entry\r\n$-1\r\n"
 

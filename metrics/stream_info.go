@@ -3,7 +3,6 @@ package metrics
 import (
 	"errors"
 	"fmt"
-	"math"
 
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
@@ -77,16 +76,6 @@ func entryID(v resp.Value) (redisclient.StreamID, bool) {
 		return redisclient.StreamID{}, false
 	}
 	return redisclient.ParseStreamID(string(v.Elems[0].Str))
-}
-
-// memoryOf is about what a reply takes.
-func memoryOf(v resp.Value) int {
-	const value = 72 // a resp.Value
-	n := value + len(v.Str)
-	for _, e := range v.Elems {
-		n += memoryOf(e)
-	}
-	return n
 }
 
 // countField reads a number that is not negative; ok is false where the server
@@ -215,25 +204,4 @@ func parsePending(v resp.Value) (e pendingEntry, ok bool, err error) {
 func serverClock(v resp.Value) (uint64, error) {
 	sec, usec, err := serverTime(v)
 	return uint64(sec)*1000 + uint64(usec)/1000, err
-}
-
-// serverTime reads the answer to TIME: seconds and microseconds, neither
-// negative, and few enough to be counted in milliseconds.
-func serverTime(v resp.Value) (sec, usec int64, err error) {
-	parts, err := v.Array()
-	if err != nil {
-		return 0, 0, err
-	}
-	if len(parts) != 2 {
-		return 0, 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
-	}
-	sec, err1 := parts[0].Int64()
-	usec, err2 := parts[1].Int64()
-	if err := errors.Join(err1, err2); err != nil {
-		return 0, 0, err
-	}
-	if sec < 0 || sec > math.MaxInt64/1000-1 || usec < 0 {
-		return 0, 0, errNegative
-	}
-	return sec, usec, nil
 }

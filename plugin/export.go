@@ -6,10 +6,6 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
-
-	"redisjobs/conf"
-	"redisjobs/metrics"
-	"redisjobs/metrics/jsondoc"
 )
 
 // export starts a check. Only its reading and bounding happen here, in the
@@ -113,82 +109,4 @@ func (s *server) check(began time.Time, key string, params []string, timeout int
 	ctx, cancel := context.WithDeadline(context.Background(), began.Add(rt.allowed(timeout)))
 	defer cancel()
 	return rt.appendAnswer(ctx, metric, params, dst)
-}
-
-// allowed is how long a check may take: the shorter of the item's and the
-// plugin's timeout, less a margin for the way back. Agents before 7 send no
-// item timeout. Options.Timeout is the agent's own unless configured.
-func (rt *runtime) allowed(itemTimeout int) time.Duration {
-	limit := rt.options.Timeout
-	if item := time.Duration(itemTimeout) * time.Second; item > 0 && item < limit {
-		limit = item
-	}
-	return limit - min(max(limit/20, 50*time.Millisecond), 250*time.Millisecond)
-}
-
-// appendAnswer runs a metric on the target that its parameters name, and
-// appends the answer as the inside of a JSON string.
-func (rt *runtime) appendAnswer(ctx context.Context, metric *metrics.Metric, params []string, dst []byte) ([]byte, error) {
-	if metric.Append == nil {
-		value, err := rt.collect(ctx, metric, params)
-		return jsondoc.AppendInside(dst, value), err
-	}
-	request, err := rt.request(metric, params)
-	if err != nil {
-		return dst, err
-	}
-	answer, length, err := metric.Append(ctx, request, dst)
-	return answer, rt.judge(metric, request, length, err)
-}
-
-// collect runs a metric on the target that its parameters name.
-func (rt *runtime) collect(ctx context.Context, metric *metrics.Metric, params []string) (string, error) {
-	request, err := rt.request(metric, params)
-	if err != nil {
-		return "", err
-	}
-	value, err := metric.Collect(ctx, request)
-	if err := rt.judge(metric, request, len(value), err); err != nil {
-		return "", err
-	}
-	return value, nil
-}
-
-// request reads a check's parameters and finds its target.
-func (rt *runtime) request(metric *metrics.Metric, params []string) (*metrics.Request, error) {
-	args, err := metric.ParseArgs(params)
-	if err != nil {
-		return nil, err
-	}
-	request := &metrics.Request{Args: args, Env: &rt.env}
-	if metric.TakesConn() {
-		t, err := rt.options.Resolve(conf.Ref{
-			Conn:     args.Kind(metrics.ParamConn),
-			Password: args.Kind(metrics.ParamPassword),
-			User:     args.Kind(metrics.ParamUser),
-		})
-		if err != nil {
-			return nil, err
-		}
-		if err := metric.CheckTarget(t.Web(), t.String()); err != nil {
-			return nil, err
-		}
-		request.Target = rt.target(t).view()
-	}
-	return request, nil
-}
-
-// judge gives a check's error its context, and makes one of an answer that is
-// too long.
-func (rt *runtime) judge(metric *metrics.Metric, request *metrics.Request, length int, err error) error {
-	switch {
-	case err != nil && request.Target != nil:
-		return fmt.Errorf("cannot get %s from %s: %w", metric.Key, request.Target.Name, err)
-	case err != nil:
-		return fmt.Errorf("cannot get %s: %w", metric.Key, err)
-	case length > rt.options.MaxAnswer:
-		return fmt.Errorf("the answer to %s has %d bytes, more than the limit of %d (option Plugins.%s.MaxAnswer)",
-			metric.Key, length, rt.options.MaxAnswer, Name)
-	}
-	return nil
 }

@@ -328,3 +328,7 @@ func explain(err error) error {
 	}
 	return err
 }
+
+// closeGrace bounds the wait for running checks when the agent terminates the
+// process; an agent 7 kills it after its Timeout, 1 s at least.
+const closeGrace = 500 * time.Millisecond

@@ -31,10 +31,6 @@ const registrationGuard = 10 * time.Second
 // before.
 const maxRunning = 2048
 
-// closeGrace bounds the wait for running checks when the agent terminates the
-// process; an agent 7 kills it after its Timeout, 1 s at least.
-const closeGrace = 500 * time.Millisecond
-
 // Server answers one agent over one socket.
 type Server struct {
 	// Registering says that the agent started the process only to register it.
