@@ -16,6 +16,7 @@ import (
 
 	"golang.zabbix.com/sdk/plugin/comms"
 
+	"redisjobs/conf"
 	"redisjobs/doctor"
 	"redisjobs/plugin"
 	"redisjobs/record"
@@ -88,7 +89,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 2
 	case showVersion:
 		fmt.Fprintf(stdout, "Zabbix %s plugin\nVersion %s, built with %s\nProtocol version %s, others are accepted\n\nMIT licence\n",
-			plugin.Name, version, runtime.Version(), comms.ProtocolVersion)
+			conf.PluginName, version, runtime.Version(), comms.ProtocolVersion)
 		return 0
 	case key == "" && !showACL:
 		fmt.Fprintf(stderr, "-c is of use only with -t and -acl\n\n%s", usage)

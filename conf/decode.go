@@ -12,7 +12,10 @@ import (
 )
 
 // prefix is what all options' full names begin with.
-const prefix = "Plugins.RedisJobs."
+// PluginName is what the agent calls the plugin and its options.
+const PluginName = "RedisJobs"
+
+const prefix = "Plugins." + PluginName + "."
 
 // fullName is the name as the operator writes it; "" is the plugin itself.
 func fullName(name string) string { return strings.TrimSuffix(prefix+name, ".") }

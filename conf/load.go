@@ -34,7 +34,7 @@ func LoadFile(path string) (*Options, error) {
 	root := &sdkconf.Node{}
 	if plugins, ok := file.Plugins.(*sdkconf.Node); ok {
 		for _, n := range plugins.Nodes {
-			if node, ok := n.(*sdkconf.Node); ok && node.Name == "RedisJobs" {
+			if node, ok := n.(*sdkconf.Node); ok && node.Name == PluginName {
 				root = node
 			}
 		}

@@ -83,7 +83,7 @@ func (rt *runtime) judge(metric *metrics.Metric, request *metrics.Request, lengt
 		return fmt.Errorf("cannot get %s: %w", metric.Key, err)
 	case length > rt.options.MaxAnswer:
 		return fmt.Errorf("the answer to %s has %d bytes, more than the limit of %d (option Plugins.%s.MaxAnswer)",
-			metric.Key, length, rt.options.MaxAnswer, Name)
+			metric.Key, length, rt.options.MaxAnswer, conf.PluginName)
 	}
 	return nil
 }

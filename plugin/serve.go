@@ -17,9 +17,6 @@ import (
 	"redisjobs/metrics"
 )
 
-// Name is the plugin's name: what the agent's configuration calls it.
-const Name = "RedisJobs"
-
 // registrationGuard is how long the agent may be silent after the process was
 // started for registration and after each of its answers. An agent 7 that
 // refuses a registration says nothing and waits for the process to end; the
@@ -187,7 +184,7 @@ func (s *server) register(m *message) error {
 	}
 	return s.out.sendJSON(comms.RegisterResponse{
 		Common:     comms.Common{Id: m.Id, Type: comms.RegisterResponseType},
-		Name:       Name,
+		Name:       conf.PluginName,
 		Metrics:    keys,
 		Interfaces: comms.Exporter | comms.Configurator | comms.Runner,
 	})
