@@ -11,10 +11,11 @@ import (
 	sdkconf "golang.zabbix.com/sdk/conf"
 )
 
-// prefix is what all options' full names begin with.
-// PluginName is what the agent calls the plugin and its options.
+// PluginName is what the agent calls the plugin, and its options in the
+// configuration.
 const PluginName = "RedisJobs"
 
+// prefix is what all options' full names begin with.
 const prefix = "Plugins." + PluginName + "."
 
 // fullName is the name as the operator writes it; "" is the plugin itself.

@@ -22,7 +22,7 @@ func (p stormPages) Get(_ context.Context, path string) ([]byte, error) {
 	return os.ReadFile(filepath.Join("storm", "testdata", "ui-1.2.4", name+".json"))
 }
 
-var recordedUI = stormPages{
+var recordedWeb = stormPages{
 	"/api/v1/cluster/summary":                               "cluster-summary",
 	"/api/v1/nimbus/summary":                                "nimbus-summary",
 	"/api/v1/supervisor/summary":                            "supervisor-summary",
@@ -37,7 +37,7 @@ func webTarget(pages stormPages) *Target {
 
 func TestStormKeysReadAUI(t *testing.T) {
 	t.Parallel()
-	target := webTarget(recordedUI)
+	target := webTarget(recordedWeb)
 	ask := func(key string, own ...string) string {
 		t.Helper()
 		text, err := collectStorm(t, target, stormDefaults, key, own...)

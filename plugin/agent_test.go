@@ -155,7 +155,7 @@ func (a *agent) terminate() {
 // options makes the tree in which agents send a configuration, from lines as
 // "Sessions.Prod.Uri=tcp://...". A line without "=" has a null value.
 func options(lines ...string) map[string]any {
-	root := map[string]any{"Name": Name, "Nodes": []any{}, "Line": 1}
+	root := map[string]any{"conf.PluginName": Name, "Nodes": []any{}, "Line": 1}
 	for i, line := range lines {
 		name, value, hasValue := cut(line)
 		node := root

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.zabbix.com/sdk/plugin/comms"
 
+	"redisjobs/conf"
 	"redisjobs/plugin"
 )
 
@@ -45,7 +46,7 @@ func startAgent(t *testing.T) *agent {
 	})
 	require.NoError(t, comms.Write(ours, comms.ConfigureRequest{
 		Common:         comms.Common{Id: 1, Type: comms.ConfigureRequestType},
-		PrivateOptions: map[string]any{"Name": plugin.Name, "Nodes": []any{}, "Line": 1},
+		PrivateOptions: map[string]any{"Name": conf.PluginName, "Nodes": []any{}, "Line": 1},
 	}))
 	require.NoError(t, comms.Write(ours, comms.StartRequest{Common: comms.Common{Id: 2, Type: comms.StartRequestType}}))
 	return a
