@@ -303,3 +303,10 @@ const (
 	groupsWire = "*1\r\n*12\r\n$4\r\nname\r\n$1\r\ng\r\n$9\r\nconsumers\r\n:2\r\n$7\r\npending\r\n:1\r\n" +
 		"$17\r\nlast-delivered-id\r\n$15\r\n1795254050000-7\r\n$12\r\nentries-read\r\n$-1\r\n$3\r\nlag\r\n$-1\r\n"
 )
+
+// rediSearch1 starts a server of a flavour ("" for the machine's own) with
+// RediSearch 1.2.
+func rediSearch1(t *testing.T, bin string, args ...string) *redistest.Server {
+	t.Helper()
+	return redistest.Start(t, redistest.Config{Bin: bin, Args: append(redistest.RediSearch(t), args...)})
+}

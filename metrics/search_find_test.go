@@ -15,13 +15,6 @@ import (
 	"redisjobs/redisclient"
 )
 
-// rediSearch1 starts a server of a flavour ("" for the machine's own) with
-// RediSearch 1.2.
-func rediSearch1(t *testing.T, bin string, args ...string) *redistest.Server {
-	t.Helper()
-	return redistest.Start(t, redistest.Config{Bin: bin, Args: append(redistest.RediSearch(t), args...)})
-}
-
 func addBooks(t *testing.T, s *redistest.Server, index string, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {

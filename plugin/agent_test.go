@@ -13,6 +13,7 @@ import (
 	sdkplugin "golang.zabbix.com/sdk/plugin"
 	"golang.zabbix.com/sdk/plugin/comms"
 
+	"redisjobs/conf"
 	"redisjobs/metrics"
 )
 
@@ -155,7 +156,7 @@ func (a *agent) terminate() {
 // options makes the tree in which agents send a configuration, from lines as
 // "Sessions.Prod.Uri=tcp://...". A line without "=" has a null value.
 func options(lines ...string) map[string]any {
-	root := map[string]any{"conf.PluginName": Name, "Nodes": []any{}, "Line": 1}
+	root := map[string]any{"conf.PluginName": conf.PluginName, "Nodes": []any{}, "Line": 1}
 	for i, line := range lines {
 		name, value, hasValue := cut(line)
 		node := root
