@@ -14,7 +14,9 @@ import (
 
 	"redisjobs/conf"
 	"redisjobs/internal/document"
+
 	"redisjobs/metrics"
+	"redisjobs/metrics/item"
 )
 
 // examples are the item keys whose answers docs/keys.md shows, by metric. The
@@ -113,7 +115,7 @@ configuration, or a URI; see the [README](../README.md#item-keys). Examples are 
 says how much was left out. What is not known is left out of an answer, never 0.
 `
 
-func writeParams(b *strings.Builder, m *metrics.Metric) {
+func writeParams(b *strings.Builder, m *item.Metric) {
 	if len(m.Params) == 0 {
 		b.WriteString("It has no parameters.\n")
 		return

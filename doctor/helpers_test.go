@@ -6,7 +6,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/conf"
-	"redisjobs/metrics"
+
+	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
 )
 
@@ -15,5 +16,5 @@ func defaultProbes(t testing.TB) []probe {
 	t.Helper()
 	options, err := conf.Decode(nil, conf.Global{})
 	require.NoError(t, err)
-	return probes(metrics.StormOptions(options.Storm), jobs.Options(options.Jobs), false)
+	return probes(item.StormOptions(options.Storm), jobs.Options(options.Jobs), false)
 }

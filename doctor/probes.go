@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"redisjobs/metrics"
+	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
 	"redisjobs/redisclient"
 )
@@ -61,7 +62,7 @@ var own = map[string]string{
 }
 
 // probes are the commands for all keys of the plugin, or for a sentinel.
-func probes(storm metrics.StormOptions, o jobs.Options, sentinel bool) []probe {
+func probes(storm item.StormOptions, o jobs.Options, sentinel bool) []probe {
 	var out []probe
 	key := strings.Replace(storm.KeyPattern, "{job}", "redisjobs-doctor", 1)
 	for _, command := range commands(sentinel) {

@@ -9,10 +9,12 @@ import (
 	"sync"
 
 	"redisjobs/conf"
+
 	"redisjobs/metrics"
+	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
-	"redisjobs/plugin"
 	"redisjobs/redisclient"
+	"redisjobs/targets"
 )
 
 // atOnce bounds the sessions that are looked at side by side: servers that do
@@ -33,7 +35,7 @@ func (d *doctor) sessions(options *conf.Options) {
 		d.say(fine, "sessions", "none is configured: item keys name the address themselves", "")
 		return
 	}
-	client, err := plugin.NewClient(options)
+	client, err := targets.NewClient(options)
 	if err != nil {
 		d.say(problem, "sessions", err.Error(), "")
 		return
@@ -54,7 +56,7 @@ func (d *doctor) sessions(options *conf.Options) {
 }
 
 // session looks at one server: whether it lets us in, and what it permits.
-func (d *doctor) session(client *plugin.Client, options *conf.Options, name string) []finding {
+func (d *doctor) session(client *targets.Client, options *conf.Options, name string) []finding {
 	subject := "session"
 	target, err := options.Resolve(conf.Ref{Conn: name})
 	if err != nil {
@@ -75,7 +77,7 @@ func (d *doctor) session(client *plugin.Client, options *conf.Options, name stri
 	}
 	user := cmp.Or(target.User(), "default")
 	sentinel := strings.Contains(string(hello[1].Str), "redis_mode:sentinel")
-	asked := probes(metrics.StormOptions(options.Storm), jobs.Options(options.Jobs), sentinel)
+	asked := probes(item.StormOptions(options.Storm), jobs.Options(options.Jobs), sentinel)
 	cmds := make([]redisclient.Command, len(asked))
 	for i, p := range asked {
 		cmds[i] = p.send
@@ -107,7 +109,7 @@ func (d *doctor) session(client *plugin.Client, options *conf.Options, name stri
 }
 
 // stormUI looks at a session that is a Storm UI: whether it answers us.
-func stormUI(client *plugin.Client, options *conf.Options, target *conf.Target, name string) finding {
+func stormUI(client *targets.Client, options *conf.Options, target *conf.Target, name string) finding {
 	const subject = "session"
 	web, shown, err := client.StormUI(conf.Ref{Conn: name})
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
 )
 
@@ -14,7 +15,7 @@ import (
 // another node of a cluster, ROLE before those to a master that sentinels named. Redis 7.0 or newer reads it; older servers know neither
 // %R~ nor permissions on subcommands.
 // Source: https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
-func ACLRule(user string, storm StormOptions, o JobsOptions) string {
+func ACLRule(user string, storm item.StormOptions, o item.JobsOptions) string {
 	rule := []string{"ACL", "SETUSER", user, "on", ">PASSWORD", "resetkeys", "resetchannels"}
 	for _, pattern := range slices.Concat(stormKeyPatterns(storm), jobs.KeyPatterns(jobs.Options(o))) {
 		rule = append(rule, quoted("%R~"+pattern))
@@ -60,7 +61,7 @@ func ACLRuleSearch(user string) string {
 
 // stormKeyPatterns are the keys that job records live in, as patterns: without
 // those that another one covers.
-func stormKeyPatterns(o StormOptions) []string {
+func stormKeyPatterns(o item.StormOptions) []string {
 	records := aclPattern(strings.Replace(o.KeyPattern, "{job}", "*", 1))
 	out := []string{records}
 	for _, key := range []string{o.IndexKey, o.HeartbeatKey, o.StateKey} {

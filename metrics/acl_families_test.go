@@ -7,7 +7,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/cluster"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/search"
+	"redisjobs/metrics/slow"
 	"redisjobs/redisclient"
 )
 
@@ -16,10 +21,10 @@ func TestClusterRightsAreEnough(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
 	s.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))[2:]
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
-	target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
-	doc := decode(t, must(collectFrom(t, clusterMetric, target)))
+	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
+	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, cluster.Get, target)))
 	require.Equal(t, 1.0, doc["up"], doc["error"])
 	require.Equal(t, map[string]any{}, doc["unavailable"])
 	require.Equal(t, false, doc["partial"])
@@ -43,16 +48,16 @@ func TestCommandlogOfRealServers(t *testing.T) {
 			s := redistest.Start(t, cfg)
 			s.Do(t, "SET", "big", strings.Repeat("x", 5000))
 			s.Do(t, "GET", "big")
-			target, wire := dialTarget(t, redisclient.Config{Address: s.Addr})
+			target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 			var text string
 			for range 2 {
 				var err error
-				wire.calls = 0
-				text, err = collectFrom(t, latencyGetMetric, target)
+				wire.Calls = 0
+				text, err = metrictest.CollectFrom(t, slow.Latency, target)
 				require.NoError(t, err)
 			}
-			require.Equal(t, 1, wire.calls)
-			doc := decode(t, text)
+			require.Equal(t, 1, wire.Calls)
+			doc := metrictest.Decode(t, text)
 			if !has {
 				require.NotContains(t, doc, "commandlog")
 				require.NotContains(t, doc["unavailable"], "commandlog")
@@ -60,37 +65,37 @@ func TestCommandlogOfRealServers(t *testing.T) {
 				return
 			}
 			require.Empty(t, doc["unavailable"])
-			log := section(t, doc, "commandlog")
-			slow, request, reply := section(t, log, "slow"), section(t, log, "large_request"), section(t, log, "large_reply")
-			require.Greater(t, slow["length"], 2.0)
-			require.Len(t, slow["entries"], min(10, int(slow["length"].(float64))))
-			newest := rows(t, slow["entries"])[0]
-			require.Equal(t, newest["id"], slow["last_id"])
+			log := metrictest.Section(t, doc, "commandlog")
+			slowOnes, request, reply := metrictest.Section(t, log, "slow"), metrictest.Section(t, log, "large_request"), metrictest.Section(t, log, "large_reply")
+			require.Greater(t, slowOnes["length"], 2.0)
+			require.Len(t, slowOnes["entries"], min(10, int(slowOnes["length"].(float64))))
+			newest := metrictest.Rows(t, slowOnes["entries"])[0]
+			require.Equal(t, newest["id"], slowOnes["last_id"])
 			require.Contains(t, newest, "duration")
 			require.NotContains(t, newest, "args", "they are the application's")
 			require.InDelta(t, 1, request["length"], 0)
-			entry := rows(t, request["entries"])[0]
+			entry := metrictest.Rows(t, request["entries"])[0]
 			require.Equal(t, "set", entry["command"])
 			require.InDelta(t, 5030, entry["bytes"], 10)
 			require.NotContains(t, entry, "duration")
-			entry = rows(t, reply["entries"])[0]
+			entry = metrictest.Rows(t, reply["entries"])[0]
 			require.Equal(t, "get", entry["command"])
 			require.InDelta(t, 5009, entry["bytes"], 5)
 
 			// A user with the documented rights, and with those for this server.
-			rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))
+			rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))
 			s.Do(t, rule...)
 			ask := func() map[string]any {
-				target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any"})
-				text, err := collectFrom(t, latencyGetMetric, target)
+				target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any"})
+				text, err := metrictest.CollectFrom(t, slow.Latency, target)
 				require.NoError(t, err)
-				return decode(t, text)
+				return metrictest.Decode(t, text)
 			}
-			require.Contains(t, section(t, ask(), "unavailable")["commandlog"], "NOPERM")
+			require.Contains(t, metrictest.Section(t, ask(), "unavailable")["commandlog"], "NOPERM")
 			s.Do(t, strings.Fields(ACLRuleValkey("zabbix"))...)
 			doc = ask()
 			require.Empty(t, doc["unavailable"])
-			require.Len(t, section(t, doc, "commandlog"), 3)
+			require.Len(t, metrictest.Section(t, doc, "commandlog"), 3)
 		})
 	}
 }
@@ -100,13 +105,13 @@ func TestCommandlogOfRealServers(t *testing.T) {
 // module FT.INFO counts as a write to a key of the index's name.
 func TestTheRightsForSearchIndexes(t *testing.T) {
 	t.Parallel()
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))
 	plain := redistest.Start(t, redistest.Config{})
 	plain.Do(t, rule...)
 	_, err := plain.TryDo(strings.Fields(ACLRuleSearch("zabbix"))...)
 	require.ErrorContains(t, err, "Unknown command", "so these rights cannot be in the rule")
 
-	s := rediSearch1(t, "")
+	s := metrictest.RediSearch1(t, "")
 	for _, name := range []string{"books", "films"} {
 		s.Do(t, "FT.CREATE", name, "SCHEMA", "title", "TEXT")
 	}
@@ -114,7 +119,7 @@ func TestTheRightsForSearchIndexes(t *testing.T) {
 		t.Helper()
 		s.Do(t, "ACL", "DELUSER", "zabbix")
 		s.Do(t, slices.Concat(rule, rights)...)
-		target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
+		target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
 		doc = searchDocumentACL(t, target)
 		before := refusals(t, s)
 		require.Equal(t, doc, searchDocumentACL(t, target))
@@ -122,7 +127,7 @@ func TestTheRightsForSearchIndexes(t *testing.T) {
 		return doc, refusals(t, s) - before
 	}
 	figures := func(doc map[string]any) (out []any) {
-		for _, row := range rows(t, doc["indexes"]) {
+		for _, row := range metrictest.Rows(t, doc["indexes"]) {
 			out = append(out, row["num_docs"])
 		}
 		return out
@@ -143,7 +148,7 @@ func TestTheRightsForSearchIndexes(t *testing.T) {
 		t.Run("with "+tt.rights, func(t *testing.T) {
 			doc, again := ask(strings.Fields(tt.rights)...)
 			require.Zero(t, again, "refused at each poll")
-			unavailable := section(t, doc, "unavailable")
+			unavailable := metrictest.Section(t, doc, "unavailable")
 			for _, part := range []string{"indexes", "figures", "view"} {
 				if part == tt.part {
 					require.Contains(t, unavailable[part], tt.says)
@@ -161,9 +166,9 @@ func TestTheRightsForSearchIndexes(t *testing.T) {
 	require.Equal(t, "readonly", strings.Fields(s.Do(t, "COMMAND", "INFO", "ft.info"))[2], "by the module's own word")
 }
 
-func searchDocumentACL(t *testing.T, target *Target) map[string]any {
+func searchDocumentACL(t *testing.T, target *item.Target) map[string]any {
 	t.Helper()
-	text, err := collectFrom(t, searchGetMetric, target)
+	text, err := metrictest.CollectFrom(t, search.Get, target)
 	require.NoError(t, err)
-	return decode(t, text)
+	return metrictest.Decode(t, text)
 }

@@ -9,7 +9,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/keys"
+	"redisjobs/metrics/search"
+	"redisjobs/metrics/sentinel"
 	"redisjobs/redisclient"
 )
 
@@ -134,7 +140,7 @@ func lossOf(permission, key, typ string) (loss, bool) {
 func TestALackingPermissionCostsWhatItIsForAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := serverForACL(t)
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))[2:]
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
 	whole := map[string]map[string]bool{}
 	eachItem(t, s, func(key, typ string, ask func() (string, error)) {
@@ -184,7 +190,7 @@ func (l loss) check(t *testing.T, what, value string, err error, permission stri
 		require.Equal(t, "0", value, what)
 		return
 	case "down":
-		doc := decode(t, value)
+		doc := metrictest.Decode(t, value)
 		require.Equal(t, 0.0, doc["up"], what)
 		require.Equal(t, "acl", doc["reason"], what)
 		require.Contains(t, doc["error"], command, what)
@@ -203,7 +209,7 @@ func (l loss) check(t *testing.T, what, value string, err error, permission stri
 	if !got["up"] {
 		return // a single value, or a document as of the built-in plugin
 	}
-	doc := decode(t, value)
+	doc := metrictest.Decode(t, value)
 	require.Equal(t, 1.0, doc["up"], what)
 	unavailable := doc["unavailable"].(map[string]any)
 	if l.part == "" {
@@ -247,20 +253,20 @@ func refusals(t *testing.T, s *redistest.Server) int {
 func eachItem(t *testing.T, s *redistest.Server, visit func(key, typ string, ask func() (string, error))) {
 	t.Helper()
 	for _, m := range All() {
-		if !m.TakesConn() || m == commandMetric || m == sentinelMetric || m == searchGetMetric || m.Key == "redis.keyspace.sample" ||
+		if !m.TakesConn() || m == keys.Command || m == sentinel.Get || m == search.Get || m.Key == "redis.keyspace.sample" ||
 			!strings.HasPrefix(m.Key, "redis.") {
 			continue
 		}
 		for _, raw := range requests(m, 0) {
-			target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
+			target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
 			args, err := m.ParseArgs(raw)
 			require.NoError(t, err)
 			typ := ""
-			if i := slices.IndexFunc(m.Params, func(p Param) bool { return p.Name == paramKey.Name }); i >= 0 {
+			if i := slices.IndexFunc(m.Params, func(p item.Param) bool { return p.Name == ask.ParamKey.Name }); i >= 0 {
 				typ = strings.TrimPrefix(raw[i], "storm:job:key:")
 			}
 			visit(m.Key, typ, func() (string, error) {
-				return m.Collect(t.Context(), &Request{Target: target, Args: args, Env: &Env{Storm: defaultStorm(), Jobs: defaultJobs()}})
+				return m.Collect(t.Context(), &item.Request{Target: target, Args: args, Env: &item.Env{Storm: metrictest.DefaultStorm(), Jobs: metrictest.DefaultJobs()}})
 			})
 		}
 	}

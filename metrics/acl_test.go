@@ -11,7 +11,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+
+	"redisjobs/internal/metrictest"
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
+	"redisjobs/metrics/keys"
+	"redisjobs/metrics/search"
+	"redisjobs/metrics/sentinel"
+	"redisjobs/metrics/streams"
 	"redisjobs/redisclient"
 )
 
@@ -28,18 +36,18 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 		"+latency|latest +lindex +llen +lrange +memory|usage +object|encoding +ping +pttl +scan +scard +sismember "+
 		"+slowlog|get +slowlog|len +smembers +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream "+
 		"+xlen +xpending +xrange +zcard +zcount +zrange +zscore",
-		ACLRule("zabbix", defaultStorm(), defaultJobs()))
-	odd := defaultStorm()
+		ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()))
+	odd := metrictest.DefaultStorm()
 	odd.KeyPattern, odd.IndexKey, odd.HeartbeatKey, odd.StateKey = `jobs [x] {job}`, "", "", ""
-	require.Contains(t, ACLRule("zabbix", odd, defaultJobs()), ` "%R~jobs \\[x\\] *" %R~`)
+	require.Contains(t, ACLRule("zabbix", odd, metrictest.DefaultJobs()), ` "%R~jobs \\[x\\] *" %R~`)
 }
 
 func TestTheRulesForSomeServersNameWhatTheOtherLeavesOut(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix +commandlog|get +commandlog|len", ACLRuleValkey("zabbix"))
 	require.Equal(t, "ACL SETUSER zabbix +ft._list +ft.info", ACLRuleSearch("zabbix"))
-	require.NotContains(t, ACLRule("zabbix", defaultStorm(), defaultJobs()), "commandlog")
-	require.NotContains(t, ACLRule("zabbix", defaultStorm(), defaultJobs()), "ft.")
+	require.NotContains(t, ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), "commandlog")
+	require.NotContains(t, ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), "ft.")
 }
 
 // TestACLRuleIsEnoughAndNothingInItIsSpare gives a real server's user just the
@@ -48,7 +56,7 @@ func TestTheRulesForSomeServersNameWhatTheOtherLeavesOut(t *testing.T) {
 func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 	t.Parallel()
 	s := serverForACL(t)
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", defaultStorm(), defaultJobs()), ">PASSWORD", "nopass", 1))[2:]
+	rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
 	s.Do(t, "ACL", "LOG", "RESET")
 	require.Empty(t, losses(t, s), "the rule is enough")
@@ -167,18 +175,18 @@ func losses(t *testing.T, s *redistest.Server) []string {
 	var out []string
 	note := func(db int, key, what string) { out = append(out, fmt.Sprintf("db%d %s: %s", db, key, what)) }
 	for db := range 6 + len(jobSystemKeys) {
-		target, _ := dialTarget(t, redisclient.Config{
+		target, _ := metrictest.DialTarget(t, redisclient.Config{
 			Network: "tcp", Address: s.Addr, User: "zabbix", Password: "any", Database: db, ClientName: "test",
 		})
 		for _, m := range All() { // job.get in its own databases only, the others in theirs
-			if !m.ReadsRedis() || m == commandMetric || m == sentinelMetric || m == searchGetMetric || (db < 6) == strings.HasPrefix(m.Key, "job.") {
+			if !m.ReadsRedis() || m == keys.Command || m == sentinel.Get || m == search.Get || (db < 6) == strings.HasPrefix(m.Key, "job.") {
 				continue
 			}
 			for _, raw := range requests(m, db) {
 				args, err := m.ParseArgs(raw)
 				require.NoError(t, err)
-				value, err := m.Collect(t.Context(), &Request{Target: target, Args: args, Env: &Env{
-					Storm: defaultStorm(), Jobs: defaultJobs(),
+				value, err := m.Collect(t.Context(), &item.Request{Target: target, Args: args, Env: &item.Env{
+					Storm: metrictest.DefaultStorm(), Jobs: metrictest.DefaultJobs(),
 				}})
 				if err != nil {
 					note(db, m.Key, err.Error())
@@ -204,11 +212,11 @@ func losses(t *testing.T, s *redistest.Server) []string {
 
 // requests are the parameters that a metric is asked with in a database: one
 // key of each type, and else any job.
-func requests(m *Metric, db int) [][]string {
+func requests(m *item.Metric, db int) [][]string {
 	if m.Key == "job.queue.get" {
 		return [][]string{{"", "", "", "sidekiq", "default"}}
 	}
-	if !slices.ContainsFunc(m.Params, func(p Param) bool { return p.Name == paramKey.Name }) {
+	if !slices.ContainsFunc(m.Params, func(p item.Param) bool { return p.Name == ask.ParamKey.Name }) {
 		raw := make([]string, len(m.Params))
 		for i, p := range m.Params {
 			if p.Required {
@@ -224,9 +232,9 @@ func requests(m *Metric, db int) [][]string {
 	for typ, member := range map[string]string{"string": "", "list": "0", "set": "x", "zset": "x", "hash": "x", "stream": ""} {
 		raw := []string{"", "", "", "storm:job:key:" + typ}
 		switch {
-		case m == streamGetMetric && typ != "stream", m == keyValueMetric && typ == "stream":
+		case m == streams.Get && typ != "stream", m == keys.Value && typ == "stream":
 			continue
-		case m == keyValueMetric:
+		case m == keys.Value:
 			raw = append(raw, member)
 		}
 		out = append(out, raw)

@@ -14,6 +14,6 @@
 //
 // Every answer keeps these rules. What could not be read is an error or a
 // left-out member, never a zero. A document answers for a target that is down
-// too, through downDocument. Lists are bounded, and say what was left out. No
+// too, through ask.Down. Lists are bounded, and say what was left out. No
 // answer and no error holds a secret.
 package metrics

@@ -7,7 +7,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/clients"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/slow"
 	"redisjobs/redisclient"
 )
 
@@ -16,19 +20,19 @@ import (
 func TestAServerOfWhichNothingMayBeAskedIsStillWatched(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{Users: []string{"zabbix on nopass -@all +ping +client|setname"}})
-	target, _ := dialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
-	collect := func(m *Metric, limit time.Duration) map[string]any {
+	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
+	collect := func(m *item.Metric, limit time.Duration) map[string]any {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		args, err := m.ParseArgs(nil)
 		require.NoError(t, err)
-		value, err := m.Collect(ctx, &Request{Target: target, Args: args, Env: &Env{}})
+		value, err := m.Collect(ctx, &item.Request{Target: target, Args: args, Env: &item.Env{}})
 		require.NoError(t, err)
-		return decode(t, value)
+		return metrictest.Decode(t, value)
 	}
 	var first string
 	for poll := range 3 {
-		for _, m := range []*Metric{clientsGetMetric, latencyGetMetric} {
+		for _, m := range []*item.Metric{clients.Get, slow.Latency} {
 			doc := collect(m, time.Minute)
 			require.Equal(t, 1.0, doc["up"], m.Key)
 			require.NotEmpty(t, doc["unavailable"], m.Key)
@@ -39,7 +43,7 @@ func TestAServerOfWhichNothingMayBeAskedIsStillWatched(t *testing.T) {
 	}
 	require.Equal(t, first, s.InfoField(t, "errorstats", "errorstat_NOPERM"), "each command once")
 	s.Pause(t)
-	doc := collect(clientsGetMetric, 200*time.Millisecond)
+	doc := collect(clients.Get, 200*time.Millisecond)
 	require.Equal(t, 0.0, doc["up"])
 	require.Equal(t, "timeout", doc["reason"])
 }

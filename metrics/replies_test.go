@@ -7,6 +7,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/metrictest"
+	"redisjobs/metrics/clients"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/keys"
+	"redisjobs/metrics/search"
+	"redisjobs/metrics/server"
+	"redisjobs/metrics/slow"
+	"redisjobs/metrics/streams"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -43,30 +51,30 @@ func (d *fuzzDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp
 // FuzzReplies gives any RESP to the keys whose replies are more than a text:
 // each answers with a document or an error.
 func FuzzReplies(f *testing.F) {
-	f.Add(slowlogWire(3, 5) + ":3\r\n" + bulk("# Server\r\nrun_id:a\r\n"))
+	f.Add(metrictest.SlowlogWire(3, 5) + ":3\r\n" + metrictest.Bulk("# Server\r\nrun_id:a\r\n"))
 	f.Add("*1\r\n*4\r\n+fork\r\n:1795254114\r\n:12\r\n:400\r\n*2\r\n+get\r\n*4\r\n+calls\r\n:3\r\n+histogram_usec\r\n*4\r\n:1\r\n:2\r\n:2\r\n:3\r\n")
 	// Two polls of redis.latency.get: an event, its history, and COMMANDLOG.
-	f.Add("*1\r\n*4\r\n+fork\r\n:1\r\n:1\r\n:4\r\n*0\r\n" + bulk("# Server\r\nvalkey_version:8.1.1\r\n") +
-		"*2\r\n*2\r\n:1\r\n:4\r\n*2\r\n:9\r\n:5\r\n:1\r\n" + slowlogWire(1, 2))
-	f.Add("+PONG\r\n" + bulk("# Cluster\r\ncluster_enabled:1\r\n") + ":0\r\n*0\r\n*0\r\n*0\r\n" + bulk("cluster_state:ok\r\n") + ":5\r\n")
-	f.Add(streamWire + groupsWire + "*0\r\n*0\r\n*0\r\n")
+	f.Add("*1\r\n*4\r\n+fork\r\n:1\r\n:1\r\n:4\r\n*0\r\n" + metrictest.Bulk("# Server\r\nvalkey_version:8.1.1\r\n") +
+		"*2\r\n*2\r\n:1\r\n:4\r\n*2\r\n:9\r\n:5\r\n:1\r\n" + metrictest.SlowlogWire(1, 2))
+	f.Add("+PONG\r\n" + metrictest.Bulk("# Cluster\r\ncluster_enabled:1\r\n") + ":0\r\n*0\r\n*0\r\n*0\r\n" + metrictest.Bulk("cluster_state:ok\r\n") + ":5\r\n")
+	f.Add(metrictest.StreamWire + metrictest.GroupsWire + "*0\r\n*0\r\n*0\r\n")
 	f.Add("*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n")
 	f.Add("-NOPERM no\r\n*-1\r\n$-1\r\n")
 	f.Fuzz(func(t *testing.T, wire string) {
-		for m, raw := range map[*Metric][]string{
-			getMetric: nil, slowlogGetMetric: nil, latencyGetMetric: nil, clientsGetMetric: nil,
-			keyGetMetric: {"", "", "", "k"}, keyLengthMetric: {"", "", "", "k"}, keyTTLMetric: {"", "", "", "k"},
-			keyValueMetric: {"", "", "", "k", "1"}, keysCountMetric: {"", "", "", "*", "5000"}, streamGetMetric: {"", "", "", "k"},
-			searchGetMetric: nil,
+		for m, raw := range map[*item.Metric][]string{
+			server.Get: nil, slow.Log: nil, slow.Latency: nil, clients.Get: nil,
+			keys.Get: {"", "", "", "k"}, keys.Length: {"", "", "", "k"}, keys.TTL: {"", "", "", "k"},
+			keys.Value: {"", "", "", "k", "1"}, keys.Count: {"", "", "", "*", "5000"}, streams.Get: {"", "", "", "k"},
+			search.Get: nil,
 		} {
 			d := &fuzzDoer{reader: resp.NewReader(strings.NewReader(wire), resp.Limits{MaxElements: 1000})}
 			args, err := m.ParseArgs(raw)
 			require.NoError(t, err)
-			target := newTarget(d)
+			target := metrictest.NewTarget(d)
 			for range 2 { // the second poll remembers the first
-				text, err := m.Collect(context.Background(), &Request{Target: target, Args: args, Env: &Env{SlowlogArguments: true}})
-				if err == nil && (strings.HasSuffix(m.Key, ".get") || m == keysCountMetric) {
-					requireUniqueJSON(t, text)
+				text, err := m.Collect(context.Background(), &item.Request{Target: target, Args: args, Env: &item.Env{SlowlogArguments: true}})
+				if err == nil && (strings.HasSuffix(m.Key, ".get") || m == keys.Count) {
+					metrictest.RequireUniqueJSON(t, text)
 				}
 			}
 		}

@@ -1,46 +1,62 @@
 package metrics
 
-import "slices"
+import (
+	"redisjobs/metrics/clients"
+	"redisjobs/metrics/cluster"
+	"redisjobs/metrics/instances"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jobs"
+	"redisjobs/metrics/keys"
+	"redisjobs/metrics/keyspace"
+	"redisjobs/metrics/search"
+	"redisjobs/metrics/self"
+	"redisjobs/metrics/sentinel"
+	"redisjobs/metrics/server"
+	"redisjobs/metrics/slow"
+	"redisjobs/metrics/storm"
+	"redisjobs/metrics/streams"
+	"slices"
+)
 
 // table is every metric, in the order in which help and documentation list
 // them.
 var table = slices.Concat(
-	[]*Metric{
-		infoMetric,
-		configMetric,
-		pingMetric,
-		slowlogCountMetric,
-		getMetric,
-		statusMetric,
-		clusterMetric,
-		sentinelMetric,
-		sessionsMetric,
-		instancesMetric,
-		instancesGetMetric,
-		poolMetric,
-		slowlogGetMetric,
-		latencyGetMetric,
-		clientsGetMetric,
+	[]*item.Metric{
+		server.Info,
+		server.Config,
+		server.Ping,
+		slow.Count,
+		server.Get,
+		server.Status,
+		cluster.Get,
+		sentinel.Get,
+		self.Sessions,
+		instances.Discovery,
+		instances.Get,
+		self.Pool,
+		slow.Log,
+		slow.Latency,
+		clients.Get,
 	},
-	keyMetrics,
-	[]*Metric{
-		keysCountMetric,
-		keyspaceMetric,
-		streamGetMetric,
-		searchGetMetric,
-		commandMetric,
+	keys.Metrics,
+	[]*item.Metric{
+		keys.Count,
+		keyspace.Sample,
+		streams.Get,
+		search.Get,
+		keys.Command,
 	},
-	stormMetrics,
-	jobMetrics,
+	storm.Metrics,
+	jobs.Metrics,
 	testMetrics,
 )
 
 // All returns every metric, in a stable order. The slice is the caller's, the
 // metrics are not.
-func All() []*Metric { return slices.Clone(table) }
+func All() []*item.Metric { return slices.Clone(table) }
 
 // Lookup returns the metric of that key, without brackets.
-func Lookup(key string) (*Metric, bool) {
+func Lookup(key string) (*item.Metric, bool) {
 	for _, m := range table {
 		if m.Key == key {
 			return m, true

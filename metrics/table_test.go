@@ -6,6 +6,11 @@ import (
 	"unicode"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/self"
+	"redisjobs/metrics/server"
+	"redisjobs/metrics/slow"
 )
 
 // The agent's SDK refuses a plugin as a whole when one of its metrics breaks
@@ -31,7 +36,7 @@ func TestEveryParameterIsDocumented(t *testing.T) {
 	t.Parallel()
 	for _, m := range All() {
 		seen := map[string]bool{}
-		kinds := map[ParamKind]int{}
+		kinds := map[item.ParamKind]int{}
 		for i, p := range m.Params {
 			require.NotEmpty(t, p.Name, "%s parameter %d", m.Key, i+1)
 			require.NotEmpty(t, p.Description, "%s %s", m.Key, p.Name)
@@ -41,7 +46,7 @@ func TestEveryParameterIsDocumented(t *testing.T) {
 				require.NoError(t, p.Check(p.Default), "%s %s", m.Key, p.Name)
 			}
 			seen[p.Name] = true
-			if p.Kind != ParamOwn {
+			if p.Kind != item.ParamOwn {
 				kinds[p.Kind]++
 				require.Equal(t, 1, kinds[p.Kind], "%s %s", m.Key, p.Name)
 			}
@@ -66,32 +71,32 @@ func TestTheTableIsStableAndTheCallers(t *testing.T) {
 
 func TestParametersKeepTheBuiltInPluginsOrder(t *testing.T) {
 	t.Parallel()
-	names := func(m *Metric) (out []string) {
+	names := func(m *item.Metric) (out []string) {
 		for _, p := range m.Params {
 			out = append(out, p.Name)
 		}
 		return out
 	}
-	require.Equal(t, []string{"ConnString", "Password", "Section", "User"}, names(infoMetric))
-	require.Equal(t, []string{"ConnString", "Password", "Pattern", "User"}, names(configMetric))
-	for _, m := range []*Metric{pingMetric, slowlogCountMetric, getMetric, statusMetric} {
+	require.Equal(t, []string{"ConnString", "Password", "Section", "User"}, names(server.Info))
+	require.Equal(t, []string{"ConnString", "Password", "Pattern", "User"}, names(server.Config))
+	for _, m := range []*item.Metric{server.Ping, slow.Count, server.Get, server.Status} {
 		require.Equal(t, []string{"ConnString", "Password", "User"}, names(m), m.Key)
 	}
 }
 
 func TestParseArgs(t *testing.T) {
 	t.Parallel()
-	a, err := infoMetric.ParseArgs([]string{"Prod", "pw", "", "reader"})
+	a, err := server.Info.ParseArgs([]string{"Prod", "pw", "", "reader"})
 	require.NoError(t, err)
 	require.Equal(t, "default", a.Get("Section"))
-	require.Equal(t, "Prod", a.Kind(ParamConn))
-	require.Equal(t, "pw", a.Kind(ParamPassword))
-	require.Equal(t, "reader", a.Kind(ParamUser))
+	require.Equal(t, "Prod", a.Kind(item.ParamConn))
+	require.Equal(t, "pw", a.Kind(item.ParamPassword))
+	require.Equal(t, "reader", a.Kind(item.ParamUser))
 	require.Panics(t, func() { a.Get("Pattern") })
 
-	_, err = pingMetric.ParseArgs(make([]string, 4))
+	_, err = server.Ping.ParseArgs(make([]string, 4))
 	require.EqualError(t, err, "too many parameters: redis.server.ping takes at most 3")
-	_, err = poolMetric.ParseArgs([]string{"x"})
+	_, err = self.Pool.ParseArgs([]string{"x"})
 	require.EqualError(t, err, "too many parameters: redis.pool.get takes at most 0")
 }
 
@@ -105,6 +110,6 @@ func TestKeysKnowWhatTheyRead(t *testing.T) {
 		require.Equal(t, isStorm, m.CheckTarget(true, "http://ui") == nil, m.Key)
 		require.Equal(t, m.Key != "storm.cluster.get", m.CheckTarget(false, "tcp://h") == nil, m.Key)
 	}
-	require.EqualError(t, getMetric.CheckTarget(true, "UI (http://ui:80)"),
+	require.EqualError(t, server.Get.CheckTarget(true, "UI (http://ui:80)"),
 		"cannot get redis.get from UI (http://ui:80): that is a Storm UI, which storm.* keys read, and no Redis")
 }

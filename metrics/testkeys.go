@@ -9,23 +9,25 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"redisjobs/metrics/item"
 )
 
 // testMetrics provoke what no healthy metric does, for tests through a real
 // agent. They exist only in builds with the tag redisjobs_testkeys.
-var testMetrics = []*Metric{
+var testMetrics = []*item.Metric{
 	{
 		Key:         "redis.test.panic",
 		Description: "Panics.",
-		Collect: func(context.Context, *Request) (string, error) {
+		Collect: func(context.Context, *item.Request) (string, error) {
 			panic("redis.test.panic was asked for")
 		},
 	},
 	{
 		Key:         "redis.test.sleep",
 		Description: "Answers after some seconds.",
-		Params:      []Param{{Name: "Seconds", Description: "how long", Required: true, Check: checkNumber}},
-		Collect: func(ctx context.Context, r *Request) (string, error) {
+		Params:      []item.Param{{Name: "Seconds", Description: "how long", Required: true, Check: checkNumber}},
+		Collect: func(ctx context.Context, r *item.Request) (string, error) {
 			timer := time.NewTimer(time.Duration(testNumber(r.Arg("Seconds")) * float64(time.Second)))
 			defer timer.Stop()
 			select {
@@ -39,16 +41,16 @@ var testMetrics = []*Metric{
 	{
 		Key:         "redis.test.big",
 		Description: "Returns a text of that many bytes.",
-		Params:      []Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
-		Collect: func(_ context.Context, r *Request) (string, error) {
+		Params:      []item.Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
+		Collect: func(_ context.Context, r *item.Request) (string, error) {
 			return strings.Repeat("x", int(testNumber(r.Arg("Bytes")))), nil
 		},
 	},
 	{
 		Key:         "redis.test.error",
 		Description: "Fails with an error text of that many bytes.",
-		Params:      []Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
-		Collect: func(_ context.Context, r *Request) (string, error) {
+		Params:      []item.Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
+		Collect: func(_ context.Context, r *item.Request) (string, error) {
 			return "", errors.New(strings.Repeat("x", int(testNumber(r.Arg("Bytes")))))
 		},
 	},

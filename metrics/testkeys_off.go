@@ -2,5 +2,7 @@
 
 package metrics
 
+import "redisjobs/metrics/item"
+
 // testMetrics are keys that only a test build has.
-var testMetrics []*Metric
+var testMetrics []*item.Metric

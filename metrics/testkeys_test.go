@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/metrics/item"
 )
 
 func TestTheTestKeysDoWhatTheySay(t *testing.T) {
@@ -18,7 +20,7 @@ func TestTheTestKeysDoWhatTheySay(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		return m.Collect(ctx, &Request{Args: args})
+		return m.Collect(ctx, &item.Request{Args: args})
 	}
 	require.Panics(t, func() { _, _ = ask(t.Context(), "redis.test.panic") })
 

@@ -14,7 +14,8 @@ import (
 	"golang.zabbix.com/sdk/plugin/comms"
 
 	"redisjobs/conf"
-	"redisjobs/metrics"
+
+	"redisjobs/metrics/item"
 )
 
 // agent is the other end of the socket: it speaks through the SDK's own
@@ -156,7 +157,7 @@ func (a *agent) terminate() {
 // options makes the tree in which agents send a configuration, from lines as
 // "Sessions.Prod.Uri=tcp://...". A line without "=" has a null value.
 func options(lines ...string) map[string]any {
-	root := map[string]any{"conf.PluginName": conf.PluginName, "Nodes": []any{}, "Line": 1}
+	root := map[string]any{"Name": conf.PluginName, "Nodes": []any{}, "Line": 1}
 	for i, line := range lines {
 		name, value, hasValue := cut(line)
 		node := root
@@ -204,18 +205,18 @@ func child(node map[string]any, name string, line int) map[string]any {
 }
 
 // testMetrics are metrics without a server behind them.
-func testMetrics() []*metrics.Metric {
-	text := metrics.Param{Name: "Text"}
-	own := func(key string, collect func(ctx context.Context, r *metrics.Request) (string, error)) *metrics.Metric {
-		return &metrics.Metric{Key: key, Description: "Test.", Params: []metrics.Param{text}, Collect: collect}
+func testMetrics() []*item.Metric {
+	text := item.Param{Name: "Text"}
+	own := func(key string, collect func(ctx context.Context, r *item.Request) (string, error)) *item.Metric {
+		return &item.Metric{Key: key, Description: "Test.", Params: []item.Param{text}, Collect: collect}
 	}
-	return []*metrics.Metric{
-		own("test.echo", func(_ context.Context, r *metrics.Request) (string, error) { return r.Arg("Text"), nil }),
-		own("test.error", func(_ context.Context, r *metrics.Request) (string, error) {
+	return []*item.Metric{
+		own("test.echo", func(_ context.Context, r *item.Request) (string, error) { return r.Arg("Text"), nil }),
+		own("test.error", func(_ context.Context, r *item.Request) (string, error) {
 			return "", fmt.Errorf("%s", r.Arg("Text"))
 		}),
-		own("test.panic", func(context.Context, *metrics.Request) (string, error) { panic("100% wrong\nsecond line") }),
-		own("test.hang", func(ctx context.Context, _ *metrics.Request) (string, error) {
+		own("test.panic", func(context.Context, *item.Request) (string, error) { panic("100% wrong\nsecond line") }),
+		own("test.hang", func(ctx context.Context, _ *item.Request) (string, error) {
 			<-ctx.Done()
 			return "", ctx.Err()
 		}),

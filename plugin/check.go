@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"redisjobs/conf"
+
 	"redisjobs/metrics"
+	"redisjobs/metrics/item"
+	"redisjobs/targets"
 )
 
 // Check runs one check without an agent, with the options of a configuration
@@ -29,16 +32,16 @@ func Check(key, file, version string) (string, error) {
 		}
 		return "", fmt.Errorf("unknown item key %q", name)
 	}
-	rt, err := newRuntime(options)
+	rt, err := targets.New(options)
 	if err != nil {
 		return "", err
 	}
-	defer rt.close(closeGrace)
-	rt.env.Version, rt.env.Started = version, time.Now()
-	rt.env.Background = nil // the process ends with the check
-	ctx, cancel := context.WithTimeout(context.Background(), rt.allowed(0))
+	defer rt.Close(targets.CloseGrace)
+	rt.Env.Version, rt.Env.Started = version, time.Now()
+	rt.Env.Background = nil // the process ends with the check
+	ctx, cancel := context.WithTimeout(context.Background(), rt.Allowed(0))
 	defer cancel()
-	return rt.collect(ctx, metric, params)
+	return rt.Collect(ctx, metric, params)
 }
 
 // ACL returns the ACL SETUSER command for a Redis user with just the rights
@@ -50,7 +53,7 @@ func ACL(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return metrics.ACLRule("zabbix", metrics.StormOptions(options.Storm), metrics.JobsOptions(options.Jobs)) +
+	return metrics.ACLRule("zabbix", item.StormOptions(options.Storm), item.JobsOptions(options.Jobs)) +
 		"\n# in addition, on Valkey 8.1 and newer:\n" + metrics.ACLRuleValkey("zabbix") +
 		"\n# in addition, where there are search indexes (Redis 8, RediSearch 2, valkey-search):\n" + metrics.ACLRuleSearch("zabbix"), nil
 }

@@ -106,7 +106,7 @@ func (s *server) check(began time.Time, key string, params []string, timeout int
 		}
 		return nil, fmt.Errorf("the plugin is not configured yet")
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), began.Add(rt.allowed(timeout)))
+	ctx, cancel := context.WithDeadline(context.Background(), began.Add(rt.Allowed(timeout)))
 	defer cancel()
-	return rt.appendAnswer(ctx, metric, params, dst)
+	return rt.AppendAnswer(ctx, metric, params, dst)
 }

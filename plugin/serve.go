@@ -14,7 +14,10 @@ import (
 	"golang.zabbix.com/sdk/plugin/comms"
 
 	"redisjobs/conf"
+
 	"redisjobs/metrics"
+	"redisjobs/metrics/item"
+	"redisjobs/targets"
 )
 
 // registrationGuard is how long the agent may be silent after the process was
@@ -35,7 +38,7 @@ type Server struct {
 	// Version is shown in redis.pool.get.
 	Version string
 	// Metrics is what can be asked; nil means metrics.All.
-	Metrics []*metrics.Metric
+	Metrics []*item.Metric
 }
 
 // Serve talks to the agent until it terminates the process or is gone, and
@@ -52,7 +55,7 @@ func (cfg Server) Serve(conn net.Conn) int {
 	if s.Metrics == nil {
 		s.Metrics = metrics.All()
 	}
-	s.byKey = make(map[string]*metrics.Metric, len(s.Metrics))
+	s.byKey = make(map[string]*item.Metric, len(s.Metrics))
 	for _, m := range s.Metrics {
 		s.byKey[m.Key] = m
 	}
@@ -65,14 +68,14 @@ type server struct {
 	conn    net.Conn
 	out     *frameWriter
 	log     *logger
-	byKey   map[string]*metrics.Metric
+	byKey   map[string]*item.Metric
 	started time.Time
 	running chan struct{} // a token for each check that runs
 	jobs    chan job      // for workers that wait; closed at the end
 	parked  atomic.Int32  // how many do
 
 	// current is what the newest configuration made; nil before the first.
-	current atomic.Pointer[runtime]
+	current atomic.Pointer[targets.Runtime]
 	// confErr is why there is none.
 	confErr atomic.Pointer[string]
 
@@ -223,9 +226,9 @@ func (s *server) decode(m *message) (options *conf.Options, err error) {
 // that one is logged and every check answers with it.
 func (s *server) configure(m *message) {
 	options, err := s.decode(m)
-	var next *runtime
+	var next *targets.Runtime
 	if err == nil {
-		next, err = newRuntime(options)
+		next, err = targets.New(options)
 	}
 	if err != nil {
 		text := "the plugin is not configured: " + err.Error()
@@ -233,24 +236,24 @@ func (s *server) configure(m *message) {
 		s.confErr.Store(&text)
 		return
 	}
-	next.env.Version, next.env.Started = s.Version, s.started
-	next.env.Checks = func() int { return len(s.running) }
+	next.Env.Version, next.Env.Started = s.Version, s.started
+	next.Env.Checks = func() int { return len(s.running) }
 	for _, warning := range options.Warnings() {
 		s.log.warningf("%s", warning)
 	}
 	if old := s.current.Swap(next); old != nil {
-		go old.close(options.Timeout)
+		go old.Close(options.Timeout)
 	}
 	s.confErr.Store(nil)
 	s.log.infof("version %s is configured: %d sessions, at most %d connections to a target and %s, timeout %s",
 		s.Version, len(options.Sessions()), options.MaxConnections,
-		sayConnections(options.MaxConnectionsTotal, openFiles()), options.Timeout)
+		targets.SayConnections(options.MaxConnectionsTotal, targets.OpenFiles()), options.Timeout)
 }
 
 // terminate gives running checks a moment and closes all connections.
 func (s *server) terminate() {
 	if rt := s.current.Load(); rt != nil {
-		rt.close(closeGrace)
+		rt.Close(targets.CloseGrace)
 	}
 }
 

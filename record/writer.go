@@ -10,15 +10,17 @@ import (
 	"time"
 
 	"redisjobs/conf"
+
 	"redisjobs/metrics/storm"
 	"redisjobs/plugin"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
+	"redisjobs/targets"
 )
 
 // writer writes the record of one job. It is not for concurrent use.
 type writer struct {
-	client  *plugin.Client
+	client  *targets.Client
 	doer    redisclient.Doer
 	target  string // as it may be shown
 	timeout time.Duration
@@ -43,7 +45,7 @@ func newWriter(o *options) (*writer, error) {
 			return nil, err
 		}
 	}
-	client, err := plugin.NewClient(file)
+	client, err := targets.NewClient(file)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ import (
 //   - Markers, the keys with a fixed name, are asked for in one pipeline. Every
 //     later poll asks for them again in its first round, so that a system that
 //     moves in is seen by the next one.
-//   - SCAN goes over the keys once for all systems, scanCount at a step, until
+//   - SCAN goes over the keys once for all systems, ask.ScanCount at a step, until
 //     Options.ScanBudget keys were looked at or a third of the request's time is
 //     over. The next search goes on where it ended. What it meets and a Clue
 //     recognises is proven in one more pipeline. A Doer that is a Cluster has the

@@ -66,7 +66,7 @@ func (s *state) tooHeavy(cmd redisclient.Command) error {
 }
 
 // weigh remembers which replies were too large.
-func (s *state) weigh(asks []ask) {
+func (s *state) weigh(asks []question) {
 	sum := 0
 	for _, a := range asks {
 		if a.payload {

@@ -134,13 +134,13 @@ func TestAFailedPollIsFollowedByOneWithoutJobs(t *testing.T) {
 
 		// Many jobs that are large together.
 		reply := resp.Value{Kind: resp.BulkString, Str: make([]byte, MaxPayload)}
-		asks := make([]ask, maxPayloads/MaxPayload)
+		asks := make([]question, maxPayloads/MaxPayload)
 		for i := range asks {
-			asks[i] = ask{cmd: redisclient.Command{"LINDEX", fmt.Sprint(i)}, payload: true, reply: reply}
+			asks[i] = question{cmd: redisclient.Command{"LINDEX", fmt.Sprint(i)}, payload: true, reply: reply}
 		}
 		s.weigh(asks)
 		require.NoError(t, s.tooHeavy(asks[0].cmd))
-		s.weigh(append(asks, ask{cmd: cmd, payload: true, reply: resp.Value{Kind: resp.BulkString, Str: []byte("small")}}))
+		s.weigh(append(asks, question{cmd: cmd, payload: true, reply: resp.Value{Kind: resp.BulkString, Str: []byte("small")}}))
 		require.Error(t, s.tooHeavy(asks[0].cmd))
 		require.NoError(t, s.tooHeavy(cmd))
 		time.Sleep(heavyMemory + time.Second)

@@ -23,14 +23,14 @@ type Poll struct {
 	now    float64
 	hasNow bool
 	round  int
-	asks   []ask
+	asks   []question
 	// payloads: jobs themselves were asked for.
 	payloads bool
 
 	wantClients []func(names []string, err error) // see clients
 }
 
-type ask struct {
+type question struct {
 	cmd  redisclient.Command
 	then func(v resp.Value, err error)
 	// payload: the reply holds what strangers wrote, of any size.
@@ -46,7 +46,7 @@ func (p *Poll) Ask(then func(v resp.Value, err error), cmd ...string) {
 	if p.round >= MaxRounds {
 		panic("bug: " + cmd[0] + " asked after the last round")
 	}
-	p.asks = append(p.asks, ask{cmd: cmd, then: then})
+	p.asks = append(p.asks, question{cmd: cmd, then: then})
 }
 
 // AskPayload is Ask for a reply that holds whole jobs. One that was too large
@@ -132,7 +132,7 @@ func (p *Poll) run(ctx context.Context) (err error) {
 }
 
 // converse is one round trip. Commands that were refused for good are not sent.
-func (p *Poll) converse(ctx context.Context, asks []ask) error {
+func (p *Poll) converse(ctx context.Context, asks []question) error {
 	var cmds []redisclient.Command
 	first := p.round == 0
 	if first {

@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// scanCount is how many keys SCAN looks at in one step, about.
+	// ask.ScanCount is how many keys SCAN looks at in one step, about.
 	scanCount = 1000
 	// maxClues bounds the keys that are proven in one search.
 	maxClues = 10_000

@@ -19,7 +19,7 @@ type Memory interface {
 const memoryName = "jobs"
 
 const (
-	// refusalMemory is how long a command that the server refused for good is not
+	// ask.RefusalMemory is how long a command that the server refused for good is not
 	// sent again: each refusal counts in the server's error figures and its ACL
 	// log. A permission given later shows after at most this time.
 	refusalMemory = time.Hour

@@ -202,7 +202,7 @@ func indexNames(index *probe) []string {
 	return out
 }
 
-// scanCount is how many keys SCAN looks at in one step, about.
+// ask.ScanCount is how many keys SCAN looks at in one step, about.
 const scanCount = 1000
 
 // scan finds jobs by their own keys. partial: the budget ended first.

@@ -10,7 +10,7 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// typeNone is what TYPE says of a key that does not exist.
+// ask.TypeNone is what TYPE says of a key that does not exist.
 const typeNone = "none"
 
 // probe is one key's part in a check. A key whose type is known is read right
@@ -196,7 +196,7 @@ const (
 	memoryRefusal = "storm.refusal " // + command and key: refusal
 )
 
-// refusalMemory is how long a refusal of a common key is remembered.
+// ask.RefusalMemory is how long a refusal of a common key is remembered.
 const refusalMemory = time.Hour
 
 type refusal struct {

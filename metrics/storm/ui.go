@@ -4,18 +4,12 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"redisjobs/metrics/item"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 )
-
-// Web reads a path of one HTTP server. Reads of the same path at the same
-// moment should share one request. The error of a refusal has the methods
-// StatusCode and Message.
-type Web interface {
-	Get(ctx context.Context, path string) ([]byte, error)
-}
 
 const (
 	apiPath     = "/api/v1/"
@@ -35,7 +29,7 @@ const (
 // list of topologies; for one job that and its page, and for the details its
 // lag, as long as the topology has a spout that tells it.
 type UI struct {
-	web        Web
+	web        item.Web
 	memory     Memory
 	staleAfter time.Duration
 }
@@ -45,7 +39,7 @@ var _ Source = (*UI)(nil)
 // NewUI returns the UI behind a target. staleAfter is the age from which a live
 // topology without a sign of its workers is stale; 300 s if 0. The memory must
 // be the target's own.
-func NewUI(web Web, memory Memory, staleAfter time.Duration) *UI {
+func NewUI(web item.Web, memory Memory, staleAfter time.Duration) *UI {
 	return &UI{web: web, memory: memory, staleAfter: staleAfter}
 }
 

@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+
 	"redisjobs/metrics"
+	"redisjobs/metrics/item"
 	"redisjobs/test/agent"
 )
 
@@ -51,16 +53,16 @@ func (w *world) ways() map[string]way {
 }
 
 // itemKey writes a metric's item key, its own parameters by their names.
-func itemKey(m *metrics.Metric, conn, password, user string, own map[string]string) string {
+func itemKey(m *item.Metric, conn, password, user string, own map[string]string) string {
 	var params []string
 	for _, p := range m.Params {
 		value := own[p.Name]
 		switch p.Kind {
-		case metrics.ParamConn:
+		case item.ParamConn:
 			value = conn
-		case metrics.ParamPassword:
+		case item.ParamPassword:
 			value = password
-		case metrics.ParamUser:
+		case item.ParamUser:
 			value = user
 		}
 		params = append(params, value)
@@ -125,7 +127,7 @@ var webRows = map[string]keyRow{
 func TestEveryKeyHasARow(t *testing.T) {
 	for _, m := range metrics.All() {
 		rows := keyRows
-		if m.Web == metrics.WebOnly {
+		if m.Web == item.WebOnly {
 			rows = webRows
 		}
 		_, ok := rows[m.Key]
@@ -135,8 +137,8 @@ func TestEveryKeyHasARow(t *testing.T) {
 }
 
 // testedMetrics are those that have a row.
-func testedMetrics() []*metrics.Metric {
-	return slices.DeleteFunc(metrics.All(), func(m *metrics.Metric) bool {
+func testedMetrics() []*item.Metric {
+	return slices.DeleteFunc(metrics.All(), func(m *item.Metric) bool {
 		_, ok := keyRows[m.Key]
 		return !ok
 	})

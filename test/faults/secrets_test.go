@@ -18,7 +18,9 @@ import (
 
 	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
+
 	"redisjobs/metrics"
+	"redisjobs/metrics/item"
 	"redisjobs/test/agent"
 	"redisjobs/test/driver"
 )
@@ -64,15 +66,15 @@ func (l *leaks) ask(p *driver.Plugin, key string, params ...string) (value strin
 }
 
 // params are the parameters of a metric for a target.
-func params(m *metrics.Metric, conn, password, user string) []string {
+func params(m *item.Metric, conn, password, user string) []string {
 	var out []string
 	for _, p := range m.Params {
 		switch {
-		case p.Kind == metrics.ParamConn:
+		case p.Kind == item.ParamConn:
 			out = append(out, conn)
-		case p.Kind == metrics.ParamPassword:
+		case p.Kind == item.ParamPassword:
 			out = append(out, password)
-		case p.Kind == metrics.ParamUser:
+		case p.Kind == item.ParamUser:
 			out = append(out, user)
 		case p.Name == "Command":
 			out = append(out, "EXISTS")

@@ -1,0 +1,155 @@
+package ask
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient/resp"
+)
+
+type ConfigParam struct{ Name, Value string }
+
+// ConfigParams reads the answer to CONFIG GET, a map or its flat array.
+func ConfigParams(v resp.Value) ([]ConfigParam, error) {
+	pairs, err := v.Pairs()
+	if err != nil {
+		return nil, err
+	}
+	params := make([]ConfigParam, 0, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		name, err := pairs[i].Text()
+		if err != nil {
+			return nil, fmt.Errorf("name of parameter %d: %w", i/2+1, err)
+		}
+		value, err := pairs[i+1].Text()
+		if err != nil {
+			return nil, fmt.Errorf("value of %s: %w", name, err)
+		}
+		params = append(params, ConfigParam{name, value})
+	}
+	return params, nil
+}
+
+// LatencyEvent is one row of LATENCY LATEST.
+type LatencyEvent struct {
+	Name        string
+	time        int64 // unix seconds
+	latest, max int64 // milliseconds
+}
+
+var errLatencyShort = errors.New("an event has a name, a time, its latest and its highest latency")
+
+func ParseLatencyLatest(v resp.Value) ([]LatencyEvent, error) {
+	rows, err := v.Array()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]LatencyEvent, len(rows))
+	for i, row := range rows {
+		fields, err := row.Array()
+		if err == nil && len(fields) < 4 {
+			err = errLatencyShort
+		}
+		if err != nil {
+			return nil, Misfit("event", i, err)
+		}
+		e := &out[i]
+		if e.Name, err = fields[0].Text(); err != nil {
+			return nil, Misfit("event", i, err)
+		}
+		for j, to := range []*int64{&e.time, &e.latest, &e.max} {
+			if *to, err = fields[1+j].Int64(); err != nil {
+				return nil, Misfit("event", i, err)
+			}
+		}
+	}
+	return out, nil
+}
+
+// WriteLatencyEvents writes the events as a list of that name, with what more
+// adds to each.
+func WriteLatencyEvents(w *jsondoc.Writer, list string, events []LatencyEvent, more func(event string), cut *Truncations) {
+	w.Key(list).BeginArray()
+	for _, e := range events[:cut.Limit(list, len(events))] {
+		w.BeginObject()
+		w.Key("event").String(e.Name)
+		w.Key("time").Int(e.time)
+		w.Key("latest").Float(float64(e.latest) / 1e3)
+		w.Key("max").Float(float64(e.max) / 1e3)
+		if more != nil {
+			more(e.Name)
+		}
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+// FieldOf finds a member of a map by its name. Without one the value is null.
+func FieldOf(pairs []resp.Value, name string) (resp.Value, bool) {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if string(pairs[i].Str) == name {
+			return pairs[i+1], true
+		}
+	}
+	return resp.Value{Kind: resp.Null}, false
+}
+
+// Misfit names a reply's member that has not the form it should have.
+func Misfit(list string, i int, err error) error { return fmt.Errorf("%s %d: %w", list, i+1, err) }
+
+var ErrNegative = errors.New("a number is negative")
+
+// Size is about what a reply takes.
+func Size(v resp.Value) int {
+	const value = 72 // a resp.Value
+	n := value + len(v.Str)
+	for _, e := range v.Elems {
+		n += Size(e)
+	}
+	return n
+}
+
+// Time reads the answer to TIME: seconds and microseconds, neither
+// negative, and few enough to be counted in milliseconds.
+func Time(v resp.Value) (sec, usec int64, err error) {
+	parts, err := v.Array()
+	if err != nil {
+		return 0, 0, err
+	}
+	if len(parts) != 2 {
+		return 0, 0, fmt.Errorf("expected seconds and microseconds, got %d members", len(parts))
+	}
+	sec, err1 := parts[0].Int64()
+	usec, err2 := parts[1].Int64()
+	if err := errors.Join(err1, err2); err != nil {
+		return 0, 0, err
+	}
+	if sec < 0 || sec > math.MaxInt64/1000-1 || usec < 0 {
+		return 0, 0, ErrNegative
+	}
+	return sec, usec, nil
+}
+
+var errNoSlowlogID = errors.New("the entry has no id")
+
+// NewestSlowlogID reads the id from the answer to SLOWLOG GET 1; ok is false
+// when the log is empty.
+func NewestSlowlogID(p *Part) (id int64, ok bool, err error) {
+	if p.Err != nil {
+		return 0, false, p.Err
+	}
+	entries, err := p.Value.Array()
+	if err != nil || len(entries) == 0 {
+		return 0, false, err
+	}
+	fields, err := entries[0].Array()
+	if err != nil {
+		return 0, false, err
+	}
+	if len(fields) == 0 || fields[0].Kind != resp.Integer || fields[0].Int < 0 {
+		return 0, false, errNoSlowlogID
+	}
+	return fields[0].Int, true, nil
+}

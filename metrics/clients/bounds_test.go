@@ -1,0 +1,66 @@
+package clients
+
+import (
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/metrictest"
+	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
+)
+
+func TestAHundredThousandClientsOverAConnection(t *testing.T) {
+	const n = 100_000
+	list := manyClients(n)
+	fake := redistest.NewFake(t, redistest.Script{metrictest.AnswerWith(metrictest.Bulk(list))})
+	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: fake.Addr})
+	var text string
+	used := metrictest.Allocated(func() {
+		var err error
+		text, err = metrictest.CollectFrom(t, Get, target)
+		require.NoError(t, err)
+	})
+	t.Logf("%.1f MB of CLIENT LIST: %.1f MB allocated, answer of %d bytes", float64(len(list))/(1<<20), float64(used)/(1<<20), len(text))
+	doc := metrictest.Decode(t, text)
+	require.EqualValues(t, n, doc["total"])
+	require.EqualValues(t, n-maxGroups, doc["truncated"].(map[string]any)["by_name"])
+	require.Less(t, len(text), 64<<10)
+	require.Less(t, used, uint64(5*len(list)), "the reply, its growing, and a little for each name")
+}
+
+func TestMoreClientsThanAReplyMayHold(t *testing.T) {
+	list := manyClients(300_000)
+	require.Greater(t, len(list), 64<<20)
+	fake := redistest.NewFake(t, redistest.Script{metrictest.AnswerWith(metrictest.Bulk(list))})
+	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: fake.Addr})
+	used := metrictest.Allocated(func() {
+		text, err := metrictest.CollectFrom(t, Get, target)
+		require.NoError(t, err)
+		doc := metrictest.Decode(t, text)
+		require.Equal(t, 1.0, doc["up"])
+		require.NotContains(t, doc, "total")
+		require.Contains(t, doc["unavailable"].(map[string]any)["clients"], "the limit is 67108864")
+	})
+	require.Less(t, used, uint64(1<<20), "it is not even read")
+}
+
+func TestThousandsOfRealClients(t *testing.T) {
+	const n = 3000
+	s := redistest.Start(t, redistest.Config{})
+	for range n {
+		conn, err := net.Dial("tcp", s.Addr)
+		require.NoError(t, err)
+		defer conn.Close()
+	}
+	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
+	require.Eventually(t, func() bool {
+		text, err := metrictest.CollectFrom(t, Get, target)
+		require.NoError(t, err)
+		doc := metrictest.Decode(t, text)
+		require.Less(t, len(text), 16<<10)
+		return doc["total"] == n+2.0 // ours and the test's own
+	}, 20*time.Second, 50*time.Millisecond)
+}

@@ -1,0 +1,336 @@
+package clients
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// Get sums up who is connected, in a document whose size does not
+// depend on how many are.
+//
+// The members beside the head, each left out when unknown:
+//
+//	total, blocked, pubsub, replicas, monitors  clients
+//	output_buffer  bytes of all output buffers together
+//	memory         bytes of all clients together; Redis 6.2 and newer
+//	idle           {"over":300,"count":2,"max":86400}: seconds, the clients
+//	               that are idle for longer than over, and the longest; only of
+//	               those that Redis' own option timeout would close, which are
+//	               neither replicas, masters, monitors, subscribers nor blocked
+//	by_name        [{"name":"worker","count":7}]; "" for clients without a name
+//	by_user        [{"user":"default","count":9}]; Redis 6 and newer
+//	by_address     [{"address":"10.0.0.0/24","count":9}]: networks of /24, with
+//	               IPv6 /64; unix for unix sockets
+//	by_library     [{"library":"redis-py","count":5}]; Redis 7.2 and newer
+//	by_db          [{"db":0,"count":9}]
+//	largest        the maxOutliers clients that take most memory, or before
+//	               Redis 6.2 have the largest output buffers: [{"id":7,
+//	               "addr":"10.0.0.9:4711","name":"worker","user":"default",
+//	               "age":12,"idle":0,"cmd":"get","output_buffer":0,
+//	               "memory":22298}], seconds and bytes
+//	longest_idle   the maxOutliers of idle.count that are idle longest, rows as
+//	               in largest
+//	others         {"by_name":12}: the clients in rows that were left out
+//	truncated      {"by_name":3}: those rows
+//	unavailable    what the server refused
+//
+// The lists by have the greatest counts first and maxGroups rows each.
+// CLIENT LIST takes the server about a microsecond a client.
+var Get = &item.Metric{
+	Key:         "redis.clients.get",
+	Description: "Returns the connected clients, summed by name, user, network and library, as JSON.",
+	Params: item.ConnParams(item.Param{
+		Name: "IdleOver", Default: "300", Check: ask.CheckAge,
+		Description: "time from which a client counts as idle, as 300 or 5m",
+	}),
+	Commands: []string{"client|list"},
+	Collect:  collectGet,
+}
+
+const (
+	maxGroups   = 100
+	maxOutliers = 10
+)
+
+func collectGet(ctx context.Context, r *item.Request) (string, error) {
+	t := r.Target
+	idleOver, err := ask.ParseAge(r.Arg("IdleOver"))
+	if err != nil {
+		return "", err
+	}
+	list := &ask.Part{Name: "clients", Cmd: redisclient.Command{"CLIENT", "LIST"}}
+	err = ask.Do(ctx, t, list)
+	switch {
+	case errors.Is(err, resp.ErrTooLarge):
+		// The server is up and busy, and too many clients is what to tell.
+		list.Err = err
+	case err != nil:
+		return ask.Down(t.Name, err), nil
+	}
+	if err := ask.StateProblem(list); err != nil {
+		return ask.Down(t.Name, err), nil
+	}
+	var cut ask.Truncations
+	w := jsondoc.New(16 << 10)
+	w.BeginObject()
+	ask.Head(w, t.Name, nil)
+	if list.Err == nil {
+		var text []byte
+		if text, list.Err = info.Reply(list.Value); list.Err == nil {
+			sum := summarize(text, int64(idleOver.Seconds()))
+			sum.write(w, &cut)
+			if sum.unreadable > 0 {
+				list.Err = fmt.Errorf("%d lines of CLIENT LIST have no id", sum.unreadable)
+			}
+		}
+	}
+	ask.Unavailable(w, list)
+	cut.Write(w)
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// summary is CLIENT LIST in figures.
+type summary struct {
+	total, blocked, pubsub, replicas, monitors int64
+	flagged                                    bool // whether any line has flags
+	outputBuffer, memory                       sum
+	idleOver                                   int64
+	idleCount, idleMax                         int64
+	idleKnown                                  bool
+	name, user, address, library, db           tally
+	largest, idlest                            outliers
+	unreadable                                 int
+}
+
+// sum is known when something was added to it.
+type sum struct {
+	n     int64
+	known bool
+}
+
+func (s *sum) add(n int64, ok bool) {
+	if ok {
+		s.n += n
+		s.known = true
+	}
+}
+
+// summarize reads the answer to CLIENT LIST, a line for each client.
+func summarize(text []byte, idleOver int64) *summary {
+	s := &summary{idleOver: idleOver}
+	for len(text) > 0 {
+		line := text
+		if i := bytes.IndexByte(text, '\n'); i >= 0 {
+			line, text = text[:i], text[i+1:]
+		} else {
+			text = nil
+		}
+		line = bytes.TrimSuffix(line, []byte("\r"))
+		if len(line) == 0 {
+			continue
+		}
+		c, ok := parse(line)
+		if !ok {
+			s.unreadable++
+			continue
+		}
+		s.add(&c)
+	}
+	return s
+}
+
+func (s *summary) add(c *client) {
+	s.total++
+	special := c.has('M')
+	for _, kind := range []struct {
+		is    bool
+		count *int64
+	}{
+		{c.has('b'), &s.blocked}, {c.subscribed(), &s.pubsub}, {c.has('S'), &s.replicas}, {c.has('O'), &s.monitors},
+	} {
+		if kind.is {
+			*kind.count++
+			special = true
+		}
+	}
+	s.flagged = s.flagged || c[fieldFlags] != nil
+	s.name.add(c[fieldName])
+	s.user.add(c[fieldUser])
+	s.library.add(c[fieldLib])
+	s.db.add(c[fieldDB])
+	if c[fieldAddr] != nil {
+		s.address.add([]byte(c.block()))
+	}
+	buffer, hasBuffer := c.number(fieldOmem)
+	memory, hasMemory := c.number(fieldTotMem)
+	s.outputBuffer.add(buffer, hasBuffer)
+	s.memory.add(memory, hasMemory)
+	if hasMemory || hasBuffer {
+		s.largest.add(c, max(memory, buffer))
+	}
+	if idle, ok := c.number(fieldIdle); ok && !special {
+		s.idleKnown = true
+		s.idleMax = max(s.idleMax, idle)
+		if idle > s.idleOver {
+			s.idleCount++
+			s.idlest.add(c, idle)
+		}
+	}
+}
+
+// tally counts clients by a text.
+type tally map[string]int64
+
+// add counts one client; nil is a line without that field.
+func (t *tally) add(text []byte) {
+	if text == nil {
+		return
+	}
+	if *t == nil {
+		*t = make(tally)
+	}
+	(*t)[string(text)]++
+}
+
+// outliers are the maxOutliers clients of the highest rank, that first; of
+// equal ones those that came first, which are the oldest.
+type outliers []outlier
+
+type outlier struct {
+	rank   int64
+	client client
+}
+
+func (o *outliers) add(c *client, rank int64) {
+	i := len(*o)
+	for i > 0 && (*o)[i-1].rank < rank {
+		i--
+	}
+	if i >= maxOutliers {
+		return
+	}
+	*o = slices.Insert(*o, i, outlier{rank, *c})
+	*o = (*o)[:min(len(*o), maxOutliers)]
+}
+
+func (s *summary) write(w *jsondoc.Writer, cut *ask.Truncations) {
+	w.Key("total").Int(s.total)
+	if s.flagged {
+		w.Key("blocked").Int(s.blocked)
+		w.Key("pubsub").Int(s.pubsub)
+		w.Key("replicas").Int(s.replicas)
+		w.Key("monitors").Int(s.monitors)
+	}
+	if s.outputBuffer.known {
+		w.Key("output_buffer").Int(s.outputBuffer.n)
+	}
+	if s.memory.known {
+		w.Key("memory").Int(s.memory.n)
+	}
+	if s.idleKnown {
+		w.Key("idle").BeginObject()
+		w.Key("over").Int(s.idleOver)
+		w.Key("count").Int(s.idleCount)
+		w.Key("max").Int(s.idleMax)
+		w.EndObject()
+	}
+	others := ask.Truncations{}
+	for _, list := range []struct {
+		name, member string
+		counts       tally
+	}{
+		{"by_name", "name", s.name},
+		{"by_user", "user", s.user},
+		{"by_address", "address", s.address},
+		{"by_library", "library", s.library},
+		{"by_db", "db", s.db},
+	} {
+		if list.counts != nil {
+			list.counts.write(w, list.name, list.member, cut, &others)
+		}
+	}
+	w.Key("largest")
+	s.largest.write(w)
+	w.Key("longest_idle")
+	s.idlest.write(w)
+	w.Key("others").BeginObject()
+	for _, o := range others {
+		w.Key(o.List).Int(int64(o.Rows))
+	}
+	w.EndObject()
+}
+
+func (t tally) write(w *jsondoc.Writer, name, member string, cut, others *ask.Truncations) {
+	type row struct {
+		text  string
+		count int64
+	}
+	rows := make([]row, 0, len(t))
+	for text, count := range t {
+		rows = append(rows, row{text, count})
+	}
+	slices.SortFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(b.count, a.count), cmp.Compare(a.text, b.text))
+	})
+	shown := cut.LimitTo(name, len(rows), maxGroups)
+	w.Key(name).BeginArray()
+	for _, r := range rows[:shown] {
+		w.BeginObject()
+		if member == "db" {
+			w.Key(member).Number([]byte(r.text))
+		} else {
+			w.Key(member).String(ask.Clip(r.text, ask.MaxName))
+		}
+		w.Key("count").Int(r.count)
+		w.EndObject()
+	}
+	w.EndArray()
+	left := 0
+	for _, r := range rows[shown:] {
+		left += int(r.count)
+	}
+	if left > 0 {
+		others.Add(name, left)
+	}
+}
+
+func (o outliers) write(w *jsondoc.Writer) {
+	w.BeginArray()
+	for i := range o {
+		c := &o[i].client
+		w.BeginObject()
+		number := func(name string, f field) {
+			if n, ok := c.number(f); ok {
+				w.Key(name).Int(n)
+			}
+		}
+		text := func(name string, f field) {
+			if c[f] != nil {
+				w.Key(name).String(ask.Clip(string(c[f]), ask.MaxName))
+			}
+		}
+		number("id", fieldID)
+		text("addr", fieldAddr)
+		text("name", fieldName)
+		text("user", fieldUser)
+		number("age", fieldAge)
+		number("idle", fieldIdle)
+		text("cmd", fieldCmd)
+		number("output_buffer", fieldOmem)
+		number("memory", fieldTotMem)
+		w.EndObject()
+	}
+	w.EndArray()
+}

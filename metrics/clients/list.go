@@ -1,0 +1,171 @@
+package clients
+
+import (
+	"bytes"
+	"net/netip"
+	"strconv"
+)
+
+// field is a field of CLIENT LIST that is read here.
+type field int
+
+const (
+	fieldID field = iota
+	fieldAddr
+	fieldName
+	fieldAge
+	fieldIdle
+	fieldFlags
+	fieldDB
+	fieldSub
+	fieldPsub
+	fieldSsub
+	fieldOmem
+	fieldTotMem
+	fieldCmd
+	fieldUser
+	fieldLib
+	fieldCount // their number
+)
+
+// client is one line of CLIENT LIST. A field that the line does not have is
+// nil; which ones there are depends on the server's version. The texts are
+// parts of the line.
+type client [fieldCount][]byte
+
+// parse reads a line of pairs:
+//
+//	id=3 addr=10.0.0.9:4711 name=worker age=12 idle=0 flags=N db=0 …
+//
+// Fields are told by name, unknown ones are passed over, and of two with one
+// name the first counts. Neither names nor values have blanks in them, but for
+// the path of a unix socket: what has no name belongs to the value before. ok
+// is false for a line without an id.
+// Source: https://redis.io/docs/latest/commands/client-list/
+func parse(line []byte) (c client, ok bool) {
+	current := fieldCount
+	start := 0 // of the current value
+	for pos := 0; pos < len(line); {
+		end := len(line)
+		if i := bytes.IndexByte(line[pos:], ' '); i >= 0 {
+			end = pos + i
+		}
+		if name := matchField(line[pos:end]); name >= 0 {
+			current = fieldOf(line[pos : pos+name])
+			if current < fieldCount && c[current] != nil {
+				current = fieldCount
+			}
+			start = pos + name + 1
+		}
+		if current < fieldCount {
+			c[current] = line[start:end:end]
+		}
+		pos = end + 1
+	}
+	return c, len(c[fieldID]) > 0
+}
+
+// matchField returns the length of the name that a pair begins with, or
+// -1 when it is none.
+func matchField(pair []byte) int {
+	n := bytes.IndexByte(pair, '=')
+	if n <= 0 {
+		return -1
+	}
+	for _, c := range pair[:n] {
+		if (c < 'a' || c > 'z') && c != '-' {
+			return -1
+		}
+	}
+	return n
+}
+
+func fieldOf(name []byte) field {
+	switch string(name) {
+	case "id":
+		return fieldID
+	case "addr":
+		return fieldAddr
+	case "name":
+		return fieldName
+	case "age":
+		return fieldAge
+	case "idle":
+		return fieldIdle
+	case "flags":
+		return fieldFlags
+	case "db":
+		return fieldDB
+	case "sub":
+		return fieldSub
+	case "psub":
+		return fieldPsub
+	case "ssub":
+		return fieldSsub
+	case "omem":
+		return fieldOmem
+	case "tot-mem":
+		return fieldTotMem
+	case "cmd":
+		return fieldCmd
+	case "user":
+		return fieldUser
+	case "lib-name":
+		return fieldLib
+	}
+	return fieldCount
+}
+
+// number reads a field that is a number and not negative.
+func (c *client) number(f field) (int64, bool) {
+	if len(c[f]) == 0 {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(c[f]), 10, 64)
+	return n, err == nil && n >= 0
+}
+
+// has reports whether a flag is set: S replica, O monitor, M master, P
+// subscriber, b blocked, U unix socket.
+func (c *client) has(flag byte) bool { return bytes.IndexByte(c[fieldFlags], flag) >= 0 }
+
+// subscribed also holds for servers that set no flag.
+func (c *client) subscribed() bool {
+	if c.has('P') {
+		return true
+	}
+	for _, f := range []field{fieldSub, fieldPsub, fieldSsub} {
+		if n, ok := c.number(f); ok && n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// block is the network that the client comes from: its /24 or, with IPv6, its
+// /64; "unix" for a unix socket and "unknown" for what is no address.
+func (c *client) block() string {
+	addr := c[fieldAddr]
+	if c.has('U') || len(addr) > 0 && addr[0] == '/' {
+		return "unix"
+	}
+	colon := bytes.LastIndexByte(addr, ':')
+	if colon < 0 {
+		return "unknown"
+	}
+	host := bytes.TrimSuffix(bytes.TrimPrefix(addr[:colon], []byte("[")), []byte("]"))
+	ip, err := netip.ParseAddr(string(host))
+	if err != nil {
+		return "unknown"
+	}
+	ip = ip.Unmap()
+	bits := 64
+	if ip.Is4() {
+		bits = 24
+	}
+	prefix, err := ip.WithZone("").Prefix(bits)
+	if err != nil {
+		return "unknown"
+	}
+	return prefix.String()
+}

@@ -1,0 +1,256 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+)
+
+// Get shows a whole Redis Cluster from any of its nodes: the entry
+// node is asked what the cluster looks like, then all others side by side how
+// they are and whom they see failing, one round trip each, within the check's
+// deadline. Who does not answer makes the document partial, not late.
+//
+// A server that is no cluster is up, with cluster_enabled 0 and nothing more.
+// Else, beside the head (up: the entry node answered):
+//
+//	cluster_enabled  1
+//	state            ok or fail, as the entry node judges; known_nodes, size (masters
+//	                 with slots), current_epoch: all of CLUSTER INFO
+//	slots            assigned, ok, pfail and fail as CLUSTER INFO counts them;
+//	                 uncovered: slots that no node has, or only one in state fail;
+//	                 uncovered_ranges of those, as "0-5460 5462"
+//	shards           a row per master that has slots, in their order: shard (its
+//	                 first slot, a name that survives a failover), slots, slot_count,
+//	                 state (ok, pfail, fail: as the entry node sees the master),
+//	                 master {"id","addr"}, replicas [{"id","addr"}], has_replica (0
+//	                 when every replica is failing), keys, memory (bytes) and ops
+//	                 (commands per second) of the master
+//	nodes            a row per node, sorted by address: id, addr, hostname, role,
+//	                 shard, master (its id), flags ("master,fail"), link (connected,
+//	                 disconnected), epoch, slot_count, seen_failing (how many nodes
+//	                 see it in fail? or fail) and seen_failing_by (their addresses, at
+//	                 most maxWitnesses); up, reason, error; keys, used_memory,
+//	                 maxmemory, ops, clients; for a replica link_up (to its master),
+//	                 lag_bytes and lag (seconds since the master heard from it)
+//	views            asked: how many nodes told what they see; distinct: how many
+//	                 pictures of roles, failures and slots that made
+//	views_disagree   1 when there is more than one
+//	masters_without_replica
+//	                 shards with has_replica 0
+//	failing          nodes that any node sees in fail? or fail
+//	skew             of slots, keys, memory and ops: the largest shard divided by the
+//	                 average one; 1 is even. Left out while there is nothing
+//	moving           slots under way: slot, state (migrating, importing), node, other
+//	partial          true when not every node answered
+//	unanswered       those: id, addr, reason, error
+//
+// and unavailable and truncated as in redis.get.
+var Get = &item.Metric{
+	Key:         "redis.cluster.get",
+	Description: "Returns the state of a whole cluster, its shards and nodes, as JSON from any of its nodes.",
+	Params:      item.ConnParams(),
+	Commands:    []string{"info", "cluster|info", "cluster|nodes"},
+	Collect:     collect,
+}
+
+const (
+	// maxViews bounds the nodes that are asked whom they see failing: their
+	// replies grow with the square of the cluster.
+	maxViews = 128
+	// offMemory marks a server that is no cluster, so that it is not
+	// asked again what it counts as errors.
+	offMemory = "redis.cluster.get off"
+)
+
+// member is a node, as the entry node sees it, and what it said itself.
+type member struct {
+	node
+	shard   string // name of its shard, or ""
+	err     error  // why it did not answer
+	figures nodeFigures
+	view    *view // nil when it was not asked, or did not tell
+}
+
+var errNoAddress = &redisclient.Error{
+	Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("the cluster knows no address of this node"),
+}
+
+func collect(ctx context.Context, r *item.Request) (string, error) {
+	t := r.Target
+	info := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}
+	state := ask.Part{Name: "cluster_info", Cmd: redisclient.Command{"CLUSTER", "INFO"}}
+	nodes := ask.Part{Name: "cluster_nodes", Cmd: redisclient.Command{"CLUSTER", "NODES"}, Must: true}
+	asked := []*ask.Part{&info, &state, &nodes}
+	if off, _ := t.Memory.Load(offMemory); off == true {
+		if err := ask.Do(ctx, t, &info); err != nil {
+			return ask.Down(t.Name, err), nil
+		}
+		if isOff(&info, nil) {
+			return offDocument(t.Name, &info), nil
+		}
+		asked = asked[1:]
+	}
+	if err := ask.Do(ctx, t, asked...); err != nil {
+		return ask.Down(t.Name, err), nil
+	}
+	t.Memory.Store(offMemory, false)
+	if nodes.Err != nil {
+		if isOff(&info, nodes.Err) {
+			t.Memory.Store(offMemory, true)
+			t.Memory.Store(state.MemoryName(), ask.Refusal{}) // it holds for this state only
+			return offDocument(t.Name, &info, &state, &nodes), nil
+		}
+		return ask.Down(t.Name, fmt.Errorf("CLUSTER NODES: %w", nodes.Err)), nil
+	}
+	c, err := newCluster(t, &nodes)
+	if err != nil {
+		return ask.Down(t.Name, err), nil
+	}
+	c.info, c.state = &info, &state
+	c.gather(ctx)
+	return c.document(), nil
+}
+
+// isOff reports whether the server is no cluster: by INFO, else by what it
+// says to CLUSTER.
+func isOff(reply *ask.Part, err error) bool {
+	if text, e := info.Reply(reply.Value); reply.Err == nil && e == nil {
+		if x, e := info.Scan(text, nil, nil); e == nil {
+			if enabled, ok := x.Field("cluster", "cluster_enabled"); ok {
+				return string(enabled) == "0"
+			}
+		}
+	}
+	return err != nil && strings.Contains(err.Error(), "cluster support disabled")
+}
+
+// cluster is everything that one check learns.
+type cluster struct {
+	target      *item.Target
+	info, state *ask.Part // of the entry node
+	members     []*member
+	entry       *member // nil when the view names no "myself"
+}
+
+// newCluster reads the entry node's view.
+func newCluster(t *item.Target, reply *ask.Part) (*cluster, error) {
+	view, err := nodesReply(reply)
+	if err != nil {
+		return nil, err
+	}
+	c := &cluster{target: t}
+	for _, n := range view {
+		m := &member{node: n}
+		if n.is("myself") && c.entry == nil {
+			c.entry = m
+			m.view = newView(view)
+			if strings.HasPrefix(n.addr, ":") { // it has met nobody yet
+				if info, ok := ask.Connection(t); ok && info.Addr != "" {
+					m.addr = info.Addr
+				}
+			}
+		}
+		c.members = append(c.members, m)
+	}
+	slices.SortStableFunc(c.members, func(a, b *member) int { return strings.Compare(a.addr+a.id, b.addr+b.id) })
+	c.nameShards()
+	return c, nil
+}
+
+func nodesReply(reply *ask.Part) ([]node, error) {
+	text, err := reply.Value.Text()
+	if err != nil {
+		return nil, fmt.Errorf("CLUSTER NODES: %w", err)
+	}
+	return parseNodes(text)
+}
+
+// nameShards calls a shard by the first slot of its master, for both its master
+// and its replicas.
+func (c *cluster) nameShards() {
+	names := make(map[string]string)
+	for _, m := range c.members {
+		if len(m.slots) > 0 {
+			names[m.id] = fmt.Sprint(firstSlot(m))
+		}
+	}
+	for _, m := range c.members {
+		m.shard = names[m.id]
+		if m.shard == "" && m.master != "" {
+			m.shard = names[m.master]
+		}
+	}
+}
+
+func firstSlot(m *member) int {
+	first := totalSlots
+	for _, r := range m.slots {
+		first = min(first, r.first)
+	}
+	return first
+}
+
+// gather asks the nodes for their figures and views. Those that are seen
+// failing come last, so that they cannot take the time of the others.
+func (c *cluster) gather(ctx context.Context) {
+	if c.entry != nil {
+		c.entry.err = c.entry.read(c.info)
+	}
+	var others []*member
+	for _, m := range c.members {
+		if m != c.entry {
+			others = append(others, m)
+		}
+	}
+	slices.SortStableFunc(others, func(a, b *member) int { return ask.Number(a.failing()) - ask.Number(b.failing()) })
+	if len(others) > ask.MaxRows {
+		for _, m := range others[ask.MaxRows:] {
+			m.err = fmt.Errorf("more than %d nodes: it was not asked", ask.MaxRows)
+		}
+		others = others[:ask.MaxRows]
+	}
+	ctx, cancel := ask.BeforeDeadline(ctx)
+	defer cancel()
+	ask.SideBySide(len(others), func(i int) {
+		others[i].err = c.ask(ctx, others[i], i < maxViews)
+	}, func(i int, err error) { others[i].err = err })
+}
+
+// ask asks one node.
+func (c *cluster) ask(ctx context.Context, m *member, forView bool) error {
+	if m.addr == "" || m.is("handshake") || strings.HasSuffix(m.addr, ":0") {
+		return errNoAddress
+	}
+	peer, err := c.target.Peer(m.addr)
+	if err != nil {
+		return err
+	}
+	info := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}
+	nodes := ask.Part{Name: "cluster_nodes", Cmd: redisclient.Command{"CLUSTER", "NODES"}}
+	parts := []*ask.Part{&info}
+	if forView {
+		parts = append(parts, &nodes)
+	}
+	if err := ask.Do(ctx, peer, parts...); err != nil {
+		return err
+	}
+	if forView && nodes.Err == nil {
+		view, err := nodesReply(&nodes)
+		if err != nil {
+			return err
+		}
+		m.view = newView(view)
+	}
+	if forView && nodes.Err != nil && !ask.Lasting(nodes.Err) {
+		return nodes.Err
+	}
+	return m.read(&info)
+}

@@ -1,0 +1,340 @@
+package cluster
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+// maxWitnesses bounds the addresses in seen_failing_by: when a part of a
+// cluster is gone, everybody sees all of it failing.
+const maxWitnesses = 16
+
+// offDocument is the answer for a server that is no cluster. Only a
+// missing permission is worth telling there.
+func offDocument(target string, parts ...*ask.Part) string {
+	w := jsondoc.New(256)
+	w.BeginObject()
+	ask.Head(w, target, nil)
+	w.Key("cluster_enabled").Int(0)
+	ask.Unavailable(w, slices.DeleteFunc(parts, func(p *ask.Part) bool {
+		return redisclient.ReasonOf(p.Err) != redisclient.ReasonACL
+	})...)
+	w.EndObject()
+	return w.Document()
+}
+
+func (c *cluster) document() string {
+	w := jsondoc.New(1024 + 768*min(len(c.members), ask.MaxRows))
+	var cut ask.Truncations
+	w.BeginObject()
+	ask.Head(w, c.target.Name, nil)
+	w.Key("cluster_enabled").Int(1)
+	c.writeState(w)
+	shards := c.shards()
+	c.writeShards(w, shards, &cut)
+	c.writeNodes(w, &cut)
+	c.writeViews(w)
+	alone := 0
+	for _, s := range shards {
+		alone += 1 - ask.Number(s.hasReplica())
+	}
+	w.Key("masters_without_replica").Int(int64(alone))
+	writeSkew(w, shards)
+	c.writeMoving(w, &cut)
+	c.writeUnanswered(w, &cut)
+	ask.Unavailable(w, c.info, c.state)
+	cut.Write(w)
+	w.EndObject()
+	return w.Document()
+}
+
+// stateMembers are the fields of CLUSTER INFO that stand at the document's top.
+var stateMembers = []struct{ field, member string }{
+	{"cluster_state", "state"},
+	{"cluster_known_nodes", "known_nodes"},
+	{"cluster_size", "size"},
+	{"cluster_current_epoch", "current_epoch"},
+}
+
+// writeState writes what CLUSTER INFO says, and the slots nobody serves.
+// Source: https://redis.io/docs/latest/commands/cluster-info/
+func (c *cluster) writeState(w *jsondoc.Writer) {
+	fields := make(map[string]string)
+	if c.state.Err == nil {
+		var text string
+		if text, c.state.Err = c.state.Value.Text(); c.state.Err == nil {
+			for line := range strings.Lines(text) {
+				name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
+				fields[name] = value
+			}
+		}
+	}
+	for _, m := range stateMembers {
+		if value, ok := fields[m.field]; ok {
+			info.WriteField(w, []byte(m.member), []byte(value))
+		}
+	}
+	w.Key("slots").BeginObject()
+	for _, name := range []string{"assigned", "ok", "pfail", "fail"} {
+		if value := []byte(fields["cluster_slots_"+name]); jsondoc.IsNumber(value) {
+			w.Key(name).Number(value)
+		}
+	}
+	var served slotSet
+	for _, m := range c.members {
+		if !m.is("fail") {
+			served.add(m.slots)
+		}
+	}
+	ranges, missing := served.missing()
+	w.Key("uncovered").Int(int64(missing))
+	w.Key("uncovered_ranges").String(slotText(ranges))
+	w.EndObject()
+}
+
+// shard is a master with slots, and its replicas.
+type shard struct {
+	master   *member
+	replicas []*member
+}
+
+func (s *shard) hasReplica() bool {
+	return slices.ContainsFunc(s.replicas, func(m *member) bool { return !m.failing() })
+}
+
+// shards are sorted by their first slots.
+func (c *cluster) shards() []*shard {
+	var out []*shard
+	byMaster := make(map[string]*shard)
+	for _, m := range c.members {
+		if len(m.slots) > 0 {
+			s := &shard{master: m}
+			out = append(out, s)
+			byMaster[m.id] = s
+		}
+	}
+	for _, m := range c.members {
+		if s := byMaster[m.master]; s != nil && len(m.slots) == 0 {
+			s.replicas = append(s.replicas, m)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b *shard) int { return cmp.Compare(firstSlot(a.master), firstSlot(b.master)) })
+	return out
+}
+
+func (c *cluster) writeShards(w *jsondoc.Writer, shards []*shard, cut *ask.Truncations) {
+	w.Key("shards").BeginArray()
+	for _, s := range shards[:cut.Limit("shards", len(shards))] {
+		w.BeginObject()
+		w.Key("shard").String(s.master.shard)
+		w.Key("slots").String(s.master.slotText())
+		w.Key("slot_count").Int(int64(s.master.slotCount()))
+		state := "ok"
+		switch {
+		case s.master.is("fail"):
+			state = "fail"
+		case s.master.is("fail?"):
+			state = "pfail"
+		}
+		w.Key("state").String(state)
+		w.Key("master")
+		writeNodeName(w, s.master)
+		w.Key("replicas").BeginArray()
+		for _, r := range s.replicas {
+			writeNodeName(w, r)
+		}
+		w.EndArray()
+		w.Key("has_replica").Int(int64(ask.Number(s.hasReplica())))
+		f := &s.master.figures
+		info.WriteReading(w, "keys", f.keys)
+		info.WriteReading(w, "memory", f.memory)
+		info.WriteReading(w, "ops", f.ops)
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+func writeNodeName(w *jsondoc.Writer, m *member) {
+	w.BeginObject()
+	w.Key("id").String(m.id)
+	w.Key("addr").String(m.addr)
+	w.EndObject()
+}
+
+func (c *cluster) writeNodes(w *jsondoc.Writer, cut *ask.Truncations) {
+	byID := make(map[string]*member, len(c.members))
+	witnesses := make(map[string][]string)
+	for _, m := range c.members {
+		byID[m.id] = m
+		if m.view == nil {
+			continue
+		}
+		for _, id := range m.view.failing {
+			witnesses[id] = append(witnesses[id], m.addr)
+		}
+	}
+	failing := 0
+	w.Key("nodes").BeginArray()
+	limit := cut.Limit("nodes", len(c.members))
+	for i, m := range c.members {
+		failing += ask.Number(len(witnesses[m.id]) > 0)
+		if i < limit {
+			writeNode(w, m, byID[m.master], witnesses[m.id])
+		}
+	}
+	w.EndArray()
+	w.Key("failing").Int(int64(failing))
+}
+
+func writeNode(w *jsondoc.Writer, m, master *member, witnesses []string) {
+	w.BeginObject()
+	w.Key("id").String(m.id)
+	w.Key("addr").String(m.addr)
+	if m.hostname != "" {
+		w.Key("hostname").String(m.hostname)
+	}
+	switch {
+	case m.is("master"):
+		w.Key("role").String("master")
+	case m.is("slave"):
+		w.Key("role").String("replica")
+	}
+	if m.shard != "" {
+		w.Key("shard").String(m.shard)
+	}
+	if m.master != "" {
+		w.Key("master").String(m.master)
+	}
+	w.Key("flags").String(strings.Join(slices.DeleteFunc(slices.Clone(m.flags), func(f string) bool { return f == "myself" }), ","))
+	link := "disconnected"
+	if m.connected {
+		link = "connected"
+	}
+	w.Key("link").String(link)
+	w.Key("epoch").Int(m.epoch)
+	w.Key("slot_count").Int(int64(m.slotCount()))
+	w.Key("seen_failing").Int(int64(len(witnesses)))
+	w.Key("seen_failing_by").BeginArray()
+	for _, addr := range witnesses[:min(len(witnesses), maxWitnesses)] {
+		w.String(addr)
+	}
+	w.EndArray()
+	w.Key("up").Int(int64(ask.Number(m.err == nil)))
+	w.Key("reason").String(string(redisclient.ReasonOf(m.err)))
+	text := ""
+	if m.err != nil {
+		text = ask.ErrorLine(m.addr, m.err)
+	}
+	w.Key("error").String(text)
+	f := &m.figures
+	info.WriteReading(w, "keys", f.keys)
+	info.WriteReading(w, "used_memory", f.memory)
+	info.WriteReading(w, "maxmemory", f.maxMemory)
+	info.WriteReading(w, "ops", f.ops)
+	info.WriteReading(w, "clients", f.clients)
+	if m.is("slave") {
+		info.WriteReading(w, "link_up", f.linkUp)
+		lagBytes, lag := replicaLag(m, master)
+		info.WriteReading(w, "lag_bytes", lagBytes)
+		info.WriteReading(w, "lag", lag)
+	}
+	w.EndObject()
+}
+
+func (c *cluster) writeViews(w *jsondoc.Writer) {
+	asked := 0
+	pictures := make(map[uint64]bool)
+	for _, m := range c.members {
+		if m.view != nil {
+			asked++
+			pictures[m.view.digest] = true
+		}
+	}
+	w.Key("views").BeginObject()
+	w.Key("asked").Int(int64(asked))
+	w.Key("distinct").Int(int64(len(pictures)))
+	w.EndObject()
+	w.Key("views_disagree").Int(int64(ask.Number(len(pictures) > 1)))
+}
+
+// writeSkew compares the largest shard with the average one. A figure that one
+// shard did not tell has no skew.
+func writeSkew(w *jsondoc.Writer, shards []*shard) {
+	w.Key("skew").BeginObject()
+	for _, figure := range []struct {
+		name string
+		of   func(*member) info.Reading
+	}{
+		{"slots", func(m *member) info.Reading { return info.Known(int64(m.slotCount())) }},
+		{"keys", func(m *member) info.Reading { return m.figures.keys }},
+		{"memory", func(m *member) info.Reading { return m.figures.memory }},
+		{"ops", func(m *member) info.Reading { return m.figures.ops }},
+	} {
+		var largest, sum float64
+		known := true
+		for _, s := range shards {
+			r := figure.of(s.master)
+			known = known && r.Known
+			largest = max(largest, float64(r.Value))
+			sum += float64(r.Value)
+		}
+		if known && sum > 0 {
+			w.Key(figure.name).Float(largest * float64(len(shards)) / sum)
+		}
+	}
+	w.EndObject()
+}
+
+// writeMoving writes the slots under way; each master knows only its own.
+func (c *cluster) writeMoving(w *jsondoc.Writer, cut *ask.Truncations) {
+	count := 0
+	w.Key("moving").BeginArray()
+	for _, m := range c.members {
+		if m.view == nil {
+			continue
+		}
+		for _, move := range m.view.moves {
+			if count++; count > ask.MaxRows {
+				continue
+			}
+			state := "migrating"
+			if move.importing {
+				state = "importing"
+			}
+			w.BeginObject()
+			w.Key("slot").Int(int64(move.slot))
+			w.Key("state").String(state)
+			w.Key("node").String(m.id)
+			w.Key("other").String(move.other)
+			w.EndObject()
+		}
+	}
+	w.EndArray()
+	cut.Limit("moving", count)
+}
+
+func (c *cluster) writeUnanswered(w *jsondoc.Writer, cut *ask.Truncations) {
+	var silent []*member
+	for _, m := range c.members {
+		if m.err != nil {
+			silent = append(silent, m)
+		}
+	}
+	w.Key("partial").Bool(len(silent) > 0)
+	w.Key("unanswered").BeginArray()
+	for _, m := range silent[:cut.Limit("unanswered", len(silent))] {
+		w.BeginObject()
+		w.Key("id").String(m.id)
+		w.Key("addr").String(m.addr)
+		w.Key("reason").String(string(redisclient.ReasonOf(m.err)))
+		w.Key("error").String(ask.ErrorLine(m.addr, m.err))
+		w.EndObject()
+	}
+	w.EndArray()
+}

@@ -1,0 +1,166 @@
+package cluster
+
+import (
+	"cmp"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+)
+
+// nodeFigures are what INFO says of one node, as far as a cluster's document
+// has it.
+type nodeFigures struct {
+	keys, memory, maxMemory, ops, clients info.Reading
+	offset                                info.Reading // of the replication stream: what a master has written, a replica has read
+	linkUp                                info.Reading // of a replica to its master: 1 or 0
+	replicas                              []replicaFigures
+}
+
+// replicaFigures are what a master says of one replica that is online.
+type replicaFigures struct {
+	addr        string
+	offset, lag info.Reading
+}
+
+// read takes the figures from a reply to INFO.
+func (m *member) read(reply *ask.Part) error {
+	if reply.Err != nil {
+		return fmt.Errorf("INFO: %w", reply.Err)
+	}
+	text, err := info.Reply(reply.Value)
+	if err != nil {
+		return fmt.Errorf("INFO: %w", err)
+	}
+	x, err := info.Scan(text, nil, nil)
+	if err != nil {
+		return err
+	}
+	get := func(section, field string) info.Reading {
+		value, ok := x.Field(section, field)
+		if !ok {
+			return info.Reading{}
+		}
+		return info.ParseReading(value)
+	}
+	f := &m.figures
+	f.memory, f.maxMemory = get("memory", "used_memory"), get("memory", "maxmemory")
+	f.ops = get("stats", "instantaneous_ops_per_sec")
+	f.clients = get("clients", "connected_clients")
+	if link, ok := x.Field("replication", "master_link_status"); ok {
+		f.linkUp = info.Known(int64(ask.Number(string(link) == "up")))
+	}
+	f.offset = get("replication", "master_repl_offset")
+	if role, _ := x.Field("replication", "role"); string(role) == "slave" {
+		f.offset = get("replication", "slave_repl_offset")
+		if f.linkUp.Value == 0 && f.offset.Value <= 1 {
+			f.offset = info.Reading{} // it copies everything, or has not begun to
+		}
+	}
+	for _, s := range x.Sections {
+		switch lines := x.Lines[s.First:s.End]; string(info.SnakeName(x.Name(s))) {
+		case "keyspace":
+			f.keys, _ = info.SumKeys(&x, lines)
+		case "replication":
+			f.replicas = readReplicas(&x, lines)
+		}
+	}
+	return nil
+}
+
+func readReplicas(x *info.Text, lines []info.Line) []replicaFigures {
+	var out []replicaFigures
+	for _, l := range lines {
+		if !info.IsReplicaField(l.Key(x.Text)) {
+			continue
+		}
+		var ip, port, state string
+		var r replicaFigures
+		for _, p := range info.Pairs(l.Value(x.Text), nil) {
+			switch string(p.Key) {
+			case "ip":
+				ip = string(p.Value)
+			case "port":
+				port = string(p.Value)
+			case "state":
+				state = string(p.Value)
+			case "offset":
+				r.offset = info.ParseReading(p.Value)
+			case "lag":
+				r.lag = info.ParseReading(p.Value)
+			}
+		}
+		if r.addr = net.JoinHostPort(ip, port); state == "online" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// replicaLag compares a replica with its master: by what the master says of it
+// in one reply, else by the two ends, which were not asked in the same instant.
+func replicaLag(replica, master *member) (lagBytes, lag info.Reading) {
+	if replica.err != nil || master == nil || master.err != nil {
+		return info.Reading{}, info.Reading{}
+	}
+	theirs := replica.figures.offset
+	for _, r := range master.figures.replicas {
+		if r.addr == replica.addr {
+			lag = r.lag
+			if r.offset.Value != 0 { // it has confirmed something
+				theirs = r.offset
+			}
+		}
+	}
+	if ours := master.figures.offset; ours.Known && theirs.Known {
+		if behind, ok := info.Unconfirmed(max(ours.Value, theirs.Value), theirs.Value); ok {
+			lagBytes = info.Known(behind)
+		}
+	}
+	return lagBytes, lag
+}
+
+// view is what remains of one node's CLUSTER NODES.
+type view struct {
+	digest  uint64
+	failing []string // ids
+	moves   []slotMove
+}
+
+// newView keeps who fails, and a digest of what the nodes of a settled
+// cluster agree on: who is there, in which role, with which slots, and who has
+// failed. A mere suspicion (fail?) is each node's own.
+func newView(nodes []node) *view {
+	v := &view{}
+	var lines []string
+	for i := range nodes {
+		n := &nodes[i]
+		if n.failing() {
+			v.failing = append(v.failing, n.id)
+		}
+		// From Valkey 8 on replicas repeat what their master has under way.
+		if n.is("myself") && !n.is("slave") {
+			v.moves = n.moves
+		}
+		if n.is("handshake") {
+			continue
+		}
+		sorted := slices.Clone(n.slots)
+		slices.SortFunc(sorted, func(a, b slotRange) int { return cmp.Compare(a.first, b.first) })
+		lines = append(lines, strings.Join([]string{
+			n.id, strconv.FormatBool(n.is("master")), strconv.FormatBool(n.is("fail")), n.master, slotText(sorted),
+		}, "|"))
+	}
+	slices.Sort(lines)
+	h := fnv.New64a()
+	for _, line := range lines {
+		_, _ = h.Write([]byte(line + "\n")) // a hash.Hash never fails
+	}
+	v.digest = h.Sum64()
+	return v
+}

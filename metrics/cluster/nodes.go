@@ -1,0 +1,239 @@
+package cluster
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redisjobs/metrics/ask"
+)
+
+// totalSlots is the number of hash slots of a cluster.
+// Source: https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/
+const totalSlots = 16384
+
+// node is one line of CLUSTER NODES: what one node thinks of another.
+type node struct {
+	id string
+	// addr is host:port for clients, with brackets round an IPv6 address; ":port"
+	// where the node does not know its own host yet, "" where there is no
+	// address (noaddr).
+	addr      string
+	hostname  string   // announced, or ""
+	flags     []string // in Redis' words, without "noflags"
+	master    string   // the id of a replica's master, or ""
+	epoch     int64
+	connected bool
+	slots     []slotRange // ascending as Redis prints them
+	moves     []slotMove  // only of the node that printed the line
+}
+
+// slotRange is the slots from first to last, both included.
+type slotRange struct{ first, last int }
+
+// slotMove is a slot that a node hands over to another, or takes from it.
+type slotMove struct {
+	slot      int
+	importing bool   // else migrating
+	other     string // the other node's id
+}
+
+func (n *node) is(flag string) bool { return slices.Contains(n.flags, flag) }
+
+// failing reports whether the node that printed the line cannot reach this one
+// (fail?), or the masters have agreed that nobody can (fail).
+func (n *node) failing() bool { return n.is("fail") || n.is("fail?") }
+
+func (n *node) slotCount() int {
+	count := 0
+	for _, r := range n.slots {
+		count += r.last - r.first + 1
+	}
+	return count
+}
+
+// slotText is the slots as Redis writes them: "0-5460 5462".
+func (n *node) slotText() string { return slotText(n.slots) }
+
+func slotText(ranges []slotRange) string {
+	var b strings.Builder
+	for i, r := range ranges {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(strconv.Itoa(r.first))
+		if r.last > r.first {
+			b.WriteString("-" + strconv.Itoa(r.last))
+		}
+	}
+	return b.String()
+}
+
+var (
+	errNoNodes      = errors.New("the reply to CLUSTER NODES is empty")
+	errTooManySlots = fmt.Errorf("the reply to CLUSTER NODES gives away more than the %d slots there are", totalSlots)
+)
+
+// parseNodes reads the reply to CLUSTER NODES, a line per node:
+//
+//	<id> <ip:port@cport[,hostname[,…]]> <flags> <master> <ping> <pong> <epoch> <link> <slot> …
+//
+// where a slot is 5, 5-9, [5->-id] (migrating) or [5-<-id] (importing), and
+// servers before Redis 4 print no @cport. A reply with one line that cannot be
+// read is refused as a whole: a node that is left out would look like one that
+// left.
+// Source: https://redis.io/docs/latest/commands/cluster-nodes/
+func parseNodes(text string) ([]node, error) {
+	var out []node
+	slots := 0
+	for line := range strings.Lines(text) {
+		fields := strings.Fields(line)
+		if len(fields) == 0 {
+			continue
+		}
+		n, err := parseNode(fields)
+		if err != nil {
+			return nil, fmt.Errorf("line %d of CLUSTER NODES: %w", len(out)+1, err)
+		}
+		if slots += n.slotCount(); slots > totalSlots {
+			return nil, errTooManySlots
+		}
+		out = append(out, n)
+	}
+	if len(out) == 0 {
+		return nil, errNoNodes
+	}
+	return out, nil
+}
+
+func parseNode(fields []string) (node, error) {
+	var n node
+	if len(fields) < 8 {
+		return n, fmt.Errorf("expected at least 8 fields, got %d", len(fields))
+	}
+	n.id = fields[0]
+	var err error
+	if n.addr, n.hostname, err = parseNodeAddr(fields[1]); err != nil {
+		return n, err
+	}
+	for flag := range strings.SplitSeq(fields[2], ",") {
+		if flag != "noflags" && flag != "" {
+			n.flags = append(n.flags, flag)
+		}
+	}
+	if n.is("noaddr") {
+		n.addr = ""
+	}
+	if fields[3] != "-" {
+		n.master = fields[3]
+	}
+	if n.epoch, err = strconv.ParseInt(fields[6], 10, 64); err != nil {
+		return n, fmt.Errorf("%q is no configuration epoch", ask.ClipBytes([]byte(fields[6])))
+	}
+	n.connected = fields[7] == "connected"
+	for _, field := range fields[8:] {
+		if err := n.addSlots(field); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// parseNodeAddr reads the second field. The port for clients stands before the
+// @; an IPv6 address has no brackets there. A host that is not known is empty,
+// and the announced name is used where there is one.
+func parseNodeAddr(field string) (addr, hostname string, err error) {
+	field, rest, _ := strings.Cut(field, ",")
+	hostname, _, _ = strings.Cut(rest, ",")
+	if strings.Contains(hostname, "=") {
+		hostname = "" // the first of further fields, in a line that has no name
+	}
+	field, _, _ = strings.Cut(field, "@")
+	colon := strings.LastIndexByte(field, ':')
+	if colon < 0 {
+		return "", "", fmt.Errorf("%q is no address", ask.ClipBytes([]byte(field)))
+	}
+	host, port := strings.Trim(field[:colon], "[]"), field[colon+1:]
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return "", "", fmt.Errorf("%q has no valid port", ask.ClipBytes([]byte(field)))
+	}
+	if host == "" {
+		host = hostname
+	}
+	return net.JoinHostPort(host, port), hostname, nil
+}
+
+// addSlots reads one of the last fields.
+func (n *node) addSlots(field string) error {
+	if move, ok := strings.CutPrefix(field, "["); ok {
+		move = strings.TrimSuffix(move, "]")
+		number, other, found := strings.Cut(move, "->-")
+		if !found {
+			number, other, found = strings.Cut(move, "-<-")
+			n.moves = append(n.moves, slotMove{importing: true})
+		} else {
+			n.moves = append(n.moves, slotMove{})
+		}
+		slot, err := parseSlot(number)
+		if !found || err != nil || other == "" {
+			return fmt.Errorf("%q is no moving slot", ask.ClipBytes([]byte(field)))
+		}
+		last := &n.moves[len(n.moves)-1]
+		last.slot, last.other = slot, other
+		return nil
+	}
+	from, to, isRange := strings.Cut(field, "-")
+	first, err := parseSlot(from)
+	if err != nil {
+		return err
+	}
+	last := first
+	if isRange {
+		if last, err = parseSlot(to); err != nil {
+			return err
+		}
+	}
+	if last < first {
+		return fmt.Errorf("%q is no range of slots", ask.ClipBytes([]byte(field)))
+	}
+	n.slots = append(n.slots, slotRange{first, last})
+	return nil
+}
+
+func parseSlot(text string) (int, error) {
+	slot, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || slot >= totalSlots {
+		return 0, fmt.Errorf("%q is no hash slot", ask.ClipBytes([]byte(text)))
+	}
+	return int(slot), nil
+}
+
+// slotSet says of each slot whether somebody has it.
+type slotSet [totalSlots]bool
+
+func (s *slotSet) add(ranges []slotRange) {
+	for _, r := range ranges {
+		for slot := r.first; slot <= r.last; slot++ {
+			s[slot] = true
+		}
+	}
+}
+
+// missing are the slots that are not in the set.
+func (s *slotSet) missing() (out []slotRange, count int) {
+	for slot, has := range s {
+		if has {
+			continue
+		}
+		count++
+		if n := len(out); n > 0 && out[n-1].last == slot-1 {
+			out[n-1].last = slot
+		} else {
+			out = append(out, slotRange{slot, slot})
+		}
+	}
+	return out, count
+}

@@ -1,0 +1,3 @@
+package instances
+
+func find() (*instances, error) { return procfs{"/proc"}.find() }

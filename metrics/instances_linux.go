@@ -1,3 +1,0 @@
-package metrics
-
-func findInstances() (*instances, error) { return procfs{"/proc"}.find() }

@@ -1,0 +1,219 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+)
+
+// Metrics read the job systems that keep their state in Redis.
+var Metrics = []*item.Metric{
+	{
+		Key:         "job.get",
+		Description: "Returns the job systems found in a Redis, their queues and workers as JSON, also when the server is down.",
+		Params:      item.ConnParams(paramSystem(false), paramPrefix),
+		Commands:    append(Commands(), "cluster|nodes", "info"),
+		Collect:     collectGet,
+	},
+	{
+		Key:         "job.queue.get",
+		Description: "Returns one queue of a job system as JSON, also when the server is down.",
+		Params: item.ConnParams(paramSystem(true), item.Param{
+			Name: "Queue", Required: true, Check: CheckQueue,
+			Description: "name of the queue",
+		}, paramPrefix),
+		Commands: Commands(),
+		Collect:  collectQueue,
+	},
+}
+
+var paramPrefix = item.Param{
+	Name:        "Prefix",
+	Description: "prefix or namespace of the system's keys, when it is not the usual one",
+}
+
+func paramSystem(required bool) item.Param {
+	return item.Param{
+		Name: "System", Required: required, Check: CheckName,
+		Description: "name of the job system, as sidekiq",
+	}
+}
+
+// read asks the request's target.
+func read(ctx context.Context, r *item.Request, queue string) (*Result, error) {
+	return Read(ctx, target{r.Target.Doer, r.Target}, r.Target.Memory, Options(r.Env.Jobs), Query{
+		System: r.Arg("System"), Prefix: r.Arg(paramPrefix.Name), Queue: queue,
+	})
+}
+
+// collectGet answers with the members of a document's head, then
+//
+//	systems      a row for each system under each prefix:
+//	  id           what no other row has, system and prefix
+//	  system, prefix
+//	  exists       1 when one of its keys with a fixed name is there, else 0; left
+//	               out for systems that have none
+//	  ...          its figures, see jobs.Figure
+//	  unavailable  why other figures are missing, by name; queue.<name> for those
+//	               that are kept of no single queue
+//	queues       a row for each queue of all systems:
+//	  id           what no other row has: system, prefix and queue
+//	  system_id    the id of its system
+//	  system, prefix, queue
+//	  listed       1 when the system's own list of queues has it, else 0
+//	  ...          its figures
+//	  unavailable  why figures are missing of this queue alone
+//	count        the number of rows in systems
+//	discovery    how far the search by SCAN came: complete, 1 when all keys were looked
+//	             at that were there at as_of (unix time: the beginning of the last
+//	             pass over all keys that came to its end), 0 before the first and
+//	             when that is a day ago; scanned, the keys looked at in the pass under
+//	             way, else in the last; masters, those of the target's cluster, whose
+//	             keys are all searched
+//	truncated    {"queues":7,"workers":1,"clues":3}: what was left out
+//	unavailable  what concerns no single system
+//
+// What is remembered between polls makes the rates; the first poll has none.
+func collectGet(ctx context.Context, r *item.Request) (string, error) {
+	result, err := read(ctx, r, "")
+	if err != nil {
+		return ask.Down(r.Target.Name, err), nil
+	}
+	queues := 0
+	for _, s := range result.Systems {
+		queues += len(s.Queues)
+	}
+	w := jsondoc.New(1024 + 1024*len(result.Systems) + 384*queues)
+	w.BeginObject()
+	ask.Head(w, r.Target.Name, nil)
+	w.Key("count").Int(int64(len(result.Systems)))
+	w.Key("systems").BeginArray()
+	for _, s := range result.Systems {
+		w.BeginObject()
+		writeSystem(w, s)
+		w.EndObject()
+	}
+	w.EndArray()
+	w.Key("queues").BeginArray()
+	for _, s := range result.Systems {
+		for _, q := range s.Queues {
+			w.BeginObject()
+			writeQueue(w, s, q)
+			w.EndObject()
+		}
+	}
+	w.EndArray()
+	writeFound(w, result)
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// collectQueue answers with the head and the members of one row of queues in
+// collectGet, and workers_alive of its system.
+func collectQueue(ctx context.Context, r *item.Request) (string, error) {
+	result, err := read(ctx, r, r.Arg("Queue"))
+	if err != nil {
+		return ask.Down(r.Target.Name, err), nil
+	}
+	w := jsondoc.New(1024)
+	w.BeginObject()
+	ask.Head(w, r.Target.Name, nil)
+	for _, s := range result.Systems {
+		for _, q := range s.Queues {
+			writeQueue(w, s, q)
+			if alive, ok := s.Get(WorkersAlive); ok {
+				w.Key(WorkersAlive.String()).Float(alive)
+			}
+		}
+	}
+	w.EndObject()
+	return w.Document(), nil
+}
+
+func writeSystem(w *jsondoc.Writer, s *Reading) {
+	w.Key("id").String(s.ID())
+	w.Key("system").String(s.System)
+	w.Key("prefix").String(s.Prefix)
+	if s.Marked {
+		w.Key("exists").Int(flag(s.Exists))
+	}
+	writeFigures(w, &s.Figures)
+	w.Key("unavailable").BeginObject()
+	for _, lack := range s.Lacks() {
+		name := lack.Figure.String()
+		if lack.OfQueues {
+			name = "queue." + name
+		}
+		w.Key(name).String(lack.Reason)
+	}
+	writeProblems(w, &s.Figures)
+	if s.Skipped > 0 {
+		w.Key("names").String(fmt.Sprintf("%d names of queues are empty, too long or no text", s.Skipped))
+	}
+	w.EndObject()
+}
+
+func writeQueue(w *jsondoc.Writer, s *Reading, q *Queue) {
+	w.Key("id").String(s.ID() + "/" + q.Name)
+	w.Key("system_id").String(s.ID())
+	w.Key("system").String(s.System)
+	w.Key("prefix").String(s.Prefix)
+	w.Key("queue").String(q.Name)
+	w.Key("listed").Int(flag(q.Listed))
+	writeFigures(w, &q.Figures)
+	w.Key("unavailable").BeginObject()
+	writeProblems(w, &q.Figures)
+	w.EndObject()
+}
+
+func writeFigures(w *jsondoc.Writer, f *Figures) {
+	f.Each(func(name Figure, value float64) { w.Key(name.String()).Float(value) })
+}
+
+func writeProblems(w *jsondoc.Writer, f *Figures) {
+	for _, p := range f.Problems {
+		w.Key(p.Figure.String()).String(p.Reason)
+	}
+}
+
+// writeFound writes what concerns all systems together.
+func writeFound(w *jsondoc.Writer, result *Result) {
+	d := &result.Discovery
+	w.Key("discovery").BeginObject()
+	w.Key("complete").Int(flag(d.Complete))
+	if !d.AsOf.IsZero() {
+		w.Key("as_of").Float(ask.UnixSeconds(d.AsOf))
+	}
+	w.Key("scanned").Int(int64(d.Scanned))
+	if d.Masters > 0 {
+		w.Key("masters").Int(int64(d.Masters))
+	}
+	w.EndObject()
+	var cut ask.Truncations
+	for _, s := range result.Systems {
+		cut.LimitTo("queues", s.Truncated, 0)
+		cut.LimitTo("workers", s.CutWorkers, 0)
+	}
+	cut.LimitTo("clues", d.Dropped, 0)
+	cut.Write(w)
+	w.Key("unavailable").BeginObject()
+	if d.Err != nil {
+		w.Key("search").String(d.Err.Error())
+	}
+	for _, instance := range slices.SortedFunc(maps.Keys(d.Unmarked), Instance.Compare) {
+		w.Key(instance.ID()).String(d.Unmarked[instance].Error())
+	}
+	w.EndObject()
+}
+
+func flag(on bool) int64 {
+	if on {
+		return 1
+	}
+	return 0
+}

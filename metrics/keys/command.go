@@ -1,0 +1,198 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// maxCommandArgs bounds the arguments of redis.command: an item key declares
+// its parameters.
+const maxCommandArgs = 16
+
+// Command runs what the operator asks for, if the operator's
+// configuration allows it at all and the server says that the command only
+// reads, at once, and is nobody's administration.
+var Command = &item.Metric{
+	Key:         "redis.command",
+	Description: "Returns the reply to a read-only command, an array or a map as JSON; off unless CustomCommands=1.",
+	Params:      item.ConnParams(commandParams()...),
+	Commands:    nil, // the operator grants what he asks for, and command|info
+	Collect:     collectCommand,
+}
+
+func commandParams() []item.Param {
+	out := []item.Param{{
+		Name: "Command", Required: true,
+		Description: "command, as GET; with a subcommand as OBJECT|ENCODING",
+	}}
+	for i := range maxCommandArgs {
+		out = append(out, item.Param{Name: fmt.Sprintf("Arg%d", i+1), Description: "argument"})
+	}
+	return out
+}
+
+var errCommandsOff = errors.New("redis.command is off: set Plugins.RedisJobs.CustomCommands=1 to allow it")
+
+func collectCommand(ctx context.Context, r *item.Request) (string, error) {
+	if !r.Env.CustomCommands {
+		return "", errCommandsOff
+	}
+	name := strings.ToLower(r.Arg("Command"))
+	cmd := redisclient.Command(strings.Split(name, "|"))
+	cmd = append(cmd, commandArgs(r)...)
+	verdict, err := commandVerdict(ctx, r.Target, name)
+	if err == nil {
+		err = verdict
+	}
+	if err != nil {
+		return "", err
+	}
+	values, err := r.Target.DoAll(ctx, cmd)
+	if err != nil {
+		return "", err
+	}
+	if err := values[0].Err(); err != nil {
+		return "", err
+	}
+	return commandAnswer(values[0])
+}
+
+// commandArgs returns the arguments up to the last one that is not empty: an
+// empty one in between is an empty argument, one at the end cannot be told from
+// none.
+func commandArgs(r *item.Request) []string {
+	var out []string
+	for i := range maxCommandArgs {
+		out = append(out, r.Arg(fmt.Sprintf("Arg%d", i+1)))
+	}
+	for len(out) > 0 && out[len(out)-1] == "" {
+		out = out[:len(out)-1]
+	}
+	return out
+}
+
+// commandAnswer is a scalar as its text, anything else as JSON. Nothing (null)
+// is an error: an item cannot hold it, and an empty text would say that the
+// key is there.
+func commandAnswer(v resp.Value) (string, error) {
+	switch v.Kind {
+	case resp.Array, resp.Set, resp.Map:
+		w := jsondoc.New(256)
+		writeReply(w, v)
+		return w.Document(), nil
+	}
+	text, err := v.Text()
+	if errors.Is(err, resp.ErrNull) {
+		return "", errors.New("the reply is null: there is no such key or member")
+	}
+	return text, err
+}
+
+// writeReply writes a reply as JSON: a map becomes an object, a null inside an
+// array is null, because leaving it out would shift its neighbours.
+func writeReply(w *jsondoc.Writer, v resp.Value) {
+	switch v.Kind {
+	case resp.Array, resp.Set, resp.Push:
+		w.BeginArray()
+		for _, e := range v.Elems {
+			writeReply(w, e)
+		}
+		w.EndArray()
+	case resp.Map:
+		w.BeginObject()
+		for i := 0; i+1 < len(v.Elems); i += 2 {
+			name, err := v.Elems[i].Text()
+			if err != nil {
+				continue // no JSON name; Redis has no such maps
+			}
+			w.Key(name)
+			writeReply(w, v.Elems[i+1])
+		}
+		w.EndObject()
+	case resp.Integer:
+		w.Int(v.Int)
+	case resp.Boolean:
+		w.Bool(v.Int == 1)
+	case resp.Null:
+		w.Null()
+	default:
+		w.StringBytes(v.Str)
+	}
+}
+
+// commandVerdict asks the server what a command is and remembers the answer.
+// The verdict is why the command may not be run, or nil.
+// Source: https://redis.io/docs/latest/commands/command/
+func commandVerdict(ctx context.Context, t *item.Target, name string) (verdict, err error) {
+	memory := "command " + name
+	if v, ok := t.Memory.Load(memory); ok {
+		verdict, _ = v.(error)
+		return verdict, nil
+	}
+	values, err := t.DoAll(ctx, redisclient.Command{"COMMAND", "INFO", name})
+	if err != nil {
+		return nil, err
+	}
+	verdict, err = judgeCommand(name, values[0])
+	if err != nil {
+		return nil, fmt.Errorf("cannot learn what %q does: COMMAND INFO: %w", name, err)
+	}
+	t.Memory.Store(memory, verdict)
+	return verdict, nil
+}
+
+// judgeCommand reads a reply to COMMAND INFO: per command its name, arity,
+// flags, first, last and step key, and since Redis 6 its ACL categories.
+func judgeCommand(name string, reply resp.Value) (verdict, err error) {
+	commands, err := reply.Array()
+	if err != nil {
+		return nil, err
+	}
+	if len(commands) != 1 {
+		return nil, fmt.Errorf("expected one command, got %d", len(commands))
+	}
+	if commands[0].IsNull() {
+		return fmt.Errorf("the server has no command %q", name), nil
+	}
+	fields, err := commands[0].Array()
+	if err != nil {
+		return nil, err
+	}
+	if len(fields) < 6 {
+		return nil, fmt.Errorf("expected at least 6 fields, got %d", len(fields))
+	}
+	flags, err := fields[2].Strings()
+	if err != nil {
+		return nil, err
+	}
+	var categories []string
+	if len(fields) > 6 {
+		if categories, err = fields[6].Strings(); err != nil {
+			return nil, err
+		}
+	} else if name == "keys" { // a server without categories cannot say so itself
+		categories = []string{"@dangerous"}
+	}
+	if !slices.Contains(flags, "readonly") {
+		return fmt.Errorf("the server does not flag %q as read-only", name), nil
+	}
+	for _, bad := range []string{"write", "admin", "blocking", "pubsub", "noscript"} {
+		if slices.Contains(flags, bad) {
+			return fmt.Errorf("the server flags %q as %s", name, bad), nil
+		}
+	}
+	for _, bad := range []string{"@dangerous", "@admin", "@blocking", "@scripting"} {
+		if slices.Contains(categories, bad) {
+			return fmt.Errorf("the server has %q in its category %s", name, bad), nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,105 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+// Count counts the keys that match a glob pattern, by SCAN and so
+// without blocking the server, until all keys were looked at, the budget is
+// spent or the time of the request runs out.
+//
+// The members beside the head:
+//
+//	pattern   the pattern
+//	count     keys found, each counted once though SCAN may give it twice
+//	complete  whether all keys were looked at. Keys that are written or deleted
+//	          meanwhile may be counted or not.
+//	scanned   about how many keys were looked at: the server does not tell, but
+//	          looks at ask.ScanCount of them a step
+//	dbsize    the keys of the database; left out when the server refuses it
+//	estimate  what count would be for all keys, which lie in random order; only
+//	          when not complete and dbsize is known
+//	unavailable  what the server refused; without SCAN nothing but dbsize is known
+//
+// Source: https://redis.io/docs/latest/commands/scan/
+var Count = &item.Metric{
+	Key:         "redis.keys.count",
+	Description: "Returns how many keys match a pattern as JSON, counted by SCAN within a budget.",
+	Params: item.ConnParams(
+		item.Param{Name: "Pattern", Required: true, Description: "glob pattern of keys, as session:*"},
+		item.Param{
+			Name: "Budget", Default: "100000", Check: checkBudget,
+			Description: "the most keys to look at, 1000-1000000",
+		},
+	),
+	Commands: []string{"scan", "dbsize"},
+	Collect:  collectKeysCount,
+}
+
+const (
+	maxBudget = 1_000_000
+)
+
+func checkBudget(s string) error {
+	_, err := parseBudget(s)
+	return err
+}
+
+func parseBudget(s string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < ask.ScanCount || n > maxBudget {
+		return 0, fmt.Errorf("expected a number of keys, %d-%d", ask.ScanCount, maxBudget)
+	}
+	return n, nil
+}
+
+func collectKeysCount(ctx context.Context, r *item.Request) (string, error) {
+	t, pattern := r.Target, r.Arg("Pattern")
+	budget, err := parseBudget(r.Arg("Budget"))
+	if err != nil {
+		return "", err
+	}
+	size := &ask.Part{Name: "dbsize", Cmd: redisclient.Command{"DBSIZE"}}
+	s := ask.NewScan(ctx, budget)
+	cursor := "0"
+	var scan *ask.Part
+	for !s.Complete && (s.Steps == 0 || s.MayGoOn()) {
+		began := time.Now()
+		scan = &ask.Part{Name: "scan", As: "SCAN", Cmd: redisclient.Command{
+			"SCAN", cursor, "MATCH", pattern, "COUNT", strconv.Itoa(ask.ScanCount),
+		}}
+		parts := []*ask.Part{scan}
+		if s.Steps == 0 {
+			parts = append(parts, size)
+		}
+		if err := ask.Do(ctx, t, parts...); err != nil {
+			return ask.Down(t.Name, err), nil
+		}
+		if err := ask.StateProblem(parts...); err != nil {
+			return ask.Down(t.Name, err), nil
+		}
+		if scan.Err != nil {
+			break
+		}
+		if cursor, err = s.Take(scan.Value); err != nil {
+			return ask.Down(t.Name, fmt.Errorf("SCAN: %w", err)), nil
+		}
+		s.Slowest = max(s.Slowest, time.Since(began))
+	}
+	w := jsondoc.New(512)
+	w.BeginObject()
+	ask.Head(w, t.Name, nil)
+	w.Key("pattern").String(pattern)
+	s.Write(w, scan, size)
+	ask.Unavailable(w, scan, size)
+	w.EndObject()
+	return w.Document(), nil
+}

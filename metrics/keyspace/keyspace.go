@@ -1,0 +1,340 @@
+package keyspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+// Sample tells what the keys of a database are. Looking at all of them
+// takes minutes, so that a pass over them goes on in the background, a slice of
+// keys at a time, and a check is answered at once, from memory, with what the
+// last finished pass has found. Only before the first pass a check asks the
+// server itself, in one round trip, whether it can be read at all.
+//
+// A pass reads a replica when the server has one that is online, in step and
+// reachable, else the server itself; of a cluster it reads each master in turn.
+// It looks at no more than Keyspace.KeysPerSecond keys a second, takes no more
+// than about Keyspace.SliceTime of the server at once, and pauses when the
+// server gets slow (see pace). Between slices it holds no connection.
+// It begins when it is asked for and the last one began Keyspace.Interval ago,
+// stops when nobody has asked for unasked, and then goes on where it was
+// with the next question. Where the server has become another one (a restart, a
+// failover) its place is worth nothing, and it begins anew; so it does when the
+// database shrinks to less than half between two slices (FLUSHALL).
+//
+// The members beside the head, where up is 0 when the server could not be asked
+// the last time that a pass tried (redis.status tells how it is now):
+//
+//	pass         the pass under way: state (running, paused, waiting for its turn,
+//	             resting until somebody asks), began, seen (keys so far), dbsize,
+//	             progress (share of it), server, slow (how often it paused), why
+//	             (text, when it is not running). Left out when there is none
+//	restarts     how often a pass had to begin anew, and restarted_because
+//	began, finished, age, duration
+//	             of the last finished pass: unix times and seconds
+//	servers      those it has read: [{"server":"10.0.0.2:6379","role":"replica",
+//	             "keys":1200}]; with why_not_replica when a master has replicas
+//	             and none could be read, or error when a master of a cluster is
+//	             missing, which makes partial true
+//	keys         looked at. SCAN may give a key twice while the server changes the
+//	             size of its table: such a key is counted twice, but for the lists
+//	             of big keys, where each stands once. Keys that came or went during
+//	             the pass may be counted or not. Shares are hardly touched by either
+//	dbsize       exact, at the end of the pass
+//	gone         keys that had gone between being listed and being looked at
+//	memory       bytes, the sum of MEMORY USAGE, which estimates a key from
+//	             Keyspace.Samples of its members
+//	types        [{"type":"hash","count":3,"share":0.3,"memory":512}]
+//	without_ttl  keys that never expire, and without_ttl_share of all
+//	ttl          of those that do: [{"from":0,"below":60,"count":7}], seconds; the
+//	             last row has no below
+//	biggest      [{"key":"cart:7","type":"hash","memory":91234}], Keyspace.Top of them
+//	longest      [{"key":"queue","type":"list","elements":10000}], not of strings
+//	groups       [{"group":"session","count":3,"share":0.3,"memory":512}]: keys by
+//	             the first of Keyspace.Groups that matches, called after what its
+//	             group in brackets matched, else after the pattern itself. The
+//	             most frequent of the first maxKeyGroups that were met; keys of
+//	             others, or that no pattern matches, are in the last row, (other)
+//	unavailable  what the server refused; every figure as long as there is no
+//	             finished pass
+//	truncated    {"types":2}
+//
+// Sources: https://redis.io/docs/latest/commands/scan/ (guarantees),
+// https://redis.io/docs/latest/commands/memory-usage/
+var Sample = &item.Metric{
+	Key:         "redis.keyspace.sample",
+	Description: "Returns what the last finished background pass over all keys has found, as JSON.",
+	Params:      item.ConnParams(),
+	Commands: []string{
+		"info", "cluster|nodes", "scan", "dbsize", "time", "type", "pttl", "memory|usage",
+		"llen", "scard", "zcard", "hlen", "xlen",
+	},
+	Collect: collect,
+}
+
+const (
+	// unasked is how long a pass goes on that nobody asks about.
+	unasked = time.Hour
+	// rest is how long an interrupted pass may rest and still go on.
+	rest   = 24 * time.Hour
+	memory = "redis.keyspace.sample"
+)
+
+// The states of a pass.
+const (
+	passWaiting = "waiting" // for one of the few places
+	passRunning = "running"
+	passPaused  = "paused"
+	passResting = "resting" // no worker; the next question makes one
+)
+
+// state is what is remembered of one target's keys.
+type state struct {
+	mu    sync.Mutex
+	asked time.Time
+	// pass is not finished; the worker's own but while it is resting.
+	pass     *pass
+	state    string // "" when there is no pass
+	progress passProgress
+	last     *result
+	err      error // why the pass could not go on
+	restarts int
+	because  string
+	refused  refusals
+}
+
+// result is a finished pass. It is not changed any more.
+type result struct {
+	began, finished time.Time
+	sources         []sourceResult
+	partial         bool
+	sum             sum
+}
+
+func collect(ctx context.Context, r *item.Request) (string, error) {
+	s := stateOf(r.Target)
+	if s.unknown() {
+		if err := firstLook(ctx, r.Target); err != nil {
+			return ask.Down(r.Target.Name, err), nil
+		}
+	}
+	if work := s.ask(r.Target, r.Env.Keyspace); work != nil {
+		if r.Env.Background != nil {
+			r.Env.Background(work, s.failed)
+		} else { // a check from the command line: as far as its time allows
+			ctx, cancel := ask.BeforeDeadline(ctx)
+			defer cancel()
+			work(ctx)
+		}
+	}
+	return s.document(r.Target.Name), nil
+}
+
+// firstLook is the one round trip that a check itself makes, before the first
+// pass: whether the server can be asked at all, and lets us list its keys.
+func firstLook(ctx context.Context, t *item.Target) error {
+	scan := &ask.Part{Name: "scan", Cmd: redisclient.Command{"SCAN", "0", "COUNT", "1"}}
+	if err := ask.Do(ctx, t, scan); err != nil {
+		return err
+	}
+	if scan.Err != nil {
+		return fmt.Errorf("SCAN: %w", scan.Err)
+	}
+	return nil
+}
+
+// unknown reports whether nothing was ever read of the target.
+func (s *state) unknown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pass == nil && s.last == nil
+}
+
+func stateOf(t *item.Target) (s *state) {
+	t.Memory.Update(memory, func(v any) any {
+		s, _ = v.(*state)
+		if s == nil {
+			s = &state{}
+		}
+		return s
+	})
+	return s
+}
+
+// ask notes a question. It returns the work to be done in the background, or nil
+// when somebody is at it or there is nothing to do.
+func (s *state) ask(t *item.Target, options item.KeyspaceOptions) func(ctx context.Context) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = now
+	switch {
+	case s.state == passWaiting || s.state == passRunning || s.state == passPaused:
+		return nil
+	case s.pass != nil && now.Sub(s.pass.touched) > rest:
+		s.pass = nil
+	case s.pass == nil && s.last != nil && now.Sub(s.last.began) < options.Interval:
+		return nil
+	}
+	if s.pass == nil {
+		s.pass = newPass(t, options, now)
+		s.progress = s.pass.progress()
+	}
+	s.state = passWaiting
+	return s.work
+}
+
+// work carries the pass on until it is finished, or cannot or need not go on.
+func (s *state) work(ctx context.Context) {
+	s.mu.Lock()
+	pass, refused := s.pass, s.refused
+	s.state = passRunning
+	s.mu.Unlock()
+	pass.refused = refused.still(time.Now())
+	err := pass.run(ctx, s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused.note(pass.refused, time.Now())
+	s.state, s.err = passResting, err
+	var other *otherServerError
+	switch {
+	case err == nil:
+		s.last, s.pass, s.state = pass.result(time.Now()), nil, ""
+	case errors.As(err, &other):
+		s.restartLocked(err.Error())
+		s.pass, s.state, s.err = nil, "", nil
+	case errors.Is(err, errUnasked), ctx.Err() != nil:
+		s.err = nil
+	}
+}
+
+// failed is called with a panic in work.
+func (s *state) failed(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.pass, s.state, s.err = nil, "", err
+}
+
+var errUnasked = errors.New("nobody has asked for a while")
+
+// mayGoOn is nil while the pass is of use: its target still remembers this very
+// state, and somebody asks.
+func (s *state) mayGoOn(t *item.Target) error {
+	if v, ok := t.Memory.Load(memory); !ok || v != any(s) {
+		return errUnasked
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.asked) > unasked {
+		return errUnasked
+	}
+	return nil
+}
+
+// report shows how far the pass is.
+func (s *state) report(state string, p passProgress) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.state, s.progress = state, p
+}
+
+// restarted notes why the pass begins anew.
+func (s *state) restarted(because string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.restartLocked(because)
+}
+
+func (s *state) restartLocked(because string) {
+	s.restarts++
+	s.because = because
+}
+
+func (s *state) document(target string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	w := jsondoc.New(8 << 10)
+	w.BeginObject()
+	ask.Head(w, target, s.err)
+	if s.pass != nil {
+		s.progress.write(w, s.state)
+	}
+	w.Key("restarts").Int(int64(s.restarts))
+	if s.because != "" {
+		w.Key("restarted_because").String(s.because)
+	}
+	var cut ask.Truncations
+	unavailable := unavailable{}
+	if s.last != nil {
+		s.last.write(w, now, &cut, &unavailable)
+	} else {
+		unavailable.all(s.noFigures())
+	}
+	unavailable.write(w)
+	cut.Write(w)
+	w.EndObject()
+	return w.Document()
+}
+
+// noFigures says why there is nothing to show yet.
+func (s *state) noFigures() string {
+	switch {
+	case s.err != nil:
+		return "no pass over the keys has been finished yet"
+	case s.state == passWaiting && s.progress.seen == 0:
+		return "the first pass over the keys waits for its turn"
+	case s.progress.dbsizeKnown:
+		return fmt.Sprintf("the first pass over the keys is under way: %d of about %d", s.progress.seen, s.progress.dbsize)
+	}
+	return fmt.Sprintf("the first pass over the keys is under way: %d so far", s.progress.seen)
+}
+
+// write writes the figures of a finished pass.
+func (r *result) write(w *jsondoc.Writer, now time.Time, cut *ask.Truncations, missing *unavailable) {
+	w.Key("began").Int(r.began.Unix())
+	w.Key("finished").Int(r.finished.Unix())
+	w.Key("age").Float(now.Sub(r.finished).Round(time.Millisecond).Seconds())
+	w.Key("duration").Float(r.finished.Sub(r.began).Round(time.Millisecond).Seconds())
+	w.Key("partial").Bool(r.partial)
+	w.Key("servers").BeginArray()
+	for _, src := range r.sources[:cut.Limit("servers", len(r.sources))] {
+		src.write(w)
+	}
+	w.EndArray()
+	r.sum.write(w, cut, missing)
+}
+
+// figures are the members that a finished pass has.
+var figures = []string{
+	"keys", "dbsize", "gone", "memory", "types", "without_ttl", "ttl", "biggest", "longest", "groups",
+}
+
+// unavailable is the member of that name, in the order of its making.
+type unavailable []struct{ name, why string }
+
+func (u *unavailable) add(name, why string) {
+	*u = append(*u, struct{ name, why string }{name, why})
+}
+
+func (u *unavailable) all(why string) {
+	for _, name := range figures {
+		u.add(name, why)
+	}
+}
+
+func (u unavailable) write(w *jsondoc.Writer) {
+	w.Key("unavailable").BeginObject()
+	for _, e := range u {
+		w.Key(e.name).String(e.why)
+	}
+	w.EndObject()
+}

@@ -1,0 +1,223 @@
+package keyspace
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// detail is what a server may refuse to tell of its keys.
+type detail int
+
+const (
+	detailType detail = iota
+	detailTTL
+	detailMemory
+	detailLength
+	detailSize // of the database
+	detailTime // of the server
+	detailScan // without it there is nothing
+	details
+)
+
+// refusals are the details that a server has refused. A refused one is
+// not asked for again for ask.RefusalMemory: with a million keys each refusal would
+// count a million times among the server's errors.
+type refusals [details]ask.Refusal
+
+// still are the refusals that hold.
+func (r refusals) still(now time.Time) (out refusals) {
+	for d := range r {
+		if now.Before(r[d].Until) {
+			out[d] = r[d]
+		}
+	}
+	return out
+}
+
+// note remembers what a pass was refused.
+func (r *refusals) note(of refusals, now time.Time) {
+	for d := range of {
+		if of[d].Err != nil && of[d].Until.IsZero() {
+			r[d] = ask.Refusal{Err: of[d].Err, Until: now.Add(ask.RefusalMemory)}
+		}
+	}
+}
+
+// longKey is a key whose length is to be asked for.
+type longKey struct{ key, typ string }
+
+// question is one slice: what is asked in one round trip, and where the answers
+// stand.
+type question struct {
+	cmds       []redisclient.Command
+	asked      []asked
+	count      int // keys that SCAN is to pass over
+	details    []string
+	longs      []longKey
+	keys       int   // looked at or passed over
+	sizeBefore int64 // of the database; -1: not known
+}
+
+// asked is what a command is for.
+type asked struct {
+	detail detail
+	scan   bool
+	key    int // of details or longs
+}
+
+// finished reports whether all keys were seen.
+func (s *source) finished() bool { return s.listed && len(s.pending) == 0 && len(s.longs) == 0 }
+
+// question asks about the keys that were listed last and lists the next ones.
+func (s *source) question(o item.KeyspaceOptions, refused *refusals) *question {
+	q := &question{sizeBefore: s.dbsize}
+	asking := func(a asked, cmd ...string) {
+		if a.scan || refused[a.detail].Err == nil {
+			q.cmds = append(q.cmds, cmd)
+			q.asked = append(q.asked, a)
+		}
+	}
+	asking(asked{detail: detailTime}, "TIME")
+	q.details = s.pending[:min(len(s.pending), s.pace.size)]
+	for i, key := range q.details {
+		asking(asked{detail: detailType, key: i}, "TYPE", key)
+		asking(asked{detail: detailTTL, key: i}, "PTTL", key)
+		if o.Samples > 0 {
+			asking(asked{detail: detailMemory, key: i}, "MEMORY", "USAGE", key, "SAMPLES", strconv.Itoa(o.Samples))
+		} else {
+			asking(asked{detail: detailMemory, key: i}, "MEMORY", "USAGE", key)
+		}
+	}
+	q.longs = s.longs[:min(len(s.longs), maxSlice)]
+	for i, long := range q.longs {
+		asking(asked{detail: detailLength, key: i}, ask.LengthCommands[long.typ], long.key)
+	}
+	if !s.listed && len(s.pending)-len(q.details) < s.pace.size {
+		q.count = s.pace.size
+		asking(asked{scan: true}, "SCAN", s.cursor, "COUNT", strconv.Itoa(q.count))
+	}
+	asking(asked{detail: detailSize}, "DBSIZE")
+	asking(asked{detail: detailTime}, "TIME")
+	q.keys = max(len(q.details), q.count)
+	return q
+}
+
+// take counts the keys that were looked at. It returns the time that the server
+// took, 0 when that is not known; with an error nothing was counted.
+func (q *question) take(s *source, values []resp.Value, refused *refusals) (time.Duration, error) {
+	figures := make([]keyFigures, len(q.details))
+	gone := make([]bool, len(q.details))
+	lengths := make([]int64, len(q.longs)) // 0: not known
+	for i, key := range q.details {
+		figures[i] = keyFigures{key: key, ttl: -1}
+	}
+	var times []time.Time // at the beginning and the end
+	size := int64(-1)
+	cursor, listed := "", []string(nil)
+	for i, a := range q.asked {
+		v := values[i]
+		err := v.Err()
+		var n int64
+		switch {
+		case err != nil:
+		case a.scan:
+			if cursor, listed, err = readScan(v); err != nil {
+				break
+			}
+			continue
+		case a.detail == detailType:
+			figures[a.key].typ, err = v.Text()
+			gone[a.key] = gone[a.key] || figures[a.key].typ == ask.TypeNone
+		case a.detail == detailTTL:
+			n, err = v.Int64()
+			figures[a.key].ttl = n
+			gone[a.key] = gone[a.key] || n == -2
+		case a.detail == detailMemory && v.IsNull():
+			gone[a.key] = true
+		case a.detail == detailMemory:
+			figures[a.key].memory, err = v.Int64()
+		case a.detail == detailLength:
+			lengths[a.key], err = v.Int64()
+		case a.detail == detailSize:
+			size, err = v.Int64()
+		case a.detail == detailTime:
+			var sec, usec int64
+			sec, usec, err = ask.Time(v)
+			times = append(times, time.Unix(sec, usec*1e3))
+		}
+		switch {
+		case err == nil:
+		case a.scan:
+			err = fmt.Errorf("SCAN: %w", err)
+			if ask.Lasting(err) {
+				refused[detailScan].Err = err
+			}
+			return 0, err
+		case noSuchKey(err) && a.detail == detailMemory: // in the words of forks
+			gone[a.key] = true
+		case ask.Lasting(err):
+			if refused[a.detail].Err == nil {
+				refused[a.detail].Err = err
+			}
+		case v.Err() == nil:
+			return 0, fmt.Errorf("%s: %w", q.cmds[i][0], err)
+		case redisclient.ConcernsServer(err):
+			return 0, err
+		default:
+			// One key, at this moment: it has another type by now, or is on its way
+			// to another node.
+		}
+	}
+	q.account(s, figures, gone, lengths, refused)
+	if q.count > 0 {
+		s.cursor, s.listed = cursor, cursor == "0"
+		s.pending = append(s.pending, listed...)
+	}
+	s.dbsize = size
+	if len(times) == 2 {
+		return max(0, times[1].Sub(times[0])), nil
+	}
+	return 0, nil
+}
+
+func noSuchKey(err error) bool { return strings.Contains(err.Error(), "no such key") }
+
+// account adds the keys to the sum, and notes whose length is worth asking for.
+func (q *question) account(s *source, figures []keyFigures, gone []bool, lengths []int64, refused *refusals) {
+	for i, long := range q.longs {
+		s.sum.longest.add(bigKey{long.key, long.typ, lengths[i]})
+	}
+	s.longs = slices.Delete(s.longs, 0, len(q.longs))
+	for i, f := range figures {
+		if gone[i] {
+			s.sum.gone++
+			continue
+		}
+		s.sum.add(f)
+		_, counts := ask.LengthCommands[f.typ]
+		// An element takes a byte at least; twice that, because what MEMORY USAGE
+		// says is an estimate.
+		small := refused[detailMemory].Err == nil && 2*f.memory <= s.sum.longest.floor()
+		if counts && f.typ != "string" && !small && s.sum.options.Top > 0 && refused[detailLength].Err == nil {
+			s.longs = append(s.longs, longKey{f.key, f.typ})
+		}
+	}
+	s.pending = slices.Delete(s.pending, 0, len(q.details))
+}
+
+// readScan reads a reply to SCAN. A key that stands twice in it counts once.
+func readScan(v resp.Value) (cursor string, keys []string, err error) {
+	if cursor, keys, err = redisclient.ParseScan(v); err != nil {
+		return "", nil, err
+	}
+	slices.Sort(keys)
+	return cursor, slices.Compact(keys), nil
+}

@@ -1,0 +1,257 @@
+package keyspace
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/cluster"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+)
+
+// source is one server that a pass reads, and how far it is.
+type source struct {
+	target *item.Target
+	addr   string // as shown
+	role   string // "" when unknown
+	why    string // why it is not a replica
+	err    error  // why it is missing
+
+	runID string
+	conn  serverConn
+
+	pace     pace
+	cursor   string
+	listed   bool // SCAN has come round
+	pending  []string
+	longs    []longKey // whose length is to be asked
+	dbsize   int64     // -1: not known
+	sum      sum
+	restarts int // since another server answered
+}
+
+// serverConn tells a connection from another one.
+type serverConn struct {
+	addr string
+	at   time.Time
+}
+
+// sourceResult is a source of a finished pass.
+type sourceResult struct {
+	addr, role, why, err string
+	keys                 int64
+}
+
+func (s sourceResult) write(w *jsondoc.Writer) {
+	w.BeginObject()
+	for _, m := range []struct{ name, text string }{
+		{"server", s.addr}, {"role", s.role}, {"why_not_replica", s.why}, {"error", s.err},
+	} {
+		if m.text != "" {
+			w.Key(m.name).String(m.text)
+		}
+	}
+	if s.err == "" {
+		w.Key("keys").Int(s.keys)
+	}
+	w.EndObject()
+}
+
+func newSource(t *item.Target, addr, role string, o item.KeyspaceOptions) *source {
+	s := &source{target: t, addr: addr, role: role}
+	s.begin(o)
+	return s
+}
+
+// begin forgets what was read.
+func (s *source) begin(o item.KeyspaceOptions) {
+	s.pace = newPace(o)
+	s.cursor, s.listed, s.pending, s.longs, s.dbsize = "0", false, nil, nil, -1
+	s.sum = newSum(o)
+}
+
+// otherServerError says that a target has become another server, where a cursor
+// of SCAN means nothing.
+type otherServerError struct{ addr, what string }
+
+func (e *otherServerError) Error() string { return e.addr + ": " + e.what }
+
+// same finds out whether the target is still the server that it was. It costs a
+// round trip only after a new connection was made.
+func (s *source) same(ctx context.Context) error {
+	now := s.connection()
+	if s.conn != (serverConn{}) && now == s.conn || s.runID != "" && now == (serverConn{}) {
+		return nil
+	}
+	x, err := info.Ask(ctx, s.target)
+	if err != nil {
+		return err
+	}
+	runID := ""
+	if x != nil {
+		id, _ := x.Field("server", "run_id")
+		runID = string(id)
+	}
+	was, wasID := s.conn, s.runID
+	s.conn, s.runID = s.connection(), runID
+	switch {
+	case wasID == "" && was == (serverConn{}):
+		return nil
+	case wasID != runID:
+		return &otherServerError{s.addr, "the server was restarted, or another one has taken its place"}
+	case runID == "" && was.addr != s.conn.addr:
+		return &otherServerError{s.addr, "the address leads to another server"}
+	}
+	return nil
+}
+
+func (s *source) connection() serverConn {
+	info, _ := ask.Connection(s.target)
+	return serverConn{info.Addr, info.At}
+}
+
+// maxReplicasTried bounds how many replicas are asked whether they can be read.
+const maxReplicasTried = 3
+
+// findSources says which servers a pass reads.
+func findSources(ctx context.Context, t *item.Target, o item.KeyspaceOptions) (sources []*source, cluster bool, err error) {
+	x, err := info.Ask(ctx, t)
+	if err != nil {
+		return nil, false, err
+	}
+	self := newSource(t, ownAddress(t), "", o)
+	if x == nil {
+		return []*source{self}, false, nil
+	}
+	self.role = info.Role(x)
+	if enabled, _ := x.Field("cluster", "cluster_enabled"); string(enabled) == "1" {
+		masters, err := clusterSources(ctx, t, o)
+		if err != nil || masters != nil {
+			return masters, true, err
+		}
+		self.why = "CLUSTER NODES is refused: this node alone is read"
+		return []*source{self}, true, nil
+	}
+	if self.role == "master" {
+		if replica := replicaSource(ctx, t, x, self, o); replica != nil {
+			return []*source{replica}, false, nil
+		}
+	}
+	return []*source{self}, false, nil
+}
+
+func ownAddress(t *item.Target) string {
+	if info, ok := ask.Connection(t); ok && info.Addr != "" {
+		return info.Addr
+	}
+	return t.Name
+}
+
+// replicaSource is the first replica that can be read in its master's place;
+// self notes why there is none.
+func replicaSource(ctx context.Context, t *item.Target, x *info.Text, self *source, o item.KeyspaceOptions) *source {
+	addrs := onlineReplicas(x)
+	if t.Peer == nil || len(addrs) == 0 {
+		return nil
+	}
+	history, _ := x.Field("replication", "master_replid")
+	for _, addr := range addrs[:min(len(addrs), maxReplicasTried)] {
+		peer, err := t.Peer(addr)
+		if err == nil {
+			err = readableReplica(ctx, peer, string(history))
+		}
+		if err == nil {
+			return newSource(peer, addr, "replica", o)
+		}
+		if self.why == "" {
+			self.why = ask.Clip(fmt.Sprintf("%s: %v", addr, err), ask.MaxErrorLine)
+		}
+	}
+	return nil
+}
+
+// readableReplica is nil for a replica that is in step with a master of that
+// replication history. The address may be one that only the master can reach,
+// and belong to another server here.
+func readableReplica(ctx context.Context, t *item.Target, history string) error {
+	x, err := info.Ask(ctx, t)
+	if err != nil {
+		return err
+	}
+	if x == nil {
+		return errors.New("INFO is refused")
+	}
+	is := func(section, field, want string) bool {
+		got, ok := x.Field(section, field)
+		return ok && string(got) == want
+	}
+	switch {
+	case info.Role(x) != "replica" || !is("replication", "master_replid", history):
+		return errors.New("it is no replica of this master")
+	case !is("replication", "master_link_status", "up"):
+		return errors.New("its link to the master is down")
+	}
+	return nil
+}
+
+// onlineReplicas are the addresses of a master's replicas that are online, those
+// with the least lag first.
+func onlineReplicas(x *info.Text) []string {
+	type replica struct {
+		addr string
+		lag  int64
+	}
+	var found []replica
+	for _, s := range x.Sections {
+		if string(info.SnakeName(x.Name(s))) != "replication" {
+			continue
+		}
+		for _, l := range x.Lines[s.First:s.End] {
+			if !info.IsReplicaField(l.Key(x.Text)) {
+				continue
+			}
+			fields := map[string]string{}
+			for _, p := range info.Pairs(l.Value(x.Text), nil) {
+				fields[string(p.Key)] = string(p.Value)
+			}
+			if fields["state"] != "online" || fields["ip"] == "" || fields["port"] == "" {
+				continue
+			}
+			lag, err := strconv.ParseInt(fields["lag"], 10, 64)
+			if err != nil {
+				lag = 1 << 30
+			}
+			found = append(found, replica{net.JoinHostPort(fields["ip"], fields["port"]), lag})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b replica) int { return cmp.Compare(a.lag, b.lag) })
+	out := make([]string, len(found))
+	for i, r := range found {
+		out[i] = r.addr
+	}
+	return out
+}
+
+// clusterSources are the masters that have slots, in the order of their
+// addresses; nil when the server does not tell.
+func clusterSources(ctx context.Context, t *item.Target, o item.KeyspaceOptions) ([]*source, error) {
+	masters, refusal, err := cluster.Masters(ctx, t)
+	if err != nil || refusal != nil {
+		return nil, err
+	}
+	var out []*source
+	for _, m := range masters {
+		s := newSource(m.Target, m.Addr, "master", o)
+		s.err = m.Err
+		out = append(out, s)
+	}
+	return out, nil
+}

@@ -1,0 +1,55 @@
+package self
+
+import (
+	"context"
+	"errors"
+
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+)
+
+// What redis.sessions.discovery takes for Kind.
+const (
+	sessionsOfRedis = "redis"
+	sessionsOfStorm = "storm"
+)
+
+// Sessions discovers the sessions of the agent's configuration, sorted by
+// name: [{"{#SESSION}":"Prod","{#URI}":"tcp://10.0.0.1:6379"}]. Those of kind
+// redis, which are all but those of a Storm UI, are read by redis.* keys: single
+// servers, nodes of a cluster, sentinels and masters that are found by their
+// sentinels (sentinel://). Those of kind storm have the address of a Storm UI.
+// Nothing is asked for this, so that a session is found whose server is down.
+var Sessions = &item.Metric{
+	Key:         "redis.sessions.discovery",
+	Description: "Returns the sessions of the agent's configuration for low-level discovery.",
+	Params: []item.Param{{
+		Name: "Kind", Default: sessionsOfRedis, Check: checkSessionKind,
+		Description: "redis, or storm for those of a Storm UI",
+	}},
+	Collect: collectSessions,
+}
+
+func checkSessionKind(kind string) error {
+	if kind != sessionsOfRedis && kind != sessionsOfStorm {
+		return errors.New("must be " + sessionsOfRedis + " or " + sessionsOfStorm)
+	}
+	return nil
+}
+
+func collectSessions(_ context.Context, r *item.Request) (string, error) {
+	web := r.Arg("Kind") == sessionsOfStorm
+	w := jsondoc.New(96 * len(r.Env.Sessions))
+	w.BeginArray()
+	for _, s := range r.Env.Sessions {
+		if s.Web != web {
+			continue
+		}
+		w.BeginObject()
+		w.Key("{#SESSION}").String(s.Name)
+		w.Key("{#URI}").String(s.URI)
+		w.EndObject()
+	}
+	w.EndArray()
+	return w.Document(), nil
+}

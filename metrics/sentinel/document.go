@@ -1,0 +1,164 @@
+package sentinel
+
+import (
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+func (s *sentinels) document() string {
+	w := jsondoc.New(2048)
+	var cut ask.Truncations
+	w.BeginObject()
+	ask.Head(w, s.target.Name, nil)
+	names := s.names()
+	disagreements := 0
+	w.Key("masters").BeginArray()
+	for _, name := range names[:len(names)-s.left] {
+		disagreements += s.writeMaster(w, name)
+	}
+	w.EndArray()
+	w.Key("disagreements").Int(int64(disagreements))
+	s.writeSentinels(w, &cut)
+	var parts []*ask.Part
+	for _, name := range names[:len(names)-s.left] {
+		parts = append(parts, s.replicas[name], s.peers[name])
+	}
+	ask.Unavailable(w, parts...)
+	if s.left > 0 {
+		cut.Add("masters", s.left)
+	}
+	cut.Write(w)
+	w.EndObject()
+	return w.Document()
+}
+
+// writeMaster returns 1 when the sentinels disagree about it.
+func (s *sentinels) writeMaster(w *jsondoc.Writer, name string) int {
+	f := s.voice.masters[name]
+	w.BeginObject()
+	w.Key("name").String(name)
+	w.Key("addr").String(f.addr())
+	w.Key("flags").String(f["flags"])
+	w.Key("sdown").Int(int64(ask.Number(f.is("s_down"))))
+	w.Key("odown").Int(int64(ask.Number(f.is("o_down"))))
+	info.WriteReading(w, "quorum", f.reading("quorum"))
+	info.WriteReading(w, "epoch", f.reading("config-epoch"))
+	if c, ok := s.judge(name); ok {
+		w.Key("usable_sentinels").Int(int64(c.usable))
+		w.Key("known_sentinels").Int(int64(c.known))
+		if c.quorum.Known {
+			w.Key("has_quorum").Int(int64(ask.Number(c.hasQuorum)))
+		}
+		w.Key("has_majority").Int(int64(ask.Number(c.hasMajority)))
+	}
+	w.Key("failover").Int(int64(ask.Number(f.is("failover_in_progress"))))
+	if state := f["failover-state"]; state != "" {
+		w.Key("failover_state").String(state)
+	}
+	views, addrs := s.opinions(name)
+	w.Key("agree").Int(int64(1 - ask.Number(views != nil)))
+	if views != nil {
+		w.Key("views").BeginArray()
+		for i, v := range views {
+			w.BeginObject()
+			w.Key("sentinel").String(v.addr)
+			if addrs[i] != "" {
+				w.Key("addr").String(addrs[i])
+			}
+			w.EndObject()
+		}
+		w.EndArray()
+	}
+	s.writeReplicas(w, name)
+	s.writePeers(w, name)
+	w.EndObject()
+	return ask.Number(views != nil)
+}
+
+func (s *sentinels) writeReplicas(w *jsondoc.Writer, name string) {
+	if s.replicas[name].Err != nil {
+		return
+	}
+	list := s.members[memberKey(s.replicas[name])]
+	w.Key("replicas").BeginArray()
+	for _, f := range list[:min(len(list), ask.MaxRows)] {
+		w.BeginObject()
+		w.Key("addr").String(f.addr())
+		w.Key("flags").String(f["flags"])
+		w.Key("down").Int(int64(ask.Number(f.down() || f.is("disconnected"))))
+		if link := f["master-link-status"]; link != "" {
+			w.Key("link_up").Int(int64(ask.Number(link == "ok")))
+		}
+		info.WriteReading(w, "priority", f.reading("slave-priority"))
+		info.WriteReading(w, "offset", f.reading("slave-repl-offset"))
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+func (s *sentinels) writePeers(w *jsondoc.Writer, name string) {
+	if s.peers[name].Err != nil {
+		return
+	}
+	list := s.members[memberKey(s.peers[name])]
+	w.Key("sentinels").BeginArray()
+	for _, f := range list[:min(len(list), ask.MaxRows)] {
+		w.BeginObject()
+		w.Key("addr").String(f.addr())
+		w.Key("id").String(f["runid"])
+		w.Key("flags").String(f["flags"])
+		w.Key("down").Int(int64(ask.Number(f.down())))
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+// writeSentinels writes those that were asked, the sum of their tilts, and who
+// did not answer.
+func (s *sentinels) writeSentinels(w *jsondoc.Writer, cut *ask.Truncations) {
+	var silent []*view
+	tilt := info.Reading{}
+	w.Key("sentinels").BeginArray()
+	for _, v := range s.views[:cut.Limit("sentinels", len(s.views))] {
+		if v.err != nil {
+			silent = append(silent, v)
+		}
+		if v.tilt.Known {
+			tilt = info.Known(tilt.Value + v.tilt.Value)
+		}
+		w.BeginObject()
+		w.Key("addr").String(v.addr)
+		if v.id != "" {
+			w.Key("id").String(v.id)
+		}
+		w.Key("up").Int(int64(ask.Number(v.err == nil)))
+		v.writeFailure(w)
+		info.WriteReading(w, "tilt", v.tilt)
+		if v.err == nil {
+			w.Key("masters").Int(int64(len(v.masters)))
+		}
+		w.EndObject()
+	}
+	w.EndArray()
+	info.WriteReading(w, "tilt", tilt)
+	w.Key("partial").Bool(len(silent) > 0)
+	w.Key("unanswered").BeginArray()
+	for _, v := range silent {
+		w.BeginObject()
+		w.Key("addr").String(v.addr)
+		v.writeFailure(w)
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+func (v *view) writeFailure(w *jsondoc.Writer) {
+	w.Key("reason").String(string(redisclient.ReasonOf(v.err)))
+	text := ""
+	if v.err != nil {
+		text = ask.ErrorLine(v.addr, v.err)
+	}
+	w.Key("error").String(text)
+}

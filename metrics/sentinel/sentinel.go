@@ -1,0 +1,351 @@
+package sentinel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strings"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// Get shows what sentinels know, from a sentinel:// target or from
+// the address of one sentinel. Those of the target are asked side by side; the
+// first that answers tells of its masters, and all others that it knows are
+// asked what they think, side by side as well.
+//
+// Beside the head (up: a sentinel answered):
+//
+//	masters      a row per master that the telling sentinel watches, sorted by name:
+//	             name, addr, flags ("master,s_down"), sdown and odown (down in this
+//	             one's eyes, and in those of the quorum), quorum, epoch (of its
+//	             configuration), usable_sentinels of known_sentinels (this one
+//	             counts), has_quorum (enough of them to call the master down),
+//	             has_majority (enough to let one lead a failover), failover (1 while
+//	             one is under way) and failover_state, agree (0 when sentinels name
+//	             different addresses or do not know the name) and, then, views
+//	             [{"sentinel","addr"}] (no addr: not known)
+//	             replicas [{"addr","flags","down","link_up","priority","offset"}]
+//	             sentinels [{"addr","id","flags","down"}], the others
+//	sentinels    a row per sentinel that was asked: addr, id, up, reason, error, tilt
+//	             (1 while it mistrusts its own clock and does nothing), masters
+//	tilt         sentinels in tilt
+//	disagreements
+//	             masters with agree 0
+//	partial      true when not every sentinel answered
+//	unanswered   those: addr, reason, error
+//
+// and unavailable and truncated as in redis.get.
+// Source: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/
+var Get = &item.Metric{
+	Key:         "redis.sentinel.get",
+	Description: "Returns what sentinels know of their masters, and whether they agree, as JSON.",
+	Params:      item.ConnParams(),
+	Commands:    nil, // a sentinel has users of its own, and servers do not know SENTINEL
+	Collect:     collect,
+}
+
+// maxMasters bounds the masters whose replicas and sentinels are asked for.
+const maxMasters = 100
+
+// view is one sentinel and what it said.
+type view struct {
+	target  *item.Target // nil when its address cannot be asked
+	addr    string
+	id      string
+	err     error
+	tilt    info.Reading
+	masters map[string]fields // by name
+}
+
+// fields is one flat list of names and values, as SENTINEL answers.
+type fields map[string]string
+
+func (f fields) addr() string { return net.JoinHostPort(f["ip"], f["port"]) }
+
+func (f fields) is(flag string) bool {
+	return slices.Contains(strings.Split(f["flags"], ","), flag)
+}
+
+// down is what keeps a sentinel from counting for a quorum.
+// Source: redis src/sentinel.c, sentinelIsQuorumReachable.
+func (f fields) down() bool { return f.is("s_down") || f.is("o_down") }
+
+func (f fields) reading(name string) info.Reading { return info.ParseReading([]byte(f[name])) }
+
+// sentinels is everything that one check learns.
+type sentinels struct {
+	target   *item.Target
+	views    []*view
+	voice    *view // the one that tells
+	replicas map[string]*ask.Part
+	peers    map[string]*ask.Part
+	members  map[string][]fields // of both kinds of part, by its memberKey
+	left     int                 // masters beyond maxMasters
+}
+
+func collect(ctx context.Context, r *item.Request) (string, error) {
+	s := &sentinels{target: r.Target}
+	targets := []*item.Target{r.Target}
+	if r.Target.Sentinels != nil {
+		targets = r.Target.Sentinels()
+	}
+	for _, t := range targets {
+		s.views = append(s.views, &view{target: t, addr: plainAddr(t)})
+	}
+	ctx, cancel := ask.BeforeDeadline(ctx)
+	defer cancel()
+	// Those that do not answer must leave time for the round that follows.
+	first, cancelFirst := ask.HalfOf(ctx)
+	s.ask(first, s.views)
+	cancelFirst()
+	var failures []string
+	for _, v := range s.views {
+		if v.err == nil {
+			s.voice = v
+			break
+		}
+		failures = append(failures, v.addr+": "+v.err.Error())
+	}
+	if s.voice == nil {
+		err := s.views[0].err
+		if len(s.views) > 1 {
+			err = &redisclient.Error{
+				Op: "sentinel", Reason: redisclient.ReasonOf(err), Err: errors.New(strings.Join(failures, "; ")),
+			}
+		}
+		return ask.Down(r.Target.Name, err), nil
+	}
+	if err := s.askMembers(ctx); err != nil {
+		return ask.Down(r.Target.Name, err), nil
+	}
+	others := s.others()
+	s.views = append(s.views, others...)
+	s.ask(ctx, others)
+	s.dropTwins()
+	return s.document(), nil
+}
+
+// plainAddr is the address of a target as the sentinels themselves would write
+// it, as far as that is known: where the newest connection ended.
+func plainAddr(t *item.Target) string {
+	if info, ok := ask.Connection(t); ok && info.Addr != "" {
+		return info.Addr
+	}
+	_, addr, found := strings.Cut(t.Name, "://")
+	if !found {
+		return t.Name
+	}
+	addr, _, _ = strings.Cut(strings.TrimSuffix(addr, ")"), "/")
+	return addr
+}
+
+// ask asks sentinels side by side what they watch.
+func (s *sentinels) ask(ctx context.Context, views []*view) {
+	ask.SideBySide(len(views), func(i int) {
+		if v := views[i]; v.err == nil {
+			v.err = v.ask(ctx)
+		}
+	}, func(i int, err error) { views[i].err = err })
+}
+
+func (v *view) ask(ctx context.Context) error {
+	masters := ask.Part{Name: "masters", Cmd: redisclient.Command{"SENTINEL", "MASTERS"}, Must: true}
+	reply := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO", "sentinel"}}
+	id := ask.Part{Name: "id", Cmd: redisclient.Command{"SENTINEL", "MYID"}} // since 6.2
+	if err := ask.Do(ctx, v.target, &masters, &reply, &id); err != nil {
+		return err
+	}
+	list, err := readMembers(&masters)
+	if err != nil {
+		return fmt.Errorf("SENTINEL MASTERS: %w", err)
+	}
+	v.masters = make(map[string]fields, len(list))
+	for _, m := range list {
+		v.masters[m["name"]] = m
+	}
+	if id.Err == nil {
+		v.id, _ = id.Value.Text()
+	}
+	if text, err := info.Reply(reply.Value); reply.Err == nil && err == nil {
+		if x, err := info.Scan(text, nil, nil); err == nil {
+			if tilt, ok := x.Field("sentinel", "sentinel_tilt"); ok {
+				v.tilt = info.ParseReading(tilt)
+			}
+		}
+	}
+	v.addr = plainAddr(v.target)
+	return nil
+}
+
+// readMembers reads an array of flat lists.
+func readMembers(p *ask.Part) ([]fields, error) {
+	if p.Err != nil {
+		return nil, p.Err
+	}
+	elems, err := p.Value.Array()
+	if err != nil {
+		return nil, err
+	}
+	out := make([]fields, len(elems))
+	for i, e := range elems {
+		if out[i], err = readFlat(e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func readFlat(v resp.Value) (fields, error) {
+	pairs, err := v.Pairs()
+	if err != nil {
+		return nil, err
+	}
+	out := make(fields, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		name, err := pairs[i].Text()
+		if err != nil {
+			return nil, err
+		}
+		if out[name], err = pairs[i+1].Text(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// names are the masters of the voice, sorted.
+func (s *sentinels) names() []string {
+	out := make([]string, 0, len(s.voice.masters))
+	for name := range s.voice.masters {
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// askMembers asks the voice for the replicas and other sentinels of its
+// masters, in one round trip.
+func (s *sentinels) askMembers(ctx context.Context) error {
+	s.replicas, s.peers = make(map[string]*ask.Part), make(map[string]*ask.Part)
+	s.members = make(map[string][]fields)
+	names := s.names()
+	if len(names) > maxMasters {
+		s.left = len(names) - maxMasters
+		names = names[:maxMasters]
+	}
+	var parts []*ask.Part
+	for _, name := range names {
+		s.replicas[name] = &ask.Part{Name: "replicas", Cmd: redisclient.Command{"SENTINEL", "REPLICAS", name}, Must: true}
+		s.peers[name] = &ask.Part{Name: "sentinels", Cmd: redisclient.Command{"SENTINEL", "SENTINELS", name}, Must: true}
+		parts = append(parts, s.replicas[name], s.peers[name])
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	if err := ask.Do(ctx, s.voice.target, parts...); err != nil {
+		return err
+	}
+	for _, name := range names {
+		for _, p := range []*ask.Part{s.replicas[name], s.peers[name]} {
+			s.members[memberKey(p)], p.Err = readMembers(p)
+			slices.SortFunc(s.members[memberKey(p)], func(a, b fields) int { return strings.Compare(a.addr(), b.addr()) })
+		}
+	}
+	return nil
+}
+
+func memberKey(p *ask.Part) string { return p.MemoryName() }
+
+// others are the sentinels that the voice knows and that were not asked yet.
+func (s *sentinels) others() []*view {
+	asked := make(map[string]bool)
+	for _, v := range s.views {
+		asked[v.addr] = true
+		if v.id != "" {
+			asked[v.id] = true
+		}
+	}
+	var out []*view
+	for _, name := range s.names() {
+		if s.peers[name] == nil {
+			continue
+		}
+		for _, f := range s.members[memberKey(s.peers[name])] {
+			if asked[f.addr()] || asked[f["runid"]] || len(out) >= ask.MaxRows {
+				continue
+			}
+			asked[f.addr()], asked[f["runid"]] = true, true
+			v := &view{addr: f.addr(), id: f["runid"]}
+			if v.target, v.err = s.voice.target.Peer(v.addr); v.err != nil {
+				v.target = nil
+			}
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// dropTwins keeps one of the views that are of one sentinel, which may be
+// configured by a name and known by an address.
+func (s *sentinels) dropTwins() {
+	seen := make(map[string]bool)
+	s.views = slices.DeleteFunc(s.views, func(v *view) bool {
+		twin := v.id != "" && seen[v.id]
+		seen[v.id] = true
+		return twin
+	})
+}
+
+// consensus is what the sentinels together can do about a master.
+type consensus struct {
+	usable, known          int
+	hasQuorum, hasMajority bool
+	quorum                 info.Reading
+}
+
+// judge counts as Sentinel does: itself, and the others that it does not see
+// down. ok is false when the others are not known.
+func (s *sentinels) judge(name string) (c consensus, ok bool) {
+	p := s.peers[name]
+	if p == nil || p.Err != nil {
+		return c, false
+	}
+	c.usable, c.known = 1, 1
+	for _, f := range s.members[memberKey(p)] {
+		c.known++
+		c.usable += 1 - ask.Number(f.down())
+	}
+	c.quorum = s.voice.masters[name].reading("quorum")
+	c.hasQuorum = c.quorum.Known && int64(c.usable) >= c.quorum.Value
+	c.hasMajority = c.usable >= c.known/2+1
+	return c, true
+}
+
+// opinions are the addresses that the sentinels give for a master, when they
+// are not of one mind; of one that does not know the name "". A sentinel that
+// did not answer has no opinion.
+func (s *sentinels) opinions(name string) (views []*view, addrs []string) {
+	same := true
+	for _, v := range s.views {
+		if v.err != nil {
+			continue
+		}
+		addr := ""
+		if f, ok := v.masters[name]; ok {
+			addr = f.addr()
+		}
+		views, addrs = append(views, v), append(addrs, addr)
+		same = same && addr == addrs[0]
+	}
+	if same {
+		return nil, nil
+	}
+	return views, addrs
+}

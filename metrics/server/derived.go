@@ -1,0 +1,261 @@
+package server
+
+import (
+	"math"
+	"time"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/jsondoc"
+)
+
+// minFragmentationSize is the used memory from which the ratio of resident to
+// used memory says something. Below it the process itself, which is resident
+// and not counted as used, makes any small server look fragmented.
+const minFragmentationSize = 100 << 20
+
+// derived writes the member derived of redis.get: what people reckon from
+// INFO by hand, and get wrong. Each of its members is left out when unknown;
+// those that need an earlier poll are unknown at first, after a restart of the
+// server, and after a CONFIG RESETSTAT.
+//
+// Of this moment:
+//
+//	keys, keys_expiring         of all databases, those left out of the list included
+//	hit_ratio_since_start       percent of the lookups that found their key,
+//	                            since the start or CONFIG RESETSTAT
+//	memory_limit                bytes: maxmemory, or the machine's memory when that is 0
+//	memory_limit_source         which of them: maxmemory or system
+//	memory_used_percent         used_memory of memory_limit
+//	fragmentation_ratio         resident to used memory, only from
+//	                            minFragmentationSize of used memory on
+//	clients_used_percent        of maxclients; connections of replicas and of
+//	                            the cluster's bus count, as for the server
+//	rdb_save_age                seconds since the last successful save, or since
+//	                            the server's start when there was none
+//	aof_growth_percent          of the AOF since its last rewrite, which is what
+//	                            auto-aof-rewrite-percentage is compared with
+//	aof_rewrite_age             seconds since a rewrite was seen to have ended
+//	replicas_online             replicas that are in sync
+//	replica_lag_bytes_max       the most that one of them has not confirmed
+//	replica_lag_seconds_max     the longest time since one of them confirmed
+//	master_link_up              of a replica: 1 or 0
+//	master_last_io_seconds      of a replica whose link is up: since it heard of its master
+//	master_link_down_seconds    of a replica whose link is down
+//	replica_unapplied_bytes     of a replica: received and not yet applied
+//	sync_left_bytes             of a replica that is loading its master's data
+//
+// Of the last window seconds, at least recentWindow:
+//
+//	window                      seconds
+//	hit_ratio_recent            percent
+//	commands_per_second … net_output_bytes_per_second
+//	                            how fast the counters of Stats grow
+//	cpu_percent                 of one processor core, all threads of the
+//	                            server together
+//	repl_write_bytes_per_second how fast the replication stream grows
+//	repl_backlog_seconds        how long a replica may be away at that rate
+//	                            without a full resynchronisation
+//
+// Of the last memorySamples polls that were at least memoryStep apart:
+//
+//	memory_growth_bytes_per_second  slope of used_memory; negative when it shrinks
+//	memory_full_in_seconds          until memory_limit at that slope, only when
+//	                                it grows
+type derived struct {
+	figures    figures
+	keys       info.Reading
+	expiring   info.Reading
+	replicas   replicaSummary
+	maxMemory  info.Reading // of CONFIG or INFO
+	maxClients info.Reading
+}
+
+// replicaSummary is what a master says of its replicas that are online.
+type replicaSummary struct {
+	online            int64
+	lagBytes, lagTime info.Reading
+}
+
+// take notes what derived needs of one section.
+func (d *derived) take(x *info.Text, section string, lines []info.Line) {
+	d.figures.take(x.Text, section, lines)
+	switch section {
+	case "keyspace":
+		d.keys, d.expiring = info.SumKeys(x, lines)
+	case "replication":
+		d.summarize(x, lines)
+	}
+}
+
+func (d *derived) summarize(x *info.Text, lines []info.Line) {
+	own, known := d.figures.count(figReplOffset)
+	for _, l := range lines {
+		if !info.IsReplicaField(l.Key(x.Text)) {
+			continue
+		}
+		var buf [16]info.Pair
+		online := false
+		offset, lag := info.Reading{}, info.Reading{}
+		for _, p := range info.Pairs(l.Value(x.Text), buf[:0]) {
+			switch string(p.Key) {
+			case "state":
+				online = string(p.Value) == "online"
+			case "offset":
+				offset = info.ParseReading(p.Value)
+			case "lag":
+				lag = info.ParseReading(p.Value)
+			}
+		}
+		if !online {
+			continue
+		}
+		s := &d.replicas
+		s.online++
+		if behind, ok := info.Unconfirmed(own, offset.Value); ok && known && offset.Known {
+			s.lagBytes = info.Known(max(s.lagBytes.Value, behind))
+		}
+		if lag.Known && lag.Value >= 0 {
+			s.lagTime = info.Known(max(s.lagTime.Value, lag.Value))
+		}
+	}
+}
+
+// derivedWriter leaves out what is not known.
+type derivedWriter struct{ *jsondoc.Writer }
+
+func (w derivedWriter) count(name string, n int64, known bool) {
+	if known {
+		w.Key(name).Int(n)
+	}
+}
+
+func (w derivedWriter) number(name string, f float64, known bool) {
+	if known {
+		w.Key(name).Float(ask.SixDigits(f))
+	}
+}
+
+// percent writes part of whole.
+func (w derivedWriter) percent(name string, part, whole int64, known bool) {
+	if known && whole > 0 {
+		w.number(name, 100*float64(part)/float64(whole), true)
+	}
+}
+
+// write writes the member and adds the poll, at now, to the history.
+func (d *derived) write(out *jsondoc.Writer, h *history, now time.Time) {
+	f := &d.figures
+	t := h.poll(f, now)
+	w := derivedWriter{out}
+	w.Key("derived").BeginObject()
+	w.count("keys", d.keys.Value, d.keys.Known)
+	w.count("keys_expiring", d.expiring.Value, d.expiring.Known)
+	hits, hitsKnown := f.count(figHits)
+	misses, missesKnown := f.count(figMisses)
+	w.percent("hit_ratio_since_start", hits, hits+misses, hitsKnown && missesKnown)
+	d.writeMemory(w, &t)
+	d.writeClients(w)
+	d.writePersistence(w, &t, now)
+	d.writeReplication(w, &t)
+	if t.window > 0 {
+		w.number("window", t.window.Seconds(), true)
+		w.percent("hit_ratio_recent", t.grown[0], t.grown[0]+t.grown[1], t.grown[0] >= 0 && t.grown[1] >= 0)
+		for i, c := range counterNames {
+			if rate, known := t.perSecond(t.grown[i]); c.name != "" {
+				w.number(c.name, rate, known)
+			}
+		}
+		cpu, known := t.perSecond(t.cpu)
+		w.number("cpu_percent", cpu/1e4, known)
+	}
+	w.EndObject()
+}
+
+func (d *derived) writeMemory(w derivedWriter, t *trend) {
+	f := &d.figures
+	used, usedKnown := f.count(figUsedMemory)
+	limit, limitKnown, source := d.maxMemory.Value, d.maxMemory.Known && d.maxMemory.Value >= 0, "maxmemory"
+	// A server that does not say whether it has a limit is not called unlimited.
+	if limitKnown && limit == 0 {
+		source = "system"
+		limit, limitKnown = f.count(figSystemMemory)
+	}
+	limitKnown = limitKnown && limit > 0
+	if limitKnown {
+		w.Key("memory_limit").Int(limit)
+		w.Key("memory_limit_source").String(source)
+	}
+	w.percent("memory_used_percent", used, limit, usedKnown && limitKnown)
+	w.number("memory_growth_bytes_per_second", t.memory, t.memoryKnown)
+	if t.memoryKnown && t.memory > 0 && limitKnown {
+		left := float64(max(0, limit-used)) / t.memory
+		w.count("memory_full_in_seconds", int64(left), left < math.MaxInt64)
+	}
+	resident, known := f.count(figUsedMemoryRSS)
+	w.number("fragmentation_ratio", float64(resident)/float64(max(1, used)),
+		known && resident > 0 && usedKnown && used >= minFragmentationSize)
+}
+
+func (d *derived) writeClients(w derivedWriter) {
+	f := &d.figures
+	limit := d.maxClients
+	if !limit.Known {
+		limit.Value, limit.Known = f.count(figMaxClients)
+	}
+	// The server compares its limit with all of them; connected_clients leaves
+	// the replicas out. Sources: acceptCommonHandler and genRedisInfoString in
+	// redis src.
+	clients, known := f.count(figClients)
+	for _, more := range []figure{figReplicas, figClusterConnections} {
+		if n, ok := f.count(more); ok {
+			clients += n
+		}
+	}
+	w.percent("clients_used_percent", clients, limit.Value, known && limit.Known)
+}
+
+func (d *derived) writePersistence(w derivedWriter, t *trend, now time.Time) {
+	f := &d.figures
+	if saved, ok := f.count(figLastSave); ok && saved > 0 {
+		seconds := now.Unix()
+		if micros, ok := f.count(figServerTime); ok {
+			seconds = micros / 1e6 // the clock that the save was dated by
+		}
+		w.count("rdb_save_age", seconds-saved, seconds >= saved)
+	}
+	size, sizeKnown := f.count(figAOFSize)
+	base, baseKnown := f.count(figAOFBase)
+	w.percent("aof_growth_percent", size-base, base, sizeKnown && baseKnown && size >= base)
+	w.count("aof_rewrite_age", int64(t.rewriteAge.Seconds()), t.rewriteAgeKnown)
+}
+
+func (d *derived) writeReplication(w derivedWriter, t *trend) {
+	f := &d.figures
+	if _, ok := f.count(figReplicas); ok {
+		w.Key("replicas_online").Int(d.replicas.online)
+	}
+	w.count("replica_lag_bytes_max", d.replicas.lagBytes.Value, d.replicas.lagBytes.Known)
+	w.count("replica_lag_seconds_max", d.replicas.lagTime.Value, d.replicas.lagTime.Known)
+	if link := string(f[figMasterLink]); link != "" {
+		up := link == "up"
+		w.Key("master_link_up").Int(int64(ask.Number(up)))
+		io, known := f.count(figMasterLastIO)
+		w.count("master_last_io_seconds", io, known && up)
+		down, known := f.count(figMasterLinkDown)
+		w.count("master_link_down_seconds", down, known && !up)
+		left, known := f.count(figMasterSyncLeft)
+		syncing, _ := f.count(figMasterSync)
+		w.count("sync_left_bytes", left, known && syncing == 1)
+		received, known1 := f.count(figReplicaRead)
+		applied, known2 := f.count(figReplicaApplied)
+		w.count("replica_unapplied_bytes", received-applied, known1 && known2 && received >= applied)
+	}
+	rate, known := t.perSecond(t.offset)
+	w.number("repl_write_bytes_per_second", rate, known)
+	size, sizeKnown := f.count(figBacklogSize)
+	if active, _ := f.count(figBacklogActive); active == 1 && sizeKnown && known && rate > 0 {
+		seconds := float64(size) / rate
+		w.count("repl_backlog_seconds", int64(seconds), seconds < math.MaxInt64)
+	}
+}

@@ -1,0 +1,262 @@
+package server
+
+import (
+	"slices"
+	"sync"
+	"time"
+)
+
+// A target's history is shared by all items that ask for it, which may have
+// different intervals and belong to different Zabbix servers. So what is said
+// of the time "between two polls" never is that between any two of them: it is
+// the time back to the newest sample that is old enough, whoever asked for it.
+const (
+	// recentWindow is the shortest time that a rate is reckoned over.
+	recentWindow = 30 * time.Second
+	// recentStep is the time between two samples that are kept; recentSamples
+	// of them reach back farther than recentWindow however often is asked.
+	recentStep    = 5 * time.Second
+	recentSamples = 8
+
+	// The slope of the memory is that over many polls, see slope. With one a
+	// minute it needs four minutes and looks back a quarter of an hour.
+	memoryStep       = 45 * time.Second
+	memorySamples    = 16
+	memorySamplesMin = 5
+)
+
+// counterNames are the members of derived that tell how fast a counter grows,
+// in the order of a counterSample.
+var counterNames = [...]struct {
+	figure figure
+	name   string // "" for those that are no rate of their own
+}{
+	{figHits, ""},
+	{figMisses, ""},
+	{figCommands, "commands_per_second"},
+	{figConnections, "connections_per_second"},
+	{figRejected, "rejected_connections_per_second"},
+	{figEvicted, "evicted_keys_per_second"},
+	{figExpired, "expired_keys_per_second"},
+	{figErrors, "errors_per_second"},
+	{figNetInput, "net_input_bytes_per_second"},
+	{figNetOutput, "net_output_bytes_per_second"},
+}
+
+// counterSample is what the counters stood at, -1 for one that is not known.
+type counterSample struct {
+	at       time.Duration // since the history's beginning
+	counters [len(counterNames)]int64
+	cpu      int64 // microseconds
+	offset   int64 // of the replication stream
+}
+
+// history is what redis.get remembers of one server between polls, in about
+// one kilobyte. It belongs to one life of the server: a restart
+// begins it anew, and so does a failover to another server.
+type history struct {
+	mu     sync.Mutex
+	began  time.Time // what the times count from; by the process's own clock, that nobody sets
+	runID  string
+	uptime int64
+
+	recent ring[counterSample]
+	replID string // of the offsets in recent
+
+	memory ring[memorySample]
+
+	rewrites  int64         // AOF rewrites that have ended, -1 when not known
+	rewritten time.Duration // when that number was seen to grow; 0 for never
+}
+
+type memorySample struct {
+	at   time.Duration
+	used int64
+}
+
+// ring keeps the newest samples, oldest first.
+type ring[T any] struct{ samples []T }
+
+func (r *ring[T]) add(sample T, most int) {
+	if len(r.samples) == most {
+		r.drop()
+	}
+	r.samples = append(r.samples, sample)
+}
+
+// drop forgets the oldest sample.
+func (r *ring[T]) drop() { r.samples = r.samples[:copy(r.samples, r.samples[1:])] }
+
+// trend is what a poll and the history together tell.
+type trend struct {
+	window time.Duration // 0: nothing is known yet
+	// grown are the counters' increases within the window, -1 when not known;
+	// cpu and offset likewise.
+	grown       [len(counterNames)]int64
+	cpu, offset int64
+
+	memory      float64 // growth of used_memory, bytes a second
+	memoryKnown bool
+
+	rewriteAge      time.Duration
+	rewriteAgeKnown bool
+}
+
+// poll compares figures with the history and adds them to it.
+func (h *history) poll(f *figures, now time.Time) trend {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.follow(f, now)
+	at := now.Sub(h.began)
+	s := counterSample{at: at, cpu: f.cpu(), offset: f.counter(figReplOffset)}
+	for i, c := range counterNames {
+		s.counters[i] = f.counter(c.figure)
+	}
+	t := h.rates(&s, string(f[figReplID]))
+	h.growth(&t, f, at)
+	h.rewrite(&t, f, at)
+	return t
+}
+
+// follow forgets everything when another life of the server has begun. Where
+// servers do not say which one it is (Dragonfly, Kvrocks), an uptime that went
+// down tells.
+func (h *history) follow(f *figures, now time.Time) {
+	uptime := f.counter(figUptime)
+	runID := string(f[figRunID])
+	same := !h.began.IsZero() && runID == h.runID
+	if same && runID == "" && uptime >= 0 && now.Sub(h.began) >= h.latest() {
+		same = uptime >= h.uptime
+	}
+	if !same || uptime > h.uptime {
+		h.uptime = uptime
+	}
+	if !same {
+		h.began, h.runID, h.rewrites, h.rewritten = now, runID, -1, 0
+		h.recent.samples, h.memory.samples = h.recent.samples[:0], h.memory.samples[:0]
+	}
+}
+
+// latest is when the newest sample was taken.
+func (h *history) latest() time.Duration {
+	if n := len(h.recent.samples); n > 0 {
+		return h.recent.samples[n-1].at
+	}
+	return 0
+}
+
+// rates compares a sample with the newest one that is older by recentWindow,
+// and keeps it.
+func (h *history) rates(s *counterSample, replID string) trend {
+	if n := len(h.recent.samples); n > 0 && s.at >= h.recent.samples[n-1].at {
+		newest := &h.recent.samples[n-1]
+		// CONFIG RESETSTAT sets all counters but CPU's to zero.
+		for i, v := range s.counters {
+			if v >= 0 && v < newest.counters[i] {
+				h.recent.samples = h.recent.samples[:0]
+				break
+			}
+		}
+		// Another history of the data set: its offsets cannot be compared.
+		if replID != h.replID || s.offset < newest.offset {
+			for i := range h.recent.samples {
+				h.recent.samples[i].offset = -1
+			}
+		}
+	}
+	t := trend{cpu: -1, offset: -1}
+	for i := range t.grown {
+		t.grown[i] = -1
+	}
+	for i := len(h.recent.samples) - 1; i >= 0; i-- {
+		base := &h.recent.samples[i]
+		if s.at-base.at < recentWindow {
+			continue
+		}
+		t.window = s.at - base.at
+		for i := range s.counters {
+			t.grown[i] = grown(base.counters[i], s.counters[i])
+		}
+		t.cpu, t.offset = grown(base.cpu, s.cpu), grown(base.offset, s.offset)
+		break
+	}
+	if n := len(h.recent.samples); n == 0 || s.at-h.recent.samples[n-1].at >= recentStep {
+		h.recent.add(*s, recentSamples)
+		h.replID = replID
+		// The first but one will do for whoever comes; one more for a poll that
+		// ends late. There may be ten thousand histories.
+		for len(h.recent.samples) > 2 && s.at-h.recent.samples[2].at >= recentWindow {
+			h.recent.drop()
+		}
+	}
+	return t
+}
+
+func grown(from, to int64) int64 {
+	if from < 0 || to < from {
+		return -1
+	}
+	return to - from
+}
+
+// growth tells how fast the memory grows. While a server loads its data set
+// that says nothing of later.
+func (h *history) growth(t *trend, f *figures, at time.Duration) {
+	used, known := f.count(figUsedMemory)
+	if loading, _ := f.count(figLoading); loading != 0 || !known {
+		h.memory.samples = h.memory.samples[:0]
+		return
+	}
+	if n := len(h.memory.samples); n == 0 || at-h.memory.samples[n-1].at >= memoryStep {
+		h.memory.add(memorySample{at, used}, memorySamples)
+	}
+	if len(h.memory.samples) >= memorySamplesMin {
+		t.memory, t.memoryKnown = slope(h.memory.samples), true
+	}
+}
+
+// slope is the median of the slopes between all pairs of samples, in units a
+// second: up to a quarter of the samples may be far off, as a poll that saw a
+// big temporary key is, and it stays what the others say.
+// Source: Theil (1950), Sen (1968).
+func slope(samples []memorySample) float64 {
+	var buf [memorySamples * (memorySamples - 1) / 2]float64
+	all := buf[:0]
+	for i, a := range samples {
+		for _, b := range samples[i+1:] {
+			all = append(all, float64(b.used-a.used)/(b.at-a.at).Seconds())
+		}
+	}
+	slices.Sort(all)
+	middle := len(all) / 2
+	if len(all)%2 == 0 {
+		return (all[middle-1] + all[middle]) / 2
+	}
+	return all[middle]
+}
+
+// rewrite notes when the number of AOF rewrites grows: the server does not say
+// when the last one ended. The counter grows when one begins.
+func (h *history) rewrite(t *trend, f *figures, at time.Duration) {
+	rewrites, known := f.count(figAOFRewrites)
+	running, runningKnown := f.count(figAOFRewriting)
+	if !known || !runningKnown || at < h.latest() {
+		return
+	}
+	ended := rewrites - running
+	if h.rewrites >= 0 && ended > h.rewrites && string(f[figAOFStatus]) == "ok" {
+		h.rewritten = at
+	}
+	h.rewrites = ended
+	if h.rewritten > 0 {
+		t.rewriteAge, t.rewriteAgeKnown = at-h.rewritten, true
+	}
+}
+
+// perSecond is an increase within the window as a rate.
+func (t *trend) perSecond(increase int64) (float64, bool) {
+	if increase < 0 || t.window <= 0 {
+		return 0, false
+	}
+	return float64(increase) / t.window.Seconds(), true
+}

@@ -1,0 +1,146 @@
+package server
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/jsondoc"
+)
+
+// statsList tells how a section of "name:figure=1,figure=2" lines becomes a
+// list: the member's name, the prefix of each name, what a name is, and how a
+// figure is written.
+type statsList struct {
+	list, prefix, names string
+	write               func(w *jsondoc.Writer, key, value []byte)
+}
+
+// writeStats writes a list of rows such as
+//
+//	cmdstat_config|get:calls=1,usec=9,usec_per_call=9.00,rejected_calls=0,failed_calls=0
+//	errorstat_NOPERM:count=1
+//	latency_percentiles_usec_get:p50=1.003,p99=4.015,p99.9=4.015
+//
+// in the order of the names. A dot in a figure's name becomes "_": p99_9.
+func writeStats(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.Truncations, s statsList) {
+	w.BeginArray()
+	for _, l := range lines[:cut.Limit(s.list, len(lines))] {
+		name, value := statsRow(x.Text, l)
+		var buf [16]info.Pair
+		pairs := info.Pairs(value, buf[:0])
+		if pairs == nil {
+			continue
+		}
+		for i, p := range pairs {
+			if bytes.IndexByte(p.Key, '.') >= 0 {
+				pairs[i].Key = bytes.ReplaceAll(p.Key, []byte("."), []byte("_"))
+			}
+		}
+		w.BeginObject()
+		w.Key(s.names).StringBytes(bytes.TrimPrefix(name, []byte(s.prefix)))
+		writePairs(w, pairs, s.names, s.write)
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+// statsRow takes a line apart at the last colon before the value's first
+// figure: a client may have sent a command called "host:".
+func statsRow(text []byte, l info.Line) (name, value []byte) {
+	value = l.Value(text)
+	if i := bytes.IndexByte(value, '='); i >= 0 {
+		if colon := bytes.LastIndexByte(value[:i], ':'); colon >= 0 {
+			return text[l.Start : int(l.Val)+colon], value[colon+1:]
+		}
+	}
+	return l.Key(text), value
+}
+
+// writePairs writes the parts of a value as members of an object, sorted; of
+// equal names the last one counts, and one that is taken is left out.
+func writePairs(w *jsondoc.Writer, pairs []info.Pair, taken string, write func(w *jsondoc.Writer, key, value []byte)) {
+	slices.SortStableFunc(pairs, func(a, b info.Pair) int { return bytes.Compare(a.Key, b.Key) })
+	for i, p := range pairs {
+		if p.Value == nil || string(p.Key) == taken || i+1 < len(pairs) && bytes.Equal(p.Key, pairs[i+1].Key) {
+			continue
+		}
+		write(w, p.Key, p.Value)
+	}
+}
+
+// writePercentile writes 4.015 microseconds as 0.000004015 seconds.
+func writePercentile(w *jsondoc.Writer, key, value []byte) {
+	if !jsondoc.IsNumber(value) || bytes.ContainsAny(value, "eE") {
+		return
+	}
+	// The exponent is put to the text, so that the digits stay the server's:
+	// dividing the number would round it once more.
+	seconds, err := strconv.ParseFloat(string(value)+"e-6", 64)
+	if err != nil {
+		return
+	}
+	w.KeyBytes(key).Float(seconds)
+}
+
+// keyspaceRow is one database's line.
+type keyspaceRow struct {
+	index int
+	line  info.Line
+}
+
+// writeKeyspace writes the databases in the order of their numbers. The other
+// lines that some servers print there (Kvrocks' sequence) are left out.
+//
+//	db0:keys=2,expires=0,avg_ttl=0,subexpiry=0
+func writeKeyspace(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.Truncations) {
+	rows := make([]keyspaceRow, 0, len(lines))
+	for i, l := range lines {
+		digits, ok := bytes.CutPrefix(l.Key(x.Text), []byte("db"))
+		if !ok || i+1 < len(lines) && bytes.Equal(l.Key(x.Text), lines[i+1].Key(x.Text)) {
+			continue
+		}
+		index, err := strconv.Atoi(string(digits))
+		if err != nil || index < 0 || !bytes.Contains(l.Value(x.Text), []byte("=")) {
+			continue
+		}
+		rows = append(rows, keyspaceRow{index, l})
+	}
+	slices.SortFunc(rows, func(a, b keyspaceRow) int { return a.index - b.index })
+	w.BeginArray()
+	for _, row := range rows[:cut.Limit("keyspace", len(rows))] {
+		var buf [16]info.Pair
+		w.BeginObject()
+		w.Key("db").StringBytes(row.line.Key(x.Text))
+		w.Key("index").Int(int64(row.index))
+		writePairs(w, info.Pairs(row.line.Value(x.Text), buf[:0]), "db", func(w *jsondoc.Writer, key, value []byte) {
+			if string(key) != "index" {
+				info.WriteField(w, key, value)
+			}
+		})
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+// writeModules writes name and version of each loaded module:
+//
+//	module:name=search,ver=20000,api=1,filters=0,usedby=[],using=[ReJSON],options=[]
+func writeModules(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.Truncations) {
+	w.BeginArray()
+	for _, l := range lines[:cut.Limit("modules", len(lines))] {
+		var buf [16]info.Pair
+		pairs := slices.DeleteFunc(info.Pairs(l.Value(x.Text), buf[:0]), func(p info.Pair) bool {
+			return string(p.Key) != "name" && string(p.Key) != "ver"
+		})
+		if string(l.Key(x.Text)) != "module" || len(pairs) == 0 {
+			continue
+		}
+		w.BeginObject()
+		writePairs(w, pairs, "", info.WriteField)
+		w.EndObject()
+	}
+	w.EndArray()
+}

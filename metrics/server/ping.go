@@ -1,0 +1,29 @@
+package server
+
+import (
+	"context"
+
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+)
+
+// Ping answers what the agent's built-in redis.ping does. It is the one
+// key that maps every failure to a value; redis.status tells the reason.
+var Ping = &item.Metric{
+	Key:         "redis.server.ping",
+	Description: "Returns 1 when the server answers PING, otherwise 0.",
+	Params:      item.ConnParams(),
+	Commands:    []string{"ping"},
+	Collect:     collectPing,
+}
+
+func collectPing(ctx context.Context, r *item.Request) (string, error) {
+	values, err := r.Target.DoAll(ctx, redisclient.Command{"PING"})
+	if err != nil {
+		return "0", nil
+	}
+	if text, err := values[0].Text(); err != nil || text != "PONG" {
+		return "0", nil
+	}
+	return "1", nil
+}

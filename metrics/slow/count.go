@@ -1,0 +1,57 @@
+package slow
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+)
+
+// Count answers what the agent's built-in redis.slowlog.count
+// does: how many slow commands were logged since the server started, which is
+// the newest entry's id plus one and not the log's length. What differs: after
+// SLOWLOG RESET, when the log is empty and the ids go on, the count stays what
+// it was instead of falling to 0 and jumping back.
+var Count = &item.Metric{
+	Key:         "redis.server.slowlog.count",
+	Description: "Returns the number of slow log entries since the server was started.",
+	Params:      item.ConnParams(),
+	Commands:    []string{"slowlog|get", "info"},
+	Collect:     collectSlowlogCount,
+}
+
+// slowlogSeen is the count that was last read, and in which life of the
+// server: a restart begins the ids anew.
+type slowlogSeen struct {
+	runID string
+	count int64
+}
+
+const slowlogMemory = "slowlog count"
+
+func collectSlowlogCount(ctx context.Context, r *item.Request) (string, error) {
+	newest := &ask.Part{Name: "slowlog", Cmd: redisclient.Command{"SLOWLOG", "GET", "1"}, Must: true}
+	server := &ask.Part{Name: "server", Cmd: redisclient.Command{"INFO", "server"}}
+	if err := ask.Do(ctx, r.Target, newest, server); err != nil {
+		return "", err
+	}
+	id, ok, err := ask.NewestSlowlogID(newest)
+	if err != nil {
+		return "", fmt.Errorf("SLOWLOG GET 1: %w", err)
+	}
+	runID := info.ServerField(server, "run_id")
+	if ok {
+		r.Target.Memory.Store(slowlogMemory, slowlogSeen{runID, id + 1})
+		return strconv.FormatInt(id+1, 10), nil
+	}
+	if v, ok := r.Target.Memory.Load(slowlogMemory); ok && runID != "" {
+		if seen := v.(slowlogSeen); seen.runID == runID {
+			return strconv.FormatInt(seen.count, 10), nil
+		}
+	}
+	return "0", nil
+}

@@ -1,0 +1,273 @@
+package storm
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"redisjobs/metrics/jsondoc"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
+)
+
+// Metrics read the records that jobs keep of themselves, or the topologies
+// of a Storm UI; package storm says what a record is, and what a UI is asked.
+var Metrics = []*item.Metric{
+	{
+		Key:         "storm.job.status",
+		Description: "Returns the status of a Storm job as a number, 8 for a stale and 9 for a missing one.",
+		Params:      item.ConnParams(paramJob, paramMaxAge),
+		Commands:    jobCommands,
+		Web:         item.WebToo,
+		Collect:     collectStatus,
+	},
+	{
+		Key:         "storm.job.get",
+		Description: "Returns the record of a Storm job as JSON, also when the server is down.",
+		Params:      item.ConnParams(paramJob, paramMaxAge),
+		Commands:    jobCommands,
+		Web:         item.WebToo,
+		Collect:     collectJob,
+	},
+	{
+		Key:         "storm.jobs.get",
+		Description: "Returns the records of all Storm jobs as JSON, also when the server is down.",
+		Params:      item.ConnParams(),
+		Commands:    jobsCommands,
+		Web:         item.WebToo,
+		Collect:     collectJobs,
+	},
+	{
+		Key:         "storm.job.discovery",
+		Description: "Returns the Storm jobs for low-level discovery.",
+		Params:      item.ConnParams(),
+		Commands:    jobsCommands,
+		Web:         item.WebToo,
+		Collect:     collectDiscovery,
+	},
+	clusterMetric,
+}
+
+// jobCommands read one job's record, whatever its layout, and
+// jobsCommands find and read all.
+var (
+	jobCommands  = []string{"time", "type", "hgetall", "getrange", "hget", "zscore"}
+	jobsCommands = append([]string{"smembers", "lrange", "hkeys", "zrange", "scan"}, jobCommands...)
+)
+
+var (
+	paramJob = item.Param{
+		Name: "Job", Required: true, Check: CheckName,
+		Description: "name of the job",
+	}
+	paramMaxAge = item.Param{
+		Name: "MaxAge", Check: ask.CheckAge,
+		Description: "age from which a live job is stale, as 90 or 5m; else the record tells",
+	}
+)
+
+// source is where the jobs of the request's target are read from.
+func source(r *item.Request) (Source, error) {
+	o := r.Env.Storm
+	if r.Target.Web != nil {
+		return NewUI(r.Target.Web, r.Target.Memory, o.StaleAfter), nil
+	}
+	return NewStore(Options{
+		KeyPattern:   o.KeyPattern,
+		IndexKey:     o.IndexKey,
+		HeartbeatKey: o.HeartbeatKey,
+		StateKey:     o.StateKey,
+		StaleAfter:   o.StaleAfter,
+		ScanBudget:   o.ScanBudget,
+		StatusMap:    o.StatusMap,
+		Jobs:         o.Jobs,
+	}, r.Target, r.Target.Memory)
+}
+
+// job reads the job that the request names.
+func job(ctx context.Context, r *item.Request, source Source, details bool) (Job, error) {
+	maxAge, err := ask.ParseAge(r.Arg(paramMaxAge.Name))
+	if err != nil {
+		return Job{}, err
+	}
+	return source.Job(ctx, Query{Name: r.Arg(paramJob.Name), MaxAge: maxAge, Details: details})
+}
+
+func collectStatus(ctx context.Context, r *item.Request) (string, error) {
+	source, err := source(r)
+	if err != nil {
+		return "", err
+	}
+	job, err := job(ctx, r, source, false)
+	if err != nil {
+		return "", err
+	}
+	if job.Err != nil {
+		return "", fmt.Errorf("job %q: %w", job.Name, job.Err)
+	}
+	return strconv.Itoa(int(job.Status)), nil
+}
+
+// collectJob answers with the members of a document's head, then those
+// that writeJob writes.
+func collectJob(ctx context.Context, r *item.Request) (string, error) {
+	source, err := source(r)
+	if err != nil {
+		return "", err
+	}
+	job, err := job(ctx, r, source, true)
+	if err != nil {
+		return ask.Down(r.Target.Name, err), nil
+	}
+	w := jsondoc.New(512)
+	w.BeginObject()
+	ask.Head(w, r.Target.Name, nil)
+	writeJob(w, &job)
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// collectJobs answers with the head; count and jobs, a row per job; their
+// number by_status, in lower case, with other for numbers that have no name
+// and unreadable for jobs whose status is not known; partial, whether SCAN
+// ended at its budget; truncated, the number of jobs left out; and what is
+// unavailable.
+func collectJobs(ctx context.Context, r *item.Request) (string, error) {
+	source, err := source(r)
+	if err != nil {
+		return "", err
+	}
+	jobs, err := source.Jobs(ctx)
+	if err != nil {
+		return ask.Down(r.Target.Name, err), nil
+	}
+	w := jsondoc.New(512 + 384*len(jobs.Jobs))
+	w.BeginObject()
+	ask.Head(w, r.Target.Name, nil)
+	w.Key("count").Int(int64(len(jobs.Jobs)))
+	w.Key("jobs").BeginArray()
+	for i := range jobs.Jobs {
+		w.BeginObject()
+		writeJob(w, &jobs.Jobs[i])
+		w.EndObject()
+	}
+	w.EndArray()
+	writeByStatus(w, jobs.Jobs)
+	w.Key("partial").Bool(jobs.Partial)
+	var cut ask.Truncations
+	if jobs.Truncated > 0 {
+		cut.Add("jobs", jobs.Truncated)
+	}
+	cut.Write(w)
+	w.Key("unavailable").BeginObject()
+	if jobs.Skipped > 0 {
+		w.Key("jobs").String(fmt.Sprintf("%d names are empty, too long or no valid UTF-8", jobs.Skipped))
+	}
+	w.EndObject()
+	w.EndObject()
+	return w.Document(), nil
+}
+
+// writeJob writes the members of one job: job, key, status and
+// status_text (left out when the status is not known), raw_status as the
+// record has it, age and success_age in seconds by the server's clock, the
+// record's other fields as far as it has them, what writeTopology writes, and
+// why what could not be read is unavailable. key is left out for a topology that
+// is missing.
+func writeJob(w *jsondoc.Writer, job *Job) {
+	w.Key("job").String(job.Name)
+	if job.Key != "" {
+		w.Key("key").String(job.Key)
+	}
+	if job.Err == nil {
+		w.Key("status").Int(int64(job.Status))
+		w.Key("status_text").String(job.Status.String())
+	}
+	if raw, ok := job.Text("status"); ok {
+		w.Key("raw_status").String(raw)
+	}
+	if job.HasAge {
+		w.Key("age").Float(job.Age)
+	}
+	if job.HasSuccessAge {
+		w.Key("success_age").Float(job.SuccessAge)
+	}
+	for _, f := range job.Fields {
+		switch {
+		case f.Name == "status":
+		case f.IsText:
+			w.Key(f.Name).String(f.Text)
+		default:
+			w.Key(f.Name).Float(f.Number)
+		}
+	}
+	if job.Topology != nil {
+		writeTopology(w, job.Topology)
+	}
+	w.Key("unavailable").BeginObject()
+	for _, u := range job.Unavailable {
+		w.Key(u.Name).String(u.Reason)
+	}
+	w.EndObject()
+}
+
+// writeByStatus counts the jobs in each status, those that no job is in
+// included: that no job is in it is known.
+func writeByStatus(w *jsondoc.Writer, jobs []Job) {
+	counts := make(map[Status]int64)
+	var other, unreadable int64
+	for i := range jobs {
+		switch job := &jobs[i]; {
+		case job.Err != nil:
+			unreadable++
+		case job.Status > Missing:
+			other++
+		default:
+			counts[job.Status]++
+		}
+	}
+	w.Key("by_status").BeginObject()
+	for _, s := range Statuses() {
+		w.Key(strings.ToLower(s.String())).Int(counts[s])
+	}
+	w.Key("other").Int(other)
+	w.Key("unreadable").Int(unreadable)
+	w.EndObject()
+}
+
+// defaultJobType stands for the type of a job whose record names none.
+const defaultJobType = "job"
+
+// collectDiscovery fails when the jobs cannot be read: an empty list
+// would have Zabbix take all jobs for gone.
+func collectDiscovery(ctx context.Context, r *item.Request) (string, error) {
+	source, err := source(r)
+	if err != nil {
+		return "", err
+	}
+	jobs, err := source.Jobs(ctx)
+	if err != nil {
+		return "", err
+	}
+	w := jsondoc.New(96 * len(jobs.Jobs))
+	w.BeginArray()
+	for i := range jobs.Jobs {
+		job := &jobs.Jobs[i]
+		kind, ok := job.Text("type")
+		if !ok || kind == "" {
+			kind = defaultJobType
+		}
+		w.BeginObject()
+		w.Key("{#JOB}").String(job.Name)
+		w.Key("{#KEY}").String(job.Key)
+		w.Key("{#TYPE}").String(kind)
+		if interval, ok := job.Number("interval"); ok {
+			w.Key("{#INTERVAL}").Float(interval)
+		}
+		w.EndObject()
+	}
+	w.EndArray()
+	return w.Document(), nil
+}

@@ -1,0 +1,379 @@
+package streams
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+// Get answers how far a stream's consumer groups are, in at most
+// three round trips. A key that is no stream is an error.
+//
+// The members beside the head, each left out when unknown:
+//
+//	key, exists, length
+//	entries_added      ever; Redis 7 and newer
+//	last_generated_id  of the newest entry ever
+//	oldest_age         seconds since the oldest entry was added
+//	groups             of at most maxGroups, by name:
+//	  name, pending, entries_read
+//	  consumers           their number
+//	  last_delivered_id
+//	  lag                 entries not yet delivered, as the server counts them:
+//	                      those that were trimmed unread are among them
+//	  lag_counted         true: the server does not know it, and what there is
+//	                      after last_delivered_id was counted
+//	  lag_at_least        true: there are more, but only so many were counted
+//	  backlog             lag and pending together
+//	  oldest_undelivered_age, oldest_pending_age
+//	                      seconds since those entries were added
+//	  oldest_pending_idle, oldest_pending_deliveries
+//	                      seconds since that entry was last delivered, and how
+//	                      often it was
+//	  members             of at most maxConsumers consumers, those with
+//	                      most pending first: [{"name":"w1","pending":3,
+//	                      "idle":0.2,"inactive":12}]; seconds since it last
+//	                      tried to read and, Redis 7.2, since it last got
+//	                      something
+//	truncated          {"groups":1,"consumers":7}: rows left out
+//	unavailable        what the server refused
+//
+// Ages follow from ids, which are the server's clock unless the writer chooses
+// them; of ids that are no time there is no age.
+var Get = &item.Metric{
+	Key:         "redis.stream.get",
+	Description: "Returns the length of a stream, its consumer groups, their lag and pending entries as JSON.",
+	Params:      item.ConnParams(ask.ParamKey),
+	Commands: []string{
+		"time", "type", "xinfo|stream", "xinfo|groups", "xinfo|consumers", "xpending", "xrange",
+	},
+	Collect: collectGet,
+}
+
+const (
+	maxGroups    = 100
+	maxConsumers = 100
+	// maxCounted and maxCountedMemory bound the entries that are read to count
+	// those that are not yet delivered, for all groups together.
+	maxCounted       = 10_000
+	maxCountedMemory = 8 << 20
+)
+
+func collectGet(ctx context.Context, r *item.Request) (string, error) {
+	s := &reading{target: r.Target, key: r.Arg("Key")}
+	if err := s.ask(ctx); err != nil {
+		return ask.Down(r.Target.Name, err), nil
+	}
+	if s.typ.Err == nil && s.word != ask.TypeNone && s.word != "stream" {
+		return "", fmt.Errorf("the key %q is of type %s and no stream", s.key, s.word)
+	}
+	return s.document(), nil
+}
+
+// reading is one poll of a stream.
+type reading struct {
+	target *item.Target
+	key    string
+	parts  []*ask.Part // all of them, for unavailable
+
+	time, typ, infoPart, groupsPart ask.Part
+
+	word   string // the type
+	nowMs  uint64
+	info   info
+	groups []groupReading
+	cut    ask.Truncations
+}
+
+// groupReading is what one group's own commands tell; a part that is nil was
+// not asked for.
+type groupReading struct {
+	streamGroup
+	consumers, pending, after *ask.Part
+	// counted is how many entries after would show at most, 0 when it was not
+	// asked to count.
+	counted int
+	// nothing: all there is was delivered. all: nothing of it was.
+	nothing, all bool
+}
+
+func (s *reading) ask(ctx context.Context) error {
+	s.time = ask.Part{Name: "time", Cmd: redisclient.Command{"TIME"}}
+	s.typ = ask.Part{Name: "type", Cmd: redisclient.Command{"TYPE", s.key}}
+	s.infoPart = ask.Part{Name: "stream", Cmd: redisclient.Command{"XINFO", "STREAM", s.key}}
+	s.groupsPart = ask.Part{Name: "groups", Cmd: redisclient.Command{"XINFO", "GROUPS", s.key}}
+	// XINFO of a key that does not exist is an error, which the server counts.
+	// So it is asked of what was a stream at the last poll.
+	v, _ := s.target.Memory.Load(ask.TypeMemory + s.key)
+	known := v == "stream"
+	first := []*ask.Part{&s.time, &s.typ}
+	if known {
+		first = append(first, &s.infoPart, &s.groupsPart)
+	}
+	if err := s.send(ctx, first...); err != nil {
+		return err
+	}
+	if s.typ.Err == nil {
+		s.word, s.typ.Err = s.typ.Value.Text()
+	}
+	if s.typ.Err == nil {
+		s.target.Memory.Store(ask.TypeMemory+s.key, s.word)
+	}
+	if s.time.Err == nil {
+		s.nowMs, s.time.Err = serverClock(s.time.Value)
+	}
+	if s.word != "stream" {
+		return nil
+	}
+	if !known {
+		if err := s.send(ctx, &s.infoPart, &s.groupsPart); err != nil {
+			return err
+		}
+	}
+	if s.infoPart.Err == nil {
+		s.info, s.infoPart.Err = parseInfo(s.infoPart.Value)
+	}
+	var groups []streamGroup
+	if s.groupsPart.Err == nil {
+		groups, s.groupsPart.Err = parseGroups(s.groupsPart.Value)
+	}
+	return s.askGroups(ctx, groups[:s.cut.LimitTo("groups", len(groups), maxGroups)])
+}
+
+func (s *reading) send(ctx context.Context, parts ...*ask.Part) error {
+	s.parts = append(s.parts, parts...)
+	if err := ask.Do(ctx, s.target, parts...); err != nil {
+		return err
+	}
+	return ask.StateProblem(parts...)
+}
+
+// askGroups asks what XINFO GROUPS does not tell, for all groups at once.
+func (s *reading) askGroups(ctx context.Context, groups []streamGroup) error {
+	s.groups = make([]groupReading, len(groups))
+	count := 0 // groups whose lag must be counted
+	for i := range s.groups {
+		g := &s.groups[i]
+		g.streamGroup = groups[i]
+		if s.infoPart.Err == nil && g.deliveredKnown {
+			g.nothing = s.info.length == 0 || s.info.lastKnown && !g.delivered.Less(s.info.last)
+			g.all = !g.nothing && s.info.firstKnown && g.delivered.Less(s.info.first)
+		}
+		if g.mustCount() {
+			count++
+		}
+	}
+	var parts []*ask.Part
+	for i := range s.groups {
+		g := &s.groups[i]
+		if !g.consumersKnown || g.streamGroup.consumers > 0 {
+			g.consumers = &ask.Part{
+				Name: "consumers", As: "XINFO CONSUMERS " + s.key,
+				Cmd: redisclient.Command{"XINFO", "CONSUMERS", s.key, g.name},
+			}
+			parts = append(parts, g.consumers)
+		}
+		if !g.pendingKnown || g.streamGroup.pending > 0 {
+			g.pending = &ask.Part{
+				Name: "pending", As: "XPENDING " + s.key,
+				Cmd: redisclient.Command{"XPENDING", s.key, g.name, "-", "+", "1"},
+			}
+			parts = append(parts, g.pending)
+		}
+		if g.deliveredKnown && !g.nothing && !g.all {
+			most := 1 // tells the age
+			if g.mustCount() {
+				g.counted = s.countLimit(count)
+				most = g.counted
+			}
+			g.after = &ask.Part{
+				Name: "undelivered", As: "XRANGE " + s.key,
+				Cmd: redisclient.Command{"XRANGE", s.key, g.delivered.Next().String(), "+", "COUNT", strconv.Itoa(most)},
+			}
+			parts = append(parts, g.after)
+		}
+	}
+	if len(parts) == 0 {
+		return nil
+	}
+	return s.send(ctx, parts...)
+}
+
+// mustCount reports whether neither the server nor the ids tell the lag.
+func (g *groupReading) mustCount() bool {
+	return !g.lagKnown && g.deliveredKnown && !g.nothing && !g.all
+}
+
+// countLimit is how many entries each of groups may read to count them.
+func (s *reading) countLimit(groups int) int {
+	n := min(maxCounted, maxCountedMemory/max(s.info.entryMemory, 1))
+	return max(n/groups, 2)
+}
+
+func (s *reading) document() string {
+	w := jsondoc.New(1024 + 512*len(s.groups))
+	w.BeginObject()
+	ask.Head(w, s.target.Name, nil)
+	w.Key("key").String(s.key)
+	if s.typ.Err == nil {
+		w.Key("exists").Bool(s.word == "stream")
+	}
+	switch {
+	case s.typ.Err != nil:
+	case s.word == ask.TypeNone:
+		w.Key("length").Int(0)
+		w.Key("groups").BeginArray()
+		w.EndArray()
+	default:
+		s.writeStream(w)
+	}
+	ask.Unavailable(w, s.parts...)
+	s.cut.Write(w)
+	w.EndObject()
+	return w.Document()
+}
+
+func (s *reading) writeStream(w *jsondoc.Writer) {
+	if s.infoPart.Err == nil {
+		w.Key("length").Int(s.info.length)
+		if s.info.addedKnown {
+			w.Key("entries_added").Int(s.info.added)
+		}
+		if s.info.lastKnown {
+			w.Key("last_generated_id").String(s.info.last.String())
+		}
+		if s.info.firstKnown {
+			s.writeAge(w, "oldest_age", s.info.first)
+		}
+	}
+	if s.groupsPart.Err != nil {
+		return
+	}
+	w.Key("groups").BeginArray()
+	for i := range s.groups {
+		w.BeginObject()
+		s.writeGroup(w, &s.groups[i])
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+func (s *reading) writeGroup(w *jsondoc.Writer, g *groupReading) {
+	w.Key("name").String(g.name)
+	known := func(name string, n int64, ok bool) {
+		if ok {
+			w.Key(name).Int(n)
+		}
+	}
+	known("consumers", g.streamGroup.consumers, g.consumersKnown)
+	known("pending", g.streamGroup.pending, g.pendingKnown)
+	known("entries_read", g.read, g.readKnown)
+	if g.deliveredKnown {
+		w.Key("last_delivered_id").String(g.delivered.String())
+	}
+	oldest, undelivered := s.settleLag(w, g)
+	if undelivered {
+		s.writeAge(w, "oldest_undelivered_age", oldest)
+	}
+	if g.pending != nil && g.pending.Err == nil {
+		var e pendingEntry
+		var ok bool
+		if e, ok, g.pending.Err = parsePending(g.pending.Value); ok {
+			s.writeAge(w, "oldest_pending_age", e.id)
+			w.Key("oldest_pending_idle").Float(float64(e.idle) / 1e3)
+			w.Key("oldest_pending_deliveries").Int(e.deliveries)
+		}
+	}
+	s.writeConsumers(w, g)
+}
+
+// settleLag writes the lag and returns the oldest entry that was not delivered.
+func (s *reading) settleLag(w *jsondoc.Writer, g *groupReading) (oldest redisclient.StreamID, ok bool) {
+	lag, lagKnown, atLeast := g.lag, g.lagKnown, false
+	switch {
+	case g.nothing:
+		if !lagKnown {
+			lag, lagKnown = 0, true
+		}
+	case g.all:
+		oldest, ok = s.info.first, true
+		if !lagKnown {
+			lag, lagKnown = s.info.length, true
+		}
+	case g.after != nil && g.after.Err == nil:
+		entries, err := g.after.Value.Array()
+		if err != nil {
+			g.after.Err = err
+			break
+		}
+		if len(entries) > 0 {
+			oldest, ok = entryID(entries[0])
+		}
+		if g.counted > 0 {
+			lag, lagKnown = int64(len(entries)), true
+			atLeast = len(entries) >= g.counted
+		}
+	}
+	if !lagKnown {
+		return oldest, ok
+	}
+	w.Key("lag").Int(lag)
+	if !g.lagKnown {
+		w.Key("lag_counted").Bool(true)
+	}
+	if atLeast {
+		w.Key("lag_at_least").Bool(true)
+	}
+	if g.pendingKnown {
+		w.Key("backlog").Int(lag + g.streamGroup.pending)
+	}
+	return oldest, ok
+}
+
+func (s *reading) writeConsumers(w *jsondoc.Writer, g *groupReading) {
+	var consumers []consumer
+	if g.consumers != nil {
+		if g.consumers.Err == nil {
+			consumers, g.consumers.Err = parseConsumers(g.consumers.Value)
+		}
+		if g.consumers.Err != nil {
+			return
+		}
+	}
+	slices.SortStableFunc(consumers, func(a, b consumer) int {
+		return cmp.Or(cmp.Compare(b.pending, a.pending), cmp.Compare(b.idle, a.idle), cmp.Compare(a.name, b.name))
+	})
+	w.Key("members").BeginArray()
+	for _, c := range consumers[:s.cut.LimitTo("consumers", len(consumers), maxConsumers)] {
+		w.BeginObject()
+		w.Key("name").String(c.name)
+		if c.pendingKnown {
+			w.Key("pending").Int(c.pending)
+		}
+		if c.idleKnown {
+			w.Key("idle").Float(float64(c.idle) / 1e3)
+		}
+		if c.inactiveKnown {
+			w.Key("inactive").Float(float64(c.inactive) / 1e3)
+		}
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+// writeAge writes an age, when the server told its time and the id is one.
+func (s *reading) writeAge(w *jsondoc.Writer, name string, id redisclient.StreamID) {
+	if s.time.Err != nil {
+		return
+	}
+	if age, ok := age(id, s.nowMs); ok {
+		w.Key(name).Float(age)
+	}
+}

@@ -1,0 +1,90 @@
+package targets
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"redisjobs/conf"
+
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
+)
+
+// Allowed is how long a check may take: the shorter of the item's and the
+// plugin's timeout, less a margin for the way back. Agents before 7 send no
+// item timeout. Options.Timeout is the agent's own unless configured.
+func (rt *Runtime) Allowed(itemTimeout int) time.Duration {
+	limit := rt.options.Timeout
+	if item := time.Duration(itemTimeout) * time.Second; item > 0 && item < limit {
+		limit = item
+	}
+	return limit - min(max(limit/20, 50*time.Millisecond), 250*time.Millisecond)
+}
+
+// AppendAnswer runs a metric on the target that its parameters name, and
+// appends the answer as the inside of a JSON string.
+func (rt *Runtime) AppendAnswer(ctx context.Context, metric *item.Metric, params []string, dst []byte) ([]byte, error) {
+	if metric.Append == nil {
+		value, err := rt.Collect(ctx, metric, params)
+		return jsondoc.AppendInside(dst, value), err
+	}
+	request, err := rt.request(metric, params)
+	if err != nil {
+		return dst, err
+	}
+	answer, length, err := metric.Append(ctx, request, dst)
+	return answer, rt.judge(metric, request, length, err)
+}
+
+// Collect runs a metric on the target that its parameters name.
+func (rt *Runtime) Collect(ctx context.Context, metric *item.Metric, params []string) (string, error) {
+	request, err := rt.request(metric, params)
+	if err != nil {
+		return "", err
+	}
+	value, err := metric.Collect(ctx, request)
+	if err := rt.judge(metric, request, len(value), err); err != nil {
+		return "", err
+	}
+	return value, nil
+}
+
+// request reads a check's parameters and finds its target.
+func (rt *Runtime) request(metric *item.Metric, params []string) (*item.Request, error) {
+	args, err := metric.ParseArgs(params)
+	if err != nil {
+		return nil, err
+	}
+	request := &item.Request{Args: args, Env: &rt.Env}
+	if metric.TakesConn() {
+		t, err := rt.options.Resolve(conf.Ref{
+			Conn:     args.Kind(item.ParamConn),
+			Password: args.Kind(item.ParamPassword),
+			User:     args.Kind(item.ParamUser),
+		})
+		if err != nil {
+			return nil, err
+		}
+		if err := metric.CheckTarget(t.Web(), t.String()); err != nil {
+			return nil, err
+		}
+		request.Target = rt.target(t).view()
+	}
+	return request, nil
+}
+
+// judge gives a check's error its context, and makes one of an answer that is
+// too long.
+func (rt *Runtime) judge(metric *item.Metric, request *item.Request, length int, err error) error {
+	switch {
+	case err != nil && request.Target != nil:
+		return fmt.Errorf("cannot get %s from %s: %w", metric.Key, request.Target.Name, err)
+	case err != nil:
+		return fmt.Errorf("cannot get %s: %w", metric.Key, err)
+	case length > rt.options.MaxAnswer:
+		return fmt.Errorf("the answer to %s has %d bytes, more than the limit of %d (option Plugins.%s.MaxAnswer)",
+			metric.Key, length, rt.options.MaxAnswer, conf.PluginName)
+	}
+	return nil
+}

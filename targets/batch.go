@@ -1,0 +1,232 @@
+package targets
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// batcher lets the checks of one target share its few connections. As long as
+// one is free, a check's commands go out at once and alone. Those that come
+// while all are busy wait together and leave as one pipeline on the first that
+// gets free, identical ones as one command: 500 single-key items cost a few
+// round trips, and INFO asked by several items in the same instant is asked
+// once. Nobody gets a reply to commands that were sent before it asked.
+type batcher struct {
+	// run holds one conversation with the target.
+	run func(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error)
+	// limit is the number of conversations at once, the target's connections.
+	limit int
+
+	mu sync.Mutex
+	// active counts conversations; queue is empty unless it equals limit.
+	active int
+	queue  []*call
+	waits  waits
+}
+
+// waits are what a queue adds to the pool's figures: a check that waits here
+// for a connection does not wait there.
+type waits struct {
+	waiting  int // in this moment
+	count    uint64
+	time     time.Duration
+	timeouts uint64
+}
+
+// call is one check's commands while they wait, with everybody who asked the
+// same.
+type call struct {
+	cmds     []redisclient.Command
+	asking   int       // who still waits
+	sent     bool      // taken from the queue
+	taken    time.Time // when
+	deadline time.Time // the latest of theirs; zero: none
+	done     chan struct{}
+	values   []resp.Value
+	err      error
+}
+
+// maxBatch bounds the commands of one pipeline.
+const maxBatch = 512
+
+// DoAll implements redisclient.Doer. The values may be shared with other
+// checks and must not be changed.
+func (b *batcher) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	b.mu.Lock()
+	if b.active < b.limit {
+		b.active++
+		b.mu.Unlock()
+		defer b.next()
+		return b.run(ctx, cmds)
+	}
+	began := time.Now()
+	c := b.joinLocked(ctx, cmds)
+	b.waits.count++
+	b.mu.Unlock()
+
+	select {
+	case <-c.done:
+		b.mu.Lock()
+		b.waits.time += c.taken.Sub(began)
+		b.mu.Unlock()
+		return c.values, c.err
+	case <-ctx.Done():
+		b.mu.Lock()
+		c.asking--
+		sent := c.sent
+		if sent {
+			b.waits.time += c.taken.Sub(began)
+		} else {
+			b.waits.time += time.Since(began)
+			b.waits.timeouts++
+		}
+		b.mu.Unlock()
+		if sent {
+			return nil, &redisclient.Error{
+				Op: "wait", Reason: redisclient.ReasonTimeout, Err: fmt.Errorf("no answer before the deadline: %w", ctx.Err()),
+			}
+		}
+		return nil, &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: &busyError{b.limit, ctx.Err()}}
+	}
+}
+
+// joinLocked adds the commands to the queue, or to an equal call in it.
+func (b *batcher) joinLocked(ctx context.Context, cmds []redisclient.Command) *call {
+	i := slices.IndexFunc(b.queue, func(c *call) bool {
+		return slices.EqualFunc(c.cmds, cmds, slices.Equal[redisclient.Command])
+	})
+	if i < 0 {
+		i = len(b.queue)
+		b.queue = append(b.queue, &call{cmds: cmds, done: make(chan struct{})})
+	}
+	c := b.queue[i]
+	deadline, _ := ctx.Deadline()
+	if c.asking == 0 || (!c.deadline.IsZero() && (deadline.IsZero() || deadline.After(c.deadline))) {
+		c.deadline = deadline
+	}
+	c.asking++
+	return c
+}
+
+// next ends a conversation: its place goes to those who wait.
+func (b *batcher) next() {
+	b.mu.Lock()
+	batch := b.takeLocked()
+	b.mu.Unlock()
+	if batch != nil {
+		go func() {
+			for ; batch != nil; batch = b.nextBatch() {
+				b.serve(batch)
+			}
+		}()
+	}
+}
+
+func (b *batcher) nextBatch() []*call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.takeLocked()
+}
+
+// takeLocked takes the next batch from the queue, or gives the place up when
+// there is none. Calls that nobody waits for any more are dropped.
+func (b *batcher) takeLocked() []*call {
+	var batch []*call
+	var now time.Time
+	if len(b.queue) > 0 {
+		now = time.Now()
+	}
+	taken, commands := 0, 0
+	for _, c := range b.queue {
+		if len(batch) > 0 && commands+len(c.cmds) > maxBatch {
+			break
+		}
+		taken++
+		c.sent, c.taken = true, now
+		if c.asking > 0 {
+			batch = append(batch, c)
+			commands += len(c.cmds)
+		}
+	}
+	b.queue = slices.Delete(b.queue, 0, taken)
+	if batch == nil {
+		b.active--
+	}
+	return batch
+}
+
+// serve sends the calls as one pipeline and tells everybody. When a reply in
+// it breaks the conversation each call is tried alone: only the one whose
+// reply is broken is to fail. A panic, which would end the process and the
+// agent with it, becomes everybody's error.
+func (b *batcher) serve(batch []*call) {
+	defer func() {
+		r := recover()
+		for _, c := range batch {
+			if r != nil {
+				c.values, c.err = nil, fmt.Errorf("internal error in a shared conversation: %v", r)
+			}
+			close(c.done)
+		}
+	}()
+	var cmds []redisclient.Command
+	deadline := batch[0].deadline
+	for _, c := range batch {
+		cmds = append(cmds, c.cmds...)
+		if !deadline.IsZero() && (c.deadline.IsZero() || c.deadline.After(deadline)) {
+			deadline = c.deadline
+		}
+	}
+	values, err := b.runUntil(deadline, cmds)
+	if len(batch) > 1 && redisclient.ReasonOf(err) == redisclient.ReasonProtocol {
+		for _, c := range batch {
+			c.values, c.err = b.runUntil(c.deadline, c.cmds)
+		}
+		return
+	}
+	for _, c := range batch {
+		if c.err = err; err == nil {
+			c.values, values = values[:len(c.cmds):len(c.cmds)], values[len(c.cmds):]
+		}
+	}
+}
+
+// figures are the queue's part of the pool's figures.
+func (b *batcher) figures() waits {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w := b.waits
+	for _, c := range b.queue {
+		w.waiting += c.asking
+	}
+	return w
+}
+
+func (b *batcher) runUntil(deadline time.Time, cmds []redisclient.Command) ([]resp.Value, error) {
+	ctx := context.Background()
+	if !deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline)
+		defer cancel()
+	}
+	return b.run(ctx, cmds)
+}
+
+// busyError says that a check's time ended while all connections were busy.
+type busyError struct {
+	limit int
+	cause error
+}
+
+func (e *busyError) Error() string {
+	return "all connections to the target (limit " + strconv.Itoa(e.limit) + ") were busy with earlier checks until the deadline"
+}
+
+func (e *busyError) Unwrap() error { return e.cause }

@@ -1,0 +1,335 @@
+package targets
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"redisjobs/conf"
+	"redisjobs/httpclient"
+
+	"redisjobs/metrics/item"
+	"redisjobs/pool"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/cluster"
+	"redisjobs/redisclient/resp"
+)
+
+// clients.fieldName is what CLIENT LIST shows for our connections.
+const clientName = "zabbix_redisjobs"
+
+// Runtime is everything that one configuration makes: the pool that all checks
+// share, and what metrics remember of each target.
+type Runtime struct {
+	options *conf.Options
+	pool    *pool.Pool[*conf.Target, *redisclient.Conn]
+	Env     item.Env
+	// between runs what goes on between checks.
+	between *background
+	names   *names
+
+	mu      sync.Mutex
+	targets map[*conf.Target]*target
+}
+
+// target is what the process knows of one server beyond its connections, and
+// how checks reach it.
+type target struct {
+	rt     *Runtime
+	conf   *conf.Target
+	batch  batcher
+	public item.Target
+	follow *follower          // of a master that sentinels know; nil for other targets
+	web    *httpclient.Client // of a Storm UI; nil for other targets
+
+	mu      sync.Mutex
+	secret  conf.Secret // the newest connection's password
+	info    redisclient.ConnInfo
+	hasInfo bool
+	nameOff time.Time  // connections are not named before it
+	host    *hostWatch // nil when there is no name to look up again
+}
+
+// nameMemory is how long a target that hung up at CLIENT SETNAME is not sent
+// it. Not for ever: what stands before a server that is down may hang up at
+// anything.
+const nameMemory = time.Hour
+
+// maxTargets bounds the targets that are remembered; see runtime.target.
+const maxTargets = 20_000
+
+func New(options *conf.Options) (*Runtime, error) {
+	rt := &Runtime{
+		options: options, targets: make(map[*conf.Target]*target), between: newBackground(options.KeyspacePasses),
+		names: newNames(),
+	}
+	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
+		Dial:         rt.dial,
+		Name:         (*conf.Target).String,
+		Stale:        redisclient.IsStale,
+		Refused:      redisclient.IsRefused,
+		MaxPerTarget: options.MaxConnections,
+		MaxTotal:     maxConnections(options.MaxConnectionsTotal, OpenFiles()),
+		IdleTimeout:  options.KeepAlive,
+		MaxLifetime:  options.MaxLifetime,
+		DialTimeout:  rt.dialLimit(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	rt.pool = p
+	rt.Env = item.Env{
+		Pool:  rt.stats,
+		Storm: item.StormOptions(options.Storm),
+		Jobs:  item.JobsOptions(options.Jobs),
+
+		CustomCommands:   options.CustomCommands,
+		SlowlogArguments: options.SlowlogArguments,
+
+		Keyspace:   item.KeyspaceOptions(options.Keyspace),
+		Background: rt.between.run,
+	}
+	for _, session := range options.Sessions() {
+		rt.Env.Sessions = append(rt.Env.Sessions, item.Session(session))
+	}
+	return rt, nil
+}
+
+// dialLimit is shorter than the time of a check, so that the check that began
+// the dial hears why it failed, and not only that it took too long.
+func (rt *Runtime) dialLimit() time.Duration { return rt.Allowed(0) * 9 / 10 }
+
+// Close gives running checks some time and ends what goes on between them and
+// the connections: of a configuration that was replaced, or before the process
+// ends.
+func (rt *Runtime) Close(grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	rt.between.close(ctx)
+	rt.names.close()
+	_ = rt.pool.Close(ctx) // what is still open ends with the process
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	rt.closeWebClients()
+}
+
+// stats are the pool's figures with those of the checks that wait before it.
+func (rt *Runtime) stats() pool.Stats {
+	s := rt.pool.Stats()
+	queued := make(map[string]waits)
+	rt.mu.Lock()
+	for _, t := range rt.targets {
+		if w := t.batch.figures(); w.count > 0 {
+			queued[t.public.Name] = w
+		}
+	}
+	rt.mu.Unlock()
+	add := func(g *pool.Gauges, c *pool.Counters, w waits) {
+		g.Waiting += w.waiting
+		c.Waits += w.count
+		c.WaitTime += w.time
+		c.WaitTimeouts += w.timeouts
+	}
+	for i := range s.Targets {
+		t := &s.Targets[i]
+		if w, ok := queued[t.Name]; ok {
+			add(&t.Gauges, &t.Counters, w)
+			add(&s.Gauges, &s.Counters, w)
+		}
+	}
+	return s
+}
+
+// target finds or makes what belongs to a target. Item keys are free text, so
+// the number is bounded: when it is reached everything is forgotten, which
+// costs a few round trips and no correctness.
+func (rt *Runtime) target(t *conf.Target) *target {
+	rt.mu.Lock()
+	defer rt.mu.Unlock()
+	if known := rt.targets[t]; known != nil {
+		return known
+	}
+	if len(rt.targets) >= maxTargets {
+		rt.closeWebClients()
+		clear(rt.targets)
+	}
+	made := rt.newTarget(t)
+	rt.targets[t] = made
+	tuneCollector(len(rt.targets))
+	return made
+}
+
+func (rt *Runtime) newTarget(t *conf.Target) *target {
+	made := &target{rt: rt, conf: t}
+	if t.Web() {
+		made.web = rt.newWebClient(t)
+		made.public = item.Target{Name: t.String(), Memory: &item.Memory{}, Web: made.web}
+		return made
+	}
+	if host := hostName(t.Network(), t.Address()); host != "" {
+		made.host = &hostWatch{host: host}
+	}
+	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections}
+	made.public = item.Target{
+		Doer:          cluster.New(&made.batch, made.node),
+		Name:          t.String(),
+		UnmaskSecrets: rt.options.UnmaskSecrets,
+		Memory:        &item.Memory{},
+		ConnInfo:      made.connInfo,
+		Peer:          made.peer,
+	}
+	if t.Master() != "" {
+		made.follow = newFollower(made, made.public)
+	}
+	return made
+}
+
+// view is what checks get.
+func (t *target) view() *item.Target {
+	if t.follow != nil {
+		return t.follow.view()
+	}
+	return &t.public
+}
+
+// at is another server that the target named.
+func (t *target) at(addr string) (*target, error) {
+	peer, err := t.rt.options.Peer(t.conf, addr)
+	if err != nil {
+		return nil, &redisclient.Error{Op: "dial", Reason: redisclient.ReasonConfig, Err: err}
+	}
+	return t.rt.target(peer), nil
+}
+
+// peer is another server for metrics.
+func (t *target) peer(addr string) (*item.Target, error) {
+	peer, err := t.at(addr)
+	if err != nil {
+		return nil, err
+	}
+	return &peer.public, nil
+}
+
+// node is another server for a router, which does the routing itself.
+func (t *target) node(addr string) (redisclient.Doer, error) {
+	peer, err := t.at(addr)
+	if err != nil {
+		return nil, err
+	}
+	return &peer.batch, nil
+}
+
+// dial makes a connection for the pool. The password is read now, so that a
+// rotated one in a file is used from the next connection on; connections that
+// were made with another one are not used again.
+func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn, error) {
+	password, err := t.Credential()
+	if err != nil {
+		return nil, &redisclient.Error{Op: "auth", Reason: redisclient.ReasonConfig, Err: err}
+	}
+	tlsConfig, err := t.TLS()
+	if err != nil {
+		return nil, &redisclient.Error{Op: "tls", Reason: redisclient.ReasonConfig, Err: err}
+	}
+	known := rt.target(t)
+	if known.renewed(password) {
+		rt.pool.Renew(t)
+	}
+	conn, err := redisclient.Dial(ctx, redisclient.Config{
+		Network:    t.Network(),
+		Address:    t.Address(),
+		TLS:        tlsConfig,
+		User:       t.User(),
+		Password:   password,
+		Database:   t.Database(),
+		ClientName: known.clientName(),
+	})
+	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {
+		err = fmt.Errorf("%w (%s)", err, t.Hint())
+	}
+	return conn, err
+}
+
+// renewed notes the password of a new connection and reports whether it is not
+// that of the one before.
+func (t *target) renewed(password string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	secret := conf.NewSecret(password)
+	changed := t.hasInfo && secret != t.secret
+	t.secret = secret
+	return changed
+}
+
+// clients.fieldName is what a new connection is to be called; "" for no name.
+func (t *target) clientName() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Now().Before(t.nameOff) {
+		return ""
+	}
+	return clientName
+}
+
+func (t *target) forgoName() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.nameOff = time.Now().Add(nameMemory)
+}
+
+func (t *target) connInfo() (redisclient.ConnInfo, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.info, t.hasInfo
+}
+
+// converse holds one conversation over the pool: one checkout, one round trip.
+func (t *target) converse(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+	var values []resp.Value
+	talk := func(ctx context.Context, c *redisclient.Conn) error {
+		var err error
+		values, err = c.DoAll(ctx, cmds...)
+		if err == nil {
+			t.noteInfo(c.Info())
+		}
+		return err
+	}
+	err := t.rt.pool.Do(ctx, t.conf, talk)
+	if redisclient.IsUnnamed(err) {
+		t.rt.target(t.conf).forgoName()
+		err = t.rt.pool.Do(ctx, t.conf, talk)
+	}
+	if err != nil {
+		return nil, explain(err)
+	}
+	return values, nil
+}
+
+func (t *target) noteInfo(info redisclient.ConnInfo) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.hasInfo || info.At.After(t.info.At) {
+		t.info, t.hasInfo = info, true
+	}
+	t.heedLocked(info.Addr)
+}
+
+// explain gives the pool's own errors a reason.
+func explain(err error) error {
+	var wait *pool.WaitError
+	switch {
+	case errors.As(err, &wait) && wait.InUse == 0 && wait.Dialing > 0:
+		return &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTimeout, Err: err}
+	case errors.As(err, &wait):
+		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: err}
+	case errors.Is(err, pool.ErrClosed):
+		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonClosed, Err: err}
+	}
+	return err
+}
+
+// CloseGrace bounds the wait for running checks when the agent terminates the
+// process; an agent 7 kills it after its Timeout, 1 s at least.
+const CloseGrace = 500 * time.Millisecond
