@@ -241,7 +241,7 @@ func requireKey(t *testing.T, where, key string) {
 	t.Helper()
 	name, params, err := plugin.ParseItemKey(key)
 	require.NoError(t, err, "%s: %s", where, key)
-	for _, pair := range plugin.BuiltinKeys() {
+	for _, pair := range metrics.BuiltinKeys() {
 		if pair[0] == name {
 			name = pair[1]
 		}

@@ -11,6 +11,15 @@ import (
 // variable of the whole process.
 var loading sync.Mutex
 
+// Load reads the options of a configuration file, see [LoadFile]; the defaults
+// when file is "".
+func Load(file string) (*Options, error) {
+	if file == "" {
+		return Decode(nil, Global{})
+	}
+	return LoadFile(file)
+}
+
 // LoadFile reads the options from an agent's configuration file, or from the
 // plugin's own, following Include lines as the agent does. Options that are not
 // the plugin's are ignored, except for the agent's Timeout. It is for the

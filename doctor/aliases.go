@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"redisjobs/metrics"
-	"redisjobs/plugin"
 )
 
 // alias is one Alias line.
@@ -110,7 +109,7 @@ func mendOrder(all []alias) string {
 
 // bare finds names that have an alias with [*] and none without.
 func (d *doctor) bare(seen map[string]alias) {
-	for _, builtin := range plugin.BuiltinKeys() {
+	for _, builtin := range metrics.BuiltinKeys() {
 		name, target := builtin[0], builtin[1]
 		star, hasStar := seen[name+"[*]"]
 		_, hasBare := seen[name]

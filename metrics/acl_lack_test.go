@@ -266,7 +266,7 @@ func eachItem(t *testing.T, s *redistest.Server, visit func(key, typ string, ask
 				typ = strings.TrimPrefix(raw[i], "storm:job:key:")
 			}
 			visit(m.Key, typ, func() (string, error) {
-				return m.Collect(t.Context(), &item.Request{Target: target, Args: args, Env: &item.Env{Storm: metrictest.DefaultStorm(), Jobs: metrictest.DefaultJobs()}})
+				return m.Answer(t.Context(), &item.Request{Target: target, Args: args, Env: &item.Env{Storm: metrictest.DefaultStorm(), Jobs: metrictest.DefaultJobs()}})
 			})
 		}
 	}

@@ -185,7 +185,7 @@ func losses(t *testing.T, s *redistest.Server) []string {
 			for _, raw := range requests(m, db) {
 				args, err := m.ParseArgs(raw)
 				require.NoError(t, err)
-				value, err := m.Collect(t.Context(), &item.Request{Target: target, Args: args, Env: &item.Env{
+				value, err := m.Answer(t.Context(), &item.Request{Target: target, Args: args, Env: &item.Env{
 					Storm: metrictest.DefaultStorm(), Jobs: metrictest.DefaultJobs(),
 				}})
 				if err != nil {

@@ -26,7 +26,7 @@ func TestAServerOfWhichNothingMayBeAskedIsStillWatched(t *testing.T) {
 		defer cancel()
 		args, err := m.ParseArgs(nil)
 		require.NoError(t, err)
-		value, err := m.Collect(ctx, &item.Request{Target: target, Args: args, Env: &item.Env{}})
+		value, err := m.Answer(ctx, &item.Request{Target: target, Args: args, Env: &item.Env{}})
 		require.NoError(t, err)
 		return metrictest.Decode(t, value)
 	}

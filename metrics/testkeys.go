@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 )
 
 // testMetrics provoke what no healthy metric does, for tests through a real
@@ -19,7 +20,7 @@ var testMetrics = []*item.Metric{
 	{
 		Key:         "redis.test.panic",
 		Description: "Panics.",
-		Collect: func(context.Context, *item.Request) (string, error) {
+		Collect: func(context.Context, *item.Request, *jsondoc.Writer) error {
 			panic("redis.test.panic was asked for")
 		},
 	},
@@ -27,14 +28,15 @@ var testMetrics = []*item.Metric{
 		Key:         "redis.test.sleep",
 		Description: "Answers after some seconds.",
 		Params:      []item.Param{{Name: "Seconds", Description: "how long", Required: true, Check: checkNumber}},
-		Collect: func(ctx context.Context, r *item.Request) (string, error) {
+		Collect: func(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 			timer := time.NewTimer(time.Duration(testNumber(r.Arg("Seconds")) * float64(time.Second)))
 			defer timer.Stop()
 			select {
 			case <-timer.C:
-				return r.Arg("Seconds"), nil
+				w.Text(r.Arg("Seconds"))
+				return nil
 			case <-ctx.Done():
-				return "", ctx.Err()
+				return ctx.Err()
 			}
 		},
 	},
@@ -42,16 +44,17 @@ var testMetrics = []*item.Metric{
 		Key:         "redis.test.big",
 		Description: "Returns a text of that many bytes.",
 		Params:      []item.Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
-		Collect: func(_ context.Context, r *item.Request) (string, error) {
-			return strings.Repeat("x", int(testNumber(r.Arg("Bytes")))), nil
+		Collect: func(_ context.Context, r *item.Request, w *jsondoc.Writer) error {
+			w.Text(strings.Repeat("x", int(testNumber(r.Arg("Bytes")))))
+			return nil
 		},
 	},
 	{
 		Key:         "redis.test.error",
 		Description: "Fails with an error text of that many bytes.",
 		Params:      []item.Param{{Name: "Bytes", Description: "how many", Required: true, Check: checkNumber}},
-		Collect: func(_ context.Context, r *item.Request) (string, error) {
-			return "", errors.New(strings.Repeat("x", int(testNumber(r.Arg("Bytes")))))
+		Collect: func(_ context.Context, r *item.Request, w *jsondoc.Writer) error {
+			return errors.New(strings.Repeat("x", int(testNumber(r.Arg("Bytes")))))
 		},
 	},
 }

@@ -20,7 +20,7 @@ func TestTheTestKeysDoWhatTheySay(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		return m.Collect(ctx, &item.Request{Args: args})
+		return m.Answer(ctx, &item.Request{Args: args})
 	}
 	require.Panics(t, func() { _, _ = ask(t.Context(), "redis.test.panic") })
 

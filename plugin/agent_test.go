@@ -16,6 +16,7 @@ import (
 	"redisjobs/conf"
 
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 )
 
 // agent is the other end of the socket: it speaks through the SDK's own
@@ -208,7 +209,11 @@ func child(node map[string]any, name string, line int) map[string]any {
 func testMetrics() []*item.Metric {
 	text := item.Param{Name: "Text"}
 	own := func(key string, collect func(ctx context.Context, r *item.Request) (string, error)) *item.Metric {
-		return &item.Metric{Key: key, Description: "Test.", Params: []item.Param{text}, Collect: collect}
+		return &item.Metric{Key: key, Description: "Test.", Params: []item.Param{text}, Collect: func(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
+			text, err := collect(ctx, r)
+			w.Text(text)
+			return err
+		}}
 	}
 	return []*item.Metric{
 		own("test.echo", func(_ context.Context, r *item.Request) (string, error) { return r.Arg("Text"), nil }),

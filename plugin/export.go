@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"fmt"
+	"redisjobs/metrics/jsondoc"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -108,5 +109,7 @@ func (s *server) check(began time.Time, key string, params []string, timeout int
 	}
 	ctx, cancel := context.WithDeadline(context.Background(), began.Add(rt.Allowed(timeout)))
 	defer cancel()
-	return rt.AppendAnswer(ctx, metric, params, dst)
+	w := jsondoc.NewQuoted(dst)
+	err = rt.Collect(ctx, metric, params, w)
+	return w.Bytes(), err
 }

@@ -12,7 +12,6 @@ import (
 	"redisjobs/conf"
 
 	"redisjobs/metrics/storm"
-	"redisjobs/plugin"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 	"redisjobs/targets"
@@ -35,7 +34,7 @@ type writer struct {
 }
 
 func newWriter(o *options) (*writer, error) {
-	file, err := plugin.LoadOptions(o.config)
+	file, err := conf.Load(o.config)
 	if err != nil {
 		return nil, err
 	}

@@ -22,32 +22,15 @@ func (rt *Runtime) Allowed(itemTimeout int) time.Duration {
 	return limit - min(max(limit/20, 50*time.Millisecond), 250*time.Millisecond)
 }
 
-// AppendAnswer runs a metric on the target that its parameters name, and
-// appends the answer as the inside of a JSON string.
-func (rt *Runtime) AppendAnswer(ctx context.Context, metric *item.Metric, params []string, dst []byte) ([]byte, error) {
-	if metric.Append == nil {
-		value, err := rt.Collect(ctx, metric, params)
-		return jsondoc.AppendInside(dst, value), err
-	}
+// Collect runs a metric on the target that its parameters name, and writes the
+// answer to w. After an error w holds nothing of use.
+func (rt *Runtime) Collect(ctx context.Context, metric *item.Metric, params []string, w *jsondoc.Writer) error {
 	request, err := rt.request(metric, params)
 	if err != nil {
-		return dst, err
+		return err
 	}
-	answer, length, err := metric.Append(ctx, request, dst)
-	return answer, rt.judge(metric, request, length, err)
-}
-
-// Collect runs a metric on the target that its parameters name.
-func (rt *Runtime) Collect(ctx context.Context, metric *item.Metric, params []string) (string, error) {
-	request, err := rt.request(metric, params)
-	if err != nil {
-		return "", err
-	}
-	value, err := metric.Collect(ctx, request)
-	if err := rt.judge(metric, request, len(value), err); err != nil {
-		return "", err
-	}
-	return value, nil
+	err = metric.Collect(ctx, request, w)
+	return rt.judge(metric, request, w.Len(), err)
 }
 
 // request reads a check's parameters and finds its target.

@@ -13,6 +13,7 @@ import (
 
 	"redisjobs/conf"
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/jsondoc"
 
 	"redisjobs/metrics"
 )
@@ -38,9 +39,10 @@ func TestMoreTargetsThanFilesAreServedInTurn(t *testing.T) {
 	require.True(t, ok)
 	for range 2 {
 		for db := range targets {
-			answer, err := rt.Collect(t.Context(), ping, []string{fmt.Sprintf("tcp://%s/%d", s.Addr, db)})
+			w := jsondoc.New(0)
+			err := rt.Collect(t.Context(), ping, []string{fmt.Sprintf("tcp://%s/%d", s.Addr, db)}, w)
 			require.NoError(t, err)
-			require.Equal(t, "1", answer, "database %d", db)
+			require.Equal(t, "1", w.Document(), "database %d", db)
 		}
 	}
 	stats := rt.stats()

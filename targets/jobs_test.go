@@ -55,7 +55,7 @@ func TestJobsOfAClusterAreFoundOnAllItsMasters(t *testing.T) {
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		text, err := metric.Collect(ctx, &item.Request{Target: rt.target(target).view(), Args: args, Env: &rt.Env})
+		text, err := metric.Answer(ctx, &item.Request{Target: rt.target(target).view(), Args: args, Env: &rt.Env})
 		require.NoError(t, err)
 		var doc map[string]any
 		require.NoError(t, json.Unmarshal([]byte(text), &doc))

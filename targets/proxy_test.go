@@ -8,6 +8,7 @@ import (
 
 	"redisjobs/conf"
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/jsondoc"
 
 	"redisjobs/metrics"
 )
@@ -54,8 +55,9 @@ func pinger(t *testing.T, addr string) (*Runtime, func() string) {
 	metric, ok := metrics.Lookup("redis.server.ping")
 	require.True(t, ok)
 	return rt, func() string {
-		answer, err := rt.Collect(t.Context(), metric, []string{"tcp://" + addr})
+		w := jsondoc.New(0)
+		err := rt.Collect(t.Context(), metric, []string{"tcp://" + addr}, w)
 		require.NoError(t, err)
-		return answer
+		return w.Document()
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"redisjobs/conf"
-	"redisjobs/httpclient"
+	"redisjobs/targets/httpclient"
 
 	"redisjobs/metrics/item"
 	"redisjobs/pool"

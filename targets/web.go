@@ -2,7 +2,7 @@ package targets
 
 import (
 	"redisjobs/conf"
-	"redisjobs/httpclient"
+	"redisjobs/targets/httpclient"
 )
 
 // maxWebAnswer bounds one answer of a Storm UI, in bytes: the summary of a

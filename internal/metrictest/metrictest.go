@@ -15,7 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
-	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
@@ -107,7 +106,7 @@ func CollectFrom(t testing.TB, m *item.Metric, target *item.Target, raw ...strin
 	t.Helper()
 	args, err := m.ParseArgs(raw)
 	require.NoError(t, err)
-	return m.Collect(context.Background(), &item.Request{Target: target, Args: args, Env: &item.Env{}})
+	return m.Answer(context.Background(), &item.Request{Target: target, Args: args, Env: &item.Env{}})
 }
 
 // RequireUniqueJSON fails when text is no JSON or an object in it has one
@@ -233,7 +232,11 @@ func RequireDown(t *testing.T, m *item.Metric, raw ...string) {
 	target := NewTarget(&ScriptDoer{Err: gone})
 	text, err := CollectFrom(t, m, target, raw...)
 	require.NoError(t, err)
-	require.Equal(t, ask.Down(target.Name, gone), text)
+	doc := Decode(t, text)
+	require.Equal(t, map[string]any{
+		"schema_version": 1.0, "up": 0.0, "reason": "tcp", "target": target.Name,
+		"error": "Cannot query " + target.Name + ": dial: connection refused",
+	}, doc)
 }
 
 // Row is the object in a list that has the value.

@@ -53,12 +53,12 @@ func Head(w *jsondoc.Writer, target string, err error) {
 // Down is the valid answer of a document key whose target could not
 // be asked: up is 0, and reason and error say why. A failing item would turn
 // every item that depends on it unsupported.
-func Down(target string, err error) string {
-	w := jsondoc.New(256)
+func Down(w *jsondoc.Writer, target string, err error) error {
+	w.Restart()
 	w.BeginObject()
 	Head(w, target, err)
 	w.EndObject()
-	return w.Document()
+	return nil
 }
 
 // ErrorLine says in one line of at most MaxErrorLine characters what could

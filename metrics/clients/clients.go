@@ -63,11 +63,11 @@ const (
 	maxOutliers = 10
 )
 
-func collectGet(ctx context.Context, r *item.Request) (string, error) {
+func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t := r.Target
 	idleOver, err := ask.ParseAge(r.Arg("IdleOver"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	list := &ask.Part{Name: "clients", Cmd: redisclient.Command{"CLIENT", "LIST"}}
 	err = ask.Do(ctx, t, list)
@@ -76,13 +76,13 @@ func collectGet(ctx context.Context, r *item.Request) (string, error) {
 		// The server is up and busy, and too many clients is what to tell.
 		list.Err = err
 	case err != nil:
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
 	if err := ask.StateProblem(list); err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
 	var cut ask.Truncations
-	w := jsondoc.New(16 << 10)
+	w.Grow(16 << 10)
 	w.BeginObject()
 	ask.Head(w, t.Name, nil)
 	if list.Err == nil {
@@ -98,7 +98,7 @@ func collectGet(ctx context.Context, r *item.Request) (string, error) {
 	ask.Unavailable(w, list)
 	cut.Write(w)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // summary is CLIENT LIST in figures.

@@ -10,6 +10,7 @@ import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 )
 
@@ -83,7 +84,7 @@ var errNoAddress = &redisclient.Error{
 	Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("the cluster knows no address of this node"),
 }
 
-func collect(ctx context.Context, r *item.Request) (string, error) {
+func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t := r.Target
 	info := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}
 	state := ask.Part{Name: "cluster_info", Cmd: redisclient.Command{"CLUSTER", "INFO"}}
@@ -91,32 +92,35 @@ func collect(ctx context.Context, r *item.Request) (string, error) {
 	asked := []*ask.Part{&info, &state, &nodes}
 	if off, _ := t.Memory.Load(offMemory); off == true {
 		if err := ask.Do(ctx, t, &info); err != nil {
-			return ask.Down(t.Name, err), nil
+			return ask.Down(w, t.Name, err)
 		}
 		if isOff(&info, nil) {
-			return offDocument(t.Name, &info), nil
+			writeOff(w, t.Name, &info)
+			return nil
 		}
 		asked = asked[1:]
 	}
 	if err := ask.Do(ctx, t, asked...); err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
 	t.Memory.Store(offMemory, false)
 	if nodes.Err != nil {
 		if isOff(&info, nodes.Err) {
 			t.Memory.Store(offMemory, true)
 			t.Memory.Store(state.MemoryName(), ask.Refusal{}) // it holds for this state only
-			return offDocument(t.Name, &info, &state, &nodes), nil
+			writeOff(w, t.Name, &info, &state, &nodes)
+			return nil
 		}
-		return ask.Down(t.Name, fmt.Errorf("CLUSTER NODES: %w", nodes.Err)), nil
+		return ask.Down(w, t.Name, fmt.Errorf("CLUSTER NODES: %w", nodes.Err))
 	}
 	c, err := newCluster(t, &nodes)
 	if err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
 	c.info, c.state = &info, &state
 	c.gather(ctx)
-	return c.document(), nil
+	c.write(w)
+	return nil
 }
 
 // isOff reports whether the server is no cluster: by INFO, else by what it

@@ -15,10 +15,10 @@ import (
 // cluster is gone, everybody sees all of it failing.
 const maxWitnesses = 16
 
-// offDocument is the answer for a server that is no cluster. Only a
+// writeOff writes the answer for a server that is no cluster. Only a
 // missing permission is worth telling there.
-func offDocument(target string, parts ...*ask.Part) string {
-	w := jsondoc.New(256)
+func writeOff(w *jsondoc.Writer, target string, parts ...*ask.Part) {
+	w.Grow(256)
 	w.BeginObject()
 	ask.Head(w, target, nil)
 	w.Key("cluster_enabled").Int(0)
@@ -26,11 +26,10 @@ func offDocument(target string, parts ...*ask.Part) string {
 		return redisclient.ReasonOf(p.Err) != redisclient.ReasonACL
 	})...)
 	w.EndObject()
-	return w.Document()
 }
 
-func (c *cluster) document() string {
-	w := jsondoc.New(1024 + 768*min(len(c.members), ask.MaxRows))
+func (c *cluster) write(w *jsondoc.Writer) {
+	w.Grow(1024 + 768*min(len(c.members), ask.MaxRows))
 	var cut ask.Truncations
 	w.BeginObject()
 	ask.Head(w, c.target.Name, nil)
@@ -51,7 +50,6 @@ func (c *cluster) document() string {
 	ask.Unavailable(w, c.info, c.state)
 	cut.Write(w)
 	w.EndObject()
-	return w.Document()
 }
 
 // stateMembers are the fields of CLUSTER INFO that stand at the document's top.

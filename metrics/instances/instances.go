@@ -71,12 +71,12 @@ type hiddenThing struct{ name, why string }
 
 func (i *instances) hide(name, why string) { i.hidden = append(i.hidden, hiddenThing{name, why}) }
 
-func collectDiscovery(context.Context, *item.Request) (string, error) {
+func collectDiscovery(_ context.Context, _ *item.Request, w *jsondoc.Writer) error {
 	all, err := find()
 	if err != nil {
-		return "", err
+		return err
 	}
-	w := jsondoc.New(128 * len(all.found))
+	w.Grow(128 * len(all.found))
 	w.BeginArray()
 	for _, in := range all.found[:min(len(all.found), ask.MaxRows)] {
 		w.BeginObject()
@@ -93,16 +93,16 @@ func collectDiscovery(context.Context, *item.Request) (string, error) {
 		w.EndObject()
 	}
 	w.EndArray()
-	return w.Document(), nil
+	return nil
 }
 
-func collectGet(context.Context, *item.Request) (string, error) {
+func collectGet(_ context.Context, _ *item.Request, w *jsondoc.Writer) error {
 	all, err := find()
 	if err != nil {
-		return "", err
+		return err
 	}
 	var cut ask.Truncations
-	w := jsondoc.New(256 * (1 + len(all.found)))
+	w.Grow(256 * (1 + len(all.found)))
 	w.BeginObject()
 	w.Key("schema_version").Int(ask.SchemaVersion)
 	w.Key("instances").BeginArray()
@@ -133,7 +133,7 @@ func collectGet(context.Context, *item.Request) (string, error) {
 	w.EndObject()
 	cut.Write(w)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // maxListens bounds the sockets that are shown of one process.

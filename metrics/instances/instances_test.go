@@ -271,7 +271,7 @@ func FuzzProcTitle(f *testing.F) {
 
 func collect(t testing.TB, m *item.Metric) string {
 	t.Helper()
-	text, err := m.Collect(context.Background(), &item.Request{Env: &item.Env{}})
+	text, err := m.Answer(context.Background(), &item.Request{Env: &item.Env{}})
 	require.NoError(t, err)
 	return text
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/pool"
 	"redisjobs/redisclient"
 )
@@ -24,13 +25,20 @@ type Metric struct {
 	Commands []string
 	// Web says whether it reads Redis, a Storm UI or both.
 	Web WebUse
-	// Collect answers one request. An error becomes the item's error; the
-	// *.get keys answer a valid document for a target that is down.
-	Collect func(ctx context.Context, r *Request) (string, error)
-	// Append, when set, is Collect without the detours, for a metric that is
-	// asked often and whose answer is long: it appends the answer to dst as the
-	// inside of a JSON string, and tells the answer's own length.
-	Append func(ctx context.Context, r *Request, dst []byte) (out []byte, length int, err error)
+	// Collect answers one request: it writes one value to w, a document or, with
+	// [jsondoc.Writer.Text], a text. An error becomes the item's error, and what
+	// was written is dropped; the *.get keys answer a valid document for a target
+	// that is down.
+	Collect func(ctx context.Context, r *Request, w *jsondoc.Writer) error
+}
+
+// Answer is Collect for a caller that wants the value as a string.
+func (m *Metric) Answer(ctx context.Context, r *Request) (string, error) {
+	w := jsondoc.New(0)
+	if err := m.Collect(ctx, r, w); err != nil {
+		return "", err
+	}
+	return w.Document(), nil
 }
 
 // WebUse says what a metric with a connection parameter reads.

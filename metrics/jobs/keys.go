@@ -79,16 +79,16 @@ func read(ctx context.Context, r *item.Request, queue string) (*Result, error) {
 //	unavailable  what concerns no single system
 //
 // What is remembered between polls makes the rates; the first poll has none.
-func collectGet(ctx context.Context, r *item.Request) (string, error) {
+func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	result, err := read(ctx, r, "")
 	if err != nil {
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
 	queues := 0
 	for _, s := range result.Systems {
 		queues += len(s.Queues)
 	}
-	w := jsondoc.New(1024 + 1024*len(result.Systems) + 384*queues)
+	w.Grow(1024 + 1024*len(result.Systems) + 384*queues)
 	w.BeginObject()
 	ask.Head(w, r.Target.Name, nil)
 	w.Key("count").Int(int64(len(result.Systems)))
@@ -110,17 +110,17 @@ func collectGet(ctx context.Context, r *item.Request) (string, error) {
 	w.EndArray()
 	writeFound(w, result)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // collectQueue answers with the head and the members of one row of queues in
 // collectGet, and workers_alive of its system.
-func collectQueue(ctx context.Context, r *item.Request) (string, error) {
+func collectQueue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	result, err := read(ctx, r, r.Arg("Queue"))
 	if err != nil {
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
-	w := jsondoc.New(1024)
+	w.Grow(1024)
 	w.BeginObject()
 	ask.Head(w, r.Target.Name, nil)
 	for _, s := range result.Systems {
@@ -132,7 +132,7 @@ func collectQueue(ctx context.Context, r *item.Request) (string, error) {
 		}
 	}
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 func writeSystem(w *jsondoc.Writer, s *Reading) {

@@ -23,7 +23,7 @@ func askJobs(t testing.TB, m *item.Metric, target *item.Target, raw ...string) m
 	t.Helper()
 	args, err := m.ParseArgs(raw)
 	require.NoError(t, err)
-	text, err := m.Collect(context.Background(), &item.Request{Target: target, Args: args, Env: &item.Env{Jobs: metrictest.DefaultJobs()}})
+	text, err := m.Answer(context.Background(), &item.Request{Target: target, Args: args, Env: &item.Env{Jobs: metrictest.DefaultJobs()}})
 	require.NoError(t, err)
 	return metrictest.Decode(t, text)
 }

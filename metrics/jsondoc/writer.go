@@ -43,6 +43,23 @@ func NewQuoted(dst []byte) *Writer { return &Writer{buf: dst, quoted: true, star
 // Writer's own memory.
 func (w *Writer) Bytes() []byte { return w.buf }
 
+// Restart drops what was written.
+func (w *Writer) Restart() {
+	*w = Writer{buf: w.buf[:w.start], quoted: w.quoted, start: w.start}
+}
+
+// Text writes a value that is no document: a plain text, without quotes around
+// it.
+func (w *Writer) Text(s string) {
+	if !w.quoted {
+		w.buf = append(w.buf, s...)
+		return
+	}
+	before := len(w.buf)
+	w.buf = AppendInside(w.buf, s)
+	w.extra += len(w.buf) - before - len(s)
+}
+
 // Len is the length of the document itself: without what quoting adds.
 func (w *Writer) Len() int { return len(w.buf) - w.start - w.extra }
 

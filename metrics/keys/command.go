@@ -41,9 +41,9 @@ func commandParams() []item.Param {
 
 var errCommandsOff = errors.New("redis.command is off: set Plugins.RedisJobs.CustomCommands=1 to allow it")
 
-func collectCommand(ctx context.Context, r *item.Request) (string, error) {
+func collectCommand(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	if !r.Env.CustomCommands {
-		return "", errCommandsOff
+		return errCommandsOff
 	}
 	name := strings.ToLower(r.Arg("Command"))
 	cmd := redisclient.Command(strings.Split(name, "|"))
@@ -53,16 +53,16 @@ func collectCommand(ctx context.Context, r *item.Request) (string, error) {
 		err = verdict
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
 	values, err := r.Target.DoAll(ctx, cmd)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := values[0].Err(); err != nil {
-		return "", err
+		return err
 	}
-	return commandAnswer(values[0])
+	return writeAnswer(w, values[0])
 }
 
 // commandArgs returns the arguments up to the last one that is not empty: an
@@ -79,21 +79,23 @@ func commandArgs(r *item.Request) []string {
 	return out
 }
 
-// commandAnswer is a scalar as its text, anything else as JSON. Nothing (null)
+// writeAnswer writes a scalar as its text, anything else as JSON. Nothing (null)
 // is an error: an item cannot hold it, and an empty text would say that the
 // key is there.
-func commandAnswer(v resp.Value) (string, error) {
+func writeAnswer(w *jsondoc.Writer, v resp.Value) error {
 	switch v.Kind {
 	case resp.Array, resp.Set, resp.Map:
-		w := jsondoc.New(256)
 		writeReply(w, v)
-		return w.Document(), nil
+		return nil
 	}
 	text, err := v.Text()
 	if errors.Is(err, resp.ErrNull) {
-		return "", errors.New("the reply is null: there is no such key or member")
+		return errors.New("the reply is null: there is no such key or member")
 	}
-	return text, err
+	if err == nil {
+		w.Text(text)
+	}
+	return err
 }
 
 // writeReply writes a reply as JSON: a map becomes an object, a null inside an

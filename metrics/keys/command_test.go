@@ -16,7 +16,7 @@ func runCommand(t *testing.T, target *item.Target, allowed bool, words ...string
 	t.Helper()
 	args, err := Command.ParseArgs(append([]string{"", "", ""}, words...))
 	require.NoError(t, err)
-	return Command.Collect(t.Context(), &item.Request{Target: target, Args: args, Env: &item.Env{CustomCommands: allowed}})
+	return Command.Answer(t.Context(), &item.Request{Target: target, Args: args, Env: &item.Env{CustomCommands: allowed}})
 }
 
 func TestCommandRunsWhatTheServerCallsReadOnly(t *testing.T) {

@@ -61,11 +61,11 @@ func parseBudget(s string) (int, error) {
 	return n, nil
 }
 
-func collectKeysCount(ctx context.Context, r *item.Request) (string, error) {
+func collectKeysCount(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t, pattern := r.Target, r.Arg("Pattern")
 	budget, err := parseBudget(r.Arg("Budget"))
 	if err != nil {
-		return "", err
+		return err
 	}
 	size := &ask.Part{Name: "dbsize", Cmd: redisclient.Command{"DBSIZE"}}
 	s := ask.NewScan(ctx, budget)
@@ -81,25 +81,25 @@ func collectKeysCount(ctx context.Context, r *item.Request) (string, error) {
 			parts = append(parts, size)
 		}
 		if err := ask.Do(ctx, t, parts...); err != nil {
-			return ask.Down(t.Name, err), nil
+			return ask.Down(w, t.Name, err)
 		}
 		if err := ask.StateProblem(parts...); err != nil {
-			return ask.Down(t.Name, err), nil
+			return ask.Down(w, t.Name, err)
 		}
 		if scan.Err != nil {
 			break
 		}
 		if cursor, err = s.Take(scan.Value); err != nil {
-			return ask.Down(t.Name, fmt.Errorf("SCAN: %w", err)), nil
+			return ask.Down(w, t.Name, fmt.Errorf("SCAN: %w", err))
 		}
 		s.Slowest = max(s.Slowest, time.Since(began))
 	}
-	w := jsondoc.New(512)
+	w.Grow(512)
 	w.BeginObject()
 	ask.Head(w, t.Name, nil)
 	w.Key("pattern").String(pattern)
 	s.Write(w, scan, size)
 	ask.Unavailable(w, scan, size)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }

@@ -108,7 +108,7 @@ func TestKeysCountEndsWithTheBudgetOrWellBeforeTheDeadline(t *testing.T) {
 				defer cancel()
 				args, err := Count.ParseArgs([]string{"", "", "", "*", "5000"})
 				require.NoError(t, err)
-				text, err := Count.Collect(ctx, &item.Request{Target: metrictest.NewTarget(&tt.doer), Args: args, Env: &item.Env{}})
+				text, err := Count.Answer(ctx, &item.Request{Target: metrictest.NewTarget(&tt.doer), Args: args, Env: &item.Env{}})
 				require.NoError(t, err)
 				doc := metrictest.Decode(t, text)
 				require.Equal(t, tt.steps, tt.doer.steps)

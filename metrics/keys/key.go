@@ -123,16 +123,16 @@ func readKey(ctx context.Context, t *item.Target, key string, command func(typ s
 	return k, ask.StateProblem(k.content)
 }
 
-func collectKeyGet(ctx context.Context, r *item.Request) (string, error) {
+func collectKeyGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t, key := r.Target, r.Arg("Key")
 	ttl := &ask.Part{Name: "ttl", Cmd: redisclient.Command{"PTTL", key}}
 	memory := &ask.Part{Name: "memory", Cmd: redisclient.Command{"MEMORY", "USAGE", key}}
 	encoding := &ask.Part{Name: "encoding", Cmd: redisclient.Command{"OBJECT", "ENCODING", key}}
 	k, err := readKey(ctx, t, key, lengthCommand(key), ttl, memory, encoding)
 	if err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
-	w := jsondoc.New(512)
+	w.Grow(512)
 	w.BeginObject()
 	ask.Head(w, t.Name, nil)
 	w.Key("key").String(key)
@@ -174,7 +174,7 @@ func collectKeyGet(ctx context.Context, r *item.Request) (string, error) {
 	}
 	ask.Unavailable(w, &k.typ, &length, ttl, memory, encoding)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 var errNoLength = errors.New("no command tells its length")
@@ -194,33 +194,36 @@ func (k *keyReading) length(key string) (int64, error) {
 	return k.content.Value.Int64()
 }
 
-func collectKeyLength(ctx context.Context, r *item.Request) (string, error) {
+func collectKeyLength(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	key := r.Arg("Key")
 	k, err := readKey(ctx, r.Target, key, lengthCommand(key))
 	if err != nil {
-		return "", err
+		return err
 	}
 	n, err := k.length(key)
 	if err != nil {
-		return "", err
+		return err
 	}
-	return strconv.FormatInt(n, 10), nil
+	w.Text(strconv.FormatInt(n, 10))
+	return nil
 }
 
-func collectKeyTTL(ctx context.Context, r *item.Request) (string, error) {
+func collectKeyTTL(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	ttl := &ask.Part{Cmd: redisclient.Command{"PTTL", r.Arg("Key")}}
 	if err := ask.Do(ctx, r.Target, ttl); err != nil {
-		return "", err
+		return err
 	}
 	if ttl.Err != nil {
-		return "", ttl.Err
+		return ttl.Err
 	}
 	ms, err := ttl.Value.Int64()
 	if err != nil {
-		return "", fmt.Errorf("PTTL: %w", err)
+		return fmt.Errorf("PTTL: %w", err)
 	}
 	if ms < 0 {
-		return strconv.FormatInt(ms, 10), nil
+		w.Text(strconv.FormatInt(ms, 10))
+		return nil
 	}
-	return strconv.FormatFloat(float64(ms)/1e3, 'f', -1, 64), nil
+	w.Text(strconv.FormatFloat(float64(ms)/1e3, 'f', -1, 64))
+	return nil
 }

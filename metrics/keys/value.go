@@ -8,6 +8,7 @@ import (
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -56,32 +57,33 @@ func valueCommand(typ, key, member string) redisclient.Command {
 	return nil
 }
 
-func collectKeyValue(ctx context.Context, r *item.Request) (string, error) {
+func collectKeyValue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	key, member := r.Arg("Key"), r.Arg("Member")
 	k, err := readKey(ctx, r.Target, key, func(typ string) redisclient.Command { return valueCommand(typ, key, member) })
 	if err != nil {
-		return "", err
+		return err
 	}
 	switch {
 	case k.typ.Err != nil:
-		return "", k.typ.Err
+		return k.typ.Err
 	case k.word == ask.TypeNone:
-		return "", fmt.Errorf("there is no key %q", key)
+		return fmt.Errorf("there is no key %q", key)
 	case k.content == nil:
-		return "", noValue(k.word, key, member)
+		return noValue(k.word, key, member)
 	case k.content.Err != nil:
-		return "", k.content.Err
+		return k.content.Err
 	}
 	text, err := k.content.Value.Text()
 	switch {
 	case errors.Is(err, resp.ErrNull):
-		return "", fmt.Errorf("the key %q, a %s, has no member %q", key, k.word, member)
+		return fmt.Errorf("the key %q, a %s, has no member %q", key, k.word, member)
 	case err != nil:
-		return "", err
+		return err
 	case len(text) > maxKeyValue:
-		return "", fmt.Errorf("the value is longer than %d bytes", maxKeyValue)
+		return fmt.Errorf("the value is longer than %d bytes", maxKeyValue)
 	}
-	return text, nil
+	w.Text(text)
+	return nil
 }
 
 // noValue says why valueCommand has none.

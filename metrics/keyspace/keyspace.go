@@ -119,11 +119,11 @@ type result struct {
 	sum             sum
 }
 
-func collect(ctx context.Context, r *item.Request) (string, error) {
+func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	s := stateOf(r.Target)
 	if s.unknown() {
 		if err := firstLook(ctx, r.Target); err != nil {
-			return ask.Down(r.Target.Name, err), nil
+			return ask.Down(w, r.Target.Name, err)
 		}
 	}
 	if work := s.ask(r.Target, r.Env.Keyspace); work != nil {
@@ -135,7 +135,8 @@ func collect(ctx context.Context, r *item.Request) (string, error) {
 			work(ctx)
 		}
 	}
-	return s.document(r.Target.Name), nil
+	s.write(w, r.Target.Name)
+	return nil
 }
 
 // firstLook is the one round trip that a check itself makes, before the first
@@ -258,11 +259,11 @@ func (s *state) restartLocked(because string) {
 	s.because = because
 }
 
-func (s *state) document(target string) string {
+func (s *state) write(w *jsondoc.Writer, target string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	w := jsondoc.New(8 << 10)
+	w.Grow(8 << 10)
 	w.BeginObject()
 	ask.Head(w, target, s.err)
 	if s.pass != nil {
@@ -282,7 +283,6 @@ func (s *state) document(target string) string {
 	unavailable.write(w)
 	cut.Write(w)
 	w.EndObject()
-	return w.Document()
 }
 
 // noFigures says why there is nothing to show yet.

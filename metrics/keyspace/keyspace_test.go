@@ -41,7 +41,7 @@ func newRun(t testing.TB, target *item.Target) *run {
 
 func (k *run) ask() map[string]any {
 	k.t.Helper()
-	text, err := Sample.Collect(context.Background(), &item.Request{Target: k.target, Env: &item.Env{
+	text, err := Sample.Answer(context.Background(), &item.Request{Target: k.target, Env: &item.Env{
 		Keyspace: k.options,
 		Background: func(work func(ctx context.Context), _ func(err error)) {
 			k.works = append(k.works, work)

@@ -15,7 +15,6 @@ import (
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
-	"redisjobs/metrics/keys"
 	"redisjobs/redisclient"
 )
 
@@ -199,7 +198,7 @@ func TestGlobMatchesAsTheServerDoes(t *testing.T) {
 		`[\`, "[^a", "a]", "[a-c]b[a-c]", "*[", "*?",
 	} {
 		want := slices.Sorted(strings.SplitSeq(s.Do(t, "KEYS", pattern), "\n"))
-		got := slices.DeleteFunc(slices.Sorted(slices.Values(texts)), func(text string) bool { return !keys.GlobMatch(pattern, text) })
+		got := slices.DeleteFunc(slices.Sorted(slices.Values(texts)), func(text string) bool { return !ask.GlobMatch(pattern, text) })
 		if len(got) == 0 {
 			got = []string{""} // an empty array is an empty line
 		}

@@ -10,7 +10,6 @@ import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/metrics/keys"
 	"redisjobs/redisclient"
 )
 
@@ -85,12 +84,13 @@ const (
 	sizeMemory = "search reply size"
 )
 
-func collectGet(ctx context.Context, r *item.Request) (string, error) {
+func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	s := &reading{target: r.Target, pattern: r.Arg("Pattern")}
 	if err := s.ask(ctx); err != nil {
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
-	return s.document(), nil
+	s.write(w)
+	return nil
 }
 
 // reading is one poll of a server's indexes.
@@ -128,7 +128,7 @@ func (s *reading) ask(ctx context.Context) error {
 			break
 		}
 		s.known, s.complete = true, true
-		names = slices.DeleteFunc(names, func(name string) bool { return !keys.GlobMatch(s.pattern, name) })
+		names = slices.DeleteFunc(names, func(name string) bool { return !ask.GlobMatch(s.pattern, name) })
 	case unknownCommand(s.list.Err):
 		var err error
 		if names, err = s.scan(ctx); err != nil {
@@ -194,8 +194,8 @@ func (s *reading) askInfo(ctx context.Context, names []string) error {
 	return nil
 }
 
-func (s *reading) document() string {
-	w := jsondoc.New(512 + 1024*len(s.rows))
+func (s *reading) write(w *jsondoc.Writer) {
+	w.Grow(512 + 1024*len(s.rows))
 	w.BeginObject()
 	ask.Head(w, s.target.Name, nil)
 	w.Key("pattern").String(s.pattern)
@@ -217,7 +217,6 @@ func (s *reading) document() string {
 	w.EndObject()
 	s.cut.Write(w)
 	w.EndObject()
-	return w.Document()
 }
 
 func (s *reading) writeFound(w *jsondoc.Writer) {

@@ -32,10 +32,10 @@ var Pool = &item.Metric{
 	Collect:     collectPool,
 }
 
-func collectPool(_ context.Context, r *item.Request) (string, error) {
+func collectPool(_ context.Context, r *item.Request, w *jsondoc.Writer) error {
 	stats := r.Env.Pool()
 	now := time.Now()
-	w := jsondoc.New(1024 + 768*min(len(stats.Targets), ask.MaxRows))
+	w.Grow(1024 + 768*min(len(stats.Targets), ask.MaxRows))
 	w.BeginObject()
 	w.Key("schema_version").Int(ask.SchemaVersion)
 	w.Key("limits").BeginObject()
@@ -55,7 +55,7 @@ func collectPool(_ context.Context, r *item.Request) (string, error) {
 	writeProcess(w, r.Env, now)
 	cut.Write(w)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 func writeGauges(w *jsondoc.Writer, g pool.Gauges) {

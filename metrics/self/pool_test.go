@@ -35,7 +35,7 @@ func TestPoolShowsTheFiguresByTarget(t *testing.T) {
 	stats.Closed[pool.ClosedIdle] = 5
 	stats.Closed[pool.ClosedBroken] = 1
 	env := &item.Env{Version: "1.2.3", Started: at, Pool: func() pool.Stats { return stats }}
-	got, err := Pool.Collect(context.Background(), &item.Request{Env: env})
+	got, err := Pool.Answer(context.Background(), &item.Request{Env: env})
 	require.NoError(t, err)
 	doc := metrictest.Decode(t, got)
 
@@ -80,7 +80,7 @@ func TestPoolListsNoMoreThanAThousandTargets(t *testing.T) {
 	for i := range ask.MaxRows + 7 {
 		stats.Targets = append(stats.Targets, pool.TargetStats{Name: fmt.Sprintf("t%04d", i)})
 	}
-	got, err := Pool.Collect(context.Background(), &item.Request{Env: &item.Env{Pool: func() pool.Stats { return stats }}})
+	got, err := Pool.Answer(context.Background(), &item.Request{Env: &item.Env{Pool: func() pool.Stats { return stats }}})
 	require.NoError(t, err)
 	doc := metrictest.Decode(t, got)
 	require.Len(t, doc["targets"], ask.MaxRows)

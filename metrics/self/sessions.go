@@ -37,9 +37,9 @@ func checkSessionKind(kind string) error {
 	return nil
 }
 
-func collectSessions(_ context.Context, r *item.Request) (string, error) {
+func collectSessions(_ context.Context, r *item.Request, w *jsondoc.Writer) error {
 	web := r.Arg("Kind") == sessionsOfStorm
-	w := jsondoc.New(96 * len(r.Env.Sessions))
+	w.Grow(96 * len(r.Env.Sessions))
 	w.BeginArray()
 	for _, s := range r.Env.Sessions {
 		if s.Web != web {
@@ -51,5 +51,5 @@ func collectSessions(_ context.Context, r *item.Request) (string, error) {
 		w.EndObject()
 	}
 	w.EndArray()
-	return w.Document(), nil
+	return nil
 }

@@ -14,7 +14,7 @@ func TestSessionsAreDiscovered(t *testing.T) {
 	ask := func(params []string, sessions ...item.Session) string {
 		args, err := Sessions.ParseArgs(params)
 		require.NoError(t, err)
-		got, err := Sessions.Collect(context.Background(), &item.Request{Args: args, Env: &item.Env{Sessions: sessions}})
+		got, err := Sessions.Answer(context.Background(), &item.Request{Args: args, Env: &item.Env{Sessions: sessions}})
 		require.NoError(t, err)
 		return got
 	}

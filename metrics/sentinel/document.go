@@ -7,8 +7,8 @@ import (
 	"redisjobs/redisclient"
 )
 
-func (s *sentinels) document() string {
-	w := jsondoc.New(2048)
+func (s *sentinels) write(w *jsondoc.Writer) {
+	w.Grow(2048)
 	var cut ask.Truncations
 	w.BeginObject()
 	ask.Head(w, s.target.Name, nil)
@@ -31,7 +31,6 @@ func (s *sentinels) document() string {
 	}
 	cut.Write(w)
 	w.EndObject()
-	return w.Document()
 }
 
 // writeMaster returns 1 when the sentinels disagree about it.

@@ -11,6 +11,7 @@ import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -90,7 +91,7 @@ type sentinels struct {
 	left     int                 // masters beyond maxMasters
 }
 
-func collect(ctx context.Context, r *item.Request) (string, error) {
+func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	s := &sentinels{target: r.Target}
 	targets := []*item.Target{r.Target}
 	if r.Target.Sentinels != nil {
@@ -120,16 +121,17 @@ func collect(ctx context.Context, r *item.Request) (string, error) {
 				Op: "sentinel", Reason: redisclient.ReasonOf(err), Err: errors.New(strings.Join(failures, "; ")),
 			}
 		}
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
 	if err := s.askMembers(ctx); err != nil {
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
 	others := s.others()
 	s.views = append(s.views, others...)
 	s.ask(ctx, others)
 	s.dropTwins()
-	return s.document(), nil
+	s.write(w)
+	return nil
 }
 
 // plainAddr is the address of a target as the sentinels themselves would write

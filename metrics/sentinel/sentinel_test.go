@@ -75,7 +75,7 @@ func TestSentinelsThatDisagreeAndOneThatIsGone(t *testing.T) {
 		args, err := Get.ParseArgs(nil)
 		require.NoError(t, err)
 		began := time.Now()
-		text, err := Get.Collect(ctx, &item.Request{Target: one, Args: args, Env: &item.Env{}})
+		text, err := Get.Answer(ctx, &item.Request{Target: one, Args: args, Env: &item.Env{}})
 		require.NoError(t, err)
 		require.Less(t, time.Since(began), 2*time.Second)
 		doc := metrictest.Decode(t, text)

@@ -31,18 +31,18 @@ var Config = &item.Metric{
 	Collect:  collectConfig,
 }
 
-func collectConfig(ctx context.Context, r *item.Request) (string, error) {
+func collectConfig(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	pattern := r.Arg("Pattern")
 	values, err := r.Target.DoAll(ctx, redisclient.Command{"CONFIG", "GET", pattern})
 	if err != nil {
-		return "", err
+		return err
 	}
 	params, err := ask.ConfigParams(values[0])
 	if err != nil {
-		return "", fmt.Errorf("CONFIG GET %s: %w", pattern, err)
+		return fmt.Errorf("CONFIG GET %s: %w", pattern, err)
 	}
 	if len(params) == 0 {
-		return "", fmt.Errorf("no configuration parameter matches %q", pattern)
+		return fmt.Errorf("no configuration parameter matches %q", pattern)
 	}
 	if !r.Target.UnmaskSecrets {
 		for i, p := range params {
@@ -52,22 +52,24 @@ func collectConfig(ctx context.Context, r *item.Request) (string, error) {
 		}
 	}
 	if strings.ContainsAny(pattern, "*?[]!") {
-		return configJSON(params), nil
+		writeConfig(w, params)
+		return nil
 	}
 	// The server answers with the name as it was asked for, or as it knows it.
 	for _, p := range params {
 		if strings.EqualFold(p.Name, pattern) {
-			return p.Value, nil
+			w.Text(p.Value)
+			return nil
 		}
 	}
-	return "", fmt.Errorf("no configuration parameter matches %q", pattern)
+	return fmt.Errorf("no configuration parameter matches %q", pattern)
 }
 
-// configJSON writes the parameters sorted by name; of two equal names the
+// writeConfig writes the parameters sorted by name; of two equal names the
 // last one counts.
-func configJSON(params []ask.ConfigParam) string {
+func writeConfig(w *jsondoc.Writer, params []ask.ConfigParam) {
 	slices.SortStableFunc(params, func(a, b ask.ConfigParam) int { return strings.Compare(a.Name, b.Name) })
-	w := jsondoc.New(64 * len(params))
+	w.Grow(64 * len(params))
 	w.BeginObject()
 	for i, p := range params {
 		if i+1 < len(params) && params[i+1].Name == p.Name {
@@ -76,5 +78,4 @@ func configJSON(params []ask.ConfigParam) string {
 		w.Key(p.Name).String(p.Value)
 	}
 	w.EndObject()
-	return w.Document()
 }

@@ -80,14 +80,15 @@ const infoFormMemory = "redis.get INFO form"
 
 var errEmptyInfo = errors.New("the reply is empty")
 
-func collectGet(ctx context.Context, r *item.Request) (string, error) {
+func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t := r.Target
 	parts := newGetParts(t)
 	c, text, err := parts.ask(ctx, t)
 	if err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
-	return parts.document(c, text), nil
+	parts.write(w, c, text)
+	return nil
 }
 
 type getParts struct {
@@ -219,9 +220,9 @@ func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, ask
 	return slices.Concat(text, []byte("\n# Cluster\n"), state)
 }
 
-// document writes the answer for a server that answered INFO with text, or
+// write writes the answer for a server that answered INFO with text, or
 // with info.err.
-func (p *getParts) document(c info.Condition, text []byte) string {
+func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 	scratch := info.NewScratch()
 	x, err := scratch.Scan(text)
 	defer scratch.Release(&x)
@@ -229,12 +230,12 @@ func (p *getParts) document(c info.Condition, text []byte) string {
 		err = p.info.Err
 	}
 	// A longer one has lists that are cut.
-	w := jsondoc.New(min(512+len(text)+len(text)/2, 1<<20))
+	w.Grow(min(512+len(text)+len(text)/2, 1<<20))
 	w.BeginObject()
 	if err != nil {
 		c.Write(w, err, nil)
 		w.EndObject()
-		return w.Document()
+		return
 	}
 	x.Fold = true
 	problem := info.PingProblem(&p.ping, []*ask.Part{&p.info})
@@ -260,7 +261,6 @@ func (p *getParts) document(c info.Condition, text []byte) string {
 	ask.Unavailable(w, &p.ping, &p.info, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize)
 	cut.Write(w)
 	w.EndObject()
-	return w.Document()
 }
 
 // writeSlowlog writes the member slowlog, or nothing when both of its

@@ -18,6 +18,7 @@ import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -390,5 +391,7 @@ func getDocumentOf(target *item.Target, text []byte) string {
 	for _, part := range []*ask.Part{&p.length, &p.newest, &p.config, &p.events} {
 		part.Err = resp.NewServerError([]byte("ERR unknown command"))
 	}
-	return p.document(info.Condition{Target: target}, text)
+	w := jsondoc.New(0)
+	p.write(w, info.Condition{Target: target}, text)
+	return w.Document()
 }

@@ -30,48 +30,19 @@ var Info = &item.Metric{
 	},
 	Commands: []string{"info"},
 	Collect:  collectInfo,
-	Append:   appendInfo,
 }
 
-func collectInfo(ctx context.Context, r *item.Request) (string, error) {
-	text, section, err := askInfo(ctx, r)
-	if err != nil {
-		return "", err
-	}
-	return infoJSON(text, section)
-}
-
-// appendInfo is collectInfo for the way to an agent: INFO is what is asked
-// most, and its document would otherwise be written, copied and escaped.
-func appendInfo(ctx context.Context, r *item.Request, dst []byte) ([]byte, int, error) {
-	text, section, err := askInfo(ctx, r)
-	if err != nil {
-		return dst, 0, err
-	}
-	w := jsondoc.NewQuoted(dst)
-	w.Grow(len(text) + len(text)/2)
-	err = writeInfo(w, text, section)
-	return w.Bytes(), w.Len(), err
-}
-
-func askInfo(ctx context.Context, r *item.Request) (text []byte, section string, err error) {
-	section = strings.ToLower(r.Arg("Section"))
+func collectInfo(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
+	section := strings.ToLower(r.Arg("Section"))
 	values, err := r.Target.DoAll(ctx, redisclient.Command{"INFO", section})
 	if err != nil {
-		return nil, section, err
+		return err
 	}
-	if text, err = info.Reply(values[0]); err != nil {
-		return nil, section, fmt.Errorf("INFO %s: %w", section, err)
+	text, err := info.Reply(values[0])
+	if err != nil {
+		return fmt.Errorf("INFO %s: %w", section, err)
 	}
-	return text, section, nil
-}
-
-func infoJSON(text []byte, section string) (string, error) {
-	w := jsondoc.New(len(text) + len(text)/4)
-	if err := writeInfo(w, text, section); err != nil {
-		return "", err
-	}
-	return w.Document(), nil
+	return writeInfo(w, text, section)
 }
 
 // writeInfo writes the built-in plugin's document:
@@ -95,6 +66,7 @@ func writeInfo(w *jsondoc.Writer, text []byte, section string) error {
 	if x.Plain {
 		key, value = w.KeyPlain, w.StringPlain
 	}
+	w.Grow(len(text) + len(text)/2)
 	w.BeginObject()
 	x.SortSections()
 	for i := 0; i < len(x.Sections); {

@@ -122,6 +122,13 @@ func TestInfoAsksForTheSectionInLowerCase(t *testing.T) {
 var slaveRe = regexp.MustCompile(`^slave\d+`)
 
 // naiveInfo does what infoJSON does with maps and encoding/json.
+// infoJSON is writeInfo's document as a string.
+func infoJSON(text []byte, section string) (string, error) {
+	w := jsondoc.New(len(text) + len(text)/2)
+	err := writeInfo(w, text, section)
+	return w.Document(), err
+}
+
 func naiveInfo(text string) (string, bool) {
 	doc := map[string]map[string]any{}
 	var section string
@@ -213,8 +220,9 @@ func TestInfoAllocatesThreeTimes(t *testing.T) {
 	}), 3.0)
 }
 
-// TestAppendedInfoIsTheSameAnswer compares the two ways of redis.server.info.
-func TestAppendedInfoIsTheSameAnswer(t *testing.T) {
+// TestInfoInsideAFrameIsTheSameAnswer compares an answer on its way to an agent
+// with the plain one.
+func TestInfoInsideAFrameIsTheSameAnswer(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{
 		"# Server\r\nredis_version:7.0.15\r\n\r\n# Keyspace\r\ndb0:keys=1,expires=0\r\n",
@@ -226,12 +234,13 @@ func TestAppendedInfoIsTheSameAnswer(t *testing.T) {
 		args, err := Info.ParseArgs([]string{"", "", "ALL"})
 		require.NoError(t, err)
 		request := &item.Request{Target: metrictest.NewTarget(d), Args: args, Env: &item.Env{}}
-		want, wantErr := Info.Collect(t.Context(), request)
-		got, length, err := Info.Append(t.Context(), request, []byte("before"))
+		want, wantErr := Info.Answer(t.Context(), request)
+		w := jsondoc.NewQuoted([]byte("before"))
+		err = Info.Collect(t.Context(), request, w)
 		require.Equal(t, wantErr, err)
 		if err == nil {
-			require.Equal(t, string(jsondoc.AppendInside([]byte("before"), want)), string(got))
-			require.Equal(t, len(want), length)
+			require.Equal(t, string(jsondoc.AppendInside([]byte("before"), want)), string(w.Bytes()))
+			require.Equal(t, len(want), w.Len())
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 )
 
@@ -17,13 +18,16 @@ var Ping = &item.Metric{
 	Collect:     collectPing,
 }
 
-func collectPing(ctx context.Context, r *item.Request) (string, error) {
+func collectPing(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	values, err := r.Target.DoAll(ctx, redisclient.Command{"PING"})
 	if err != nil {
-		return "0", nil
+		w.Text("0")
+		return nil
 	}
 	if text, err := values[0].Text(); err != nil || text != "PONG" {
-		return "0", nil
+		w.Text("0")
+		return nil
 	}
-	return "1", nil
+	w.Text("1")
+	return nil
 }

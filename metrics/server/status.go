@@ -29,7 +29,7 @@ var Status = &item.Metric{
 	Collect:     collectStatus,
 }
 
-func collectStatus(ctx context.Context, r *item.Request) (string, error) {
+func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t := r.Target
 	ping := ask.Part{Name: "ping", Cmd: redisclient.Command{"PING"}}
 	// One command for each section: servers before 7 take only one.
@@ -41,9 +41,9 @@ func collectStatus(ctx context.Context, r *item.Request) (string, error) {
 	parts := append([]*ask.Part{&ping}, sections...)
 	c, err := info.AskCondition(ctx, t, parts...)
 	if err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
-	w := jsondoc.New(1024)
+	w.Grow(1024)
 	w.BeginObject()
 	problem := info.PingProblem(&ping, sections)
 	c.Write(w, problem, joinSections(sections))
@@ -52,7 +52,7 @@ func collectStatus(ctx context.Context, r *item.Request) (string, error) {
 	}
 	ask.Unavailable(w, parts...)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // joinSections makes one INFO of the sections that the server told. A text that

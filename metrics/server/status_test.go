@@ -159,7 +159,7 @@ func TestStatusSaysWhyARealServerDoesNotServe(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 			defer cancel()
 			target := metrictest.NewTarget(dialingDoer{tt.cfg})
-			text, err := Status.Collect(ctx, &item.Request{Target: target, Env: &item.Env{}})
+			text, err := Status.Answer(ctx, &item.Request{Target: target, Env: &item.Env{}})
 			require.NoError(t, err)
 			doc := metrictest.Decode(t, text)
 			require.InDelta(t, 0, doc["up"], 0)

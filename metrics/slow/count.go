@@ -8,6 +8,7 @@ import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 )
 
@@ -33,25 +34,28 @@ type slowlogSeen struct {
 
 const slowlogMemory = "slowlog count"
 
-func collectSlowlogCount(ctx context.Context, r *item.Request) (string, error) {
+func collectSlowlogCount(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	newest := &ask.Part{Name: "slowlog", Cmd: redisclient.Command{"SLOWLOG", "GET", "1"}, Must: true}
 	server := &ask.Part{Name: "server", Cmd: redisclient.Command{"INFO", "server"}}
 	if err := ask.Do(ctx, r.Target, newest, server); err != nil {
-		return "", err
+		return err
 	}
 	id, ok, err := ask.NewestSlowlogID(newest)
 	if err != nil {
-		return "", fmt.Errorf("SLOWLOG GET 1: %w", err)
+		return fmt.Errorf("SLOWLOG GET 1: %w", err)
 	}
 	runID := info.ServerField(server, "run_id")
 	if ok {
 		r.Target.Memory.Store(slowlogMemory, slowlogSeen{runID, id + 1})
-		return strconv.FormatInt(id+1, 10), nil
+		w.Text(strconv.FormatInt(id+1, 10))
+		return nil
 	}
 	if v, ok := r.Target.Memory.Load(slowlogMemory); ok && runID != "" {
 		if seen := v.(slowlogSeen); seen.runID == runID {
-			return strconv.FormatInt(seen.count, 10), nil
+			w.Text(strconv.FormatInt(seen.count, 10))
+			return nil
 		}
 	}
-	return "0", nil
+	w.Text("0")
+	return nil
 }

@@ -52,7 +52,7 @@ type latencyKnown struct {
 
 const latencyMemory = "redis.latency.get"
 
-func collectLatencyGet(ctx context.Context, r *item.Request) (string, error) {
+func collectLatencyGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t := r.Target
 	latest := &ask.Part{Name: "events", Cmd: redisclient.Command{"LATENCY", "LATEST"}}
 	histogram := &ask.Part{Name: "commands", Cmd: redisclient.Command{"LATENCY", "HISTOGRAM"}}
@@ -67,10 +67,10 @@ func collectLatencyGet(ctx context.Context, r *item.Request) (string, error) {
 		log = newCommandlog()
 	}
 	if err := ask.Do(ctx, t, slices.Concat([]*ask.Part{latest, histogram, server}, histories.parts(), log.parts())...); err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
 	if err := ask.StateProblem(latest, histogram); err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
 	var events []ask.LatencyEvent
 	if latest.Err == nil {
@@ -83,7 +83,7 @@ func collectLatencyGet(ctx context.Context, r *item.Request) (string, error) {
 	histories, log = askMoreLatency(ctx, t, known, events, server, histories, log)
 
 	var cut ask.Truncations
-	w := jsondoc.New(512 + 96*(len(events)+len(commands)))
+	w.Grow(512 + 96*(len(events)+len(commands)))
 	w.BeginObject()
 	ask.Head(w, t.Name, nil)
 	if latest.Err == nil {
@@ -107,7 +107,7 @@ func collectLatencyGet(ctx context.Context, r *item.Request) (string, error) {
 	ask.Unavailable(w, slices.Concat([]*ask.Part{latest, histogram, server}, histories.parts(), log.parts())...)
 	cut.Write(w)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // askMoreLatency asks for the histories and logs that the first answers show to

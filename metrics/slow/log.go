@@ -59,23 +59,23 @@ type slowlogRead struct {
 
 const slowlogReadMemory = "slowlog read"
 
-func collectSlowlogGet(ctx context.Context, r *item.Request) (string, error) {
+func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t := r.Target
 	entriesPart := &ask.Part{Name: "entries", Cmd: redisclient.Command{"SLOWLOG", "GET", strconv.Itoa(slowlogEntries)}}
 	length := &ask.Part{Name: "length", Cmd: redisclient.Command{"SLOWLOG", "LEN"}}
 	server := &ask.Part{Name: "server", Cmd: redisclient.Command{"INFO", "server"}}
 	parts := []*ask.Part{entriesPart, length, server}
 	if err := ask.Do(ctx, t, parts...); err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
 	if err := ask.StateProblem(parts...); err != nil {
-		return ask.Down(t.Name, err), nil
+		return ask.Down(w, t.Name, err)
 	}
 	var entries []slowEntry
 	if entriesPart.Err == nil {
 		entries, entriesPart.Err = parseSlowlog(entriesPart.Value)
 	}
-	w := jsondoc.New(1024 + 192*len(entries))
+	w.Grow(1024 + 192*len(entries))
 	w.BeginObject()
 	ask.Head(w, t.Name, nil)
 	if length.Err == nil {
@@ -102,7 +102,7 @@ func collectSlowlogGet(ctx context.Context, r *item.Request) (string, error) {
 	}
 	ask.Unavailable(w, parts...)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // slowlogNews is what a poll found.

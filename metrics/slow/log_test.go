@@ -147,7 +147,7 @@ func TestSlowlogArgumentsAreShownOnlyOnRequestAndThenClippedAndMasked(t *testing
 	args, err := Log.ParseArgs(nil)
 	require.NoError(t, err)
 	for _, shown := range []bool{false, true} {
-		text, err := Log.Collect(t.Context(), &item.Request{
+		text, err := Log.Answer(t.Context(), &item.Request{
 			Target: metrictest.NewTarget(d), Args: args, Env: &item.Env{SlowlogArguments: shown},
 		})
 		require.NoError(t, err)

@@ -27,12 +27,12 @@ var clusterMetric = &item.Metric{
 	Collect:     collectCluster,
 }
 
-func collectCluster(ctx context.Context, r *item.Request) (string, error) {
+func collectCluster(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	c, err := NewUI(r.Target.Web, r.Target.Memory, r.Env.Storm.StaleAfter).Cluster(ctx)
 	if err != nil {
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
-	w := jsondoc.New(2048 + 256*len(c.Supervisors))
+	w.Grow(2048 + 256*len(c.Supervisors))
 	w.BeginObject()
 	ask.Head(w, r.Target.Name, nil)
 	writeText(w, "version", c.Version)
@@ -74,7 +74,7 @@ func collectCluster(ctx context.Context, r *item.Request) (string, error) {
 	}
 	w.EndObject()
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 func writeNimbuses(w *jsondoc.Writer, all []Nimbus) {

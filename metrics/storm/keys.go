@@ -95,38 +95,39 @@ func job(ctx context.Context, r *item.Request, source Source, details bool) (Job
 	return source.Job(ctx, Query{Name: r.Arg(paramJob.Name), MaxAge: maxAge, Details: details})
 }
 
-func collectStatus(ctx context.Context, r *item.Request) (string, error) {
+func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	source, err := source(r)
 	if err != nil {
-		return "", err
+		return err
 	}
 	job, err := job(ctx, r, source, false)
 	if err != nil {
-		return "", err
+		return err
 	}
 	if job.Err != nil {
-		return "", fmt.Errorf("job %q: %w", job.Name, job.Err)
+		return fmt.Errorf("job %q: %w", job.Name, job.Err)
 	}
-	return strconv.Itoa(int(job.Status)), nil
+	w.Text(strconv.Itoa(int(job.Status)))
+	return nil
 }
 
 // collectJob answers with the members of a document's head, then those
 // that writeJob writes.
-func collectJob(ctx context.Context, r *item.Request) (string, error) {
+func collectJob(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	source, err := source(r)
 	if err != nil {
-		return "", err
+		return err
 	}
 	job, err := job(ctx, r, source, true)
 	if err != nil {
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
-	w := jsondoc.New(512)
+	w.Grow(512)
 	w.BeginObject()
 	ask.Head(w, r.Target.Name, nil)
 	writeJob(w, &job)
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // collectJobs answers with the head; count and jobs, a row per job; their
@@ -134,16 +135,16 @@ func collectJob(ctx context.Context, r *item.Request) (string, error) {
 // and unreadable for jobs whose status is not known; partial, whether SCAN
 // ended at its budget; truncated, the number of jobs left out; and what is
 // unavailable.
-func collectJobs(ctx context.Context, r *item.Request) (string, error) {
+func collectJobs(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	source, err := source(r)
 	if err != nil {
-		return "", err
+		return err
 	}
 	jobs, err := source.Jobs(ctx)
 	if err != nil {
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
-	w := jsondoc.New(512 + 384*len(jobs.Jobs))
+	w.Grow(512 + 384*len(jobs.Jobs))
 	w.BeginObject()
 	ask.Head(w, r.Target.Name, nil)
 	w.Key("count").Int(int64(len(jobs.Jobs)))
@@ -167,7 +168,7 @@ func collectJobs(ctx context.Context, r *item.Request) (string, error) {
 	}
 	w.EndObject()
 	w.EndObject()
-	return w.Document(), nil
+	return nil
 }
 
 // writeJob writes the members of one job: job, key, status and
@@ -242,16 +243,16 @@ const defaultJobType = "job"
 
 // collectDiscovery fails when the jobs cannot be read: an empty list
 // would have Zabbix take all jobs for gone.
-func collectDiscovery(ctx context.Context, r *item.Request) (string, error) {
+func collectDiscovery(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	source, err := source(r)
 	if err != nil {
-		return "", err
+		return err
 	}
 	jobs, err := source.Jobs(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	w := jsondoc.New(96 * len(jobs.Jobs))
+	w.Grow(96 * len(jobs.Jobs))
 	w.BeginArray()
 	for i := range jobs.Jobs {
 		job := &jobs.Jobs[i]
@@ -269,5 +270,5 @@ func collectDiscovery(ctx context.Context, r *item.Request) (string, error) {
 		w.EndObject()
 	}
 	w.EndArray()
-	return w.Document(), nil
+	return nil
 }

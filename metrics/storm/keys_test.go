@@ -42,7 +42,7 @@ func collect(t testing.TB, target *item.Target, opts item.StormOptions, key stri
 	m := metric(t, key)
 	args, err := m.ParseArgs(append([]string{"", "", ""}, own...))
 	require.NoError(t, err)
-	return m.Collect(context.Background(), &item.Request{Target: target, Args: args, Env: &item.Env{Storm: opts}})
+	return m.Answer(context.Background(), &item.Request{Target: target, Args: args, Env: &item.Env{Storm: opts}})
 }
 
 // seedStorm writes jobs in every layout and state, and returns the server's

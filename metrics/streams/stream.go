@@ -66,15 +66,16 @@ const (
 	maxCountedMemory = 8 << 20
 )
 
-func collectGet(ctx context.Context, r *item.Request) (string, error) {
+func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	s := &reading{target: r.Target, key: r.Arg("Key")}
 	if err := s.ask(ctx); err != nil {
-		return ask.Down(r.Target.Name, err), nil
+		return ask.Down(w, r.Target.Name, err)
 	}
 	if s.typ.Err == nil && s.word != ask.TypeNone && s.word != "stream" {
-		return "", fmt.Errorf("the key %q is of type %s and no stream", s.key, s.word)
+		return fmt.Errorf("the key %q is of type %s and no stream", s.key, s.word)
 	}
-	return s.document(), nil
+	s.write(w)
+	return nil
 }
 
 // reading is one poll of a stream.
@@ -217,8 +218,8 @@ func (s *reading) countLimit(groups int) int {
 	return max(n/groups, 2)
 }
 
-func (s *reading) document() string {
-	w := jsondoc.New(1024 + 512*len(s.groups))
+func (s *reading) write(w *jsondoc.Writer) {
+	w.Grow(1024 + 512*len(s.groups))
 	w.BeginObject()
 	ask.Head(w, s.target.Name, nil)
 	w.Key("key").String(s.key)
@@ -237,7 +238,6 @@ func (s *reading) document() string {
 	ask.Unavailable(w, s.parts...)
 	s.cut.Write(w)
 	w.EndObject()
-	return w.Document()
 }
 
 func (s *reading) writeStream(w *jsondoc.Writer) {

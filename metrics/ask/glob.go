@@ -1,4 +1,4 @@
-package keys
+package ask
 
 // GlobMatch reports whether text matches a glob pattern as the server's own
 // MATCH and KEYS take it: * any characters, ? one, [a-c] and [^a-c] one of some,

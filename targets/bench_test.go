@@ -9,6 +9,7 @@ import (
 
 	"redisjobs/conf"
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/jsondoc"
 
 	"redisjobs/metrics"
 )
@@ -27,7 +28,7 @@ func BenchmarkCheck(b *testing.B) {
 	check := func(b *testing.B, rt *Runtime, key string) {
 		metric, ok := metrics.Lookup(key)
 		require.True(b, ok)
-		_, err := rt.Collect(context.Background(), metric, []string{"tcp://" + server.Addr})
+		err := rt.Collect(context.Background(), metric, []string{"tcp://" + server.Addr}, jsondoc.NewQuoted(nil))
 		require.NoError(b, err)
 	}
 	for _, key := range []string{"redis.server.ping", "redis.server.info", "redis.get"} {
