@@ -8,7 +8,6 @@ import (
 	"redisjobs/conf"
 
 	"redisjobs/metrics/item"
-	"redisjobs/metrics/jobs"
 )
 
 // defaultProbes are those for a server without any configuration.
@@ -16,5 +15,5 @@ func defaultProbes(t testing.TB) []probe {
 	t.Helper()
 	options, err := conf.Decode(nil, conf.Global{})
 	require.NoError(t, err)
-	return probes(item.StormOptions(options.Storm), jobs.Options(options.Jobs), false)
+	return probes(item.StormOptions(options.Storm), (options.Jobs), false)
 }

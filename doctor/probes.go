@@ -62,7 +62,7 @@ var own = map[string]string{
 }
 
 // probes are the commands for all keys of the plugin, or for a sentinel.
-func probes(storm item.StormOptions, o jobs.Options, sentinel bool) []probe {
+func probes(storm item.StormOptions, o item.JobsOptions, sentinel bool) []probe {
 	var out []probe
 	key := strings.Replace(storm.KeyPattern, "{job}", "redisjobs-doctor", 1)
 	for _, command := range commands(sentinel) {

@@ -12,7 +12,6 @@ import (
 
 	"redisjobs/metrics"
 	"redisjobs/metrics/item"
-	"redisjobs/metrics/jobs"
 	"redisjobs/redisclient"
 	"redisjobs/targets"
 )
@@ -77,7 +76,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	}
 	user := cmp.Or(target.User(), "default")
 	sentinel := strings.Contains(string(hello[1].Str), "redis_mode:sentinel")
-	asked := probes(item.StormOptions(options.Storm), jobs.Options(options.Jobs), sentinel)
+	asked := probes(item.StormOptions(options.Storm), item.JobsOptions(options.Jobs), sentinel)
 	cmds := make([]redisclient.Command, len(asked))
 	for i, p := range asked {
 		cmds[i] = p.send

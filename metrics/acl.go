@@ -17,7 +17,7 @@ import (
 // Source: https://redis.io/docs/latest/operate/oss_and_stack/management/security/acl/
 func ACLRule(user string, storm item.StormOptions, o item.JobsOptions) string {
 	rule := []string{"ACL", "SETUSER", user, "on", ">PASSWORD", "resetkeys", "resetchannels"}
-	for _, pattern := range slices.Concat(stormKeyPatterns(storm), jobs.KeyPatterns(jobs.Options(o))) {
+	for _, pattern := range slices.Concat(stormKeyPatterns(storm), jobs.KeyPatterns((o))) {
 		rule = append(rule, quoted("%R~"+pattern))
 	}
 	rule = append(rule, "-@all", "+select", "+client|setname", "+asking", "+role")

@@ -5,13 +5,21 @@ import (
 	"time"
 )
 
-// JobsOptions say where job systems may be; see package jobs.
+// JobsOptions say where job systems may be, beyond what can be found out.
 type JobsOptions struct {
-	Prefixes   map[string][]string // by system, beside its default prefix
-	Queues     map[string][]string // by system, read whether found or not
-	ScanBudget int                 // keys looked at in one search; 0: none
-	Interval   time.Duration       // between searches
-	// CeleryVisibility is the visibility_timeout of the applications with Celery.
+	// Prefixes are, by system, those that are looked for beside the default one.
+	Prefixes map[string][]string
+	// Queues are, by system, queues that are read whether Redis knows them or not,
+	// under each prefix of the system. Systems without a registry of their own,
+	// as plain lists, have no others.
+	Queues map[string][]string
+	// ScanBudget is how many keys one search looks at; 0 for no search by SCAN.
+	ScanBudget int
+	// Interval is the time between searches by SCAN.
+	Interval time.Duration
+	// CeleryVisibility is the time after which Celery hands out a message again
+	// that no worker has confirmed, as its applications set it (visibility_timeout
+	// of broker_transport_options); an hour, which is kombu's default, if it is 0.
 	CeleryVisibility time.Duration
 }
 
@@ -35,14 +43,28 @@ type Session struct {
 	Web bool
 }
 
-// StormOptions says where job records live; see package storm.
+// StormOptions say where records lie. A key that is "" is not used.
 type StormOptions struct {
-	KeyPattern   string         // with {job}, as storm:job:{job}
-	IndexKey     string         // set, sorted set, list or hash of job names
-	HeartbeatKey string         // sorted set job -> unix seconds
-	StateKey     string         // one hash job -> JSON or bare status
-	StaleAfter   time.Duration  // for records that say nothing themselves
-	ScanBudget   int            // keys looked at when there is no index
-	StatusMap    map[string]int // more words than the built-in ones
-	Jobs         []string       // names to read where none are found
+	// KeyPattern names a job's own key, with {job} in it exactly once;
+	// "storm:job:{job}" if empty.
+	KeyPattern string
+	// IndexKey holds the jobs' names: a set, a list, a hash (its fields), or a
+	// sorted set whose scores are heartbeats.
+	IndexKey string
+	// HeartbeatKey is a sorted set of jobs by the time of their last sign, for
+	// records that have no updated_at.
+	HeartbeatKey string
+	// StateKey is a hash that holds the record of each of its fields. A job in
+	// it needs no key of its own, and one that has a key is not asked for it.
+	StateKey string
+	// StaleAfter is the age from which a live job is stale whose record names
+	// no limit; 300 s if 0.
+	StaleAfter time.Duration
+	// ScanBudget is how many keys SCAN may look at where there is neither an
+	// index nor a StateKey; 0 for no SCAN.
+	ScanBudget int
+	// StatusMap has statuses for words that the built-in ones lack.
+	StatusMap map[string]int
+	// Jobs are the names to read where none were found.
+	Jobs []string
 }

@@ -14,19 +14,19 @@ import (
 // Sources: internal/base/base.go and internal/rdb/inspect.go of v0.26.0.
 type asynq struct{}
 
-var asynqSpec = &Spec{
+var asynqSpec = &spec{
 	Name:   "asynq",
 	Prefix: func(string) string { return "" },
-	Markers: func(string) []Marker {
-		return []Marker{{"asynq:queues", "set"}, {"asynq:servers", "zset"}}
+	Markers: func(string) []marker {
+		return []marker{{"asynq:queues", "set"}, {"asynq:servers", "zset"}}
 	},
 	Commands: []string{"exists", "get", "hget", "hvals", "lindex", "llen", "smembers", "zcard", "zcount", "zrange"},
 	Keys:     func(string, []string) []string { return []string{"asynq:*"} },
 }
 
-func (asynq) Spec() *Spec { return asynqSpec }
+func (asynq) Spec() *spec { return asynqSpec }
 
-func (asynq) Read(p *Poll, r *Reading) {
+func (asynq) Read(p *poll, r *reading) {
 	p.Strings(func(names []string, err error) {
 		for _, q := range r.OpenListed(names, err) {
 			asynqQueue(p, q)
@@ -35,42 +35,42 @@ func (asynq) Read(p *Poll, r *Reading) {
 	// The score is when a server is taken for dead; those that are stay listed.
 	p.scoredWorkers(r, "asynq:servers",
 		func(until float64) bool { return until >= p.Now() },
-		func(name string, w *Worker) { asynqServer(p, r, name, w) })
+		func(name string, w *worker) { asynqServer(p, r, name, w) })
 }
 
 // asynqQueue asks for a queue's figures. The server's time is known.
-func asynqQueue(p *Poll, q *Queue) {
+func asynqQueue(p *poll, q *queue) {
 	k := "asynq:{" + q.Name + "}:"
-	p.Count(&q.Figures, Waiting, "LLEN", k+"pending")
-	p.Count(&q.Figures, Active, "LLEN", k+"active")
-	p.Count(&q.Figures, Scheduled, "ZCARD", k+"scheduled")
-	p.Count(&q.Figures, Retry, "ZCARD", k+"retry")
-	p.Count(&q.Figures, Failed, "ZCARD", k+"archived")
-	p.Count(&q.Figures, Completed, "ZCARD", k+"completed")
-	p.Count(&q.Figures, Processed, "GET", k+"processed")
-	p.Count(&q.Figures, FailedTotal, "GET", k+"failed")
-	p.Count(&q.Figures, Paused, "EXISTS", k+"paused")
+	p.Count(&q.figures, figWaiting, "LLEN", k+"pending")
+	p.Count(&q.figures, figActive, "LLEN", k+"active")
+	p.Count(&q.figures, figScheduled, "ZCARD", k+"scheduled")
+	p.Count(&q.figures, figRetry, "ZCARD", k+"retry")
+	p.Count(&q.figures, figFailed, "ZCARD", k+"archived")
+	p.Count(&q.figures, figCompleted, "ZCARD", k+"completed")
+	p.Count(&q.figures, figProcessed, "GET", k+"processed")
+	p.Count(&q.figures, figFailedTotal, "GET", k+"failed")
+	p.Count(&q.figures, figPaused, "EXISTS", k+"paused")
 	for _, set := range []string{"scheduled", "retry"} {
-		p.Count(&q.Figures, Overdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
+		p.Count(&q.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
 	}
 	// A worker renews its lease on each of its tasks.
-	p.Count(&q.Figures, Orphaned, "ZCOUNT", k+"lease", "-inf", p.NowArg(1))
-	q.Set(Aggregating, 0)
+	p.Count(&q.figures, figOrphaned, "ZCOUNT", k+"lease", "-inf", p.NowArg(1))
+	q.Set(figAggregating, 0)
 	p.Strings(func(groups []string, err error) {
 		if err != nil {
-			q.Miss(Aggregating, err.Error())
+			q.Miss(figAggregating, err.Error())
 		}
 		for _, group := range groups {
-			p.Count(&q.Figures, Aggregating, "ZCARD", k+"g:"+group)
+			p.Count(&q.figures, figAggregating, "ZCARD", k+"g:"+group)
 		}
 	}, "SMEMBERS", k+"groups")
 	p.Ask(func(v resp.Value, err error) {
 		id, err := firstText(v, err)
 		if err != nil {
-			q.Miss(Latency, "LINDEX: "+err.Error())
+			q.Miss(figLatency, "LINDEX: "+err.Error())
 			return
 		}
-		q.Set(Latency, 0)
+		q.Set(figLatency, 0)
 		if id == "" {
 			return
 		}
@@ -81,7 +81,7 @@ func asynqQueue(p *Poll, q *Queue) {
 
 // asynqServer asks what a living server runs, and how much it could. key is that
 // of its record; the tasks that it runs have one of the same end.
-func asynqServer(p *Poll, r *Reading, key string, w *Worker) {
+func asynqServer(p *poll, r *reading, key string, w *worker) {
 	p.Ask(func(v resp.Value, err error) {
 		if err == nil && v.IsNull() {
 			return // it has stopped in the meantime
@@ -91,7 +91,7 @@ func asynqServer(p *Poll, r *Reading, key string, w *Worker) {
 			info, err = parseAsynqServer(v.Str)
 		}
 		if err != nil {
-			r.Miss(WorkersQuiet, "a server's record: "+err.Error())
+			r.Miss(figWorkersQuiet, "a server's record: "+err.Error())
 			return
 		}
 		w.Slots, w.Quiet = info.concurrency, info.status == "stopped"
@@ -102,14 +102,14 @@ func asynqServer(p *Poll, r *Reading, key string, w *Worker) {
 			tasks, err = v.Array()
 		}
 		if err != nil {
-			r.Miss(OldestRunning, "HVALS: "+err.Error())
+			r.Miss(figOldestRunning, "HVALS: "+err.Error())
 			return
 		}
 		w.Busy = float64(len(tasks))
 		for _, task := range tasks {
 			at, err := parseAsynqTask(task.Str)
 			if err != nil {
-				r.Miss(OldestRunning, "a running task: "+err.Error())
+				r.Miss(figOldestRunning, "a running task: "+err.Error())
 				return
 			}
 			if w.RunningSince == 0 || at < w.RunningSince {
@@ -175,8 +175,8 @@ func parseAsynqTask(text []byte) (float64, error) {
 // value is that of a number, bytes the text or message of another field.
 // Source: https://protobuf.dev/programming-guides/encoding/
 func eachField(message []byte, do func(number int, value uint64, bytes []byte)) error {
-	if len(message) > MaxPayload {
-		return fmt.Errorf("it has %d bytes, more than the %d that are looked into", len(message), MaxPayload)
+	if len(message) > maxPayload {
+		return fmt.Errorf("it has %d bytes, more than the %d that are looked into", len(message), maxPayload)
 	}
 	for len(message) > 0 {
 		tag, n := binary.Uvarint(message)

@@ -9,9 +9,9 @@ import (
 )
 
 func asynqQueueOf(figures map[string]float64) map[string]float64 {
-	for _, name := range []Figure{
-		Waiting, Active, Scheduled, Retry, Overdue, Failed, Completed, Processed, FailedTotal, Paused, Latency, Orphaned,
-		Aggregating,
+	for _, name := range []figure{
+		figWaiting, figActive, figScheduled, figRetry, figOverdue, figFailed, figCompleted, figProcessed, figFailedTotal, figPaused, figLatency, figOrphaned,
+		figAggregating,
 	} {
 		if _, ok := figures[name.String()]; !ok {
 			figures[name.String()] = 0

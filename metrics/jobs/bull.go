@@ -28,17 +28,17 @@ const (
 	bullDelay = 4096
 )
 
-var bullmqSpec = &Spec{
+var bullmqSpec = &spec{
 	Name:          "bullmq",
 	DefaultPrefix: "bull",
-	Clue: func(key string) (Clue, bool) {
+	Clue: func(key string) (clue, bool) {
 		// Queues' names have no colon; prefixes may.
 		queue, ok := strings.CutSuffix(key, ":meta")
 		i := strings.LastIndexByte(queue, ':')
 		if !ok || i < 1 || i == len(queue)-1 {
-			return Clue{}, false
+			return clue{}, false
 		}
-		return Clue{
+		return clue{
 			Prefix: queue[:i], Name: queue[i+1:],
 			Proof: []redisclient.Command{bullMeta(key)},
 			Proves: func(replies []resp.Value) bool {
@@ -53,20 +53,20 @@ var bullmqSpec = &Spec{
 	Keys:     bullKeys,
 }
 
-var bullSpec = &Spec{
+var bullSpec = &spec{
 	Name:          "bull",
 	DefaultPrefix: "bull",
-	Clue: func(key string) (Clue, bool) {
+	Clue: func(key string) (clue, bool) {
 		base, ok := strings.CutSuffix(key, ":id")
 		prefix, queue, ok2 := strings.Cut(base, ":") // queues' names may have colons
 		if !ok || !ok2 || prefix == "" || queue == "" {
-			return Clue{}, false
+			return clue{}, false
 		}
 		// A counter called id proves little: one of the lists must be there, and
 		// not what BullMQ keeps in its hash. Bull has that hash, too, while a queue
 		// is paused, for the sake of BullMQ.
 		suffixes := []string{"id", "wait", "active", "paused", "completed", "failed", "delayed", "repeat"}
-		c := Clue{Prefix: prefix, Name: queue, Proof: []redisclient.Command{bullMeta(base + ":meta")}}
+		c := clue{Prefix: prefix, Name: queue, Proof: []redisclient.Command{bullMeta(base + ":meta")}}
 		for _, suffix := range suffixes {
 			c.Proof = append(c.Proof, redisclient.Command{"TYPE", base + ":" + suffix})
 		}
@@ -100,11 +100,11 @@ func bullMeta(key string) redisclient.Command {
 }
 
 var bullLacks = append(
-	lackOfQueues("failed jobs that are tried again are among the scheduled ones", Retry),
-	append(lackOfSystem("failed jobs that are tried again are among the scheduled ones", Retry),
-		append(lackOfSystem("a dead worker leaves no trace but the jobs that it ran", WorkersDead),
-			lackOfSystem("workers do not tell what they run, nor how much they could", WorkersBusy, WorkersSlots, Utilisation,
-				WorkersQuiet)...)...)...,
+	lackOfQueues("failed jobs that are tried again are among the scheduled ones", figRetry),
+	append(lackOfSystem("failed jobs that are tried again are among the scheduled ones", figRetry),
+		append(lackOfSystem("a dead worker leaves no trace but the jobs that it ran", figWorkersDead),
+			lackOfSystem("workers do not tell what they run, nor how much they could", figWorkersBusy, figWorkersSlots, figUtilisation,
+				figWorkersQuiet)...)...)...,
 )
 
 var bullCommands = []string{"client|list", "get", "hget", "hmget", "lindex", "llen", "lrange", "pttl", "type", "zcard",
@@ -112,24 +112,24 @@ var bullCommands = []string{"client|list", "get", "hget", "hmget", "lindex", "ll
 
 func bullKeys(prefix string, _ []string) []string { return []string{prefix + ":*"} }
 
-func (bullmq) Spec() *Spec { return bullmqSpec }
+func (bullmq) Spec() *spec { return bullmqSpec }
 
-func (bullmq) Read(p *Poll, r *Reading) {
+func (bullmq) Read(p *poll, r *reading) {
 	b := newBullReading(p, r)
 	for _, q := range r.Open(r.Found) {
 		k := b.base(q)
 		p.Ask(func(v resp.Value, err error) {
 			n, err := number(v, err)
 			if err != nil {
-				q.Miss(Waiting, "ZCARD: "+err.Error())
-				q.Miss(Prioritized, "ZCARD: "+err.Error())
+				q.Miss(figWaiting, "ZCARD: "+err.Error())
+				q.Miss(figPrioritized, "ZCARD: "+err.Error())
 				return
 			}
-			q.Add(Waiting, n)
-			q.Set(Prioritized, n)
+			q.Add(figWaiting, n)
+			q.Set(figPrioritized, n)
 		}, "ZCARD", k+"prioritized")
-		p.Count(&q.Figures, WaitingChildren, "ZCARD", k+"waiting-children")
-		p.Count(&q.Figures, Paused, "HEXISTS", k+"meta", "paused")
+		p.Count(&q.figures, figWaitingChildren, "ZCARD", k+"waiting-children")
+		p.Count(&q.figures, figPaused, "HEXISTS", k+"meta", "paused")
 		b.queue(q)
 		// Up to version 5 the waiting jobs of a paused queue are moved to a list of
 		// their own. Of those with a priority only the next one can be told.
@@ -138,13 +138,13 @@ func (bullmq) Read(p *Poll, r *Reading) {
 	}
 }
 
-func (bull) Spec() *Spec { return bullSpec }
+func (bull) Spec() *spec { return bullSpec }
 
-func (bull) Read(p *Poll, r *Reading) {
+func (bull) Read(p *poll, r *reading) {
 	b := newBullReading(p, r)
 	for _, q := range r.Open(r.Found) {
 		k := b.base(q)
-		p.Count(&q.Figures, Paused, "EXISTS", k+"meta-paused")
+		p.Count(&q.figures, figPaused, "EXISTS", k+"meta-paused")
 		b.queue(q)
 		p.Ask(func(v resp.Value, err error) {
 			n, err := number(v, err)
@@ -152,7 +152,7 @@ func (bull) Read(p *Poll, r *Reading) {
 				err = fmt.Errorf("%.0f jobs have a priority, and the next one is not the oldest", n)
 			}
 			if err != nil {
-				q.Miss(Latency, err.Error())
+				q.Miss(figLatency, err.Error())
 			}
 		}, "ZCARD", k+"priority")
 		b.oldest(q, []string{"LINDEX", k + "wait", "-1"}, []string{"LINDEX", k + "paused", "-1"})
@@ -161,15 +161,15 @@ func (bull) Read(p *Poll, r *Reading) {
 
 // bullReading reads what both have in common.
 type bullReading struct {
-	p *Poll
-	r *Reading
+	p *poll
+	r *reading
 	// oldestRunning is the begin of the running job that began first; 0 for none.
 	oldestRunning float64
 }
 
-func newBullReading(p *Poll, r *Reading) *bullReading {
+func newBullReading(p *poll, r *reading) *bullReading {
 	b := &bullReading{p: p, r: r}
-	r.Set(OldestRunning, 0)
+	r.Set(figOldestRunning, 0)
 	p.clients(func(names []string, err error) {
 		if err != nil {
 			r.MissWorkers(fmt.Errorf("CLIENT LIST: %w", err))
@@ -177,7 +177,7 @@ func newBullReading(p *Poll, r *Reading) *bullReading {
 		}
 		for _, name := range names {
 			if b.isWorker(name) {
-				r.Workers = append(r.Workers, Worker{Alive: true, Busy: -1, Slots: -1})
+				r.Workers = append(r.Workers, worker{Alive: true, Busy: -1, Slots: -1})
 			}
 		}
 	})
@@ -185,7 +185,7 @@ func newBullReading(p *Poll, r *Reading) *bullReading {
 }
 
 // base begins the keys of a queue.
-func (b *bullReading) base(q *Queue) string { return b.r.Prefix + ":" + q.Name + ":" }
+func (b *bullReading) base(q *queue) string { return b.r.Prefix + ":" + q.Name + ":" }
 
 // isWorker judges the name of a client: the prefix and the queue in base64, with
 // ":w:" and the worker's own name when it has one. Queue events end in ":qe".
@@ -208,25 +208,25 @@ func (b *bullReading) isWorker(client string) bool {
 }
 
 // queue asks for the figures of one queue, but its oldest job.
-func (b *bullReading) queue(q *Queue) {
+func (b *bullReading) queue(q *queue) {
 	p, k := b.p, b.base(q)
-	p.Count(&q.Figures, Waiting, "LLEN", k+"wait")
-	p.Count(&q.Figures, Waiting, "LLEN", k+"paused")
-	p.Count(&q.Figures, Active, "LLEN", k+"active")
-	p.Count(&q.Figures, Scheduled, "ZCARD", k+"delayed")
-	p.Count(&q.Figures, Failed, "ZCARD", k+"failed")
-	p.Count(&q.Figures, Completed, "ZCARD", k+"completed")
-	p.Count(&q.Figures, Added, "GET", k+"id")
+	p.Count(&q.figures, figWaiting, "LLEN", k+"wait")
+	p.Count(&q.figures, figWaiting, "LLEN", k+"paused")
+	p.Count(&q.figures, figActive, "LLEN", k+"active")
+	p.Count(&q.figures, figScheduled, "ZCARD", k+"delayed")
+	p.Count(&q.figures, figFailed, "ZCARD", k+"failed")
+	p.Count(&q.figures, figCompleted, "ZCARD", k+"completed")
+	p.Count(&q.figures, figAdded, "GET", k+"id")
 	b.processed(q)
 	p.Ask(func(v resp.Value, err error) {
-		p.Count(&q.Figures, Overdue, "ZCOUNT", k+"delayed", "-inf", p.NowArg(1000*bullDelay)) // the time is known by now
+		p.Count(&q.figures, figOverdue, "ZCOUNT", k+"delayed", "-inf", p.NowArg(1000*bullDelay)) // the time is known by now
 		var ids []string
 		if err == nil {
 			ids, err = v.Strings()
 		}
 		if err != nil {
-			q.Miss(Orphaned, err.Error())
-			b.r.Miss(OldestRunning, err.Error())
+			q.Miss(figOrphaned, err.Error())
+			b.r.Miss(figOldestRunning, err.Error())
 			return
 		}
 		b.running(q, ids)
@@ -235,7 +235,7 @@ func (b *bullReading) queue(q *Queue) {
 
 // processed reads the counters that workers keep when they are told to; what
 // failed is counted apart.
-func (b *bullReading) processed(q *Queue) {
+func (b *bullReading) processed(q *queue) {
 	k := b.base(q)
 	var counts [2]float64
 	var known [2]bool
@@ -247,16 +247,16 @@ func (b *bullReading) processed(q *Queue) {
 			}
 			switch {
 			case err != nil:
-				q.Miss(Processed, err.Error())
-				q.Miss(FailedTotal, err.Error())
+				q.Miss(figProcessed, err.Error())
+				q.Miss(figFailedTotal, err.Error())
 			case i == 0:
 			case known[0] || known[1]:
-				q.Set(Processed, counts[0]+counts[1])
-				q.Set(FailedTotal, counts[1])
+				q.Set(figProcessed, counts[0]+counts[1])
+				q.Set(figFailedTotal, counts[1])
 			default:
 				const reason = "the workers keep no metrics"
-				q.Miss(Processed, reason)
-				q.Miss(FailedTotal, reason)
+				q.Miss(figProcessed, reason)
+				q.Miss(figFailedTotal, reason)
 			}
 		}, "HGET", k+key, "count")
 	}
@@ -265,21 +265,21 @@ func (b *bullReading) processed(q *Queue) {
 // running looks at the jobs that were running when the round before was
 // answered. A worker holds a lock on each of its jobs, and renews it; without
 // one the worker is dead, if the job has not ended in the meantime.
-func (b *bullReading) running(q *Queue, ids []string) {
+func (b *bullReading) running(q *queue, ids []string) {
 	p, k := b.p, b.base(q)
 	if len(ids) == 0 {
-		q.Set(Orphaned, 0)
+		q.Set(figOrphaned, 0)
 		return
 	}
 	if len(ids) == bullActive {
-		q.Miss(Orphaned, fmt.Sprintf("%d jobs run or more, and not all were looked at", bullActive))
+		q.Miss(figOrphaned, fmt.Sprintf("%d jobs run or more, and not all were looked at", bullActive))
 	}
 	unlocked := make(map[string]bool)
 	for _, id := range ids {
 		p.Ask(func(v resp.Value, err error) {
 			ttl, err := number(v, err)
 			if err != nil {
-				q.Miss(Orphaned, err.Error())
+				q.Miss(figOrphaned, err.Error())
 			} else if ttl == -2 {
 				unlocked[id] = true
 			}
@@ -287,13 +287,13 @@ func (b *bullReading) running(q *Queue, ids []string) {
 	}
 	p.Strings(func(still []string, err error) {
 		if err != nil {
-			q.Miss(Orphaned, err.Error())
+			q.Miss(figOrphaned, err.Error())
 			return
 		}
-		q.Set(Orphaned, 0)
+		q.Set(figOrphaned, 0)
 		for _, id := range still {
 			if unlocked[id] {
-				q.Add(Orphaned, 1)
+				q.Add(figOrphaned, 1)
 			}
 		}
 	}, "LRANGE", k+"active", "0", fmt.Sprint(bullActive-1))
@@ -307,26 +307,26 @@ func (b *bullReading) running(q *Queue, ids []string) {
 			began, err = epochOf(v)
 		}
 		if err != nil {
-			b.r.Miss(OldestRunning, "a running job: "+err.Error())
+			b.r.Miss(figOldestRunning, "a running job: "+err.Error())
 			return
 		}
 		if b.oldestRunning == 0 || began < b.oldestRunning {
 			b.oldestRunning = began
-			b.r.Set(OldestRunning, p.Age(began))
+			b.r.Set(figOldestRunning, p.Age(began))
 		}
 	}, "HGET", k+ids[len(ids)-1], "processedOn")
 }
 
 // oldest asks commands for the id of the job that is next, and then for the time
 // at which the oldest of them was added.
-func (b *bullReading) oldest(q *Queue, commands ...[]string) {
+func (b *bullReading) oldest(q *queue, commands ...[]string) {
 	p, k := b.p, b.base(q)
-	q.Set(Latency, 0)
+	q.Set(figLatency, 0)
 	for _, cmd := range commands {
 		p.Ask(func(v resp.Value, err error) {
 			id, err := firstText(v, err)
 			if err != nil {
-				q.Miss(Latency, cmd[0]+": "+err.Error())
+				q.Miss(figLatency, cmd[0]+": "+err.Error())
 				return
 			}
 			if id == "" {

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"redisjobs/metrics/item"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -9,7 +10,7 @@ import (
 
 // bullQueue are the figures of a queue with nothing in it but what is given.
 func bullQueue(figures map[string]float64) map[string]float64 {
-	for _, name := range []Figure{Waiting, Active, Scheduled, Overdue, Failed, Completed, Paused, Latency, Orphaned} {
+	for _, name := range []figure{figWaiting, figActive, figScheduled, figOverdue, figFailed, figCompleted, figPaused, figLatency, figOrphaned} {
 		if _, ok := figures[name.String()]; !ok {
 			figures[name.String()] = 0
 		}
@@ -18,7 +19,7 @@ func bullQueue(figures map[string]float64) map[string]float64 {
 }
 
 func bullmqQueue(figures map[string]float64) map[string]float64 {
-	for _, name := range []Figure{Prioritized, WaitingChildren} {
+	for _, name := range []figure{figPrioritized, figWaitingChildren} {
 		if _, ok := figures[name.String()]; !ok {
 			figures[name.String()] = 0
 		}
@@ -27,7 +28,7 @@ func bullmqQueue(figures map[string]float64) map[string]float64 {
 }
 
 func bullCases() []conformance {
-	counters := []Figure{Processed, FailedTotal}
+	counters := []figure{figProcessed, figFailedTotal}
 	noWorker := func(figures map[string]float64) map[string]float64 {
 		figures["workers"], figures["workers_alive"] = 0, 0
 		return figures
@@ -53,14 +54,14 @@ func bullCases() []conformance {
 			}),
 			queues: map[string]map[string]float64{
 				"idle": bullmqQueue(map[string]float64{"waiting": 3, "latency": 1795230100 - 1795228358.049, "added_total": 3}),
-				// Paused: the list of those that wait has another name.
+				// figPaused: the list of those that wait has another name.
 				"mail": bullmqQueue(map[string]float64{
 					"waiting": 6, "active": 2, "scheduled": 4, "overdue": 1, "failed": 2, "completed": 5, "paused": 1,
 					"latency": 1795230100 - 1795228360.059, "processed_total": 7, "failed_total": 2, "added_total": 20,
 					"orphaned": 2, "prioritized": 2, "waiting_children": 1,
 				}),
 			},
-			unknown: map[string][]Figure{"": counters, "idle": counters},
+			unknown: map[string][]figure{"": counters, "idle": counters},
 			many:    many(func(q string) []string { return []string{"HSET", q + "meta", "version", "bullmq:5.81.5"} }),
 		},
 		{
@@ -81,7 +82,7 @@ func bullCases() []conformance {
 				"roc":   bullmqQueue(map[string]float64{"completed": 3, "added_total": 10}),
 				"wonly": bullmqQueue(map[string]float64{"added_total": 0}),
 			},
-			unknown: map[string][]Figure{"": counters, "cust": counters, "idle": counters, "roc": counters, "wonly": counters},
+			unknown: map[string][]figure{"": counters, "cust": counters, "idle": counters, "roc": counters, "wonly": counters},
 		},
 		{
 			name: "4", system: "bull", prefix: "bull", db: 6, at: 1795230100,
@@ -94,9 +95,9 @@ func bullCases() []conformance {
 				"mail": without(bullQueue(map[string]float64{
 					"waiting": 4, "active": 2, "scheduled": 3, "overdue": 1, "failed": 2, "completed": 5,
 					"processed_total": 7, "failed_total": 2, "added_total": 16, "orphaned": 2,
-				}), Latency),
+				}), figLatency),
 			},
-			unknown: map[string][]Figure{"": {Latency}, "mail": {Latency}}, // a job has a priority
+			unknown: map[string][]figure{"": {figLatency}, "mail": {figLatency}}, // a job has a priority
 			many:    many(func(q string) []string { return []string{"SADD", q + "stalled", "x"} }),
 		},
 		{
@@ -109,12 +110,12 @@ func bullCases() []conformance {
 			queues: map[string]map[string]float64{
 				"other": bullQueue(map[string]float64{"waiting": 1, "latency": 1795230100 - 1795228691.306, "added_total": 1}),
 			},
-			unknown: map[string][]Figure{"": counters, "other": counters},
+			unknown: map[string][]figure{"": counters, "other": counters},
 		},
 	}
 }
 
-func without(figures map[string]float64, names ...Figure) map[string]float64 {
+func without(figures map[string]float64, names ...figure) map[string]float64 {
 	for _, name := range names {
 		delete(figures, name.String())
 	}
@@ -141,10 +142,10 @@ func TestBullWorkers(t *testing.T) {
 	}
 	d := dial(t, s, "", 0)
 	d.at = 1795230010
-	result, err := Read(t.Context(), d, &memory{}, defaultOptions(), Query{})
+	result, err := readSystems(t.Context(), d, &item.Memory{}, defaultOptions(), query{})
 	require.NoError(t, err)
 	r := (&conformance{system: "bullmq", prefix: "bull"}).find(t, result)
-	got := knownOf(&r.Figures)
+	got := knownOf(&r.figures)
 	require.EqualValues(t, 2, got["workers_alive"], "with a name of its own and without")
 	require.EqualValues(t, 1, got["orphaned"], "job 3 has no lock")
 	require.EqualValues(t, 3, got["active"])
@@ -165,11 +166,11 @@ func TestBullPaused(t *testing.T) {
 	}
 	d := dial(t, s, "", 0)
 	d.at = 1795230010
-	result, err := Read(t.Context(), d, &memory{}, defaultOptions(), Query{})
+	result, err := readSystems(t.Context(), d, &item.Memory{}, defaultOptions(), query{})
 	require.NoError(t, err)
 	require.Len(t, result.Systems, 1)
 	r := (&conformance{system: "bull", prefix: "bull"}).find(t, result)
-	got := knownOf(&r.Figures)
+	got := knownOf(&r.figures)
 	require.EqualValues(t, 1, got["queues_paused"])
 	require.EqualValues(t, 1, got["waiting"])
 }

@@ -32,44 +32,44 @@ const (
 	celeryVisibility = time.Hour
 )
 
-var celerySpec = &Spec{
+var celerySpec = &spec{
 	Name: "celery",
-	Markers: func(prefix string) []Marker {
-		return []Marker{
+	Markers: func(prefix string) []marker {
+		return []marker{
 			{prefix + celeryBinding + "celery", "set"}, {prefix + celeryBinding + celeryPidbox, "set"},
 			{prefix + "unacked_index", "zset"},
 		}
 	},
-	Clue: func(key string) (Clue, bool) {
+	Clue: func(key string) (clue, bool) {
 		prefix, exchange, ok := strings.Cut(key, celeryBinding)
 		if !ok || exchange == "" {
-			return Clue{}, false
+			return clue{}, false
 		}
 		if exchange == "celeryev" || strings.HasSuffix(exchange, ".pidbox") {
 			exchange = "" // shows the system, and no queue
 		}
-		return Clue{
+		return clue{
 			Prefix: prefix, Name: exchange,
 			Proof:  []redisclient.Command{{"TYPE", key}},
 			Proves: areTypes("set"),
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackEverywhere("messages do not say when they were sent", Latency),
-		lackOfQueues("running tasks are in no key, or with acks_late among the system's unacked", Active),
-		lackOfSystem("running tasks are in no key, or with acks_late among unacked", Active),
-		lackOfQueues("such tasks wait in a worker, among the system's unacked", Scheduled, Overdue, Retry),
-		lackOfSystem("such tasks wait in a worker, among unacked", Scheduled, Overdue, Retry),
-		lackOfQueues("results have a key each, and do not name their queue", Failed, Completed),
-		lackOfSystem("results have a key each", Failed, Completed),
-		lackOfQueues("workers are told to leave a queue by messages", Paused),
-		lackOfQueues("there are no counters", Processed, FailedTotal, Arrival, Drain),
-		lackOfSystem("there are no counters", Processed, FailedTotal),
+		lackEverywhere("messages do not say when they were sent", figLatency),
+		lackOfQueues("running tasks are in no key, or with acks_late among the system's unacked", figActive),
+		lackOfSystem("running tasks are in no key, or with acks_late among unacked", figActive),
+		lackOfQueues("such tasks wait in a worker, among the system's unacked", figScheduled, figOverdue, figRetry),
+		lackOfSystem("such tasks wait in a worker, among unacked", figScheduled, figOverdue, figRetry),
+		lackOfQueues("results have a key each, and do not name their queue", figFailed, figCompleted),
+		lackOfSystem("results have a key each", figFailed, figCompleted),
+		lackOfQueues("workers are told to leave a queue by messages", figPaused),
+		lackOfQueues("there are no counters", figProcessed, figFailedTotal, figArrival, figDrain),
+		lackOfSystem("there are no counters", figProcessed, figFailedTotal),
 		lackOfSystem("workers tell it by messages that are in no key",
-			WorkersAlive, WorkersDead, WorkersBusy, WorkersSlots, WorkersQuiet, Utilisation, OldestRunning),
-		lackOfQueues("it is not known whether workers live", Stuck),
-		lackOfSystem("it is not known whether workers live", QueuesStuck),
-		lackOfSystem("it is not known which worker has a message: see unacked_expired and oldest_unacked", Orphaned),
+			figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation, figOldestRunning),
+		lackOfQueues("it is not known whether workers live", figStuck),
+		lackOfSystem("it is not known whether workers live", figQueuesStuck),
+		lackOfSystem("it is not known which worker has a message: see unacked_expired and oldest_unacked", figOrphaned),
 	),
 	Commands: []string{"hlen", "lindex", "llen", "smembers", "zcount", "zrange"},
 	Keys: func(prefix string, queues []string) []string {
@@ -84,22 +84,22 @@ var celerySpec = &Spec{
 	},
 }
 
-func (celery) Spec() *Spec { return celerySpec }
+func (celery) Spec() *spec { return celerySpec }
 
-func (celery) Read(p *Poll, r *Reading) {
-	p.Count(&r.Figures, Unacked, "HLEN", r.Prefix+"unacked")
+func (celery) Read(p *poll, r *reading) {
+	p.Count(&r.figures, figUnacked, "HLEN", r.Prefix+"unacked")
 	p.Ask(func(v resp.Value, err error) {
 		celeryOldest(p, r, v, err)
-		p.Count(&r.Figures, UnackedExpired, "ZCOUNT", r.Prefix+"unacked_index",
+		p.Count(&r.figures, figUnackedExpired, "ZCOUNT", r.Prefix+"unacked_index",
 			"-inf", strconv.FormatFloat(p.Now()-cmp.Or(p.options.CeleryVisibility, celeryVisibility).Seconds(), 'f', -1, 64))
 	}, "ZRANGE", r.Prefix+"unacked_index", "0", "0", "WITHSCORES")
 	// A killed worker stays in it, and others cannot be told from it.
 	p.Strings(func(members []string, err error) {
 		if err != nil {
-			r.Miss(Workers, err.Error())
+			r.Miss(figWorkers, err.Error())
 			return
 		}
-		r.Set(Workers, float64(len(members)))
+		r.Set(figWorkers, float64(len(members)))
 	}, "SMEMBERS", r.Prefix+celeryBinding+celeryPidbox)
 
 	exchanges := r.Found
@@ -132,7 +132,7 @@ func (celery) Read(p *Poll, r *Reading) {
 
 // celeryQueues reads the queues whose names the bindings told, all but those of
 // a binding that could not be read.
-func celeryQueues(p *Poll, r *Reading, names []string, separators map[string]string, problem error) {
+func celeryQueues(p *poll, r *reading, names []string, separators map[string]string, problem error) {
 	if problem != nil {
 		r.MissSums(problem)
 	}
@@ -153,10 +153,10 @@ func celeryQueues(p *Poll, r *Reading, names []string, separators map[string]str
 					n, err = v.Int64()
 				}
 				if err != nil {
-					q.Miss(Waiting, "LLEN: "+err.Error())
+					q.Miss(figWaiting, "LLEN: "+err.Error())
 					return
 				}
-				q.Add(Waiting, float64(n))
+				q.Add(figWaiting, float64(n))
 				if n > 0 {
 					p.AskPayload(func(v resp.Value, _ error) { q.Head += headHash(v) + " " }, "LINDEX", list, "-1")
 				}
@@ -166,7 +166,7 @@ func celeryQueues(p *Poll, r *Reading, names []string, separators map[string]str
 }
 
 // celeryOldest reads the message that was handed out first.
-func celeryOldest(p *Poll, r *Reading, v resp.Value, err error) {
+func celeryOldest(p *poll, r *reading, v resp.Value, err error) {
 	var elems []resp.Value
 	if err == nil {
 		elems, err = v.Array()
@@ -177,7 +177,7 @@ func celeryOldest(p *Poll, r *Reading, v resp.Value, err error) {
 	var at float64
 	switch {
 	case err == nil && len(elems) == 0:
-		r.Set(OldestUnacked, 0)
+		r.Set(figOldestUnacked, 0)
 		return
 	case err == nil && len(elems) == 2:
 		if at, err = elems[1].Float64(); err == nil && (at < moment2000 || at > moment2200) {
@@ -187,10 +187,10 @@ func celeryOldest(p *Poll, r *Reading, v resp.Value, err error) {
 		err = errMoment
 	}
 	if err != nil {
-		r.Miss(OldestUnacked, "unacked_index: "+err.Error())
+		r.Miss(figOldestUnacked, "unacked_index: "+err.Error())
 		return
 	}
-	r.Set(OldestUnacked, p.Age(at))
+	r.Set(figOldestUnacked, p.Age(at))
 }
 
 // parseCeleryBinding reads routing key, pattern and queue. With a separator of

@@ -12,7 +12,7 @@ const maxClientName = 1024
 
 // clients gives then the names of the connected clients, once for all who ask
 // in the same round. It is for systems whose workers show nowhere else.
-func (p *Poll) clients(then func(names []string, err error)) {
+func (p *poll) clients(then func(names []string, err error)) {
 	p.wantClients = append(p.wantClients, then)
 	if len(p.wantClients) > 1 {
 		return

@@ -9,20 +9,20 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
 // conformance is one Redis that a system has left its state in, and what is to
 // be read there. The suite polls it as a user that may do just what the system's
-// Spec says.
+// spec says.
 type conformance struct {
 	name   string
 	system string
@@ -40,14 +40,14 @@ type conformance struct {
 	queues  map[string]map[string]float64
 	// unknown are the figures that this Redis does not tell, of the system under ""
 	// and of queues under their names: they must be missing for a reason.
-	unknown map[string][]Figure
+	unknown map[string][]figure
 	// shapeless: keys may have any type, and another type other figures.
 	shapeless bool
 	// many fills a Redis with so many queues; nil when another case of the system
 	// does.
 	many func(queues int) [][]string
 	// options, when the case needs other than the default ones.
-	options *Options
+	options *item.JobsOptions
 }
 
 // conformances are the cases of all systems.
@@ -56,9 +56,11 @@ func conformances() []conformance {
 		horizonCases(), plainCases())
 }
 
-func defaultOptions() Options { return Options{ScanBudget: 100_000, Interval: 10 * time.Minute} }
+func defaultOptions() item.JobsOptions {
+	return item.JobsOptions{ScanBudget: 100_000, Interval: 10 * time.Minute}
+}
 
-func (c *conformance) opts() Options {
+func (c *conformance) opts() item.JobsOptions {
 	if c.options != nil {
 		return *c.options
 	}
@@ -66,19 +68,6 @@ func (c *conformance) opts() Options {
 }
 
 // memory is a Memory.
-type memory struct {
-	mu   sync.Mutex
-	vals map[string]any
-}
-
-func (m *memory) Update(name string, next func(v any) any) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.vals == nil {
-		m.vals = make(map[string]any)
-	}
-	m.vals[name] = next(m.vals[name])
-}
 
 // teller is a real connection whose TIME is the test's.
 type teller struct {
@@ -152,8 +141,8 @@ func (c *conformance) user(t testing.TB, s *redistest.Server) string {
 	for _, pattern := range spec.Keys(c.prefix, c.opts().Queues[c.system]) {
 		rule = append(rule, "%R~"+pattern)
 	}
-	// Discovery asks for the markers of all systems.
-	for _, candidate := range candidates(&Options{}) {
+	// discovery asks for the markers of all systems.
+	for _, candidate := range candidates(&item.JobsOptions{}) {
 		for _, m := range candidate.markers {
 			rule = append(rule, "%R~"+m.Key)
 		}
@@ -164,20 +153,20 @@ func (c *conformance) user(t testing.TB, s *redistest.Server) string {
 
 // knownOf are the figures that the system tells; what finish.go makes of several
 // polls has tests of its own.
-func knownOf(f *Figures) map[string]float64 {
+func knownOf(f *figures) map[string]float64 {
 	out := make(map[string]float64)
-	f.Each(func(name Figure, value float64) {
-		if name < Growth || name >= QueueCount {
+	f.Each(func(name figure, value float64) {
+		if name < figGrowth || name >= figQueueCount {
 			out[name.String()] = value
 		}
 	})
 	return out
 }
 
-func queueFigures(r *Reading) map[string]map[string]float64 {
+func queueFigures(r *reading) map[string]map[string]float64 {
 	out := make(map[string]map[string]float64)
 	for _, q := range r.Queues {
-		out[q.Name] = knownOf(&q.Figures)
+		out[q.Name] = knownOf(&q.figures)
 	}
 	return out
 }
@@ -190,9 +179,9 @@ func requireFigures(t testing.TB, want, got map[string]float64, what string) {
 	}
 }
 
-func requireProblems(t testing.TB, want []Figure, got *Figures, what string) {
+func requireProblems(t testing.TB, want []figure, got *figures, what string) {
 	t.Helper()
-	var names []Figure
+	var names []figure
 	for _, p := range got.Problems {
 		names = append(names, p.Figure)
 		require.NotEmpty(t, p.Reason, "%s: %s", what, p.Figure)
@@ -201,7 +190,7 @@ func requireProblems(t testing.TB, want []Figure, got *Figures, what string) {
 }
 
 // find returns the reading of the case's instance.
-func (c *conformance) find(t testing.TB, result *Result) *Reading {
+func (c *conformance) find(t testing.TB, result *result) *reading {
 	t.Helper()
 	for _, r := range result.Systems {
 		if r.System == c.system && r.Prefix == c.prefix {
@@ -246,31 +235,31 @@ func changes(t testing.TB, s *redistest.Server) string {
 
 // testFigures polls twice, as the system is found.
 func (c *conformance) testFigures(t *testing.T, d *teller) {
-	m := &memory{}
+	m := &item.Memory{}
 	d.at = c.at
-	result, err := Read(t.Context(), d, m, c.opts(), Query{})
+	result, err := readSystems(t.Context(), d, m, c.opts(), query{})
 	require.NoError(t, err)
 	r := c.find(t, result)
-	requireProblems(t, c.unknown[""], &r.Figures, c.system)
-	requireFigures(t, c.figures, knownOf(&r.Figures), c.system)
+	requireProblems(t, c.unknown[""], &r.figures, c.system)
+	requireFigures(t, c.figures, knownOf(&r.figures), c.system)
 	require.ElementsMatch(t, slices.Collect(maps.Keys(c.queues)), slices.Collect(maps.Keys(queueFigures(r))))
 	for name, figures := range queueFigures(r) {
 		requireFigures(t, c.queues[name], figures, name)
 	}
 	for _, q := range r.Queues {
-		requireProblems(t, c.unknown[q.Name], &q.Figures, q.Name)
+		requireProblems(t, c.unknown[q.Name], &q.figures, q.Name)
 	}
 
 	d.reset()
 	d.at += 60
-	result, err = Read(t.Context(), d, m, c.opts(), Query{})
+	result, err = readSystems(t.Context(), d, m, c.opts(), query{})
 	require.NoError(t, err)
-	require.LessOrEqual(t, d.calls, MaxRounds)
+	require.LessOrEqual(t, d.calls, maxRounds)
 	r = c.find(t, result)
 	c.requireSpec(t, d)
-	requireComplete(t, r.spec, false, SystemFigures, &r.Figures)
+	requireComplete(t, r.spec, false, systemFigures, &r.figures)
 	for _, q := range r.Queues {
-		requireComplete(t, r.spec, true, QueueFigures, &q.Figures)
+		requireComplete(t, r.spec, true, figuresOfQueues, &q.figures)
 	}
 }
 
@@ -290,7 +279,7 @@ func (c *conformance) requireSpec(t *testing.T, d *teller) {
 
 // requireComplete fails for a figure that is neither known nor explained, or
 // both.
-func requireComplete(t *testing.T, spec *Spec, ofQueues bool, figures []Figure, f *Figures) {
+func requireComplete(t *testing.T, spec *spec, ofQueues bool, figures []figure, f *figures) {
 	t.Helper()
 	for _, name := range figures {
 		_, isKnown := f.Get(name)
@@ -308,12 +297,12 @@ func (c *conformance) testQueue(t *testing.T, d *teller) {
 	for name, figures := range c.queues {
 		d.reset()
 		d.at = c.at
-		result, err := Read(t.Context(), d, &memory{}, c.opts(), Query{System: c.system, Prefix: c.prefix, Queue: name})
+		result, err := readSystems(t.Context(), d, &item.Memory{}, c.opts(), query{System: c.system, Prefix: c.prefix, Queue: name})
 		require.NoError(t, err)
-		require.LessOrEqual(t, d.calls, MaxRounds)
+		require.LessOrEqual(t, d.calls, maxRounds)
 		require.Len(t, result.Systems, 1)
 		require.Len(t, result.Systems[0].Queues, 1)
-		requireFigures(t, figures, knownOf(&result.Systems[0].Queues[0].Figures), name)
+		requireFigures(t, figures, knownOf(&result.Systems[0].Queues[0].figures), name)
 	}
 }
 
@@ -341,10 +330,10 @@ func typeOf(cmd redisclient.Command) string {
 func (c *conformance) testDamage(t *testing.T, s *redistest.Server, user string) {
 	d := dial(t, s, user, c.db)
 	d.at = c.at
-	m := &memory{} // that the system is there was found before
-	poll := func() *Reading {
+	m := &item.Memory{} // that the system is there was found before
+	poll := func() *reading {
 		stateOf(m).heavy = heavy{} // has tests of its own
-		result, err := Read(t.Context(), d, m, c.opts(), Query{})
+		result, err := readSystems(t.Context(), d, m, c.opts(), query{})
 		require.NoError(t, err)
 		return c.find(t, result)
 	}
@@ -360,7 +349,7 @@ func (c *conformance) testDamage(t *testing.T, s *redistest.Server, user string)
 	}
 	require.NotEmpty(t, keys)
 	binary := strings.Repeat("\xff\x00\"{", 1000)
-	huge := `{"jid":"x","enqueued_at":1795228164.9,"args":["` + strings.Repeat("x", MaxPayload) + `"]}`
+	huge := `{"jid":"x","enqueued_at":1795228164.9,"args":["` + strings.Repeat("x", maxPayload) + `"]}`
 	hostile := map[string][]string{
 		"string": {"SET", "", binary},
 		"list":   {"RPUSH", "", huge, "{", `{"jid":[],"enqueued_at":"x","created_at":{}}`, "null", binary},
@@ -392,20 +381,20 @@ func (c *conformance) testDamage(t *testing.T, s *redistest.Server, user string)
 		}
 	}
 	again := poll()
-	require.Equal(t, knownOf(&whole.Figures), knownOf(&again.Figures), "the damage is undone")
+	require.Equal(t, knownOf(&whole.figures), knownOf(&again.figures), "the damage is undone")
 }
 
 // requireJudged fails when a figure is neither known nor explained.
-func requireJudged(t *testing.T, r *Reading, what string) {
+func requireJudged(t *testing.T, r *reading, what string) {
 	t.Helper()
-	for _, f := range SystemFigures {
+	for _, f := range systemFigures {
 		_, isKnown := r.Get(f)
 		require.True(t, isKnown || r.spec.lacks(f, false) || r.missed(f), "%s: system: %s", what, f)
 	}
 	for _, q := range r.Queues {
-		for _, f := range QueueFigures {
+		for _, f := range figuresOfQueues {
 			_, isKnown := q.Get(f)
-			rate := f == Arrival || f == Drain // there was one poll
+			rate := f == figArrival || f == figDrain // there was one poll
 			require.True(t, isKnown || rate || r.spec.lacks(f, true) || q.missed(f), "%s: queue %s: %s", what, q.Name, f)
 		}
 	}
@@ -413,7 +402,7 @@ func requireJudged(t *testing.T, r *Reading, what string) {
 
 // requireSubset fails when damage made a number that was not there before, and
 // when some queues lost figures: one key concerns one queue, or all.
-func requireSubset(t *testing.T, whole, damaged *Reading, what string) {
+func requireSubset(t *testing.T, whole, damaged *reading, what string) {
 	t.Helper()
 	before := queueFigures(whole)
 	compare := func(want, got map[string]float64, who string) (lost bool) {
@@ -423,7 +412,7 @@ func requireSubset(t *testing.T, whole, damaged *Reading, what string) {
 		}
 		return len(got) < len(want)
 	}
-	compare(knownOf(&whole.Figures), knownOf(&damaged.Figures), "system")
+	compare(knownOf(&whole.figures), knownOf(&damaged.figures), "system")
 	after, lost := queueFigures(damaged), 0
 	for name, figures := range after {
 		if compare(before[name], figures, name) {
@@ -446,35 +435,35 @@ func TestManyQueues(t *testing.T) {
 		t.Run(c.system, func(t *testing.T) {
 			t.Parallel()
 			s := redistest.Start(t, redistest.Config{})
-			for _, cmd := range c.many(MaxQueues + 5) {
+			for _, cmd := range c.many(maxQueues + 5) {
 				s.Do(t, cmd...)
 			}
 			d := dial(t, s, "", 0)
-			m := &memory{}
+			m := &item.Memory{}
 			d.at = c.at
-			_, err := Read(t.Context(), d, m, c.opts(), Query{})
+			_, err := readSystems(t.Context(), d, m, c.opts(), query{})
 			require.NoError(t, err)
 			d.reset()
-			result, err := Read(t.Context(), d, m, c.opts(), Query{})
+			result, err := readSystems(t.Context(), d, m, c.opts(), query{})
 			require.NoError(t, err)
-			require.LessOrEqual(t, d.calls, MaxRounds)
+			require.LessOrEqual(t, d.calls, maxRounds)
 			r := c.find(t, result)
-			require.Len(t, r.Queues, MaxQueues)
+			require.Len(t, r.Queues, maxQueues)
 			more := 5
 			if r.spec.Markers != nil || r.spec.Clue != nil { // else there are just the configured ones
 				more += len(c.opts().Queues[c.system])
 			}
 			require.Equal(t, more, r.Truncated)
-			_, ok := r.Get(Waiting)
+			_, ok := r.Get(figWaiting)
 			require.False(t, ok, "not all queues were read")
 			for _, q := range r.Queues {
-				waiting, ok := q.Get(Waiting)
+				waiting, ok := q.Get(figWaiting)
 				require.True(t, ok && waiting == 1, "%s: %v", q.Name, q.Problems)
 			}
 		})
 	}
 	for _, system := range all {
-		if spec := system.Spec(); !spec.lacks(Waiting, true) {
+		if spec := system.Spec(); !spec.lacks(figWaiting, true) {
 			require.True(t, seen[spec.Name], "%s needs a case with many queues", spec.Name)
 		}
 	}

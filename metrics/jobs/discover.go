@@ -6,11 +6,12 @@ import (
 	"maps"
 	"time"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
-// Discovery finds which systems live in a Redis. It has round trips of its own,
+// discovery finds which systems live in a Redis. It has round trips of its own,
 // which a poll does not count: at a target's first poll, and then once in every
 // Options.Interval while a SCAN has something to look for.
 //
@@ -35,8 +36,8 @@ type known struct {
 	seen time.Time
 }
 
-// Discovery tells how far the search for systems came.
-type Discovery struct {
+// discovery tells how far the search for systems came.
+type discovery struct {
 	// Complete: all keys were looked at that were there AsOf, or none needs to be.
 	// It ends when that is a day ago, because no pass since has come to its end.
 	Complete bool
@@ -56,18 +57,18 @@ type Discovery struct {
 	Err error
 	// Unmarked tells of which instances it is not known whether they are there,
 	// and why.
-	Unmarked map[Instance]error
+	Unmarked map[instance]error
 }
 
 // candidate is an instance that markers may show.
 type candidate struct {
-	Instance
-	markers []Marker
+	instance
+	markers []marker
 }
 
 // askMarkers calls shown when one of the markers is there, and notes when that
 // cannot be known.
-func (p *Poll) askMarkers(c candidate, shown func()) {
+func (p *poll) askMarkers(c candidate, shown func()) {
 	there, left := false, len(c.markers)
 	var problem error
 	for _, m := range c.markers {
@@ -83,9 +84,9 @@ func (p *Poll) askMarkers(c candidate, shown func()) {
 			p.state.mu.Lock()
 			defer p.state.mu.Unlock()
 			if problem != nil && !there {
-				p.state.unmarked[c.Instance] = problem
+				p.state.unmarked[c.instance] = problem
 			} else {
-				delete(p.state.unmarked, c.Instance)
+				delete(p.state.unmarked, c.instance)
 			}
 		}, "TYPE", m.Key)
 	}
@@ -93,32 +94,32 @@ func (p *Poll) askMarkers(c candidate, shown func()) {
 
 // candidates lists the instances with markers under the default and the
 // configured prefixes.
-func candidates(o *Options) []candidate {
+func candidates(o *item.JobsOptions) []candidate {
 	var out []candidate
 	for _, s := range all {
 		spec := s.Spec()
 		if spec.Markers == nil {
 			continue
 		}
-		for _, prefix := range o.prefixes(spec) {
-			out = append(out, candidate{Instance{spec.Name, prefix}, spec.Markers(prefix)})
+		for _, prefix := range prefixesOf(o, spec) {
+			out = append(out, candidate{instance{spec.Name, prefix}, spec.Markers(prefix)})
 		}
 	}
 	return out
 }
 
 // shows reports whether the answer to TYPE is that of the marker.
-func (m Marker) shows(v resp.Value) bool {
+func (m marker) shows(v resp.Value) bool {
 	typ, err := v.Text()
 	return err == nil && typ == m.Type
 }
 
 // discover makes a search when it is time for one.
-func discover(ctx context.Context, doer redisclient.Doer, s *state, o *Options) error {
+func discover(ctx context.Context, doer redisclient.Doer, s *state, o *item.JobsOptions) error {
 	now := time.Now()
 	s.mu.Lock()
 	first := s.search.ended.IsZero()
-	due := first || now.Sub(s.search.ended) >= o.Interval && o.scans()
+	due := first || now.Sub(s.search.ended) >= o.Interval && scans(o)
 	if !due || s.search.running && !first {
 		s.mu.Unlock()
 		return nil
@@ -146,7 +147,7 @@ func discover(ctx context.Context, doer redisclient.Doer, s *state, o *Options) 
 }
 
 // see notes an instance and names that belong to it.
-func (s *state) see(instance Instance, names []string, now time.Time) {
+func (s *state) see(instance instance, names []string, now time.Time) {
 	k := s.instances[instance]
 	if k == nil {
 		k = &known{}
@@ -157,7 +158,7 @@ func (s *state) see(instance Instance, names []string, now time.Time) {
 		if k.names == nil {
 			k.names = make(map[string]time.Time)
 		}
-		if _, has := k.names[name]; has || len(k.names) < 2*MaxQueues {
+		if _, has := k.names[name]; has || len(k.names) < 2*maxQueues {
 			k.names[name] = now
 		}
 	}
@@ -174,19 +175,19 @@ func (s *state) forget(now time.Time) {
 }
 
 // lookFor is one search.
-func (s *state) lookFor(ctx context.Context, doer redisclient.Doer, next *search, o *Options, markers bool) (map[Instance][]string, error) {
-	found := make(map[Instance][]string)
+func (s *state) lookFor(ctx context.Context, doer redisclient.Doer, next *search, o *item.JobsOptions, markers bool) (map[instance][]string, error) {
+	found := make(map[instance][]string)
 	if markers {
-		p := &Poll{doer: doer, state: s, options: o}
+		p := &poll{doer: doer, state: s, options: o}
 		for _, c := range candidates(o) {
-			p.askMarkers(c, func() { found[c.Instance] = nil })
+			p.askMarkers(c, func() { found[c.instance] = nil })
 		}
 		if err := p.run(ctx); err != nil {
 			return nil, err
 		}
 		next.rounds += p.round
 	}
-	if !o.scans() {
+	if !scans(o) {
 		return found, nil
 	}
 	clues, err := scan(ctx, doer, next, o)

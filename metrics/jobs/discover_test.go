@@ -11,12 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
 // ids are the systems that a poll told of.
-func ids(r *Result) []string {
+func ids(r *result) []string {
 	out := []string{}
 	for _, s := range r.Systems {
 		out = append(out, s.ID())
@@ -24,9 +25,9 @@ func ids(r *Result) []string {
 	return out
 }
 
-func poll(t *testing.T, d redisclient.Doer, m Memory, o Options, q Query) *Result {
+func pollOnce(t *testing.T, d redisclient.Doer, m *item.Memory, o item.JobsOptions, q query) *result {
 	t.Helper()
-	result, err := Read(t.Context(), d, m, o, q)
+	result, err := readSystems(t.Context(), d, m, o, q)
 	require.NoError(t, err)
 	return result
 }
@@ -41,25 +42,25 @@ func TestSeveralSystemsShareTheRoundTrips(t *testing.T) {
 	} {
 		s.Do(t, strings.Fields(c)...)
 	}
-	d, m := dial(t, s, "", 0), &memory{}
+	d, m := dial(t, s, "", 0), &item.Memory{}
 	d.at = 1795229000
 	want := []string{"sidekiq/", "sidekiq/myapp", "resque/resque", "rq/rq", "celery/m2:", "bullmq/{app}", "asynq/"}
-	r := poll(t, d, m, defaultOptions(), Query{})
+	r := pollOnce(t, d, m, defaultOptions(), query{})
 	require.Equal(t, want, ids(r))
-	require.Equal(t, Discovery{Complete: true, Scanned: 8, Rounds: 3}, withoutMaps(r.Discovery))
-	require.LessOrEqual(t, d.calls, 3+MaxRounds, "markers, SCAN and proofs go before the first poll")
+	require.Equal(t, discovery{Complete: true, Scanned: 8, Rounds: 3}, withoutMaps(r.Discovery))
+	require.LessOrEqual(t, d.calls, 3+maxRounds, "markers, SCAN and proofs go before the first poll")
 
 	d.reset()
-	require.Equal(t, want, ids(poll(t, d, m, defaultOptions(), Query{})))
-	require.LessOrEqual(t, d.calls, MaxRounds)
-	require.Equal(t, []string{"sidekiq/", "sidekiq/myapp"}, ids(poll(t, d, m, defaultOptions(), Query{System: "sidekiq"})))
-	require.Equal(t, []string{"sidekiq/myapp"}, ids(poll(t, d, m, defaultOptions(), Query{System: "sidekiq", Prefix: "myapp:"})))
+	require.Equal(t, want, ids(pollOnce(t, d, m, defaultOptions(), query{})))
+	require.LessOrEqual(t, d.calls, maxRounds)
+	require.Equal(t, []string{"sidekiq/", "sidekiq/myapp"}, ids(pollOnce(t, d, m, defaultOptions(), query{System: "sidekiq"})))
+	require.Equal(t, []string{"sidekiq/myapp"}, ids(pollOnce(t, d, m, defaultOptions(), query{System: "sidekiq", Prefix: "myapp:"})))
 
-	_, err := Read(t.Context(), d, m, defaultOptions(), Query{System: "cron"})
+	_, err := readSystems(t.Context(), d, m, defaultOptions(), query{System: "cron"})
 	require.ErrorContains(t, err, `no job system is called "cron"; there are: sidekiq, `)
 }
 
-func withoutMaps(d Discovery) Discovery {
+func withoutMaps(d discovery) discovery {
 	d.Unmarked, d.AsOf = nil, time.Time{}
 	return d
 }
@@ -67,27 +68,27 @@ func withoutMaps(d Discovery) Discovery {
 func TestASystemThatMovesInIsSeenByItsMarkers(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
-	d, m := dial(t, s, "", 0), &memory{}
+	d, m := dial(t, s, "", 0), &item.Memory{}
 	d.at = 1795229000
 	o := defaultOptions()
 	o.Prefixes = map[string][]string{"sidekiq": {"shop"}}
-	require.Empty(t, ids(poll(t, d, m, o, Query{})))
+	require.Empty(t, ids(pollOnce(t, d, m, o, query{})))
 	s.Do(t, "SET", "shop:stat:processed", "1")
 	d.reset()
-	poll(t, d, m, o, Query{})
+	pollOnce(t, d, m, o, query{})
 	require.Equal(t, 1, d.calls)
-	r := poll(t, d, m, o, Query{})
+	r := pollOnce(t, d, m, o, query{})
 	require.Equal(t, []string{"sidekiq/shop"}, ids(r))
 	require.True(t, r.Systems[0].Exists)
 
 	// Its keys go: it is told as gone, and a day later no more.
 	s.Do(t, "FLUSHALL")
-	r = poll(t, d, m, o, Query{})
+	r = pollOnce(t, d, m, o, query{})
 	require.Equal(t, []string{"sidekiq/shop"}, ids(r))
 	require.False(t, r.Systems[0].Exists)
 	state := stateOf(m)
 	state.forget(time.Now().Add(keepNames + time.Minute))
-	require.Empty(t, ids(poll(t, d, m, o, Query{})))
+	require.Empty(t, ids(pollOnce(t, d, m, o, query{})))
 }
 
 func TestAForeignKeyIsNoMarker(t *testing.T) {
@@ -101,7 +102,7 @@ func TestAForeignKeyIsNoMarker(t *testing.T) {
 	}
 	d := dial(t, s, "", 0)
 	d.at = 1795229000
-	r := poll(t, d, &memory{}, defaultOptions(), Query{})
+	r := pollOnce(t, d, &item.Memory{}, defaultOptions(), query{})
 	require.Empty(t, ids(r))
 	require.Empty(t, r.Discovery.Unmarked)
 }
@@ -120,21 +121,21 @@ func TestALongSearchGoesOnWhereItEnded(t *testing.T) {
 		}
 		s.Do(t, append([]string{"MSET"}, args...)...)
 	}
-	d, m := dial(t, s, "", 0), &memory{}
+	d, m := dial(t, s, "", 0), &item.Memory{}
 	d.at = 1795229000
-	o := Options{ScanBudget: 2000, Interval: time.Hour}
-	r := poll(t, d, m, o, Query{})
+	o := item.JobsOptions{ScanBudget: 2000, Interval: time.Hour}
+	r := pollOnce(t, d, m, o, query{})
 	require.False(t, r.Discovery.Complete)
 	require.Zero(t, r.Discovery.AsOf)
 	require.InDelta(t, 2000, r.Discovery.Scanned, 200)
 	d.reset()
-	poll(t, d, m, o, Query{})
-	require.LessOrEqual(t, d.calls, MaxRounds, "there is no other search within the interval")
+	pollOnce(t, d, m, o, query{})
+	require.LessOrEqual(t, d.calls, maxRounds, "there is no other search within the interval")
 
 	o.Interval = 0
 	began := stateOf(m).search.began
 	for range 10 {
-		if r = poll(t, d, m, o, Query{}); r.Discovery.Complete {
+		if r = pollOnce(t, d, m, o, query{}); r.Discovery.Complete {
 			break
 		}
 	}
@@ -144,29 +145,29 @@ func TestALongSearchGoesOnWhereItEnded(t *testing.T) {
 
 	// The next pass has begun: what the last one saw is known all the same, until
 	// nothing of it can be relied on.
-	r = poll(t, d, m, o, Query{})
+	r = pollOnce(t, d, m, o, query{})
 	require.InDelta(t, 2000, r.Discovery.Scanned, 200)
 	require.True(t, r.Discovery.Complete)
 	require.Equal(t, began, r.Discovery.AsOf)
 	stateOf(m).search.asOf = time.Now().Add(-keepNames)
-	require.False(t, poll(t, d, m, Options{ScanBudget: 2000, Interval: time.Hour}, Query{}).Discovery.Complete)
-	require.True(t, poll(t, d, m, Options{}, Query{}).Discovery.Complete, "nothing is looked for")
-	require.Equal(t, []string{"sidekiq/shop"}, ids(poll(t, d, m, o, Query{})))
+	require.False(t, pollOnce(t, d, m, item.JobsOptions{ScanBudget: 2000, Interval: time.Hour}, query{}).Discovery.Complete)
+	require.True(t, pollOnce(t, d, m, item.JobsOptions{}, query{}).Discovery.Complete, "nothing is looked for")
+	require.Equal(t, []string{"sidekiq/shop"}, ids(pollOnce(t, d, m, o, query{})))
 
 	// Without a search it must be named.
-	o = Options{}
-	require.Empty(t, ids(poll(t, d, &memory{}, o, Query{})))
-	require.Equal(t, []string{"sidekiq/shop"}, ids(poll(t, d, &memory{}, o, Query{System: "sidekiq", Prefix: "shop"})))
+	o = item.JobsOptions{}
+	require.Empty(t, ids(pollOnce(t, d, &item.Memory{}, o, query{})))
+	require.Equal(t, []string{"sidekiq/shop"}, ids(pollOnce(t, d, &item.Memory{}, o, query{System: "sidekiq", Prefix: "shop"})))
 }
 
 // clustered is a server that says it has other masters beside it.
 type clustered struct {
 	*teller
-	nodes []Node
+	nodes []node
 	err   error
 }
 
-func (c *clustered) Masters(context.Context) ([]Node, error) { return c.nodes, c.err }
+func (c *clustered) Masters(context.Context) ([]node, error) { return c.nodes, c.err }
 
 // mute is a node that does not answer in time.
 type mute struct{}
@@ -187,26 +188,26 @@ func TestAMasterThatCannotBeSearched(t *testing.T) {
 	s.Do(t, "ACL", "SETUSER", "noscan", "on", "nopass", "~*", "+@all", "-scan")
 	d := dial(t, s, "", 0)
 	d.at = 1795229000
-	self, second := Node{Addr: "a:1", Doer: d}, Node{Addr: "c:1", Doer: dial(t, other, "", 0)}
-	o := Options{ScanBudget: 5000}
+	self, second := node{Addr: "a:1", Doer: d}, node{Addr: "c:1", Doer: dial(t, other, "", 0)}
+	o := item.JobsOptions{ScanBudget: 5000}
 	for _, tt := range []struct {
 		name    string
 		c       clustered
 		masters int
 		why     string
 	}{
-		{"mute", clustered{nodes: []Node{{Addr: "0:1", Doer: mute{}}, self, second}}, 3, "node 0:1: read: context deadline exceeded"},
-		{"no address", clustered{nodes: []Node{self, {Addr: "", Err: errors.New("it has no address")}, second}}, 3, "node : it has no address"},
-		{"SCAN refused", clustered{nodes: []Node{self, {Addr: "b:1", Doer: dial(t, s, "noscan", 0)}, second}}, 3, "node b:1: NOPERM"},
+		{"mute", clustered{nodes: []node{{Addr: "0:1", Doer: mute{}}, self, second}}, 3, "node 0:1: read: context deadline exceeded"},
+		{"no address", clustered{nodes: []node{self, {Addr: "", Err: errors.New("it has no address")}, second}}, 3, "node : it has no address"},
+		{"SCAN refused", clustered{nodes: []node{self, {Addr: "b:1", Doer: dial(t, s, "noscan", 0)}, second}}, 3, "node b:1: NOPERM"},
 		{"no list of masters", clustered{err: &resp.ServerError{Code: "NOPERM", Message: "NOPERM no"}}, 0, "NOPERM no"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.c.teller = d
-			m := &memory{}
+			m := &item.Memory{}
 			for range 2 { // the next pass begins anew
 				ctx, cancel := context.WithTimeout(t.Context(), 6*time.Second)
 				defer cancel()
-				r, err := Read(ctx, &tt.c, m, o, Query{})
+				r, err := readSystems(ctx, &tt.c, m, o, query{})
 				require.NoError(t, err)
 				require.Equal(t, []string{"bullmq/{app}"}, ids(r))
 				require.False(t, r.Discovery.Complete)
@@ -215,8 +216,8 @@ func TestAMasterThatCannotBeSearched(t *testing.T) {
 				require.Equal(t, 1+min(tt.masters, 1), r.Discovery.Scanned)
 			}
 			// When it can be searched, a whole pass is made.
-			tt.c.nodes, tt.c.err = []Node{self, second}, nil
-			r := poll(t, &tt.c, m, o, Query{})
+			tt.c.nodes, tt.c.err = []node{self, second}, nil
+			r := pollOnce(t, &tt.c, m, o, query{})
 			require.True(t, r.Discovery.Complete)
 			require.NoError(t, r.Discovery.Err)
 			require.Equal(t, 2, r.Discovery.Masters)
@@ -224,7 +225,7 @@ func TestAMasterThatCannotBeSearched(t *testing.T) {
 	}
 
 	// The server as a whole is another matter.
-	_, err := Read(t.Context(), &clustered{teller: d, err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP}}, &memory{}, o, Query{})
+	_, err := readSystems(t.Context(), &clustered{teller: d, err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP}}, &item.Memory{}, o, query{})
 	require.Error(t, err)
 }
 
@@ -234,21 +235,21 @@ func TestWhatMayNotBeReadIsNotTakenForNothing(t *testing.T) {
 	s.Do(t, "SADD", "queues", "a")
 	s.Do(t, "LPUSH", "queue:a", "x")
 	s.Do(t, "ACL", "SETUSER", "poor", "on", "nopass", "resetkeys", "-@all", "+time", "+type", "+smembers", "+llen", "%R~queues")
-	d, m := dial(t, s, "poor", 0), &memory{}
+	d, m := dial(t, s, "poor", 0), &item.Memory{}
 	d.at = 1795229000
-	r := poll(t, d, m, defaultOptions(), Query{})
+	r := pollOnce(t, d, m, defaultOptions(), query{})
 	require.Equal(t, []string{"sidekiq/"}, ids(r))
 	require.Error(t, r.Discovery.Err, "SCAN is refused")
-	require.Contains(t, r.Discovery.Unmarked, Instance{"resque", "resque"})
-	require.NotContains(t, r.Discovery.Unmarked, Instance{System: "sidekiq"})
+	require.Contains(t, r.Discovery.Unmarked, instance{"resque", "resque"})
+	require.NotContains(t, r.Discovery.Unmarked, instance{System: "sidekiq"})
 	q := r.Systems[0].Queues[0]
-	require.Empty(t, knownOf(&q.Figures))
-	for _, f := range []Figure{Waiting, Latency, Active, Paused} {
+	require.Empty(t, knownOf(&q.figures))
+	for _, f := range []figure{figWaiting, figLatency, figActive, figPaused} {
 		require.True(t, q.missed(f), "%s", f)
 	}
 
 	s.Do(t, "ACL", "LOG", "RESET")
-	again := poll(t, d, m, defaultOptions(), Query{})
+	again := pollOnce(t, d, m, defaultOptions(), query{})
 	require.Equal(t, r.Systems[0].Problems, again.Systems[0].Problems)
 	require.Equal(t, r.Discovery.Unmarked, again.Discovery.Unmarked)
 	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")), "what was refused is not asked again")
@@ -258,18 +259,18 @@ func TestAQueueThatNobodyKnowsIsEmpty(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
 	s.Do(t, "SADD", "queues", "a", "bad\x00name", strings.Repeat("q", 300))
-	d, m := dial(t, s, "", 0), &memory{}
+	d, m := dial(t, s, "", 0), &item.Memory{}
 	d.at = 1795229000
-	r := poll(t, d, m, defaultOptions(), Query{System: "sidekiq", Queue: "b"}).Systems[0]
-	require.Equal(t, MaxRounds-1, d.calls, "no search")
+	r := pollOnce(t, d, m, defaultOptions(), query{System: "sidekiq", Queue: "b"}).Systems[0]
+	require.Equal(t, maxRounds-1, d.calls, "no search")
 	require.Len(t, r.Queues, 1)
 	require.False(t, r.Queues[0].Listed)
-	waiting, ok := r.Queues[0].Get(Waiting)
+	waiting, ok := r.Queues[0].Get(figWaiting)
 	require.True(t, ok && waiting == 0)
 
 	o := defaultOptions()
 	o.Queues = map[string][]string{"sidekiq": {"c"}}
-	r = poll(t, d, m, o, Query{}).Systems[0]
+	r = pollOnce(t, d, m, o, query{}).Systems[0]
 	require.Len(t, r.Queues, 2)
 	require.True(t, r.Queues[0].Listed)
 	require.Equal(t, "c", r.Queues[1].Name)
@@ -279,21 +280,21 @@ func TestAQueueThatNobodyKnowsIsEmpty(t *testing.T) {
 func TestAServerThatCannotAnswer(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
-	d, m := dial(t, s, "", 0), &memory{}
+	d, m := dial(t, s, "", 0), &item.Memory{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := Read(ctx, d, m, defaultOptions(), Query{})
+	_, err := readSystems(ctx, d, m, defaultOptions(), query{})
 	require.ErrorIs(t, err, context.Canceled)
 	d.at = 1795229000
-	require.Empty(t, ids(poll(t, d, m, defaultOptions(), Query{})), "the search is made up for")
+	require.Empty(t, ids(pollOnce(t, d, m, defaultOptions(), query{})), "the search is made up for")
 	require.True(t, stateOf(m).search.complete(time.Now()))
 
 	// A replica without its master tells the time, and nothing of keys.
-	_, err = Read(t.Context(), masterless{}, &memory{}, defaultOptions(), Query{System: "sidekiq", Queue: "a"})
+	_, err = readSystems(t.Context(), masterless{}, &item.Memory{}, defaultOptions(), query{System: "sidekiq", Queue: "a"})
 	require.ErrorContains(t, err, "MASTERDOWN")
 
 	loading := scripted{{Kind: resp.Error, Str: []byte("LOADING Redis is loading the dataset in memory")}}
-	_, err = Read(t.Context(), loading, &memory{}, defaultOptions(), Query{})
+	_, err = readSystems(t.Context(), loading, &item.Memory{}, defaultOptions(), query{})
 	require.ErrorContains(t, err, "LOADING")
 }
 

@@ -5,150 +5,150 @@ import (
 	"math/bits"
 )
 
-// Figure is one number that is known of a queue or of a whole system. Its text
+// figure is one number that is known of a queue or of a whole system. Its text
 // is the member's name in documents.
-type Figure uint8
+type figure uint8
 
 // The figures. Jobs are counted, ages and times are in seconds by the server's
 // clock, rates are per second. Total counters only grow, until they are reset.
 const (
-	// Waiting are the jobs that a free worker would take now.
-	Waiting Figure = iota
-	// Active are the jobs that workers have taken and not finished.
-	Active
-	// Scheduled are the jobs that wait for their time.
-	Scheduled
-	// Overdue are those scheduled, or to be tried again, whose time has come and
+	// figWaiting are the jobs that a free worker would take now.
+	figWaiting figure = iota
+	// figActive are the jobs that workers have taken and not finished.
+	figActive
+	// figScheduled are the jobs that wait for their time.
+	figScheduled
+	// figOverdue are those scheduled, or to be tried again, whose time has come and
 	// that nobody has put into their queue.
-	Overdue
-	// Retry are the failed jobs that wait to be tried again.
-	Retry
-	// Failed are the jobs that were given up and are kept to be looked at.
-	Failed
-	// Completed are the finished jobs that are still kept.
-	Completed
-	// Paused is 1 when workers leave the queue alone, else 0.
-	Paused
-	// Latency is the age of the oldest waiting job, 0 when none waits.
-	Latency
-	// Processed and FailedTotal are total counters; whether failed attempts are
+	figOverdue
+	// figRetry are the failed jobs that wait to be tried again.
+	figRetry
+	// figFailed are the jobs that were given up and are kept to be looked at.
+	figFailed
+	// figCompleted are the finished jobs that are still kept.
+	figCompleted
+	// figPaused is 1 when workers leave the queue alone, else 0.
+	figPaused
+	// figLatency is the age of the oldest waiting job, 0 when none waits.
+	figLatency
+	// figProcessed and figFailedTotal are total counters; whether failed attempts are
 	// among those processed is the system's own rule.
-	Processed
-	FailedTotal
-	// Added is the total counter of jobs that were ever added.
-	Added
-	// Orphaned are the active jobs whose worker is dead.
-	Orphaned
+	figProcessed
+	figFailedTotal
+	// figAdded is the total counter of jobs that were ever added.
+	figAdded
+	// figOrphaned are the active jobs whose worker is dead.
+	figOrphaned
 
-	// Deferred wait for other jobs to end.
-	Deferred
-	// Canceled were taken back and are still kept.
-	Canceled
-	// Prioritized are those among Waiting that have a priority.
-	Prioritized
-	// WaitingChildren are parents that wait for the jobs they consist of.
-	WaitingChildren
-	// Aggregating wait to be put together with others.
-	Aggregating
-	// RateLimited wait until a rate limit lets them into their queue.
-	RateLimited
-	// Unacked were handed to a worker that has not yet confirmed them: running,
+	// figDeferred wait for other jobs to end.
+	figDeferred
+	// figCanceled were taken back and are still kept.
+	figCanceled
+	// figPrioritized are those among Waiting that have a priority.
+	figPrioritized
+	// figWaitingChildren are parents that wait for the jobs they consist of.
+	figWaitingChildren
+	// figAggregating wait to be put together with others.
+	figAggregating
+	// figRateLimited wait until a rate limit lets them into their queue.
+	figRateLimited
+	// figUnacked were handed to a worker that has not yet confirmed them: running,
 	// fetched ahead, or waiting in it for their time.
-	Unacked
-	// OldestUnacked is the time since the oldest of Unacked was handed out.
-	OldestUnacked
-	// UnackedExpired are those of Unacked that were handed out longer ago than
+	figUnacked
+	// figOldestUnacked is the time since the oldest of Unacked was handed out.
+	figOldestUnacked
+	// figUnackedExpired are those of Unacked that were handed out longer ago than
 	// Options.CeleryVisibility: nobody lives who would hand them out again.
-	UnackedExpired
+	figUnackedExpired
 
-	// Workers are the processes that registered, also those that are dead.
-	Workers
-	// WorkersAlive are those of Workers that show a sign of life.
-	WorkersAlive
-	// WorkersDead are the others.
-	WorkersDead
-	// WorkersBusy are jobs that living workers run.
-	WorkersBusy
-	// WorkersSlots are jobs that living workers could run at once.
-	WorkersSlots
-	// Utilisation is WorkersBusy / WorkersSlots, 0-1.
-	Utilisation
-	// WorkersQuiet are living workers that take no more jobs.
-	WorkersQuiet
-	// OldestRunning is the time since the oldest running job began, 0 when none
+	// figWorkers are the processes that registered, also those that are dead.
+	figWorkers
+	// figWorkersAlive are those of Workers that show a sign of life.
+	figWorkersAlive
+	// figWorkersDead are the others.
+	figWorkersDead
+	// figWorkersBusy are jobs that living workers run.
+	figWorkersBusy
+	// figWorkersSlots are jobs that living workers could run at once.
+	figWorkersSlots
+	// figUtilisation is figWorkersBusy / figWorkersSlots, 0-1.
+	figUtilisation
+	// figWorkersQuiet are living workers that take no more jobs.
+	figWorkersQuiet
+	// figOldestRunning is the time since the oldest running job began, 0 when none
 	// runs.
-	OldestRunning
-	// SchedulersAlive are processes that put scheduled jobs into their queues.
-	SchedulersAlive
+	figOldestRunning
+	// figSchedulersAlive are processes that put scheduled jobs into their queues.
+	figSchedulersAlive
 
-	// Growth is the change of Waiting.
-	Growth
-	// Arrival and Drain are the rates at which jobs come and go.
-	Arrival
-	Drain
-	// TimeToEmpty is when Waiting will be 0 if it goes on as between the last
+	// figGrowth is the change of Waiting.
+	figGrowth
+	// figArrival and Drain are the rates at which jobs come and go.
+	figArrival
+	figDrain
+	// figTimeToEmpty is when Waiting will be 0 if it goes on as between the last
 	// polls. It is left out while the queue does not shrink.
-	TimeToEmpty
-	// Stalled is how long jobs have been waiting and none was seen to be taken.
-	Stalled
-	// Stuck is 1 when Stalled is at least StuckAfter though workers live and the
+	figTimeToEmpty
+	// figStalled is how long jobs have been waiting and none was seen to be taken.
+	figStalled
+	// figStuck is 1 when Stalled is at least stuckAfter though workers live and the
 	// queue is not paused, else 0.
-	Stuck
+	figStuck
 
-	// QueueCount, QueuesPaused and QueuesStuck count a system's queues.
-	QueueCount
-	QueuesPaused
-	QueuesStuck
+	// figQueueCount, figQueuesPaused and figQueuesStuck count a system's queues.
+	figQueueCount
+	figQueuesPaused
+	figQueuesStuck
 
 	figureCount
 )
 
 var figureNames = [figureCount]string{
-	Waiting: "waiting", Active: "active", Scheduled: "scheduled", Overdue: "overdue", Retry: "retry",
-	Failed: "failed", Completed: "completed", Paused: "paused", Latency: "latency", Processed: "processed_total",
-	FailedTotal: "failed_total", Added: "added_total", Orphaned: "orphaned", Deferred: "deferred",
-	Canceled: "canceled", Prioritized: "prioritized", WaitingChildren: "waiting_children",
-	Aggregating: "aggregating", RateLimited: "rate_limited", Unacked: "unacked", OldestUnacked: "oldest_unacked",
-	UnackedExpired: "unacked_expired", Workers: "workers",
-	WorkersAlive: "workers_alive", WorkersDead: "workers_dead", WorkersBusy: "workers_busy",
-	WorkersSlots: "workers_slots", Utilisation: "utilisation", WorkersQuiet: "workers_quiet",
-	OldestRunning: "oldest_running", SchedulersAlive: "schedulers_alive", Growth: "growth_rate",
-	Arrival: "arrival_rate", Drain: "drain_rate", TimeToEmpty: "time_to_empty", Stalled: "stalled", Stuck: "stuck",
-	QueueCount: "queue_count", QueuesPaused: "queues_paused", QueuesStuck: "queues_stuck",
+	figWaiting: "waiting", figActive: "active", figScheduled: "scheduled", figOverdue: "overdue", figRetry: "retry",
+	figFailed: "failed", figCompleted: "completed", figPaused: "paused", figLatency: "latency", figProcessed: "processed_total",
+	figFailedTotal: "failed_total", figAdded: "added_total", figOrphaned: "orphaned", figDeferred: "deferred",
+	figCanceled: "canceled", figPrioritized: "prioritized", figWaitingChildren: "waiting_children",
+	figAggregating: "aggregating", figRateLimited: "rate_limited", figUnacked: "unacked", figOldestUnacked: "oldest_unacked",
+	figUnackedExpired: "unacked_expired", figWorkers: "workers",
+	figWorkersAlive: "workers_alive", figWorkersDead: "workers_dead", figWorkersBusy: "workers_busy",
+	figWorkersSlots: "workers_slots", figUtilisation: "utilisation", figWorkersQuiet: "workers_quiet",
+	figOldestRunning: "oldest_running", figSchedulersAlive: "schedulers_alive", figGrowth: "growth_rate",
+	figArrival: "arrival_rate", figDrain: "drain_rate", figTimeToEmpty: "time_to_empty", figStalled: "stalled", figStuck: "stuck",
+	figQueueCount: "queue_count", figQueuesPaused: "queues_paused", figQueuesStuck: "queues_stuck",
 }
 
-func (f Figure) String() string { return figureNames[f] }
+func (f figure) String() string { return figureNames[f] }
 
-// QueueFigures and SystemFigures are what every system either tells of each of
+// figuresOfQueues and systemFigures are what every system either tells of each of
 // its queues, and of itself, or says in its Spec to lack. The conformance suite
 // holds it to that.
 var (
-	QueueFigures = []Figure{
-		Waiting, Active, Scheduled, Overdue, Retry, Failed, Completed, Paused, Latency, Processed, FailedTotal,
-		Arrival, Drain, Stalled,
+	figuresOfQueues = []figure{
+		figWaiting, figActive, figScheduled, figOverdue, figRetry, figFailed, figCompleted, figPaused, figLatency, figProcessed, figFailedTotal,
+		figArrival, figDrain, figStalled,
 	}
-	SystemFigures = []Figure{
-		Waiting, Active, Scheduled, Overdue, Retry, Failed, Completed, Latency, Processed, FailedTotal,
-		Workers, WorkersAlive, WorkersDead, WorkersBusy, WorkersSlots, Utilisation, OldestRunning, Orphaned,
+	systemFigures = []figure{
+		figWaiting, figActive, figScheduled, figOverdue, figRetry, figFailed, figCompleted, figLatency, figProcessed, figFailedTotal,
+		figWorkers, figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation, figOldestRunning, figOrphaned,
 	}
 )
 
-// Problem says why a figure that the system keeps is missing.
-type Problem struct {
-	Figure Figure
+// problem says why a figure that the system keeps is missing.
+type problem struct {
+	Figure figure
 	Reason string
 }
 
-// Figures are the numbers that are known of one queue or system. The zero value
+// figures are the numbers that are known of one queue or system. The zero value
 // knows none.
-type Figures struct {
+type figures struct {
 	known    uint64
 	values   [figureCount]float64
-	Problems []Problem
+	Problems []problem
 }
 
 // Set makes a figure known. What is no finite number is not.
-func (f *Figures) Set(name Figure, value float64) {
+func (f *figures) Set(name figure, value float64) {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		f.Miss(name, "it is no finite number")
 		return
@@ -161,12 +161,12 @@ func (f *Figures) Set(name Figure, value float64) {
 }
 
 // Add is Set of the sum with what is known already.
-func (f *Figures) Add(name Figure, value float64) {
+func (f *figures) Add(name figure, value float64) {
 	f.Set(name, f.values[name]+value)
 }
 
 // Flag is Set of 1 or 0.
-func (f *Figures) Flag(name Figure, on bool) {
+func (f *figures) Flag(name figure, on bool) {
 	f.Set(name, 0)
 	if on {
 		f.Set(name, 1)
@@ -174,21 +174,21 @@ func (f *Figures) Flag(name Figure, on bool) {
 }
 
 // Get returns a figure, if it is known.
-func (f *Figures) Get(name Figure) (value float64, ok bool) {
+func (f *figures) Get(name figure) (value float64, ok bool) {
 	return f.values[name], f.known&(1<<name) != 0
 }
 
 // Miss makes a figure unknown, for good: what is set or added later does not
 // bring it back. The first reason is the one that is kept.
-func (f *Figures) Miss(name Figure, reason string) {
+func (f *figures) Miss(name figure, reason string) {
 	f.known &^= 1 << name
 	f.values[name] = 0
 	if !f.missed(name) {
-		f.Problems = append(f.Problems, Problem{name, reason})
+		f.Problems = append(f.Problems, problem{name, reason})
 	}
 }
 
-func (f *Figures) missed(name Figure) bool {
+func (f *figures) missed(name figure) bool {
 	for _, p := range f.Problems {
 		if p.Figure == name {
 			return true
@@ -198,9 +198,9 @@ func (f *Figures) missed(name Figure) bool {
 }
 
 // Each calls do with all figures that are known, in a fixed order.
-func (f *Figures) Each(do func(name Figure, value float64)) {
+func (f *figures) Each(do func(name figure, value float64)) {
 	for rest := f.known; rest != 0; rest &= rest - 1 {
-		name := Figure(bits.TrailingZeros64(rest))
+		name := figure(bits.TrailingZeros64(rest))
 		do(name, f.values[name])
 	}
 }

@@ -4,18 +4,18 @@ import "fmt"
 
 // summed are the figures of a system that are the sums over its queues, unless
 // the system tells them itself.
-var summed = []Figure{
-	Waiting, Active, Scheduled, Overdue, Retry, Failed, Completed, Processed, FailedTotal, Added, Orphaned,
-	Deferred, Canceled, Prioritized, WaitingChildren, Aggregating, Unacked,
+var summed = []figure{
+	figWaiting, figActive, figScheduled, figOverdue, figRetry, figFailed, figCompleted, figProcessed, figFailedTotal, figAdded, figOrphaned,
+	figDeferred, figCanceled, figPrioritized, figWaitingChildren, figAggregating, figUnacked,
 }
 
 // workerFigures follow from Reading.Workers.
-var workerFigures = []Figure{
-	Workers, WorkersAlive, WorkersDead, WorkersBusy, WorkersSlots, WorkersQuiet, Utilisation, OldestRunning,
+var workerFigures = []figure{
+	figWorkers, figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation, figOldestRunning,
 }
 
 // finish makes the figures that follow from others.
-func (r *Reading) finish(p *Poll, s *state) {
+func (r *reading) finish(p *poll, s *state) {
 	r.sumWorkers(p)
 	if r.only == "" {
 		r.sumQueues()
@@ -27,12 +27,12 @@ func (r *Reading) finish(p *Poll, s *state) {
 }
 
 // settable reports whether finish may make the figure.
-func (r *Reading) settable(f Figure) bool {
+func (r *reading) settable(f figure) bool {
 	_, known := r.Get(f)
 	return !known && !r.missed(f) && !r.spec.lacks(f, false)
 }
 
-func (r *Reading) sumWorkers(p *Poll) {
+func (r *reading) sumWorkers(p *poll) {
 	var registered, alive, busy, slots, quiet, since float64
 	busyKnown, slotsKnown := true, true
 	for _, w := range r.Workers {
@@ -52,43 +52,43 @@ func (r *Reading) sumWorkers(p *Poll) {
 			since = w.RunningSince
 		}
 	}
-	set := func(f Figure, value float64, known bool) {
+	set := func(f figure, value float64, known bool) {
 		switch {
 		case !r.settable(f):
-		case r.CutWorkers > 0 && f != Workers:
-			r.Miss(f, fmt.Sprintf("there are %d workers, more than the %d that are read", len(r.Workers)+r.CutWorkers, MaxWorkers))
+		case r.CutWorkers > 0 && f != figWorkers:
+			r.Miss(f, fmt.Sprintf("there are %d workers, more than the %d that are read", len(r.Workers)+r.CutWorkers, maxWorkers))
 		case !known:
 			r.Miss(f, "a worker does not tell it")
 		default:
 			r.Set(f, value)
 		}
 	}
-	set(Workers, registered+float64(r.CutWorkers), true)
-	set(WorkersAlive, alive, true)
-	set(WorkersDead, registered-alive, true)
-	set(WorkersBusy, busy, busyKnown)
-	set(WorkersSlots, slots, slotsKnown)
-	set(WorkersQuiet, quiet, true)
-	if r.settable(Utilisation) {
-		busy, ok1 := r.Get(WorkersBusy)
-		slots, ok2 := r.Get(WorkersSlots)
+	set(figWorkers, registered+float64(r.CutWorkers), true)
+	set(figWorkersAlive, alive, true)
+	set(figWorkersDead, registered-alive, true)
+	set(figWorkersBusy, busy, busyKnown)
+	set(figWorkersSlots, slots, slotsKnown)
+	set(figWorkersQuiet, quiet, true)
+	if r.settable(figUtilisation) {
+		busy, ok1 := r.Get(figWorkersBusy)
+		slots, ok2 := r.Get(figWorkersSlots)
 		switch {
 		case !ok1 || !ok2:
-			r.Miss(Utilisation, "a worker does not tell it")
+			r.Miss(figUtilisation, "a worker does not tell it")
 		case slots > 0:
-			r.Set(Utilisation, busy/slots)
+			r.Set(figUtilisation, busy/slots)
 		default:
-			r.Set(Utilisation, 0)
+			r.Set(figUtilisation, 0)
 		}
 	}
 	if since > 0 {
-		set(OldestRunning, p.Age(since), true)
+		set(figOldestRunning, p.Age(since), true)
 	} else {
-		set(OldestRunning, 0, true)
+		set(figOldestRunning, 0, true)
 	}
 }
 
-func (r *Reading) sumQueues() {
+func (r *reading) sumQueues() {
 	for _, f := range summed {
 		if !r.settable(f) || r.spec.lacks(f, true) {
 			continue
@@ -109,30 +109,30 @@ func (r *Reading) sumQueues() {
 			r.Miss(f, fmt.Sprintf("it is not known of %d queues", len(r.Queues)-known))
 		}
 	}
-	if !r.settable(Latency) || r.spec.lacks(Latency, true) {
+	if !r.settable(figLatency) || r.spec.lacks(figLatency, true) {
 		return
 	}
 	oldest, unknown := 0.0, 0
 	for _, q := range r.Queues {
-		v, ok := q.Get(Latency)
+		v, ok := q.Get(figLatency)
 		if !ok {
 			unknown++
 		}
 		oldest = max(oldest, v)
 	}
 	if unknown > 0 {
-		r.Miss(Latency, fmt.Sprintf("it is not known of %d queues", unknown))
+		r.Miss(figLatency, fmt.Sprintf("it is not known of %d queues", unknown))
 	} else if r.Truncated > 0 {
-		r.Miss(Latency, fmt.Sprintf("%d queues were not read", r.Truncated))
+		r.Miss(figLatency, fmt.Sprintf("%d queues were not read", r.Truncated))
 	} else {
-		r.Set(Latency, oldest)
+		r.Set(figLatency, oldest)
 	}
 }
 
 // always reports whether every system tells the figure or lacks it, so that it
 // is 0 when there is no queue at all.
-func (r *Reading) always(f Figure) bool {
-	for _, g := range SystemFigures {
+func (r *reading) always(f figure) bool {
+	for _, g := range systemFigures {
 		if f == g {
 			return true
 		}
@@ -140,11 +140,11 @@ func (r *Reading) always(f Figure) bool {
 	return false
 }
 
-func (r *Reading) countQueues() {
-	if r.settable(QueueCount) {
-		r.Set(QueueCount, float64(len(r.Queues)+r.Truncated))
+func (r *reading) countQueues() {
+	if r.settable(figQueueCount) {
+		r.Set(figQueueCount, float64(len(r.Queues)+r.Truncated))
 	}
-	for _, c := range []struct{ count, of Figure }{{QueuesPaused, Paused}, {QueuesStuck, Stuck}} {
+	for _, c := range []struct{ count, of figure }{{figQueuesPaused, figPaused}, {figQueuesStuck, figStuck}} {
 		n, known := 0.0, r.Truncated == 0
 		for _, q := range r.Queues {
 			v, ok := q.Get(c.of)

@@ -13,7 +13,7 @@ import (
 // Redis sends a member of a list, or a field of a hash, as a whole, and does not
 // tell its size before. So what a poll costs is learned from the polls before:
 //
-//   - A job of more than MaxPayload bytes is not looked into, and not asked for
+//   - A job of more than maxPayload bytes is not looked into, and not asked for
 //     again for heavyMemory. When all jobs of a round trip together had more than
 //     maxPayloads, that holds for all above smallPayload.
 //   - When a poll that asked for jobs fails, because a reply was too large even to
@@ -73,7 +73,7 @@ func (s *state) weigh(asks []question) {
 			sum += size(a.reply)
 		}
 	}
-	limit := MaxPayload
+	limit := maxPayload
 	if sum > maxPayloads {
 		limit = smallPayload
 	}

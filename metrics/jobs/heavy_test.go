@@ -11,15 +11,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
 // latencies polls once and returns those of the queues a and b.
-func latencies(t *testing.T, d *teller, m Memory) (a, b *Queue) {
+func latencies(t *testing.T, d *teller, m *item.Memory) (a, b *queue) {
 	t.Helper()
 	d.at = 1795228200
-	result, err := Read(t.Context(), d, m, defaultOptions(), Query{})
+	result, err := readSystems(t.Context(), d, m, defaultOptions(), query{})
 	require.NoError(t, err)
 	queues := result.Systems[0].Queues
 	require.Len(t, queues, 2)
@@ -33,11 +34,11 @@ func TestAHugeJobIsNotAskedForEachTime(t *testing.T) {
 	s.Do(t, "SADD", "queues", "a", "b")
 	s.Do(t, "LPUSH", "queue:a", fmt.Sprintf(job, strings.Repeat("x", 3<<20)))
 	s.Do(t, "LPUSH", "queue:b", fmt.Sprintf(job, ""))
-	d, m := dial(t, s, "", 0), &memory{}
+	d, m := dial(t, s, "", 0), &item.Memory{}
 
 	a, b := latencies(t, d, m)
-	require.Equal(t, []Problem{{Latency, "oldest job: the job has 3145776 bytes, more than the 1048576 that are looked into"}}, a.Problems[:1])
-	latency, ok := b.Get(Latency)
+	require.Equal(t, []problem{{figLatency, "oldest job: the job has 3145776 bytes, more than the 1048576 that are looked into"}}, a.Problems[:1])
+	latency, ok := b.Get(figLatency)
 	require.True(t, ok)
 	require.InDelta(t, 36, latency, 1e-6)
 
@@ -66,7 +67,7 @@ func TestAJobThatTheClientCannotTake(t *testing.T) {
 	s.Do(t, "SADD", "queues", "a", "b")
 	s.Do(t, "LPUSH", "queue:a", strings.Repeat("x", 64<<20+1))
 	s.Do(t, "LPUSH", "queue:b", `{"jid":"1","enqueued_at":1795228164}`)
-	d, m := limited(t, s, resp.Limits{}), &memory{}
+	d, m := limited(t, s, resp.Limits{}), &item.Memory{}
 	for _, want := range []string{
 		"reply too large: bulk string of 67108865 bytes, the limit is 67108864",
 		"it had 67108878 bytes, and is not read again for 10 minutes",
@@ -74,10 +75,10 @@ func TestAJobThatTheClientCannotTake(t *testing.T) {
 		d.reset()
 		a, b := latencies(t, d, m)
 		require.Empty(t, b.Problems)
-		latency, ok := b.Get(Latency)
+		latency, ok := b.Get(figLatency)
 		require.True(t, ok)
 		require.InDelta(t, 36, latency, 1e-6)
-		waiting, ok := a.Get(Waiting)
+		waiting, ok := a.Get(figWaiting)
 		require.True(t, ok)
 		require.Equal(t, 1.0, waiting)
 		require.Contains(t, a.Problems[0].Reason, want)
@@ -94,14 +95,14 @@ func TestAJobThatCannotEvenBeReadPast(t *testing.T) {
 	s.Do(t, "LPUSH", "queue:a", strings.Repeat("x", 9000))
 	s.Do(t, "LPUSH", "queue:b", `{"jid":"1","enqueued_at":1795228164}`)
 	limits := resp.Limits{MaxBulk: 8000, MaxPass: 8500}
-	m := &memory{}
-	_, err := Read(t.Context(), limited(t, s, limits), m, defaultOptions(), Query{})
+	m := &item.Memory{}
+	_, err := readSystems(t.Context(), limited(t, s, limits), m, defaultOptions(), query{})
 	require.ErrorIs(t, err, resp.ErrTooLarge)
 	d := limited(t, s, limits)
 	for range 2 {
 		a, b := latencies(t, d, m)
-		for _, q := range []*Queue{a, b} {
-			waiting, ok := q.Get(Waiting)
+		for _, q := range []*queue{a, b} {
+			waiting, ok := q.Get(figWaiting)
 			require.True(t, ok)
 			require.Equal(t, 1.0, waiting)
 			require.Contains(t, q.Problems[0].Reason, "the limit is 8000")
@@ -133,8 +134,8 @@ func TestAFailedPollIsFollowedByOneWithoutJobs(t *testing.T) {
 		require.NoError(t, s.tooHeavy(cmd))
 
 		// Many jobs that are large together.
-		reply := resp.Value{Kind: resp.BulkString, Str: make([]byte, MaxPayload)}
-		asks := make([]question, maxPayloads/MaxPayload)
+		reply := resp.Value{Kind: resp.BulkString, Str: make([]byte, maxPayload)}
+		asks := make([]question, maxPayloads/maxPayload)
 		for i := range asks {
 			asks[i] = question{cmd: redisclient.Command{"LINDEX", fmt.Sprint(i)}, payload: true, reply: reply}
 		}

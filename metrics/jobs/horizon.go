@@ -23,17 +23,17 @@ const (
 	horizonAttempts = "it keeps no counter that only grows"
 )
 
-var horizonSpec = &Spec{
+var horizonSpec = &spec{
 	Name:          "horizon",
 	DefaultPrefix: "laravel_horizon:",
-	Markers: func(prefix string) []Marker {
-		return []Marker{{prefix + "supervisors", "zset"}, {prefix + "masters", "zset"}}
+	Markers: func(prefix string) []marker {
+		return []marker{{prefix + "supervisors", "zset"}, {prefix + "masters", "zset"}}
 	},
 	Lacks: slices.Concat(
-		lackOfQueues(horizonQueues, append(slices.Clone(QueueFigures), Stuck)...),
-		lackOfSystem(horizonQueues, Waiting, Active, Scheduled, Overdue, Retry, Latency, Orphaned, QueueCount),
-		lackOfSystem(horizonAttempts, Processed, FailedTotal),
-		lackOfSystem("supervisors do not tell what their processes run", WorkersBusy, Utilisation, OldestRunning),
+		lackOfQueues(horizonQueues, append(slices.Clone(figuresOfQueues), figStuck)...),
+		lackOfSystem(horizonQueues, figWaiting, figActive, figScheduled, figOverdue, figRetry, figLatency, figOrphaned, figQueueCount),
+		lackOfSystem(horizonAttempts, figProcessed, figFailedTotal),
+		lackOfSystem("supervisors do not tell what their processes run", figWorkersBusy, figUtilisation, figOldestRunning),
 	),
 	Commands: []string{"hmget", "zcard", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
@@ -42,21 +42,21 @@ var horizonSpec = &Spec{
 	},
 }
 
-func (horizon) Spec() *Spec { return horizonSpec }
+func (horizon) Spec() *spec { return horizonSpec }
 
-func (horizon) Read(p *Poll, r *Reading) {
-	p.Count(&r.Figures, Failed, "ZCARD", r.Prefix+"failed_jobs")
-	p.Count(&r.Figures, Completed, "ZCARD", r.Prefix+"completed_jobs")
+func (horizon) Read(p *poll, r *reading) {
+	p.Count(&r.figures, figFailed, "ZCARD", r.Prefix+"failed_jobs")
+	p.Count(&r.figures, figCompleted, "ZCARD", r.Prefix+"completed_jobs")
 	// Sorted sets of names and the time of their last sign of life; the dead ones
 	// stay until a master tidies up.
 	p.scoredWorkers(r, r.Prefix+"supervisors",
 		func(seen float64) bool { return p.Age(seen) <= horizonAlive },
-		func(name string, w *Worker) { horizonSupervisor(p, r, r.Prefix+"supervisor:"+name, w) })
+		func(name string, w *worker) { horizonSupervisor(p, r, r.Prefix+"supervisor:"+name, w) })
 }
 
 // horizonSupervisor asks for the state of a supervisor and the number of its
 // processes.
-func horizonSupervisor(p *Poll, r *Reading, key string, w *Worker) {
+func horizonSupervisor(p *poll, r *reading, key string, w *worker) {
 	p.Ask(func(v resp.Value, err error) {
 		var fields []resp.Value
 		if err == nil {
@@ -66,7 +66,7 @@ func horizonSupervisor(p *Poll, r *Reading, key string, w *Worker) {
 			err = errors.New("expected 2 members")
 		}
 		if err != nil {
-			r.Miss(WorkersQuiet, "HMGET: "+err.Error())
+			r.Miss(figWorkersQuiet, "HMGET: "+err.Error())
 			return
 		}
 		w.Quiet = string(fields[0].Str) == "paused"

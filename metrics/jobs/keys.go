@@ -17,17 +17,17 @@ var Metrics = []*item.Metric{
 		Key:         "job.get",
 		Description: "Returns the job systems found in a Redis, their queues and workers as JSON, also when the server is down.",
 		Params:      item.ConnParams(paramSystem(false), paramPrefix),
-		Commands:    append(Commands(), "cluster|nodes", "info"),
+		Commands:    append(commands(), "cluster|nodes", "info"),
 		Collect:     collectGet,
 	},
 	{
 		Key:         "job.queue.get",
 		Description: "Returns one queue of a job system as JSON, also when the server is down.",
 		Params: item.ConnParams(paramSystem(true), item.Param{
-			Name: "Queue", Required: true, Check: CheckQueue,
+			Name: "Queue", Required: true, Check: checkQueue,
 			Description: "name of the queue",
 		}, paramPrefix),
-		Commands: Commands(),
+		Commands: commands(),
 		Collect:  collectQueue,
 	},
 }
@@ -39,14 +39,14 @@ var paramPrefix = item.Param{
 
 func paramSystem(required bool) item.Param {
 	return item.Param{
-		Name: "System", Required: required, Check: CheckName,
+		Name: "System", Required: required, Check: checkName,
 		Description: "name of the job system, as sidekiq",
 	}
 }
 
 // read asks the request's target.
-func read(ctx context.Context, r *item.Request, queue string) (*Result, error) {
-	return Read(ctx, target{r.Target.Doer, r.Target}, r.Target.Memory, Options(r.Env.Jobs), Query{
+func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
+	return readSystems(ctx, target{r.Target.Doer, r.Target}, r.Target.Memory, r.Env.Jobs, query{
 		System: r.Arg("System"), Prefix: r.Arg(paramPrefix.Name), Queue: queue,
 	})
 }
@@ -126,8 +126,8 @@ func collectQueue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error
 	for _, s := range result.Systems {
 		for _, q := range s.Queues {
 			writeQueue(w, s, q)
-			if alive, ok := s.Get(WorkersAlive); ok {
-				w.Key(WorkersAlive.String()).Float(alive)
+			if alive, ok := s.Get(figWorkersAlive); ok {
+				w.Key(figWorkersAlive.String()).Float(alive)
 			}
 		}
 	}
@@ -135,14 +135,14 @@ func collectQueue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error
 	return nil
 }
 
-func writeSystem(w *jsondoc.Writer, s *Reading) {
+func writeSystem(w *jsondoc.Writer, s *reading) {
 	w.Key("id").String(s.ID())
 	w.Key("system").String(s.System)
 	w.Key("prefix").String(s.Prefix)
 	if s.Marked {
 		w.Key("exists").Int(flag(s.Exists))
 	}
-	writeFigures(w, &s.Figures)
+	writeFigures(w, &s.figures)
 	w.Key("unavailable").BeginObject()
 	for _, lack := range s.Lacks() {
 		name := lack.Figure.String()
@@ -151,38 +151,38 @@ func writeSystem(w *jsondoc.Writer, s *Reading) {
 		}
 		w.Key(name).String(lack.Reason)
 	}
-	writeProblems(w, &s.Figures)
+	writeProblems(w, &s.figures)
 	if s.Skipped > 0 {
 		w.Key("names").String(fmt.Sprintf("%d names of queues are empty, too long or no text", s.Skipped))
 	}
 	w.EndObject()
 }
 
-func writeQueue(w *jsondoc.Writer, s *Reading, q *Queue) {
+func writeQueue(w *jsondoc.Writer, s *reading, q *queue) {
 	w.Key("id").String(s.ID() + "/" + q.Name)
 	w.Key("system_id").String(s.ID())
 	w.Key("system").String(s.System)
 	w.Key("prefix").String(s.Prefix)
 	w.Key("queue").String(q.Name)
 	w.Key("listed").Int(flag(q.Listed))
-	writeFigures(w, &q.Figures)
+	writeFigures(w, &q.figures)
 	w.Key("unavailable").BeginObject()
-	writeProblems(w, &q.Figures)
+	writeProblems(w, &q.figures)
 	w.EndObject()
 }
 
-func writeFigures(w *jsondoc.Writer, f *Figures) {
-	f.Each(func(name Figure, value float64) { w.Key(name.String()).Float(value) })
+func writeFigures(w *jsondoc.Writer, f *figures) {
+	f.Each(func(name figure, value float64) { w.Key(name.String()).Float(value) })
 }
 
-func writeProblems(w *jsondoc.Writer, f *Figures) {
+func writeProblems(w *jsondoc.Writer, f *figures) {
 	for _, p := range f.Problems {
 		w.Key(p.Figure.String()).String(p.Reason)
 	}
 }
 
 // writeFound writes what concerns all systems together.
-func writeFound(w *jsondoc.Writer, result *Result) {
+func writeFound(w *jsondoc.Writer, result *result) {
 	d := &result.Discovery
 	w.Key("discovery").BeginObject()
 	w.Key("complete").Int(flag(d.Complete))
@@ -205,7 +205,7 @@ func writeFound(w *jsondoc.Writer, result *Result) {
 	if d.Err != nil {
 		w.Key("search").String(d.Err.Error())
 	}
-	for _, instance := range slices.SortedFunc(maps.Keys(d.Unmarked), Instance.Compare) {
+	for _, instance := range slices.SortedFunc(maps.Keys(d.Unmarked), instance.Compare) {
 		w.Key(instance.ID()).String(d.Unmarked[instance].Error())
 	}
 	w.EndObject()

@@ -16,15 +16,15 @@ import (
 // Sources: src/Illuminate/Queue/RedisQueue.php of 8.83.26 and 13.26.1.
 type laravel struct{}
 
-var laravelSpec = &Spec{
+var laravelSpec = &spec{
 	Name:          "laravel",
 	DefaultPrefix: "laravel_database_",
-	Clue: func(key string) (Clue, bool) {
+	Clue: func(key string) (clue, bool) {
 		prefix, queue, ok := strings.Cut(key, "queues:")
 		if !ok || queue == "" {
-			return Clue{}, false
+			return clue{}, false
 		}
-		c := Clue{Prefix: prefix, Name: queue}
+		c := clue{Prefix: prefix, Name: queue}
 		isSet := false
 		for _, suffix := range []string{":delayed", ":reserved"} {
 			if name, ok := strings.CutSuffix(queue, suffix); ok {
@@ -33,7 +33,7 @@ var laravelSpec = &Spec{
 		}
 		// The wake-up calls of :notify are a list too, but of no jobs.
 		if c.Name == "" || strings.HasSuffix(queue, ":notify") {
-			return Clue{}, false
+			return clue{}, false
 		}
 		c.Proof = []redisclient.Command{{"LINDEX", key, "0"}}
 		if isSet {
@@ -50,33 +50,33 @@ var laravelSpec = &Spec{
 		return c, true
 	},
 	Lacks: slices.Concat(
-		lackEverywhere("jobs that are tried again are among the scheduled ones", Retry),
-		lackEverywhere("failed jobs are in a database, not in Redis", Failed, FailedTotal),
-		lackEverywhere("a job is deleted when it is done", Completed),
-		lackOfQueues("jobs are not counted", Processed, Arrival, Drain),
-		lackOfSystem("jobs are not counted", Processed),
-		lackOfQueues("it is kept in the application's cache", Paused),
-		lackOfSystem("workers do not register", Workers, WorkersAlive, WorkersDead, WorkersBusy, WorkersSlots, Utilisation,
-			WorkersQuiet),
-		lackOfSystem("a reserved job does not say when it was begun", OldestRunning),
+		lackEverywhere("jobs that are tried again are among the scheduled ones", figRetry),
+		lackEverywhere("failed jobs are in a database, not in Redis", figFailed, figFailedTotal),
+		lackEverywhere("a job is deleted when it is done", figCompleted),
+		lackOfQueues("jobs are not counted", figProcessed, figArrival, figDrain),
+		lackOfSystem("jobs are not counted", figProcessed),
+		lackOfQueues("it is kept in the application's cache", figPaused),
+		lackOfSystem("workers do not register", figWorkers, figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation,
+			figWorkersQuiet),
+		lackOfSystem("a reserved job does not say when it was begun", figOldestRunning),
 	),
 	Commands: []string{"lindex", "llen", "zcard", "zcount", "zrange"},
 	Keys:     func(prefix string, _ []string) []string { return []string{prefix + "queues:*"} },
 }
 
-func (laravel) Spec() *Spec { return laravelSpec }
+func (laravel) Spec() *spec { return laravelSpec }
 
-func (laravel) Read(p *Poll, r *Reading) {
+func (laravel) Read(p *poll, r *reading) {
 	for _, q := range r.Open(r.Found) {
 		k := r.Prefix + "queues:" + q.Name
-		p.Count(&q.Figures, Waiting, "LLEN", k)
-		p.Count(&q.Figures, Scheduled, "ZCARD", k+":delayed")
-		p.Count(&q.Figures, Active, "ZCARD", k+":reserved")
+		p.Count(&q.figures, figWaiting, "LLEN", k)
+		p.Count(&q.figures, figScheduled, "ZCARD", k+":delayed")
+		p.Count(&q.figures, figActive, "ZCARD", k+":reserved")
 		p.AskPayload(func(v resp.Value, err error) {
 			// The server's time is known by now. A reserved job's score is when another
 			// worker may take it.
-			p.Count(&q.Figures, Overdue, "ZCOUNT", k+":delayed", "-inf", p.NowArg(1))
-			p.Count(&q.Figures, Orphaned, "ZCOUNT", k+":reserved", "-inf", p.NowArg(1))
+			p.Count(&q.figures, figOverdue, "ZCOUNT", k+":delayed", "-inf", p.NowArg(1))
+			p.Count(&q.figures, figOrphaned, "ZCOUNT", k+":reserved", "-inf", p.NowArg(1))
 			p.oldest(q, v, err, laravelOldest)
 		}, "LINDEX", k, "0")
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 func laravelQueue(figures map[string]float64) map[string]float64 {
-	for _, name := range []Figure{Waiting, Active, Scheduled, Overdue, Orphaned} {
+	for _, name := range []figure{figWaiting, figActive, figScheduled, figOverdue, figOrphaned} {
 		if _, ok := figures[name.String()]; !ok {
 			figures[name.String()] = 0
 		}
@@ -28,7 +28,7 @@ func laravelCases() []conformance {
 				"default": laravelQueue(map[string]float64{"waiting": 1, "active": 1, "scheduled": 3, "overdue": 1, "orphaned": 1}),
 				"emails":  laravelQueue(map[string]float64{"waiting": 3}),
 			},
-			unknown: map[string][]Figure{"": {Latency}, "default": {Latency}, "emails": {Latency}},
+			unknown: map[string][]figure{"": {figLatency}, "default": {figLatency}, "emails": {figLatency}},
 			many: func(n int) (out [][]string) {
 				for i := range n {
 					out = append(out, []string{"RPUSH", fmt.Sprintf("laravel_database_queues:q%04d", i),

@@ -17,10 +17,10 @@ type target struct {
 	target *item.Target
 }
 
-var _ Cluster = target{}
+var _ wholeCluster = target{}
 
 // Masters implements jobs.Cluster.
-func (t target) Masters(ctx context.Context) ([]Node, error) {
+func (t target) Masters(ctx context.Context) ([]node, error) {
 	if t.target.Peer == nil {
 		return nil, nil
 	}
@@ -35,9 +35,9 @@ func (t target) Masters(ctx context.Context) ([]Node, error) {
 	if refusal != nil {
 		return nil, fmt.Errorf("CLUSTER NODES: %w: the keys of this node alone are searched", refusal)
 	}
-	out := make([]Node, len(masters))
+	out := make([]node, len(masters))
 	for i, m := range masters {
-		out[i] = Node{Addr: m.Addr, Doer: m.Target, Err: m.Err}
+		out[i] = node{Addr: m.Addr, Doer: m.Target, Err: m.Err}
 	}
 	return out, err
 }

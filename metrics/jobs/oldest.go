@@ -4,18 +4,18 @@ import "redisjobs/redisclient/resp"
 
 // addedAt asks when a job was added, and makes its age the queue's latency if
 // that is no greater one. read takes the time in unix seconds from the reply.
-func (p *Poll) addedAt(q *Queue, read func(resp.Value) (float64, error), cmd ...string) {
+func (p *poll) addedAt(q *queue, read func(resp.Value) (float64, error), cmd ...string) {
 	p.Ask(func(v resp.Value, err error) {
 		var at float64
 		if err == nil {
 			at, err = read(v)
 		}
 		if err != nil {
-			q.Miss(Latency, "oldest job: "+err.Error())
+			q.Miss(figLatency, "oldest job: "+err.Error())
 			return
 		}
-		if age, _ := q.Get(Latency); p.Age(at) >= age {
-			q.Set(Latency, p.Age(at))
+		if age, _ := q.Get(figLatency); p.Age(at) >= age {
+			q.Set(figLatency, p.Age(at))
 		}
 	}, cmd...)
 }
@@ -28,9 +28,9 @@ type oldestJob struct {
 
 // oldest takes a queue's head and latency from its oldest job itself; a null is
 // an empty queue. parse may know the id though it returns an error.
-func (p *Poll) oldest(q *Queue, v resp.Value, err error, parse func(text []byte) (oldestJob, error)) {
+func (p *poll) oldest(q *queue, v resp.Value, err error, parse func(text []byte) (oldestJob, error)) {
 	if err == nil && v.IsNull() {
-		q.Set(Latency, 0)
+		q.Set(figLatency, 0)
 		return
 	}
 	var text []byte
@@ -43,8 +43,8 @@ func (p *Poll) oldest(q *Queue, v resp.Value, err error, parse func(text []byte)
 	}
 	q.Head = job.id
 	if err != nil {
-		q.Miss(Latency, "oldest job: "+err.Error())
+		q.Miss(figLatency, "oldest job: "+err.Error())
 		return
 	}
-	q.Set(Latency, p.Age(job.at))
+	q.Set(figLatency, p.Age(job.at))
 }

@@ -11,11 +11,11 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// MaxPayload is the longest job that is looked into, in bytes. Redis cannot send
+// maxPayload is the longest job that is looked into, in bytes. Redis cannot send
 // a part of a list's member, so a longer one travels, but is not parsed.
-const MaxPayload = 1 << 20
+const maxPayload = 1 << 20
 
-// payload gives the text of a job, at most MaxPayload of it.
+// payload gives the text of a job, at most maxPayload of it.
 func payload(v resp.Value) ([]byte, error) {
 	if v.IsNull() {
 		return nil, resp.ErrNull
@@ -24,8 +24,8 @@ func payload(v resp.Value) ([]byte, error) {
 		_, err := v.Text()
 		return nil, errors.Join(err, fmt.Errorf("expected a job, got a reply of kind %s", v.Kind))
 	}
-	if len(v.Str) > MaxPayload {
-		return nil, fmt.Errorf("the job has %d bytes, more than the %d that are looked into", len(v.Str), MaxPayload)
+	if len(v.Str) > maxPayload {
+		return nil, fmt.Errorf("the job has %d bytes, more than the %d that are looked into", len(v.Str), maxPayload)
 	}
 	return v.Str, nil
 }
@@ -33,8 +33,8 @@ func payload(v resp.Value) ([]byte, error) {
 // parseJSON reads a job's JSON object into dst. Its errors do not show what the
 // job holds.
 func parseJSON(text []byte, dst any) error {
-	if len(text) > MaxPayload {
-		return fmt.Errorf("it has %d bytes, more than the %d that are looked into", len(text), MaxPayload)
+	if len(text) > maxPayload {
+		return fmt.Errorf("it has %d bytes, more than the %d that are looked into", len(text), maxPayload)
 	}
 	if err := json.Unmarshal(text, dst); err != nil {
 		return errors.New("it is not the JSON object that it should be")

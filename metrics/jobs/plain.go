@@ -21,23 +21,23 @@ import (
 //     entries wait. redis.stream.get tells of each group.
 type plain struct{}
 
-var plainSpec = &Spec{
+var plainSpec = &spec{
 	Name:   "plain",
 	Prefix: func(string) string { return "" },
 	Lacks: slices.Concat(
-		lackOfQueues("a plain queue does not keep it", Overdue, Retry, Failed, Completed, Paused, Processed, FailedTotal),
-		lackOfSystem("a plain queue does not keep it", Overdue, Retry, Failed, Completed, Processed, FailedTotal, Orphaned),
-		lackOfSystem("workers do not register", Workers, WorkersAlive, WorkersDead, WorkersBusy, WorkersSlots, Utilisation,
-			OldestRunning, WorkersQuiet),
+		lackOfQueues("a plain queue does not keep it", figOverdue, figRetry, figFailed, figCompleted, figPaused, figProcessed, figFailedTotal),
+		lackOfSystem("a plain queue does not keep it", figOverdue, figRetry, figFailed, figCompleted, figProcessed, figFailedTotal, figOrphaned),
+		lackOfSystem("workers do not register", figWorkers, figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation,
+			figOldestRunning, figWorkersQuiet),
 	),
 	Commands: []string{"lindex", "llen", "scard", "type", "xinfo|groups", "xinfo|stream", "xlen", "xrange", "zcard", "zcount",
 		"zrange"},
 	Keys: func(_ string, queues []string) []string { return queues },
 }
 
-func (plain) Spec() *Spec { return plainSpec }
+func (plain) Spec() *spec { return plainSpec }
 
-func (plain) Read(p *Poll, r *Reading) {
+func (plain) Read(p *poll, r *reading) {
 	for _, q := range r.Open(nil) {
 		p.Ask(func(v resp.Value, err error) {
 			var typ string
@@ -48,7 +48,7 @@ func (plain) Read(p *Poll, r *Reading) {
 				err = errors.New("a key of type " + typ + " is no queue")
 			}
 			if err != nil {
-				for _, f := range []Figure{Waiting, Active, Scheduled, Latency} {
+				for _, f := range []figure{figWaiting, figActive, figScheduled, figLatency} {
 					q.Miss(f, "TYPE: "+err.Error())
 				}
 			}
@@ -57,34 +57,34 @@ func (plain) Read(p *Poll, r *Reading) {
 }
 
 // plainQueue asks for what a key of that type tells.
-func plainQueue(p *Poll, q *Queue, typ string) bool {
-	lack := func(reason string, figures ...Figure) {
+func plainQueue(p *poll, q *queue, typ string) bool {
+	lack := func(reason string, figures ...figure) {
 		for _, f := range figures {
 			q.Miss(f, reason)
 		}
 	}
 	switch typ {
 	case "none":
-		q.Set(Waiting, 0)
-		q.Set(Latency, 0)
-		lack("there is no such key now", Active, Scheduled, Arrival, Drain)
+		q.Set(figWaiting, 0)
+		q.Set(figLatency, 0)
+		lack("there is no such key now", figActive, figScheduled, figArrival, figDrain)
 	case "list":
-		p.Count(&q.Figures, Waiting, "LLEN", q.Name)
+		p.Count(&q.figures, figWaiting, "LLEN", q.Name)
 		p.AskPayload(func(v resp.Value, err error) { // which end is the older one nobody knows
 			if text, err := firstText(v, err); err == nil {
 				q.Head, q.HeadRepeats = text[:min(len(text), maxName)], true
 			}
 		}, "LINDEX", q.Name, "-1")
-		lack("a list does not keep it", Active, Scheduled, Latency, Arrival, Drain)
+		lack("a list does not keep it", figActive, figScheduled, figLatency, figArrival, figDrain)
 	case "set":
-		p.Count(&q.Figures, Waiting, "SCARD", q.Name)
-		lack("a set does not keep it", Active, Scheduled, Latency, Arrival, Drain)
+		p.Count(&q.figures, figWaiting, "SCARD", q.Name)
+		lack("a set does not keep it", figActive, figScheduled, figLatency, figArrival, figDrain)
 	case "zset":
 		plainZset(p, q)
-		lack("a sorted set does not keep it", Active, Arrival, Drain)
+		lack("a sorted set does not keep it", figActive, figArrival, figDrain)
 	case "stream":
 		plainStream(p, q)
-		lack("a stream does not keep it", Scheduled)
+		lack("a stream does not keep it", figScheduled)
 	default:
 		return false
 	}
@@ -92,7 +92,7 @@ func plainQueue(p *Poll, q *Queue, typ string) bool {
 }
 
 // plainZset reads a sorted set. Its first member tells what the scores are.
-func plainZset(p *Poll, q *Queue) {
+func plainZset(p *poll, q *queue) {
 	var all float64
 	var allErr error
 	p.Ask(func(v resp.Value, err error) { all, allErr = number(v, err) }, "ZCARD", q.Name)
@@ -103,15 +103,15 @@ func plainZset(p *Poll, q *Queue) {
 			names, scores, err = scored(pair)
 		}
 		if err != nil {
-			for _, f := range []Figure{Waiting, Scheduled, Latency} {
+			for _, f := range []figure{figWaiting, figScheduled, figLatency} {
 				q.Miss(f, err.Error())
 			}
 			return
 		}
 		if len(names) == 0 { // emptied in the meantime
-			q.Set(Waiting, 0)
-			q.Set(Scheduled, 0)
-			q.Set(Latency, 0)
+			q.Set(figWaiting, 0)
+			q.Set(figScheduled, 0)
+			q.Set(figLatency, 0)
 			return
 		}
 		perSecond := 1.0
@@ -121,21 +121,21 @@ func plainZset(p *Poll, q *Queue) {
 		}
 		q.Head = names[0][:min(len(names[0]), maxName)]
 		if at := first / perSecond; at < moment2000 || at > moment2200 {
-			q.Set(Waiting, all)
-			q.Miss(Scheduled, "the scores are no times")
-			q.Miss(Latency, "the scores are no times")
+			q.Set(figWaiting, all)
+			q.Miss(figScheduled, "the scores are no times")
+			q.Miss(figLatency, "the scores are no times")
 			return
 		}
-		q.Set(Latency, p.Age(first/perSecond))
+		q.Set(figLatency, p.Age(first/perSecond))
 		p.Ask(func(v resp.Value, err error) {
 			due, err := number(v, err)
 			if err != nil {
-				q.Miss(Waiting, "ZCOUNT: "+err.Error())
-				q.Miss(Scheduled, "ZCOUNT: "+err.Error())
+				q.Miss(figWaiting, "ZCOUNT: "+err.Error())
+				q.Miss(figScheduled, "ZCOUNT: "+err.Error())
 				return
 			}
-			q.Set(Waiting, due)
-			q.Set(Scheduled, max(0, all-due))
+			q.Set(figWaiting, due)
+			q.Set(figScheduled, max(0, all-due))
 		}, "ZCOUNT", q.Name, "-inf", p.NowArg(perSecond))
 	}, "ZRANGE", q.Name, "0", "0", "WITHSCORES")
 }

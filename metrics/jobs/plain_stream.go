@@ -12,7 +12,7 @@ import (
 // plainStream reads a stream and the group that is furthest behind.
 // Sources: https://redis.io/docs/latest/commands/xinfo-groups/ and
 // https://redis.io/docs/latest/commands/xinfo-stream/
-func plainStream(p *Poll, q *Queue) {
+func plainStream(p *poll, q *queue) {
 	var length float64
 	var lengthErr error
 	p.Ask(func(v resp.Value, err error) { length, lengthErr = number(v, err) }, "XLEN", q.Name)
@@ -22,14 +22,14 @@ func plainStream(p *Poll, q *Queue) {
 			fields, err = v.Pairs()
 		}
 		if added, ok := streamNumber(fields, "entries-added"); ok && err == nil {
-			q.Set(Added, added)
+			q.Set(figAdded, added)
 			return
 		}
 		reason := "the server does not count the entries that were added, as Redis does from 7.0 on"
 		if err != nil {
 			reason = err.Error()
 		}
-		for _, f := range []Figure{Added, Arrival, Drain} {
+		for _, f := range []figure{figAdded, figArrival, figDrain} {
 			q.Miss(f, reason)
 		}
 	}, "XINFO", "STREAM", q.Name)
@@ -39,25 +39,25 @@ func plainStream(p *Poll, q *Queue) {
 			groups, err = parseStreamGroups(v)
 		}
 		if err != nil {
-			for _, f := range []Figure{Waiting, Active, Latency} {
+			for _, f := range []figure{figWaiting, figActive, figLatency} {
 				q.Miss(f, err.Error())
 			}
 			return
 		}
 		from := "-" // all that there is
 		if len(groups) == 0 {
-			q.Set(Waiting, length)
+			q.Set(figWaiting, length)
 		}
 		behind := redisclient.StreamID{Ms: math.MaxUint64, Seq: math.MaxUint64}
-		q.Set(Active, 0)
+		q.Set(figActive, 0)
 		for _, g := range groups {
-			q.Add(Active, g.pending)
+			q.Add(figActive, g.pending)
 			if !g.lagKnown {
-				for _, f := range []Figure{Waiting, Arrival, Drain} {
+				for _, f := range []figure{figWaiting, figArrival, figDrain} {
 					q.Miss(f, fmt.Sprintf("the server does not know how far group %.64q is", g.name))
 				}
-			} else if lag, _ := q.Get(Waiting); g.lag >= lag {
-				q.Set(Waiting, g.lag)
+			} else if lag, _ := q.Get(figWaiting); g.lag >= lag {
+				q.Set(figWaiting, g.lag)
 			}
 			if g.delivered.Less(behind) {
 				behind = g.delivered
@@ -69,11 +69,11 @@ func plainStream(p *Poll, q *Queue) {
 			at, err := streamTime(v, err)
 			switch {
 			case err != nil:
-				q.Miss(Latency, "oldest entry: "+err.Error())
+				q.Miss(figLatency, "oldest entry: "+err.Error())
 			case at == 0:
-				q.Set(Latency, 0)
+				q.Set(figLatency, 0)
 			default:
-				q.Set(Latency, p.Age(at))
+				q.Set(figLatency, p.Age(at))
 			}
 		}, "XRANGE", q.Name, from, "+", "COUNT", "1")
 	}, "XINFO", "GROUPS", q.Name)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -17,13 +18,13 @@ func startEmpty(t testing.TB) *redistest.Server { return redistest.Start(t, redi
 
 func plainCases() []conformance {
 	var thousand []string
-	for i := range MaxQueues + 5 {
+	for i := range maxQueues + 5 {
 		thousand = append(thousand, fmt.Sprintf("q%04d", i))
 	}
 	return []conformance{
 		{
 			name: "of each kind", system: "plain", db: 20, at: 1795230100, shapeless: true,
-			options: &Options{Queues: map[string][]string{"plain": {"mails", "later", "laterms", "ranks", "tags", "gone"}}},
+			options: &item.JobsOptions{Queues: map[string][]string{"plain": {"mails", "later", "laterms", "ranks", "tags", "gone"}}},
 			seed: [][]string{
 				{"RPUSH", "mails", "a", "b", "c"},
 				{"ZADD", "later", "1795230000", "a", "1795230090.5", "b", "1795230200", "c"},
@@ -40,17 +41,17 @@ func plainCases() []conformance {
 				"tags":    {"waiting": 2},
 				"gone":    {"waiting": 0, "latency": 0},
 			},
-			unknown: map[string][]Figure{
-				"":      {Active, Scheduled, Latency},
-				"mails": {Active, Scheduled, Latency, Arrival, Drain}, "later": {Active, Arrival, Drain},
-				"laterms": {Active, Arrival, Drain}, "ranks": {Active, Scheduled, Latency, Arrival, Drain},
-				"tags": {Active, Scheduled, Latency, Arrival, Drain, Stalled, Stuck}, "gone": {Active, Scheduled, Arrival, Drain},
+			unknown: map[string][]figure{
+				"":      {figActive, figScheduled, figLatency},
+				"mails": {figActive, figScheduled, figLatency, figArrival, figDrain}, "later": {figActive, figArrival, figDrain},
+				"laterms": {figActive, figArrival, figDrain}, "ranks": {figActive, figScheduled, figLatency, figArrival, figDrain},
+				"tags": {figActive, figScheduled, figLatency, figArrival, figDrain, figStalled, figStuck}, "gone": {figActive, figScheduled, figArrival, figDrain},
 			},
 		},
 		{
 			// The streams of the run, with the lag that the server told.
 			name: "streams", system: "plain", db: 9, at: 1795230620, shapeless: true,
-			options: &Options{Queues: map[string][]string{"plain": {"orders", "s2"}}},
+			options: &item.JobsOptions{Queues: map[string][]string{"plain": {"orders", "s2"}}},
 			figures: map[string]float64{
 				"waiting": 19, "active": 15, "added_total": 30, "latency": 1795230620 - 1795229805.987, "queue_count": 2,
 			},
@@ -58,12 +59,12 @@ func plainCases() []conformance {
 				"orders": {"waiting": 9, "active": 10, "added_total": 20, "latency": 1795230620 - 1795229805.987},
 				"s2":     {"waiting": 10, "active": 5, "added_total": 10, "latency": 1795230620 - 1795230612.388},
 			},
-			unknown: map[string][]Figure{"": {Scheduled}, "orders": {Scheduled}, "s2": {Scheduled}},
+			unknown: map[string][]figure{"": {figScheduled}, "orders": {figScheduled}, "s2": {figScheduled}},
 		},
 		{
 			name: "a stream without groups, one that was read, and one with a hole", system: "plain", db: 21, at: 1795230100,
 			shapeless: true,
-			options:   &Options{Queues: map[string][]string{"plain": {"bare", "read", "hole"}}},
+			options:   &item.JobsOptions{Queues: map[string][]string{"plain": {"bare", "read", "hole"}}},
 			seed: [][]string{
 				{"XADD", "bare", "1795230000000-0", "a", "1"}, {"XADD", "bare", "1795230001000-0", "a", "1"},
 				{"XADD", "read", "1795230000000-0", "a", "1"}, {"XGROUP", "CREATE", "read", "g", "0"},
@@ -78,13 +79,13 @@ func plainCases() []conformance {
 				"read": {"waiting": 0, "active": 1, "added_total": 1, "latency": 0},
 				"hole": {"active": 1, "added_total": 3, "latency": 98},
 			},
-			unknown: map[string][]Figure{
-				"": {Waiting, Scheduled}, "bare": {Scheduled}, "read": {Scheduled}, "hole": {Waiting, Scheduled, Arrival, Drain, Stalled, Stuck},
+			unknown: map[string][]figure{
+				"": {figWaiting, figScheduled}, "bare": {figScheduled}, "read": {figScheduled}, "hole": {figWaiting, figScheduled, figArrival, figDrain, figStalled, figStuck},
 			},
 		},
 		{
 			name: "many", system: "plain", db: 22, at: 1795230100, shapeless: true,
-			options: &Options{Queues: map[string][]string{"plain": thousand}},
+			options: &item.JobsOptions{Queues: map[string][]string{"plain": thousand}},
 			many: func(n int) (out [][]string) {
 				for _, key := range thousand[:n] {
 					out = append(out, []string{"RPUSH", key, "1"})

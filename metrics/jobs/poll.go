@@ -7,18 +7,19 @@ import (
 	"strconv"
 	"strings"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
-// MaxRounds is how many round trips a poll takes at most.
-const MaxRounds = 3
+// maxRounds is how many round trips a poll takes at most.
+const maxRounds = 3
 
-// Poll is one conversation about any number of systems.
-type Poll struct {
+// poll is one conversation about any number of systems.
+type poll struct {
 	doer    redisclient.Doer
 	state   *state
-	options *Options
+	options *item.JobsOptions
 
 	now    float64
 	hasNow bool
@@ -42,8 +43,8 @@ type question struct {
 // Ask sends a command in the next round trip and calls then with its reply. err
 // is the server's refusal; the server's state, such as loading, ends the poll
 // before. then may ask again, but in the last round.
-func (p *Poll) Ask(then func(v resp.Value, err error), cmd ...string) {
-	if p.round >= MaxRounds {
+func (p *poll) Ask(then func(v resp.Value, err error), cmd ...string) {
+	if p.round >= maxRounds {
 		panic("bug: " + cmd[0] + " asked after the last round")
 	}
 	p.asks = append(p.asks, question{cmd: cmd, then: then})
@@ -51,19 +52,19 @@ func (p *Poll) Ask(then func(v resp.Value, err error), cmd ...string) {
 
 // AskPayload is Ask for a reply that holds whole jobs. One that was too large
 // the last time is not asked for again for a while, see heavy.go.
-func (p *Poll) AskPayload(then func(v resp.Value, err error), cmd ...string) {
+func (p *poll) AskPayload(then func(v resp.Value, err error), cmd ...string) {
 	p.Ask(then, cmd...)
 	p.asks[len(p.asks)-1].payload = true
 }
 
 // Count adds the number that a command answers to a figure. Nothing, as GET
 // says of a counter that was never set, is 0.
-func (p *Poll) Count(f *Figures, name Figure, cmd ...string) { p.count(f, name, 1, cmd) }
+func (p *poll) Count(f *figures, name figure, cmd ...string) { p.count(f, name, 1, cmd) }
 
 // Subtract is Count that takes the number away.
-func (p *Poll) Subtract(f *Figures, name Figure, cmd ...string) { p.count(f, name, -1, cmd) }
+func (p *poll) Subtract(f *figures, name figure, cmd ...string) { p.count(f, name, -1, cmd) }
 
-func (p *Poll) count(f *Figures, name Figure, sign float64, cmd []string) {
+func (p *poll) count(f *figures, name figure, sign float64, cmd []string) {
 	p.Ask(func(v resp.Value, err error) {
 		n, err := number(v, err)
 		if err != nil {
@@ -83,7 +84,7 @@ func number(v resp.Value, err error) (float64, error) {
 }
 
 // Strings gives then the texts of an array.
-func (p *Poll) Strings(then func(texts []string, err error), cmd ...string) {
+func (p *poll) Strings(then func(texts []string, err error), cmd ...string) {
 	p.Ask(func(v resp.Value, err error) {
 		var texts []string
 		if err == nil {
@@ -98,7 +99,7 @@ func (p *Poll) Strings(then func(texts []string, err error), cmd ...string) {
 
 // Now is the server's time in unix seconds. It is not known before the first
 // answers arrive.
-func (p *Poll) Now() float64 {
+func (p *poll) Now() float64 {
 	if !p.hasNow {
 		panic("bug: the time is asked for before the first round trip")
 	}
@@ -106,19 +107,19 @@ func (p *Poll) Now() float64 {
 }
 
 // NowArg is Now as the bound of a range of scores, in units of 1/perSecond.
-func (p *Poll) NowArg(perSecond float64) string {
+func (p *poll) NowArg(perSecond float64) string {
 	return strconv.FormatFloat(math.Floor(p.Now()*perSecond), 'f', -1, 64)
 }
 
 // Age is the time since a moment in unix seconds; 0 for one that the server's
 // clock has not reached, because writers have clocks of their own.
-func (p *Poll) Age(at float64) float64 { return max(0, p.Now()-at) }
+func (p *poll) Age(at float64) float64 { return max(0, p.Now()-at) }
 
 // run asks and answers until nobody asks any more. The error is for the
 // conversation or the server as a whole.
-func (p *Poll) run(ctx context.Context) (err error) {
+func (p *poll) run(ctx context.Context) (err error) {
 	defer func() { p.state.judge(p.payloads, err) }()
-	for p.round < MaxRounds {
+	for p.round < maxRounds {
 		asks := p.asks
 		p.asks = nil
 		if p.round > 0 && len(asks) == 0 {
@@ -132,7 +133,7 @@ func (p *Poll) run(ctx context.Context) (err error) {
 }
 
 // converse is one round trip. Commands that were refused for good are not sent.
-func (p *Poll) converse(ctx context.Context, asks []question) error {
+func (p *poll) converse(ctx context.Context, asks []question) error {
 	var cmds []redisclient.Command
 	first := p.round == 0
 	if first {

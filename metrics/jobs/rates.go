@@ -6,15 +6,15 @@ const (
 	// minWindow is the shortest time that rates are made of: of two polls that
 	// follow each other at once, they would be noise.
 	minWindow = 10 * time.Second
-	// StuckAfter is how long nothing must have moved for a queue to be stuck.
-	StuckAfter = time.Minute
+	// stuckAfter is how long nothing must have moved for a queue to be stuck.
+	stuckAfter = time.Minute
 	// maxSamples bounds the queues whose last figures are remembered.
-	maxSamples = 4 * MaxQueues
+	maxSamples = 4 * maxQueues
 )
 
 // sampleKey names a queue; that of a whole system has no queue.
 type sampleKey struct {
-	Instance
+	instance
 	queue string
 }
 
@@ -35,55 +35,55 @@ type sample struct {
 	// since is when the jobs that wait began to wait for nothing; 0 when they do
 	// not.
 	since float64
-	rates Figures
+	rates figures
 }
 
-func newMoment(now float64, f *Figures, head string) moment {
+func newMoment(now float64, f *figures, head string) moment {
 	m := moment{at: now, head: head}
-	m.waiting, m.hasWaiting = f.Get(Waiting)
-	m.done, m.hasDone = f.Get(Processed)
-	m.more, m.hasMore = f.Get(Added)
+	m.waiting, m.hasWaiting = f.Get(figWaiting)
+	m.done, m.hasDone = f.Get(figProcessed)
+	m.more, m.hasMore = f.Get(figAdded)
 	return m
 }
 
 // rates compares the figures of r with those of earlier polls.
-func (s *state) rates(p *Poll, r *Reading) {
+func (s *state) rates(p *poll, r *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := p.Now()
 	// What the whole system has done since the last poll is evidence for queues
 	// that have no counter of their own.
 	systemMoved := false
-	key := sampleKey{Instance: r.Instance}
+	key := sampleKey{instance: r.instance}
 	if r.only == "" {
-		m := newMoment(now, &r.Figures, "")
+		m := newMoment(now, &r.figures, "")
 		systemMoved = s.moved(key, m)
-		s.observe(key, m, &r.Figures)
-	} else if processed, ok := r.Get(Processed); ok {
+		s.observe(key, m, &r.figures)
+	} else if processed, ok := r.Get(figProcessed); ok {
 		if old := s.samples[key]; old != nil && old.last.hasDone {
 			systemMoved = processed != old.last.done
 		}
 	}
-	alive, aliveKnown := r.Get(WorkersAlive)
+	alive, aliveKnown := r.Get(figWorkersAlive)
 	for _, q := range r.Queues {
 		key.queue = q.Name
-		m := newMoment(now, &q.Figures, q.Head)
+		m := newMoment(now, &q.figures, q.Head)
 		stalled, known := s.stalled(key, m, q.HeadRepeats && systemMoved)
-		s.observe(key, m, &q.Figures)
+		s.observe(key, m, &q.figures)
 		switch {
-		case r.spec.lacks(Stalled, true):
+		case r.spec.lacks(figStalled, true):
 			continue
 		case !known:
-			q.Miss(Stalled, "it is not known whether jobs were taken")
-			if !r.spec.lacks(Stuck, true) {
-				q.Miss(Stuck, "it is not known whether jobs were taken")
+			q.Miss(figStalled, "it is not known whether jobs were taken")
+			if !r.spec.lacks(figStuck, true) {
+				q.Miss(figStuck, "it is not known whether jobs were taken")
 			}
 			continue
 		}
-		q.Set(Stalled, stalled)
-		paused, _ := q.Get(Paused)
+		q.Set(figStalled, stalled)
+		paused, _ := q.Get(figPaused)
 		if aliveKnown {
-			q.Flag(Stuck, stalled >= StuckAfter.Seconds() && alive > 0 && paused == 0)
+			q.Flag(figStuck, stalled >= stuckAfter.Seconds() && alive > 0 && paused == 0)
 		}
 	}
 }
@@ -97,7 +97,7 @@ func (s *state) moved(key sampleKey, m moment) bool {
 func (s *state) sampleOf(key sampleKey) *sample { return s.samples[key] }
 
 // observe makes the rates and remembers the moment.
-func (s *state) observe(key sampleKey, m moment, f *Figures) {
+func (s *state) observe(key sampleKey, m moment, f *figures) {
 	old := s.sampleOf(key)
 	if old == nil {
 		if s.samples == nil || len(s.samples) >= maxSamples {
@@ -110,7 +110,7 @@ func (s *state) observe(key sampleKey, m moment, f *Figures) {
 		}
 	}
 	if m.at < old.last.at { // another server's clock: what was seen by the other one says nothing
-		old.base, old.rates = m, Figures{}
+		old.base, old.rates = m, figures{}
 		old.since = min(old.since, m.at)
 	}
 	if m.at-old.base.at >= minWindow.Seconds() {
@@ -119,35 +119,35 @@ func (s *state) observe(key sampleKey, m moment, f *Figures) {
 	}
 	old.last = m
 	old.rates.Each(f.Set)
-	growth, ok := old.rates.Get(Growth)
+	growth, ok := old.rates.Get(figGrowth)
 	switch {
 	case !m.hasWaiting:
 	case m.waiting == 0:
-		f.Set(TimeToEmpty, 0)
+		f.Set(figTimeToEmpty, 0)
 	case ok && growth < 0:
-		f.Set(TimeToEmpty, m.waiting/-growth)
+		f.Set(figTimeToEmpty, m.waiting/-growth)
 	}
 }
 
 // ratesBetween are the rates between two moments. Of a counter that was reset
 // there is none.
-func ratesBetween(a, b moment) Figures {
-	var out Figures
+func ratesBetween(a, b moment) figures {
+	var out figures
 	seconds := b.at - a.at
 	if !a.hasWaiting || !b.hasWaiting {
 		return out
 	}
 	growth := (b.waiting - a.waiting) / seconds
-	out.Set(Growth, growth)
+	out.Set(figGrowth, growth)
 	switch {
 	case a.hasDone && b.hasDone && b.done >= a.done:
 		drain := (b.done - a.done) / seconds
-		out.Set(Drain, drain)
-		out.Set(Arrival, max(0, growth+drain))
+		out.Set(figDrain, drain)
+		out.Set(figArrival, max(0, growth+drain))
 	case a.hasMore && b.hasMore && b.more >= a.more:
 		arrival := (b.more - a.more) / seconds
-		out.Set(Arrival, arrival)
-		out.Set(Drain, max(0, arrival-growth))
+		out.Set(figArrival, arrival)
+		out.Set(figDrain, max(0, arrival-growth))
 	}
 	return out
 }

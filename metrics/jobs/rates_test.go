@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 )
 
 // shop is a Sidekiq whose queue, worker and counter a test moves.
@@ -14,7 +15,7 @@ type shop struct {
 	t *testing.T
 	s *redistest.Server
 	d *teller
-	m *memory
+	m *item.Memory
 	// next is the number of the next job.
 	next int
 }
@@ -22,7 +23,7 @@ type shop struct {
 func openShop(t *testing.T) *shop {
 	t.Helper()
 	s := redistest.Start(t, redistest.Config{})
-	x := &shop{t: t, s: s, d: dial(t, s, "", 0), m: &memory{}}
+	x := &shop{t: t, s: s, d: dial(t, s, "", 0), m: &item.Memory{}}
 	x.d.at = 1795229000
 	s.Do(t, "SADD", "queues", "a", "b")
 	s.Do(t, "SET", "stat:processed", "100")
@@ -48,23 +49,23 @@ func (x *shop) take(queue string, n int) {
 }
 
 // poll moves the clock on and asks.
-func (x *shop) poll(seconds float64) (r *Reading, a, b *Queue) {
+func (x *shop) poll(seconds float64) (r *reading, a, b *queue) {
 	x.t.Helper()
 	x.d.at += seconds
-	result, err := Read(x.t.Context(), x.d, x.m, defaultOptions(), Query{})
+	result, err := readSystems(x.t.Context(), x.d, x.m, defaultOptions(), query{})
 	require.NoError(x.t, err)
 	r = result.Systems[0]
 	return r, r.Queues[0], r.Queues[1]
 }
 
-func (x *shop) require(f *Figures, name Figure, want float64) {
+func (x *shop) require(f *figures, name figure, want float64) {
 	x.t.Helper()
 	value, ok := f.Get(name)
 	require.True(x.t, ok, "%s is not known: %v", name, f.Problems)
 	require.InDelta(x.t, want, value, 1e-6, name.String())
 }
 
-func (x *shop) unknown(f *Figures, names ...Figure) {
+func (x *shop) unknown(f *figures, names ...figure) {
 	x.t.Helper()
 	for _, name := range names {
 		_, ok := f.Get(name)
@@ -77,38 +78,38 @@ func TestRates(t *testing.T) {
 	x := openShop(t)
 	x.add("a", 40)
 	r, a, b := x.poll(0)
-	x.unknown(&r.Figures, Growth, Arrival, Drain, TimeToEmpty)
-	x.unknown(&a.Figures, Growth, TimeToEmpty)
-	x.require(&b.Figures, TimeToEmpty, 0)
+	x.unknown(&r.figures, figGrowth, figArrival, figDrain, figTimeToEmpty)
+	x.unknown(&a.figures, figGrowth, figTimeToEmpty)
+	x.require(&b.figures, figTimeToEmpty, 0)
 
 	x.add("a", 10)
 	x.take("a", 20)
 	r, a, _ = x.poll(5)
-	x.unknown(&r.Figures, Growth)
-	x.unknown(&a.Figures, Growth) // too short a time
+	x.unknown(&r.figures, figGrowth)
+	x.unknown(&a.figures, figGrowth) // too short a time
 
 	r, a, b = x.poll(15)
-	x.require(&r.Figures, Growth, -0.5)
-	x.require(&r.Figures, Drain, 1)
-	x.require(&r.Figures, Arrival, 0.5)
-	x.require(&r.Figures, TimeToEmpty, 60)
-	x.require(&a.Figures, Growth, -0.5)
-	x.require(&a.Figures, TimeToEmpty, 60)
-	x.unknown(&a.Figures, Arrival, Drain)
-	x.require(&b.Figures, Growth, 0)
+	x.require(&r.figures, figGrowth, -0.5)
+	x.require(&r.figures, figDrain, 1)
+	x.require(&r.figures, figArrival, 0.5)
+	x.require(&r.figures, figTimeToEmpty, 60)
+	x.require(&a.figures, figGrowth, -0.5)
+	x.require(&a.figures, figTimeToEmpty, 60)
+	x.unknown(&a.figures, figArrival, figDrain)
+	x.require(&b.figures, figGrowth, 0)
 
 	x.add("a", 5)
 	_, a, _ = x.poll(5)
-	x.require(&a.Figures, Growth, -0.5) // as it was
-	x.require(&a.Figures, TimeToEmpty, 70)
+	x.require(&a.figures, figGrowth, -0.5) // as it was
+	x.require(&a.figures, figTimeToEmpty, 70)
 
 	x.poll(10)
 	x.add("a", 30)
 	x.s.Do(t, "SET", "stat:processed", "0")
 	r, a, _ = x.poll(60)
-	x.require(&r.Figures, Growth, 0.5)
-	x.unknown(&r.Figures, Drain, Arrival, TimeToEmpty) // the counter was reset
-	x.unknown(&a.Figures, TimeToEmpty)
+	x.require(&r.figures, figGrowth, 0.5)
+	x.unknown(&r.figures, figDrain, figArrival, figTimeToEmpty) // the counter was reset
+	x.unknown(&a.figures, figTimeToEmpty)
 }
 
 func TestAClockThatGoesBack(t *testing.T) {
@@ -117,17 +118,17 @@ func TestAClockThatGoesBack(t *testing.T) {
 	x.add("a", 10)
 	x.poll(0)
 	_, a, _ := x.poll(60)
-	x.require(&a.Figures, Growth, 0)
-	x.require(&a.Figures, Stalled, 60)
+	x.require(&a.figures, figGrowth, 0)
+	x.require(&a.figures, figStalled, 60)
 	_, a, _ = x.poll(-3600)
-	x.unknown(&a.Figures, Growth)
-	x.require(&a.Figures, Stalled, 0)
+	x.unknown(&a.figures, figGrowth)
+	x.require(&a.figures, figStalled, 0)
 	x.take("a", 5)
 	r, a, _ := x.poll(10)
-	x.require(&a.Figures, Growth, -0.5)
-	x.require(&r.Figures, Drain, 0.5)
+	x.require(&a.figures, figGrowth, -0.5)
+	x.require(&r.figures, figDrain, 0.5)
 	_, a, _ = x.poll(60)
-	x.require(&a.Figures, Stalled, 60)
+	x.require(&a.figures, figStalled, 60)
 }
 
 func TestStuck(t *testing.T) {
@@ -136,46 +137,46 @@ func TestStuck(t *testing.T) {
 	x.add("a", 2)
 	x.add("b", 2)
 	r, a, _ := x.poll(0)
-	x.require(&a.Figures, Stalled, 0)
-	x.require(&r.Figures, QueuesStuck, 0)
+	x.require(&a.figures, figStalled, 0)
+	x.require(&r.figures, figQueuesStuck, 0)
 
 	x.take("b", 1)
 	x.add("a", 5)
 	x.add("b", 5)
 	r, a, b := x.poll(60)
-	x.require(&a.Figures, Stalled, 60)
-	x.require(&a.Figures, Stuck, 1)
-	x.require(&b.Figures, Stalled, 0) // it grew, but its first job is another one
-	x.require(&b.Figures, Stuck, 0)
-	x.require(&r.Figures, QueuesStuck, 1)
+	x.require(&a.figures, figStalled, 60)
+	x.require(&a.figures, figStuck, 1)
+	x.require(&b.figures, figStalled, 0) // it grew, but its first job is another one
+	x.require(&b.figures, figStuck, 0)
+	x.require(&r.figures, figQueuesStuck, 1)
 
 	_, a, b = x.poll(30)
-	x.require(&a.Figures, Stalled, 90)
-	x.require(&b.Figures, Stalled, 30)
-	x.require(&b.Figures, Stuck, 0) // not yet
+	x.require(&a.figures, figStalled, 90)
+	x.require(&b.figures, figStalled, 30)
+	x.require(&b.figures, figStuck, 0) // not yet
 
 	// One queue asked for alone sees the same.
 	x.d.at += 10
-	result, err := Read(t.Context(), x.d, x.m, defaultOptions(), Query{System: "sidekiq", Queue: "a"})
+	result, err := readSystems(t.Context(), x.d, x.m, defaultOptions(), query{System: "sidekiq", Queue: "a"})
 	require.NoError(t, err)
-	x.require(&result.Systems[0].Queues[0].Figures, Stalled, 100)
-	x.require(&result.Systems[0].Queues[0].Figures, Stuck, 1)
+	x.require(&result.Systems[0].Queues[0].figures, figStalled, 100)
+	x.require(&result.Systems[0].Queues[0].figures, figStuck, 1)
 
 	x.s.Do(t, "SADD", "paused", "a")
 	_, a, _ = x.poll(10)
-	x.require(&a.Figures, Stuck, 0)
+	x.require(&a.figures, figStuck, 0)
 	x.s.Do(t, "SREM", "paused", "a")
 	x.s.Do(t, "DEL", "vm:1:a")
 	_, a, _ = x.poll(10)
-	x.require(&a.Figures, Stalled, 120)
-	x.require(&a.Figures, Stuck, 0) // nobody lives who could take it
+	x.require(&a.figures, figStalled, 120)
+	x.require(&a.figures, figStuck, 0) // nobody lives who could take it
 
 	x.s.Do(t, "DEL", "queue:a")
 	_, a, _ = x.poll(10)
-	x.require(&a.Figures, Stalled, 0)
+	x.require(&a.figures, figStalled, 0)
 	x.add("a", 1)
 	_, a, _ = x.poll(10)
-	x.require(&a.Figures, Stalled, 0) // it came since
+	x.require(&a.figures, figStalled, 0) // it came since
 }
 
 // TestJobsThatLookAlike: Resque's jobs have no ids. Where an equal job follows,
@@ -183,7 +184,7 @@ func TestStuck(t *testing.T) {
 func TestJobsThatLookAlike(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
-	x := &shop{t: t, s: s, d: dial(t, s, "", 0), m: &memory{}}
+	x := &shop{t: t, s: s, d: dial(t, s, "", 0), m: &item.Memory{}}
 	x.d.at = 1795229000
 	s.Do(t, "SADD", "resque:queues", "a", "b")
 	s.Do(t, "SET", "resque:stat:processed", "1")
@@ -191,10 +192,10 @@ func TestJobsThatLookAlike(t *testing.T) {
 	s.Do(t, "RPUSH", "resque:queue:b", "{}")
 	x.poll(0)
 	_, a, _ := x.poll(60)
-	x.require(&a.Figures, Stalled, 60)
+	x.require(&a.figures, figStalled, 60)
 	s.Do(t, "RPUSH", "resque:queue:a", "{}")
 	s.Do(t, "LPOP", "resque:queue:a")
 	s.Do(t, "INCR", "resque:stat:processed")
 	_, a, _ = x.poll(60)
-	x.require(&a.Figures, Stalled, 0)
+	x.require(&a.figures, figStalled, 0)
 }

@@ -6,29 +6,12 @@ import (
 	"slices"
 	"time"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 )
 
-// Options say where job systems may be, beyond what can be found out.
-type Options struct {
-	// Prefixes are, by system, those that are looked for beside the default one.
-	Prefixes map[string][]string
-	// Queues are, by system, queues that are read whether Redis knows them or not,
-	// under each prefix of the system. Systems without a registry of their own,
-	// as plain lists, have no others.
-	Queues map[string][]string
-	// ScanBudget is how many keys one search looks at; 0 for no search by SCAN.
-	ScanBudget int
-	// Interval is the time between searches by SCAN.
-	Interval time.Duration
-	// CeleryVisibility is the time after which Celery hands out a message again
-	// that no worker has confirmed, as its applications set it (visibility_timeout
-	// of broker_transport_options); an hour, which is kombu's default, if it is 0.
-	CeleryVisibility time.Duration
-}
-
-// prefixes are those of a system, in their canonical text, each once.
-func (o *Options) prefixes(spec *Spec) []string {
+// prefixesOf are those of a system, in their canonical text, each once.
+func prefixesOf(o *item.JobsOptions, spec *spec) []string {
 	out := []string{spec.DefaultPrefix}
 	for _, prefix := range o.Prefixes[spec.Name] {
 		if prefix = spec.canonical(prefix); !slices.Contains(out, prefix) {
@@ -39,12 +22,12 @@ func (o *Options) prefixes(spec *Spec) []string {
 }
 
 // scans reports whether there is anything that SCAN could find.
-func (o *Options) scans() bool {
-	return o.ScanBudget > 0 && slices.ContainsFunc(all, func(s System) bool { return s.Spec().Clue != nil })
+func scans(o *item.JobsOptions) bool {
+	return o.ScanBudget > 0 && slices.ContainsFunc(all, func(s system) bool { return s.Spec().Clue != nil })
 }
 
-// Query says what a poll is about. The zero value is everything.
-type Query struct {
+// query says what a poll is about. The zero value is everything.
+type query struct {
 	// System, when set, is the only one that is read.
 	System string
 	// Prefix, when set, is the only one; whether it was found does not count.
@@ -54,17 +37,17 @@ type Query struct {
 	Queue string
 }
 
-// Result is what a poll learned.
-type Result struct {
-	Systems   []*Reading
-	Discovery Discovery
+// result is what a poll learned.
+type result struct {
+	Systems   []*reading
+	Discovery discovery
 }
 
-// Read asks a target about its job systems; doer may be a Cluster. The error is
+// readSystems asks a target about its job systems; doer may be a Cluster. The error is
 // for the target as a whole, or for a system that does not exist.
-func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, q Query) (*Result, error) {
+func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory, o item.JobsOptions, q query) (*result, error) {
 	if q.System != "" {
-		if err := CheckName(q.System); err != nil {
+		if err := checkName(q.System); err != nil {
 			return nil, err
 		}
 	}
@@ -75,14 +58,14 @@ func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, 
 			return nil, err
 		}
 	}
-	p := &Poll{doer: doer, state: s, options: &o}
-	left := MaxQueues
-	out := &Result{}
+	p := &poll{doer: doer, state: s, options: &o}
+	left := maxQueues
+	out := &result{}
 	for _, instance := range s.wanted(q, &o) {
 		system, _ := lookup(instance.System)
 		spec := system.Spec()
-		r := &Reading{
-			Instance: instance, Found: s.names(instance), spec: spec,
+		r := &reading{
+			instance: instance, Found: s.names(instance), spec: spec,
 			extra: o.Queues[instance.System], only: q.Queue, left: &left,
 		}
 		out.Systems = append(out.Systems, r)
@@ -104,12 +87,12 @@ func Read(ctx context.Context, doer redisclient.Doer, memory Memory, o Options, 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range out.Systems {
-		if r.Exists && s.instances[r.Instance] != nil {
-			s.see(r.Instance, nil, time.Now())
+		if r.Exists && s.instances[r.instance] != nil {
+			s.see(r.instance, nil, time.Now())
 		}
 	}
-	out.Discovery = Discovery{
-		Complete: !o.scans() || s.search.complete(time.Now()), AsOf: s.search.asOf, Scanned: s.search.scanned, Rounds: s.search.rounds,
+	out.Discovery = discovery{
+		Complete: !scans(&o) || s.search.complete(time.Now()), AsOf: s.search.asOf, Scanned: s.search.scanned, Rounds: s.search.rounds,
 		Masters: s.search.masters, Dropped: s.search.dropped, Err: s.search.err, Unmarked: maps.Clone(s.unmarked),
 	}
 	return out, nil
@@ -123,22 +106,22 @@ func hasClue(name string) bool {
 
 // askNewcomers looks for systems that were not there before; the next poll reads
 // them.
-func (p *Poll) askNewcomers(o *Options, readings []*Reading) {
+func (p *poll) askNewcomers(o *item.JobsOptions, readings []*reading) {
 	for _, c := range candidates(o) {
-		if slices.ContainsFunc(readings, func(r *Reading) bool { return r.Instance == c.Instance }) {
+		if slices.ContainsFunc(readings, func(r *reading) bool { return r.instance == c.instance }) {
 			continue
 		}
 		p.askMarkers(c, func() {
 			p.state.mu.Lock()
 			defer p.state.mu.Unlock()
-			p.state.see(c.Instance, nil, time.Now())
+			p.state.see(c.instance, nil, time.Now())
 		})
 	}
 }
 
 // wanted lists the instances that a query is about, in the order of documents.
 // A system that can be found in no way is there when it has configured queues.
-func (s *state) wanted(q Query, o *Options) []Instance {
+func (s *state) wanted(q query, o *item.JobsOptions) []instance {
 	if q.System != "" && (q.Prefix != "" || q.Queue != "") {
 		system, _ := lookup(q.System)
 		spec := system.Spec()
@@ -146,7 +129,7 @@ func (s *state) wanted(q Query, o *Options) []Instance {
 		if q.Prefix != "" {
 			prefix = spec.canonical(q.Prefix)
 		}
-		return []Instance{{q.System, prefix}}
+		return []instance{{q.System, prefix}}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -154,16 +137,16 @@ func (s *state) wanted(q Query, o *Options) []Instance {
 	for _, system := range all {
 		spec := system.Spec()
 		if spec.Markers == nil && spec.Clue == nil && len(o.Queues[spec.Name]) > 0 {
-			out = append(out, Instance{spec.Name, spec.DefaultPrefix})
+			out = append(out, instance{spec.Name, spec.DefaultPrefix})
 		}
 	}
-	out = slices.DeleteFunc(out, func(i Instance) bool { return q.System != "" && i.System != q.System })
-	slices.SortFunc(out, Instance.Compare)
+	out = slices.DeleteFunc(out, func(i instance) bool { return q.System != "" && i.System != q.System })
+	slices.SortFunc(out, instance.Compare)
 	return out
 }
 
 // names are those that SCAN found of an instance, sorted.
-func (s *state) names(instance Instance) []string {
+func (s *state) names(instance instance) []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	k := s.instances[instance]

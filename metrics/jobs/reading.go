@@ -10,27 +10,27 @@ import (
 )
 
 const (
-	// MaxQueues bounds the queues that are read in one poll, all systems
+	// maxQueues bounds the queues that are read in one poll, all systems
 	// together.
-	MaxQueues = 1000
-	// MaxWorkers bounds the workers that are read of one system.
-	MaxWorkers = 5000
+	maxQueues = 1000
+	// maxWorkers bounds the workers that are read of one system.
+	maxWorkers = 5000
 	// maxName is the longest name of a queue, in bytes.
 	maxName = 255
 )
 
-// Reading is what one poll learns of one instance of a system.
-type Reading struct {
-	Instance
+// reading is what one poll learns of one instance of a system.
+type reading struct {
+	instance
 	// Found are the names that SCAN found, as the system's Clue calls them;
 	// sorted.
 	Found []string
 	// Exists tells whether one of the Markers is there, as far as Marked.
 	Exists, Marked bool
 
-	Figures
-	Queues  []*Queue
-	Workers []Worker
+	figures
+	Queues  []*queue
+	Workers []worker
 
 	// Truncated are the queues, Skipped the names that were left out because they
 	// are no text.
@@ -38,16 +38,16 @@ type Reading struct {
 	// CutWorkers are the workers that were not read.
 	CutWorkers int
 
-	spec  *Spec
+	spec  *spec
 	extra []string // configured names of queues
 	only  string   // the one queue that is wanted; "" for all
 	left  *int     // queues that may still be opened in this poll
 }
 
-// Queue is one queue.
-type Queue struct {
+// queue is one queue.
+type queue struct {
 	Name string
-	Figures
+	figures
 	// Listed: the system's own list has it. Configured names may be missing in
 	// it.
 	Listed bool
@@ -57,8 +57,8 @@ type Queue struct {
 	HeadRepeats bool
 }
 
-// Worker is one process that registered as a worker.
-type Worker struct {
+// worker is one process that registered as a worker.
+type worker struct {
 	Alive bool
 	Quiet bool
 	// Busy are the jobs that it runs, Slots those that it could run at once;
@@ -70,11 +70,11 @@ type Worker struct {
 }
 
 // Lacks is what the system does not keep.
-func (r *Reading) Lacks() []Lack { return r.spec.Lacks }
+func (r *reading) Lacks() []lack { return r.spec.Lacks }
 
 // Open returns the queues to read: of those names and the configured ones, each
 // once and sorted by name, those that are wanted and within the limit.
-func (r *Reading) Open(names []string) []*Queue {
+func (r *reading) Open(names []string) []*queue {
 	listed := slices.Clone(names)
 	slices.Sort(listed)
 	want := slices.Concat(names, r.extra)
@@ -82,9 +82,9 @@ func (r *Reading) Open(names []string) []*Queue {
 		want = []string{r.only}
 	}
 	slices.Sort(want)
-	var opened []*Queue
+	var opened []*queue
 	for _, name := range slices.Compact(want) {
-		if CheckQueue(name) != nil {
+		if checkQueue(name) != nil {
 			r.Skipped++
 			continue
 		}
@@ -94,7 +94,7 @@ func (r *Reading) Open(names []string) []*Queue {
 		}
 		*r.left--
 		_, isListed := slices.BinarySearch(listed, name)
-		opened = append(opened, &Queue{Name: name, Listed: isListed})
+		opened = append(opened, &queue{Name: name, Listed: isListed})
 	}
 	r.Queues = append(r.Queues, opened...)
 	return opened
@@ -102,18 +102,18 @@ func (r *Reading) Open(names []string) []*Queue {
 
 // OpenWorkers returns the workers to read of those names, sorted, and notes how
 // many there are.
-func (r *Reading) OpenWorkers(names []string) []string {
+func (r *reading) OpenWorkers(names []string) []string {
 	names = slices.Clone(names)
 	slices.Sort(names)
-	if len(names) > MaxWorkers {
-		r.CutWorkers = len(names) - MaxWorkers
-		names = names[:MaxWorkers]
+	if len(names) > maxWorkers {
+		r.CutWorkers = len(names) - maxWorkers
+		names = names[:maxWorkers]
 	}
 	return names
 }
 
 // OpenListed opens the queues of a list that was read, or could not be.
-func (r *Reading) OpenListed(names []string, err error) []*Queue {
+func (r *reading) OpenListed(names []string, err error) []*queue {
 	if err != nil {
 		return r.MissQueues(err)
 	}
@@ -123,22 +123,22 @@ func (r *Reading) OpenListed(names []string, err error) []*Queue {
 // MissQueues says that the names of the queues could not be read: then nothing
 // is known of any, and no sum. It opens the configured ones, or the one that is
 // asked for.
-func (r *Reading) MissQueues(err error) []*Queue {
+func (r *reading) MissQueues(err error) []*queue {
 	r.MissSums(err)
 	return r.Open(nil)
 }
 
 // MissSums says that there may be more queues than are opened.
-func (r *Reading) MissSums(err error) {
-	for _, f := range slices.Concat(summed, []Figure{Latency, QueueCount, QueuesPaused, QueuesStuck}) {
-		if (r.always(f) || f >= QueueCount) && r.settable(f) && !r.spec.lacks(f, true) {
+func (r *reading) MissSums(err error) {
+	for _, f := range slices.Concat(summed, []figure{figLatency, figQueueCount, figQueuesPaused, figQueuesStuck}) {
+		if (r.always(f) || f >= figQueueCount) && r.settable(f) && !r.spec.lacks(f, true) {
 			r.Miss(f, "queues: "+err.Error())
 		}
 	}
 }
 
 // MissWorkers says that nothing is known of the workers.
-func (r *Reading) MissWorkers(err error) {
+func (r *reading) MissWorkers(err error) {
 	for _, f := range workerFigures {
 		if !r.spec.lacks(f, false) {
 			r.Miss(f, err.Error())
@@ -146,9 +146,9 @@ func (r *Reading) MissWorkers(err error) {
 	}
 }
 
-// CheckQueue says whether a text can be the name of a queue: names are shown,
+// checkQueue says whether a text can be the name of a queue: names are shown,
 // and become parts of item keys.
-func CheckQueue(name string) error {
+func checkQueue(name string) error {
 	switch {
 	case name == "":
 		return errors.New("a queue needs a name")
@@ -161,7 +161,7 @@ func CheckQueue(name string) error {
 }
 
 // FlagOf sets a figure to whether a list of names has the queue.
-func (q *Queue) FlagOf(name Figure, list []string, err error) {
+func (q *queue) FlagOf(name figure, list []string, err error) {
 	if err != nil {
 		q.Miss(name, err.Error())
 		return
@@ -171,19 +171,19 @@ func (q *Queue) FlagOf(name Figure, list []string, err error) {
 
 // running counts the jobs that workers say they run, in all and by queue.
 type running struct {
-	r      *Reading
-	queues map[string]*Queue
+	r      *reading
+	queues map[string]*queue
 }
 
 // newRunning begins with no job running.
-func newRunning(r *Reading, queues []*Queue) *running {
-	c := &running{r, make(map[string]*Queue, len(queues))}
+func newRunning(r *reading, queues []*queue) *running {
+	c := &running{r, make(map[string]*queue, len(queues))}
 	if r.only == "" {
-		r.Set(Active, 0)
+		r.Set(figActive, 0)
 	}
 	for _, q := range queues {
 		c.queues[q.Name] = q
-		q.Set(Active, 0)
+		q.Set(figActive, 0)
 	}
 	return c
 }
@@ -191,19 +191,19 @@ func newRunning(r *Reading, queues []*Queue) *running {
 // count notes a running job.
 func (c *running) count(queue string) {
 	if c.r.only == "" {
-		c.r.Add(Active, 1)
+		c.r.Add(figActive, 1)
 	}
 	if q := c.queues[queue]; q != nil {
-		q.Add(Active, 1)
+		q.Add(figActive, 1)
 	}
 }
 
 // fail says that there is a job of which it is not known whose it is.
 func (c *running) fail(err error) {
 	const what = "running jobs: "
-	c.r.Miss(Active, what+err.Error())
-	c.r.Miss(OldestRunning, what+err.Error())
+	c.r.Miss(figActive, what+err.Error())
+	c.r.Miss(figOldestRunning, what+err.Error())
 	for _, q := range c.queues {
-		q.Miss(Active, what+err.Error())
+		q.Miss(figActive, what+err.Error())
 	}
 }

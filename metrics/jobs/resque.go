@@ -33,31 +33,31 @@ const (
 	maxTimestamps = 5000
 )
 
-var resqueSpec = &Spec{
+var resqueSpec = &spec{
 	Name:          "resque",
 	DefaultPrefix: "resque",
 	Prefix:        withoutColon,
-	Markers: func(prefix string) []Marker {
+	Markers: func(prefix string) []marker {
 		p := rubyPrefix(prefix)
-		return []Marker{{p + "queues", "set"}, {p + "workers", "set"}, {p + "stat:processed", "string"}}
+		return []marker{{p + "queues", "set"}, {p + "workers", "set"}, {p + "stat:processed", "string"}}
 	},
-	Clue: func(key string) (Clue, bool) {
+	Clue: func(key string) (clue, bool) {
 		prefix, ok := strings.CutSuffix(key, ":workers:heartbeat")
 		if !ok || prefix == "" {
-			return Clue{}, false
+			return clue{}, false
 		}
-		return Clue{
+		return clue{
 			Prefix: prefix,
 			Proof:  []redisclient.Command{{"TYPE", key}, {"TYPE", prefix + ":workers"}},
 			Proves: areTypes("hash", "set"),
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackEverywhere("a job does not say when it was enqueued", Latency),
-		lackOfQueues("it is kept for all queues together", Scheduled, Overdue, Failed),
-		lackOfQueues("all queues are counted together", Processed, FailedTotal, Arrival, Drain),
-		lackEverywhere("plugins for retries schedule the job again", Retry),
-		lackEverywhere("a job is deleted when it is done", Completed),
+		lackEverywhere("a job does not say when it was enqueued", figLatency),
+		lackOfQueues("it is kept for all queues together", figScheduled, figOverdue, figFailed),
+		lackOfQueues("all queues are counted together", figProcessed, figFailedTotal, figArrival, figDrain),
+		lackEverywhere("plugins for retries schedule the job again", figRetry),
+		lackEverywhere("a job is deleted when it is done", figCompleted),
 	),
 	Commands: []string{"get", "hgetall", "lindex", "llen", "smembers", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
@@ -66,20 +66,20 @@ var resqueSpec = &Spec{
 	},
 }
 
-func (resque) Spec() *Spec { return resqueSpec }
+func (resque) Spec() *spec { return resqueSpec }
 
-func (resque) Read(p *Poll, r *Reading) {
+func (resque) Read(p *poll, r *reading) {
 	k := rubyPrefix(r.Prefix)
-	p.Count(&r.Figures, Processed, "GET", k+"stat:processed")
-	p.Count(&r.Figures, FailedTotal, "GET", k+"stat:failed")
-	p.Count(&r.Figures, Failed, "LLEN", k+"failed")
+	p.Count(&r.figures, figProcessed, "GET", k+"stat:processed")
+	p.Count(&r.figures, figFailedTotal, "GET", k+"stat:failed")
+	p.Count(&r.figures, figFailed, "LLEN", k+"failed")
 	// The backend for failures with a list for each queue.
 	p.Strings(func(lists []string, err error) {
 		if err != nil {
-			r.Miss(Failed, "failed_queues: "+err.Error())
+			r.Miss(figFailed, "failed_queues: "+err.Error())
 		}
 		for _, list := range lists {
-			p.Count(&r.Figures, Failed, "LLEN", k+list)
+			p.Count(&r.figures, figFailed, "LLEN", k+list)
 		}
 	}, "SMEMBERS", k+"failed_queues")
 	resqueDelayed(p, r, k)
@@ -88,17 +88,17 @@ func (resque) Read(p *Poll, r *Reading) {
 	p.Ask(func(v resp.Value, err error) {
 		paused, pausedErr = string(v.Str) == "true", err
 	}, "GET", k+"pause-all-workers")
-	var queues []*Queue
+	var queues []*queue
 	p.Strings(func(names []string, err error) {
 		queues = r.OpenListed(names, err)
 		for _, q := range queues {
-			p.Count(&q.Figures, Waiting, "LLEN", k+"queue:"+q.Name)
+			p.Count(&q.figures, figWaiting, "LLEN", k+"queue:"+q.Name)
 			q.HeadRepeats = true // jobs have no ids
 			p.AskPayload(func(v resp.Value, _ error) { q.Head = headHash(v) }, "LINDEX", k+"queue:"+q.Name, "0")
 			if pausedErr != nil {
-				q.Miss(Paused, "pause-all-workers: "+pausedErr.Error())
+				q.Miss(figPaused, "pause-all-workers: "+pausedErr.Error())
 			} else {
-				q.Flag(Paused, paused)
+				q.Flag(figPaused, paused)
 			}
 		}
 	}, "SMEMBERS", k+"queues")
@@ -118,13 +118,13 @@ func (resque) Read(p *Poll, r *Reading) {
 		}
 		if err != nil {
 			r.MissWorkers(err)
-			r.Miss(Orphaned, err.Error())
+			r.Miss(figOrphaned, err.Error())
 			jobs.fail(err)
 			return
 		}
 		names = r.OpenWorkers(names)
-		r.Workers = make([]Worker, len(names))
-		r.Set(Orphaned, 0)
+		r.Workers = make([]worker, len(names))
+		r.Set(figOrphaned, 0)
 		for i, name := range names {
 			resqueWorker(p, k, name, &r.Workers[i], beats, jobs)
 		}
@@ -133,45 +133,45 @@ func (resque) Read(p *Poll, r *Reading) {
 
 // resqueDelayed reads what resque-scheduler keeps: a sorted set of moments, and
 // a list of jobs for each.
-func resqueDelayed(p *Poll, r *Reading, k string) {
-	r.Set(Scheduled, 0)
-	r.Set(Overdue, 0)
+func resqueDelayed(p *poll, r *reading, k string) {
+	r.Set(figScheduled, 0)
+	r.Set(figOverdue, 0)
 	p.Strings(func(moments []string, err error) {
 		if err == nil && len(moments) > maxTimestamps {
 			err = fmt.Errorf("there are jobs for more than %d moments", maxTimestamps)
 		}
 		if err != nil {
-			r.Miss(Scheduled, "delayed_queue_schedule: "+err.Error())
-			r.Miss(Overdue, "delayed_queue_schedule: "+err.Error())
+			r.Miss(figScheduled, "delayed_queue_schedule: "+err.Error())
+			r.Miss(figOverdue, "delayed_queue_schedule: "+err.Error())
 			return
 		}
 		for _, moment := range moments {
-			p.Count(&r.Figures, Scheduled, "LLEN", k+"delayed:"+moment)
+			p.Count(&r.figures, figScheduled, "LLEN", k+"delayed:"+moment)
 			if at, err := strconv.ParseFloat(moment, 64); err != nil {
-				r.Miss(Overdue, "delayed_queue_schedule: a member is no time")
+				r.Miss(figOverdue, "delayed_queue_schedule: a member is no time")
 			} else if at <= p.Now() {
-				p.Count(&r.Figures, Overdue, "LLEN", k+"delayed:"+moment)
+				p.Count(&r.figures, figOverdue, "LLEN", k+"delayed:"+moment)
 			}
 		}
 	}, "ZRANGE", k+"delayed_queue_schedule", "0", strconv.Itoa(maxTimestamps))
 	// The namespace stands in it twice.
 	p.Ask(func(v resp.Value, err error) {
 		if err != nil {
-			r.Miss(SchedulersAlive, err.Error())
+			r.Miss(figSchedulersAlive, err.Error())
 			return
 		}
-		r.Flag(SchedulersAlive, !v.IsNull())
+		r.Flag(figSchedulersAlive, !v.IsNull())
 	}, "GET", k+k+"resque_scheduler_master_lock")
 }
 
 // resqueWorker reads what a worker is doing. Its key is there while it runs a
 // job, and stays when it is killed.
-func resqueWorker(p *Poll, k, name string, w *Worker, beats map[string]float64, jobs *running) {
+func resqueWorker(p *poll, k, name string, w *worker, beats map[string]float64, jobs *running) {
 	w.Slots = 1
 	miss := func(err error) {
 		err = fmt.Errorf("a worker: %w", err)
 		jobs.r.MissWorkers(err)
-		jobs.r.Miss(Orphaned, err.Error())
+		jobs.r.Miss(figOrphaned, err.Error())
 	}
 	if beat, ok := beats[name]; ok {
 		w.Alive = p.Age(beat) < resquePrune
@@ -220,7 +220,7 @@ func resqueWorker(p *Poll, k, name string, w *Worker, beats map[string]float64, 
 		w.Busy = 1
 		jobs.count(queue)
 		if !w.Alive { // which was asked before
-			jobs.r.Add(Orphaned, 1)
+			jobs.r.Add(figOrphaned, 1)
 		}
 	}, "GET", k+"worker:"+name)
 }

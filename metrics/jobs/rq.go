@@ -21,13 +21,13 @@ import (
 // 1.13.0, 2.10.0 and 3.0.0.
 type rq struct{}
 
-var rqSpec = &Spec{
+var rqSpec = &spec{
 	Name:          "rq",
 	DefaultPrefix: "rq",
-	Markers: func(prefix string) []Marker {
-		return []Marker{{prefix + ":queues", "set"}, {prefix + ":workers", "set"}}
+	Markers: func(prefix string) []marker {
+		return []marker{{prefix + ":queues", "set"}, {prefix + ":workers", "set"}}
 	},
-	Clue: func(key string) (Clue, bool) {
+	Clue: func(key string) (clue, bool) {
 		fields := []string{"origin", "created_at"}
 		prefix, name, ok := strings.Cut(key, ":job:")
 		if !ok {
@@ -36,9 +36,9 @@ var rqSpec = &Spec{
 		}
 		// <prefix>:job:<id>:dependents is no record.
 		if !ok || prefix == "" || name == "" || strings.Contains(name, ":") {
-			return Clue{}, false
+			return clue{}, false
 		}
-		return Clue{
+		return clue{
 			Prefix:        prefix,
 			Proof:         []redisclient.Command{{"TYPE", prefix + ":queues"}, append(redisclient.Command{"HMGET", key}, fields...)},
 			Proves:        rqProves,
@@ -46,9 +46,9 @@ var rqSpec = &Spec{
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackEverywhere("a job to be tried again is among those scheduled or waiting", Retry),
-		lackOfQueues("there are no counters but those of living workers", Processed, FailedTotal, Arrival, Drain),
-		lackOfSystem("there are no counters but those of living workers", Processed, FailedTotal),
+		lackEverywhere("a job to be tried again is among those scheduled or waiting", figRetry),
+		lackOfQueues("there are no counters but those of living workers", figProcessed, figFailedTotal, figArrival, figDrain),
+		lackOfSystem("there are no counters but those of living workers", figProcessed, figFailedTotal),
 	),
 	Commands: []string{"get", "hget", "hmget", "lindex", "llen", "smembers", "zcard", "zcount"},
 	Keys:     func(prefix string, _ []string) []string { return []string{prefix + ":*"} },
@@ -61,18 +61,18 @@ func rqProves(replies []resp.Value) bool {
 	return err == nil && areTypes("set")(replies[:1]) && !slices.ContainsFunc(fields, resp.Value.IsNull)
 }
 
-func (rq) Spec() *Spec { return rqSpec }
+func (rq) Spec() *spec { return rqSpec }
 
-func (rq) Read(p *Poll, r *Reading) {
+func (rq) Read(p *poll, r *reading) {
 	prefix := r.Prefix + ":"
 	suspended, suspendedErr := false, error(nil)
 	p.Ask(func(v resp.Value, err error) { suspended, suspendedErr = !v.IsNull(), err }, "GET", prefix+"suspended")
 	p.Strings(func(keys []string, err error) {
 		for _, q := range r.OpenListed(trimAll(r, keys, prefix+"queue:"), err) {
 			if suspendedErr != nil {
-				q.Miss(Paused, "suspended: "+suspendedErr.Error())
+				q.Miss(figPaused, "suspended: "+suspendedErr.Error())
 			} else {
-				q.Flag(Paused, suspended)
+				q.Flag(figPaused, suspended)
 			}
 			rqReadQueue(p, prefix, q)
 		}
@@ -83,7 +83,7 @@ func (rq) Read(p *Poll, r *Reading) {
 			return
 		}
 		keys = r.OpenWorkers(keys)
-		r.Workers = make([]Worker, len(keys))
+		r.Workers = make([]worker, len(keys))
 		for i, key := range keys {
 			rqReadWorker(p, r, key, &r.Workers[i])
 		}
@@ -94,17 +94,17 @@ func (rq) Read(p *Poll, r *Reading) {
 }
 
 // rqReadLimits counts what rate limits hold back. They have no queue.
-func rqReadLimits(p *Poll, r *Reading, limits []string, err error) {
+func rqReadLimits(p *poll, r *reading, limits []string, err error) {
 	if err == nil && len(limits) > maxRateLimits {
 		err = fmt.Errorf("there are %d rate limits, more than the %d that are read", len(limits), maxRateLimits)
 	}
 	if err != nil {
-		r.Miss(RateLimited, err.Error())
+		r.Miss(figRateLimited, err.Error())
 		return
 	}
-	r.Set(RateLimited, 0)
+	r.Set(figRateLimited, 0)
 	for _, limit := range limits {
-		p.Count(&r.Figures, RateLimited, "ZCARD", r.Prefix+":rl:"+limit+":rate_limited")
+		p.Count(&r.figures, figRateLimited, "ZCARD", r.Prefix+":rl:"+limit+":rate_limited")
 	}
 }
 
@@ -113,7 +113,7 @@ func rqReadLimits(p *Poll, r *Reading, limits []string, err error) {
 const maxRateLimits = 1000
 
 // trimAll takes a prefix off full keys; what does not have it is skipped.
-func trimAll(r *Reading, keys []string, prefix string) []string {
+func trimAll(r *reading, keys []string, prefix string) []string {
 	var out []string
 	for _, key := range keys {
 		if name, ok := strings.CutPrefix(key, prefix); ok {
@@ -125,35 +125,35 @@ func trimAll(r *Reading, keys []string, prefix string) []string {
 	return out
 }
 
-func rqReadQueue(p *Poll, prefix string, q *Queue) {
-	f, now := &q.Figures, p.NowArg(1)
-	p.Count(f, Waiting, "LLEN", prefix+"queue:"+q.Name)
+func rqReadQueue(p *poll, prefix string, q *queue) {
+	f, now := &q.figures, p.NowArg(1)
+	p.Count(f, figWaiting, "LLEN", prefix+"queue:"+q.Name)
 	p.Ask(func(v resp.Value, err error) { rqLatency(p, prefix, q, v, err) }, "LINDEX", prefix+"queue:"+q.Name, "0")
 	// A started job whose time has run out was left by a worker that died.
-	p.Count(f, Active, "ZCARD", prefix+"wip:"+q.Name)
-	p.Subtract(f, Active, "ZCOUNT", prefix+"wip:"+q.Name, "0", now)
-	p.Count(f, Orphaned, "ZCOUNT", prefix+"wip:"+q.Name, "0", now)
-	for figure, set := range map[Figure]string{Completed: "finished:", Failed: "failed:"} {
+	p.Count(f, figActive, "ZCARD", prefix+"wip:"+q.Name)
+	p.Subtract(f, figActive, "ZCOUNT", prefix+"wip:"+q.Name, "0", now)
+	p.Count(f, figOrphaned, "ZCOUNT", prefix+"wip:"+q.Name, "0", now)
+	for figure, set := range map[figure]string{figCompleted: "finished:", figFailed: "failed:"} {
 		p.Count(f, figure, "ZCARD", prefix+set+q.Name)
 		p.Subtract(f, figure, "ZCOUNT", prefix+set+q.Name, "0", now)
 	}
-	p.Count(f, Deferred, "ZCARD", prefix+"deferred:"+q.Name)
-	p.Count(f, Canceled, "ZCARD", prefix+"canceled:"+q.Name)
-	p.Count(f, Scheduled, "ZCARD", prefix+"scheduled:"+q.Name)
-	p.Count(f, Overdue, "ZCOUNT", prefix+"scheduled:"+q.Name, "-inf", now)
+	p.Count(f, figDeferred, "ZCARD", prefix+"deferred:"+q.Name)
+	p.Count(f, figCanceled, "ZCARD", prefix+"canceled:"+q.Name)
+	p.Count(f, figScheduled, "ZCARD", prefix+"scheduled:"+q.Name)
+	p.Count(f, figOverdue, "ZCOUNT", prefix+"scheduled:"+q.Name, "-inf", now)
 	p.Ask(func(v resp.Value, err error) {
 		if err != nil {
-			q.Miss(SchedulersAlive, err.Error())
+			q.Miss(figSchedulersAlive, err.Error())
 			return
 		}
-		q.Flag(SchedulersAlive, !v.IsNull())
+		q.Flag(figSchedulersAlive, !v.IsNull())
 	}, "GET", prefix+"scheduler-lock:"+q.Name)
 }
 
 // rqLatency follows the id of the oldest job to its record.
-func rqLatency(p *Poll, prefix string, q *Queue, v resp.Value, err error) {
+func rqLatency(p *poll, prefix string, q *queue, v resp.Value, err error) {
 	if err == nil && v.IsNull() {
-		q.Set(Latency, 0)
+		q.Set(figLatency, 0)
 		return
 	}
 	var id string
@@ -161,7 +161,7 @@ func rqLatency(p *Poll, prefix string, q *Queue, v resp.Value, err error) {
 		id, err = jobID(v)
 	}
 	if err != nil {
-		q.Miss(Latency, "oldest job: "+err.Error())
+		q.Miss(figLatency, "oldest job: "+err.Error())
 		return
 	}
 	q.Head = id
@@ -180,7 +180,7 @@ func jobID(v resp.Value) (string, error) {
 	return id, err
 }
 
-func rqReadWorker(p *Poll, r *Reading, key string, w *Worker) {
+func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 	w.Busy, w.Slots = 0, 1
 	p.Ask(func(v resp.Value, err error) {
 		var fields []resp.Value
@@ -203,7 +203,7 @@ func rqReadWorker(p *Poll, r *Reading, key string, w *Worker) {
 		w.Busy = 1
 		id, err := jobID(job)
 		if err != nil {
-			r.Miss(OldestRunning, "a worker does not name its job")
+			r.Miss(figOldestRunning, "a worker does not name its job")
 			return
 		}
 		p.Ask(func(v resp.Value, err error) {
@@ -211,7 +211,7 @@ func rqReadWorker(p *Poll, r *Reading, key string, w *Worker) {
 				w.RunningSince, err = parseRQTime(v)
 			}
 			if err != nil {
-				r.Miss(OldestRunning, "a running job: "+err.Error())
+				r.Miss(figOldestRunning, "a running job: "+err.Error())
 			}
 		}, "HGET", r.Prefix+":job:"+id, "started_at")
 	}, "HMGET", key, "state", "current_job")

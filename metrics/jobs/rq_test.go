@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient/resp"
 )
 
@@ -132,7 +133,7 @@ func TestRQUnderAPrefixIsFoundBySCAN(t *testing.T) {
 	}
 	d := dial(t, s, "", 0)
 	d.at = 1795229100
-	r := poll(t, d, &memory{}, defaultOptions(), Query{})
+	r := pollOnce(t, d, &item.Memory{}, defaultOptions(), query{})
 	require.Equal(t, []string{"rq/byjob", "rq/idle"}, ids(r))
 	require.Zero(t, r.Discovery.Dropped)
 }
@@ -149,10 +150,10 @@ func TestTooManyRateLimits(t *testing.T) {
 	s.Do(t, "SADD", "rq:queues", "rq:queue:a")
 	d := dial(t, s, "", 0)
 	d.at = 1795229100
-	r := poll(t, d, &memory{}, defaultOptions(), Query{}).Systems[0]
-	_, known := r.Get(RateLimited)
+	r := pollOnce(t, d, &item.Memory{}, defaultOptions(), query{}).Systems[0]
+	_, known := r.Get(figRateLimited)
 	require.False(t, known)
-	require.Equal(t, []Problem{{RateLimited, "there are 1001 rate limits, more than the 1000 that are read"}}, r.Problems)
+	require.Equal(t, []problem{{figRateLimited, "there are 1001 rate limits, more than the 1000 that are read"}}, r.Problems)
 }
 
 func FuzzRQTime(f *testing.F) {

@@ -9,7 +9,7 @@ import (
 // scoredWorkers reads workers of a sorted set, whose scores tell who lives; the
 // dead ones stay in it until somebody tidies up. ask is called for each that is
 // alive.
-func (p *Poll) scoredWorkers(r *Reading, key string, alive func(score float64) bool, ask func(name string, w *Worker)) {
+func (p *poll) scoredWorkers(r *reading, key string, alive func(score float64) bool, ask func(name string, w *worker)) {
 	p.Strings(func(pairs []string, err error) {
 		var names []string
 		var scores map[string]float64
@@ -21,7 +21,7 @@ func (p *Poll) scoredWorkers(r *Reading, key string, alive func(score float64) b
 			return
 		}
 		names = r.OpenWorkers(names)
-		r.Workers = make([]Worker, len(names))
+		r.Workers = make([]worker, len(names))
 		for i, name := range names {
 			w := &r.Workers[i]
 			w.Busy, w.Slots = -1, -1

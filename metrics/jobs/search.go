@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -43,28 +44,28 @@ func (s *search) complete(now time.Time) bool { return !s.asOf.IsZero() && now.S
 // clueOf is a clue and the system that recognised it.
 type clueOf struct {
 	system string
-	Clue
+	clue
 }
 
-// Cluster is a Doer that may be a node of a cluster, and knows its masters.
-type Cluster interface {
+// wholeCluster is a Doer that may be a node of a cluster, and knows its masters.
+type wholeCluster interface {
 	redisclient.Doer
 	// Masters are those that have slots; none for a server that is in no cluster.
 	// With an error they are not known, and the Doer alone is searched.
-	Masters(ctx context.Context) ([]Node, error)
+	Masters(ctx context.Context) ([]node, error)
 }
 
-// Node is a server whose keys are searched.
-type Node struct {
+// node is a server whose keys are searched.
+type node struct {
 	Addr string
 	redisclient.Doer
 	Err error // why it cannot be asked, when there is no Doer
 }
 
 // nodes are the servers that have the target's keys, by their address.
-func nodes(ctx context.Context, doer redisclient.Doer, next *search) ([]Node, error) {
+func nodes(ctx context.Context, doer redisclient.Doer, next *search) ([]node, error) {
 	next.masters = 0
-	if c, ok := doer.(Cluster); ok {
+	if c, ok := doer.(wholeCluster); ok {
 		masters, err := c.Masters(ctx)
 		if len(masters) > 0 || err != nil && redisclient.ConcernsServer(err) {
 			next.masters = len(masters)
@@ -72,14 +73,14 @@ func nodes(ctx context.Context, doer redisclient.Doer, next *search) ([]Node, er
 		}
 		next.err = err
 	}
-	return []Node{{Doer: doer}}, nil
+	return []node{{Doer: doer}}, nil
 }
 
 // scan looks at keys until the pass ends, or the budget or the time is spent. A
 // master that does not answer is tried again by the next search, and the pass
 // does not wait for it; but then it is no whole one. (Nor has one seen the keys
 // of a slot that moved meanwhile, which nothing tells.)
-func scan(ctx context.Context, doer redisclient.Doer, next *search, o *Options) ([]clueOf, error) {
+func scan(ctx context.Context, doer redisclient.Doer, next *search, o *item.JobsOptions) ([]clueOf, error) {
 	var stopAt time.Time
 	if deadline, ok := ctx.Deadline(); ok {
 		now := time.Now()
@@ -140,7 +141,7 @@ type scanning struct {
 
 // node looks at a node's keys from where the last search ended. It shares the
 // time that is left with the nodes after it; of is how many they are with it.
-func (s *scanning) node(ctx context.Context, n Node, stopAt time.Time, of int) error {
+func (s *scanning) node(ctx context.Context, n node, stopAt time.Time, of int) error {
 	if !stopAt.IsZero() && s.masters > 0 {
 		now := time.Now()
 		stopAt = now.Add(stopAt.Sub(now) / time.Duration(of))
@@ -201,22 +202,22 @@ func (s *scanning) judge(keys []string) {
 }
 
 // prove sends the proofs of all clues in one pipeline and notes what is proven.
-func prove(ctx context.Context, doer redisclient.Doer, next *search, clues []clueOf, found map[Instance][]string) error {
+func prove(ctx context.Context, doer redisclient.Doer, next *search, clues []clueOf, found map[instance][]string) error {
 	type trial struct {
-		Instance
+		instance
 		names []string
-		clue  Clue
+		clue  clue
 	}
 	var trials []*trial
-	once := make(map[Instance]*trial)
+	once := make(map[instance]*trial)
 	var cmds []redisclient.Command
 	for _, c := range clues {
-		instance := Instance{c.system, c.Prefix}
+		instance := instance{c.system, c.Prefix}
 		if t := once[instance]; t != nil && c.OncePerPrefix {
 			t.names = append(t.names, c.Name)
 			continue
 		}
-		t := &trial{Instance: instance, names: []string{c.Name}, clue: c.Clue}
+		t := &trial{instance: instance, names: []string{c.Name}, clue: c.clue}
 		once[instance] = t
 		trials = append(trials, t)
 		cmds = append(cmds, c.Proof...)
@@ -239,7 +240,7 @@ func prove(ctx context.Context, doer redisclient.Doer, next *search, clues []clu
 			continue
 		}
 		t.names = slices.DeleteFunc(t.names, func(name string) bool { return name == "" })
-		found[t.Instance] = append(found[t.Instance], t.names...)
+		found[t.instance] = append(found[t.instance], t.names...)
 	}
 	return nil
 }

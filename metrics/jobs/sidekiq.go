@@ -14,29 +14,29 @@ import (
 // Sources: lib/sidekiq/api.rb and launcher.rb of 6.4.1, 7.3.10 and 8.1.7.
 type sidekiq struct{}
 
-var sidekiqSpec = &Spec{
+var sidekiqSpec = &spec{
 	Name:   "sidekiq",
 	Prefix: withoutColon,
-	Markers: func(prefix string) []Marker {
+	Markers: func(prefix string) []marker {
 		p := rubyPrefix(prefix)
-		return []Marker{{p + "stat:processed", "string"}, {p + "processes", "set"}, {p + "queues", "set"}}
+		return []marker{{p + "stat:processed", "string"}, {p + "processes", "set"}, {p + "queues", "set"}}
 	},
-	Clue: func(key string) (Clue, bool) {
+	Clue: func(key string) (clue, bool) {
 		prefix, ok := strings.CutSuffix(key, ":processes")
 		if !ok || prefix == "" {
-			return Clue{}, false
+			return clue{}, false
 		}
-		return Clue{
+		return clue{
 			Prefix: prefix,
 			Proof:  []redisclient.Command{{"TYPE", key}, {"TYPE", prefix + ":queues"}},
 			Proves: areTypes("set", "set"),
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackOfQueues("it is kept for all queues together", Scheduled, Overdue, Retry, Failed),
-		lackOfQueues("all queues are counted together", Processed, FailedTotal, Arrival, Drain),
-		lackEverywhere("a job is deleted when it is done", Completed),
-		lackOfSystem("the jobs of a killed worker are lost, and in no key", Orphaned),
+		lackOfQueues("it is kept for all queues together", figScheduled, figOverdue, figRetry, figFailed),
+		lackOfQueues("all queues are counted together", figProcessed, figFailedTotal, figArrival, figDrain),
+		lackEverywhere("a job is deleted when it is done", figCompleted),
+		lackOfSystem("the jobs of a killed worker are lost, and in no key", figOrphaned),
 	),
 	Commands: []string{"get", "hgetall", "hmget", "lindex", "llen", "smembers", "zcard", "zcount"},
 	Keys: func(prefix string, _ []string) []string {
@@ -57,31 +57,31 @@ func rubyPrefix(namespace string) string {
 	return namespace + ":"
 }
 
-func (sidekiq) Spec() *Spec { return sidekiqSpec }
+func (sidekiq) Spec() *spec { return sidekiqSpec }
 
-func (sidekiq) Read(p *Poll, r *Reading) {
+func (sidekiq) Read(p *poll, r *reading) {
 	k := rubyPrefix(r.Prefix)
-	p.Count(&r.Figures, Processed, "GET", k+"stat:processed")
-	p.Count(&r.Figures, FailedTotal, "GET", k+"stat:failed")
-	p.Count(&r.Figures, Scheduled, "ZCARD", k+"schedule")
-	p.Count(&r.Figures, Retry, "ZCARD", k+"retry")
-	p.Count(&r.Figures, Failed, "ZCARD", k+"dead")
+	p.Count(&r.figures, figProcessed, "GET", k+"stat:processed")
+	p.Count(&r.figures, figFailedTotal, "GET", k+"stat:failed")
+	p.Count(&r.figures, figScheduled, "ZCARD", k+"schedule")
+	p.Count(&r.figures, figRetry, "ZCARD", k+"retry")
+	p.Count(&r.figures, figFailed, "ZCARD", k+"dead")
 	// Pro's; without it nothing is ever paused.
 	var paused []string
 	var pausedErr error
 	p.Strings(func(names []string, err error) { paused, pausedErr = names, err }, "SMEMBERS", k+"paused")
 
-	var queues []*Queue
+	var queues []*queue
 	p.Strings(func(names []string, err error) {
 		queues = r.OpenListed(names, err)
 		for _, q := range queues {
-			p.Count(&q.Figures, Waiting, "LLEN", k+"queue:"+q.Name)
+			p.Count(&q.figures, figWaiting, "LLEN", k+"queue:"+q.Name)
 			p.AskPayload(func(v resp.Value, err error) { p.oldest(q, v, err, parseSidekiqJob) }, "LINDEX", k+"queue:"+q.Name, "-1")
-			q.FlagOf(Paused, paused, pausedErr)
+			q.FlagOf(figPaused, paused, pausedErr)
 		}
 		// The server's time is known by now.
 		for _, set := range []string{"schedule", "retry"} {
-			p.Count(&r.Figures, Overdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
+			p.Count(&r.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
 		}
 	}, "SMEMBERS", k+"queues")
 	p.Strings(func(names []string, err error) {
@@ -91,7 +91,7 @@ func (sidekiq) Read(p *Poll, r *Reading) {
 			return
 		}
 		names = r.OpenWorkers(names)
-		r.Workers = make([]Worker, len(names))
+		r.Workers = make([]worker, len(names))
 		jobs := newRunning(r, queues)
 		for i, name := range names {
 			sidekiqWorker(p, k+name, &r.Workers[i], jobs) // identities have no prefix of their own
@@ -123,7 +123,7 @@ func parseSidekiqJob(text []byte) (oldestJob, error) {
 
 // sidekiqWorker reads one process and the jobs it runs. It is dead when its hash
 // is gone, a minute after its last heartbeat.
-func sidekiqWorker(p *Poll, key string, w *Worker, jobs *running) {
+func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 	w.Busy, w.Slots = -1, -1
 	p.Ask(func(v resp.Value, err error) {
 		var fields []resp.Value

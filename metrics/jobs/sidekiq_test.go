@@ -9,8 +9,8 @@ import (
 
 // idle are the figures of a system that has no worker.
 func idle(figures map[string]float64) map[string]float64 {
-	for _, name := range []Figure{
-		Workers, WorkersAlive, WorkersDead, WorkersBusy, WorkersSlots, WorkersQuiet, Utilisation, OldestRunning,
+	for _, name := range []figure{
+		figWorkers, figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation, figOldestRunning,
 	} {
 		if _, ok := figures[name.String()]; !ok {
 			figures[name.String()] = 0

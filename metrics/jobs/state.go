@@ -6,15 +6,10 @@ import (
 	"sync"
 	"time"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
-
-// Memory keeps between polls what is known of a target. It may forget.
-type Memory interface {
-	// Update replaces what is stored under name by what next makes of it.
-	Update(name string, next func(v any) any)
-}
 
 const memoryName = "jobs"
 
@@ -29,10 +24,10 @@ const (
 // state is what is remembered of a target. No I/O is done under mu.
 type state struct {
 	mu        sync.Mutex
-	instances map[Instance]*known
+	instances map[instance]*known
 	search    search
 	refusals  map[string]refusal
-	unmarked  map[Instance]error // why it is not known whether it is there
+	unmarked  map[instance]error // why it is not known whether it is there
 	samples   map[sampleKey]*sample
 	heavy     heavy
 }
@@ -43,12 +38,12 @@ type refusal struct {
 }
 
 // stateOf returns a target's state, a new one the first time.
-func stateOf(memory Memory) *state {
+func stateOf(memory *item.Memory) *state {
 	var s *state
 	memory.Update(memoryName, func(v any) any {
 		var ok bool
 		if s, ok = v.(*state); !ok {
-			s = &state{instances: make(map[Instance]*known), refusals: make(map[string]refusal), unmarked: make(map[Instance]error)}
+			s = &state{instances: make(map[instance]*known), refusals: make(map[string]refusal), unmarked: make(map[instance]error)}
 		}
 		return s
 	})

@@ -6,22 +6,23 @@ import (
 	"slices"
 	"strings"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
-// System is one job system. It has no state: what a poll must remember is in
+// system is one job system. It has no state: what a poll must remember is in
 // the target's Memory.
-type System interface {
+type system interface {
 	// Spec says what is the same for every Redis.
-	Spec() *Spec
-	// Read asks for everything that r wants to know. It returns before the first
+	Spec() *spec
+	// readSystems asks for everything that r wants to know. It returns before the first
 	// answer arrives.
-	Read(p *Poll, r *Reading)
+	Read(p *poll, r *reading)
 }
 
-// Spec describes a system.
-type Spec struct {
+// spec describes a system.
+type spec struct {
 	// Name in documents, item keys and options: lower case letters.
 	Name string
 	// DefaultPrefix is the prefix, in the system's own words, of a Redis where
@@ -32,11 +33,11 @@ type Spec struct {
 	Prefix func(prefix string) string
 	// Markers are the keys of which each shows that the system is there. Nil when
 	// there are none with a fixed name.
-	Markers func(prefix string) []Marker
+	Markers func(prefix string) []marker
 	// Clue judges a key that SCAN came across; nil when no key is looked for.
-	Clue func(key string) (Clue, bool)
+	Clue func(key string) (clue, bool)
 	// Lacks is what the system does not keep.
-	Lacks []Lack
+	Lacks []lack
 	// Commands are those it sends, as ACL SETUSER names them.
 	Commands []string
 	// Keys are the patterns of the keys it reads, as ACL SETUSER has them. queues
@@ -44,11 +45,11 @@ type Spec struct {
 	Keys func(prefix string, queues []string) []string
 }
 
-// Marker is a key that a system owns, and its type in TYPE's words.
-type Marker struct{ Key, Type string }
+// marker is a key that a system owns, and its type in TYPE's words.
+type marker struct{ Key, Type string }
 
-// Clue is a key that may belong to a system.
-type Clue struct {
+// clue is a key that may belong to a system.
+type clue struct {
 	Prefix string
 	// Name is what the key adds to Reading.Found: the queue, or what else the
 	// system makes of it. "" for nothing.
@@ -60,29 +61,29 @@ type Clue struct {
 	OncePerPrefix bool
 }
 
-// Lack is a figure that a system does not keep.
-type Lack struct {
-	Figure Figure
+// lack is a figure that a system does not keep.
+type lack struct {
+	Figure figure
 	// OfQueues: it is not known of single queues; else not of the system.
 	OfQueues bool
 	Reason   string
 }
 
 // lackOfQueues says for one reason what is not known of single queues.
-func lackOfQueues(reason string, figures ...Figure) []Lack { return lackAll(true, reason, figures) }
+func lackOfQueues(reason string, figures ...figure) []lack { return lackAll(true, reason, figures) }
 
 // lackOfSystem says for one reason what is not known of the system.
-func lackOfSystem(reason string, figures ...Figure) []Lack { return lackAll(false, reason, figures) }
+func lackOfSystem(reason string, figures ...figure) []lack { return lackAll(false, reason, figures) }
 
 // lackEverywhere says it for both.
-func lackEverywhere(reason string, figures ...Figure) []Lack {
+func lackEverywhere(reason string, figures ...figure) []lack {
 	return append(lackOfQueues(reason, figures...), lackOfSystem(reason, figures...)...)
 }
 
-func lackAll(ofQueues bool, reason string, figures []Figure) []Lack {
-	out := make([]Lack, len(figures))
+func lackAll(ofQueues bool, reason string, figures []figure) []lack {
+	out := make([]lack, len(figures))
 	for i, f := range figures {
-		out[i] = Lack{f, ofQueues, reason}
+		out[i] = lack{f, ofQueues, reason}
 	}
 	return out
 }
@@ -100,12 +101,12 @@ func areTypes(types ...string) func([]resp.Value) bool {
 }
 
 // lacks reports whether the system does not keep the figure.
-func (s *Spec) lacks(f Figure, ofQueues bool) bool {
-	return slices.ContainsFunc(s.Lacks, func(l Lack) bool { return l.Figure == f && l.OfQueues == ofQueues })
+func (s *spec) lacks(f figure, ofQueues bool) bool {
+	return slices.ContainsFunc(s.Lacks, func(l lack) bool { return l.Figure == f && l.OfQueues == ofQueues })
 }
 
 // canonical is the one text for a prefix.
-func (s *Spec) canonical(prefix string) string {
+func (s *spec) canonical(prefix string) string {
 	if s.Prefix == nil {
 		return prefix
 	}
@@ -113,7 +114,7 @@ func (s *Spec) canonical(prefix string) string {
 }
 
 // all are the systems, in the order of documents.
-var all = []System{
+var all = []system{
 	sidekiq{},
 	resque{},
 	rq{},
@@ -127,7 +128,7 @@ var all = []System{
 }
 
 // Systems returns all systems.
-func Systems() []System { return slices.Clone(all) }
+func Systems() []system { return slices.Clone(all) }
 
 // Names lists the names of all systems.
 func Names() []string {
@@ -138,25 +139,25 @@ func Names() []string {
 	return out
 }
 
-// CheckName says whether there is a system of that name.
-func CheckName(name string) error {
+// checkName says whether there is a system of that name.
+func checkName(name string) error {
 	if _, ok := lookup(name); !ok {
 		return fmt.Errorf("no job system is called %q; there are: %s", name, strings.Join(Names(), ", "))
 	}
 	return nil
 }
 
-func lookup(name string) (System, bool) {
-	i := slices.IndexFunc(all, func(s System) bool { return s.Spec().Name == name })
+func lookup(name string) (system, bool) {
+	i := slices.IndexFunc(all, func(s system) bool { return s.Spec().Name == name })
 	if i < 0 {
 		return nil, false
 	}
 	return all[i], true
 }
 
-// Commands are the commands that all systems send, sorted, as ACL SETUSER
+// commands are the commands that all systems send, sorted, as ACL SETUSER
 // names them; those of the poll itself and of discovery included.
-func Commands() []string {
+func commands() []string {
 	out := []string{"time", "type", "scan"}
 	for _, s := range all {
 		out = append(out, s.Spec().Commands...)
@@ -167,11 +168,11 @@ func Commands() []string {
 
 // KeyPatterns are the keys that all systems read under their default prefix and
 // the configured ones, sorted, as ACL SETUSER has them.
-func KeyPatterns(o Options) []string {
+func KeyPatterns(o item.JobsOptions) []string {
 	var out []string
 	for _, s := range all {
 		spec := s.Spec()
-		for _, prefix := range o.prefixes(spec) {
+		for _, prefix := range prefixesOf(&o, spec) {
 			var queues []string
 			for _, queue := range o.Queues[spec.Name] {
 				queues = append(queues, redisclient.EscapeGlob(queue))
@@ -183,21 +184,21 @@ func KeyPatterns(o Options) []string {
 	return slices.Compact(out)
 }
 
-// Instance is a system that lives under a prefix.
-type Instance struct {
+// instance is a system that lives under a prefix.
+type instance struct {
 	System string
 	Prefix string
 }
 
 // Compare is the order of documents.
-func (i Instance) Compare(j Instance) int {
+func (i instance) Compare(j instance) int {
 	order := func(name string) int {
-		return slices.IndexFunc(all, func(s System) bool { return s.Spec().Name == name })
+		return slices.IndexFunc(all, func(s system) bool { return s.Spec().Name == name })
 	}
 	return cmp.Or(cmp.Compare(order(i.System), order(j.System)), cmp.Compare(i.Prefix, j.Prefix))
 }
 
 // ID is a text that no other instance has, for discovery in Zabbix.
-func (i Instance) ID() string {
+func (i instance) ID() string {
 	return i.System + "/" + strings.NewReplacer("%", "%25", "/", "%2F").Replace(i.Prefix)
 }

@@ -7,45 +7,45 @@ import (
 	"sync"
 )
 
-// Cluster is a Storm cluster as its UI shows it. Lists that are nil could not
+// cluster is a Storm cluster as its UI shows it. Lists that are nil could not
 // be read; Unavailable says why.
-type Cluster struct {
+type cluster struct {
 	Version string
 	// Figures are of the whole cluster, in an answer's order.
-	Figures []Figure
+	Figures []namedFigure
 	// Nimbuses and Supervisors are those that the UI lists, at most
-	// MaxComponents each; Truncated counts the others by list.
-	Nimbuses    []Nimbus
-	Supervisors []Supervisor
+	// maxComponents each; Truncated counts the others by list.
+	Nimbuses    []nimbus
+	Supervisors []supervisor
 	Truncated   map[string]int
 	// ByStatus counts the topologies; nil when they are not known.
 	ByStatus    map[Status]int
-	Unavailable []Unreadable
+	Unavailable []unreadable
 }
 
-// Nimbus is one of the masters.
-type Nimbus struct {
+// nimbus is one of the masters.
+type nimbus struct {
 	Host    string
 	Port    string
 	Status  string // Leader, Not a Leader, Offline; before Storm 2 also Dead
 	Version string
-	Figures []Figure // uptime
+	Figures []namedFigure // uptime
 }
 
 // Leads reports whether it is the master of now.
-func (n Nimbus) Leads() bool { return strings.EqualFold(n.Status, "Leader") }
+func (n nimbus) Leads() bool { return strings.EqualFold(n.Status, "Leader") }
 
 // Gone reports whether the UI cannot reach it.
-func (n Nimbus) Gone() bool {
+func (n nimbus) Gone() bool {
 	return strings.EqualFold(n.Status, "Offline") || strings.EqualFold(n.Status, "Dead")
 }
 
-// Supervisor is a machine that runs workers.
-type Supervisor struct {
+// supervisor is a machine that runs workers.
+type supervisor struct {
 	ID      string
 	Host    string
 	Version string
-	Figures []Figure
+	Figures []namedFigure
 }
 
 const (
@@ -97,7 +97,7 @@ type supervisorRow struct {
 // Cluster reads the state of the cluster by four requests side by side. It
 // fails when there is no summary of the cluster; what else is missing is in
 // Unavailable.
-func (u *UI) Cluster(ctx context.Context) (Cluster, error) {
+func (u *ui) Cluster(ctx context.Context) (cluster, error) {
 	var (
 		summary     clusterAnswer
 		nimbuses    struct{ Nimbuses list[nimbusRow] }
@@ -132,26 +132,26 @@ func (u *UI) Cluster(ctx context.Context) (Cluster, error) {
 	}
 	wg.Wait()
 	if parts[0].err != nil {
-		return Cluster{}, parts[0].err
+		return cluster{}, parts[0].err
 	}
 	if !summary.SlotsTotal.known && !summary.Version.known {
-		return Cluster{}, missing(clusterPath, "stormVersion")
+		return cluster{}, missing(clusterPath, "stormVersion")
 	}
-	c := Cluster{Truncated: make(map[string]int)}
+	c := cluster{Truncated: make(map[string]int)}
 	for _, p := range parts[1:] {
 		if p.err != nil {
-			c.Unavailable = append(c.Unavailable, Unreadable{Name: p.name, Reason: oneLine(p.err.Error())})
+			c.Unavailable = append(c.Unavailable, unreadable{Name: p.name, Reason: oneLine(p.err.Error())})
 		}
 	}
 	c.summarize(&summary)
 	if parts[1].err == nil {
-		c.Nimbuses = []Nimbus{}
+		c.Nimbuses = []nimbus{}
 		for _, r := range nimbuses.Nimbuses.rows {
 			c.addNimbus(r)
 		}
 	}
 	if parts[2].err == nil {
-		c.Supervisors = []Supervisor{}
+		c.Supervisors = []supervisor{}
 		for _, r := range supervisors.Supervisors.rows {
 			c.addSupervisor(r)
 		}
@@ -167,7 +167,7 @@ func (u *UI) Cluster(ctx context.Context) (Cluster, error) {
 	return c, nil
 }
 
-func (u *UI) read(ctx context.Context, path string, to any) error {
+func (u *ui) read(ctx context.Context, path string, to any) error {
 	body, err := u.web.Get(ctx, path)
 	if err != nil {
 		return err
@@ -183,7 +183,7 @@ func firstError(err error, known func() bool, path, member string) error {
 	return err
 }
 
-func (c *Cluster) summarize(a *clusterAnswer) {
+func (c *cluster) summarize(a *clusterAnswer) {
 	c.Version = a.Version.line()
 	c.Figures = figures(
 		named{"topologies", a.Topologies.times(1)},
@@ -200,19 +200,19 @@ func (c *Cluster) summarize(a *clusterAnswer) {
 	)
 }
 
-func (c *Cluster) addNimbus(r nimbusRow) {
-	if len(c.Nimbuses) >= MaxComponents {
+func (c *cluster) addNimbus(r nimbusRow) {
+	if len(c.Nimbuses) >= maxComponents {
 		c.Truncated["nimbuses"]++
 		return
 	}
-	c.Nimbuses = append(c.Nimbuses, Nimbus{
+	c.Nimbuses = append(c.Nimbuses, nimbus{
 		Host: r.Host.line(), Port: r.Port.line(), Status: r.Status.line(), Version: r.Version.line(),
 		Figures: figures(named{"uptime", r.Uptime.times(1)}),
 	})
 }
 
-func (c *Cluster) addSupervisor(r supervisorRow) {
-	if len(c.Supervisors) >= MaxComponents {
+func (c *cluster) addSupervisor(r supervisorRow) {
+	if len(c.Supervisors) >= maxComponents {
 		c.Truncated["supervisors"]++
 		return
 	}
@@ -223,7 +223,7 @@ func (c *Cluster) addSupervisor(r supervisorRow) {
 	case "false":
 		blacklisted = amount{0, true}
 	}
-	c.Supervisors = append(c.Supervisors, Supervisor{
+	c.Supervisors = append(c.Supervisors, supervisor{
 		ID: r.ID.line(), Host: r.Host.line(), Version: r.Version.line(),
 		Figures: figures(
 			named{"uptime", r.Uptime.times(1)},

@@ -28,7 +28,7 @@ var clusterMetric = &item.Metric{
 }
 
 func collectCluster(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
-	c, err := NewUI(r.Target.Web, r.Target.Memory, r.Env.Storm.StaleAfter).Cluster(ctx)
+	c, err := newUI(r.Target.Web, r.Target.Memory, r.Env.Storm.StaleAfter).Cluster(ctx)
 	if err != nil {
 		return ask.Down(w, r.Target.Name, err)
 	}
@@ -41,7 +41,7 @@ func collectCluster(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 	w.EndObject()
 	if c.ByStatus != nil {
 		w.Key("topologies_by_status").BeginObject()
-		for _, s := range []Status{Active, Inactive, Rebalancing, Killed, Unknown} {
+		for _, s := range []Status{statusActive, statusInactive, statusRebalancing, statusKilled, statusUnknown} {
 			w.Key(strings.ToLower(s.String())).Int(int64(c.ByStatus[s]))
 		}
 		w.EndObject()
@@ -77,8 +77,8 @@ func collectCluster(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 	return nil
 }
 
-func writeNimbuses(w *jsondoc.Writer, all []Nimbus) {
-	var leader *Nimbus
+func writeNimbuses(w *jsondoc.Writer, all []nimbus) {
+	var leader *nimbus
 	var leaders, offline int64
 	for i := range all {
 		switch n := &all[i]; {
@@ -123,13 +123,13 @@ func writeNimbuses(w *jsondoc.Writer, all []Nimbus) {
 // messages, last_error, error_at, error_age in seconds and error_host; and of
 // the newest error, whose text is message, error_age and error_component. Lists
 // are bounded: truncated counts the rows that were left out.
-func writeTopology(w *jsondoc.Writer, t *Topology) {
+func writeTopology(w *jsondoc.Writer, t *topology) {
 	writeText(w, "owner", t.Owner)
 	writeFigures(w, t.Figures)
 	if !t.Detailed {
 		return
 	}
-	w.Key("window_seconds").Int(WindowSeconds)
+	w.Key("window_seconds").Int(windowSeconds)
 	w.Key("window").BeginObject()
 	writeFigures(w, t.Window)
 	w.EndObject()
@@ -150,7 +150,7 @@ func writeTopology(w *jsondoc.Writer, t *Topology) {
 	cut.Write(w)
 }
 
-func writeComponents(w *jsondoc.Writer, name string, rows []Component) {
+func writeComponents(w *jsondoc.Writer, name string, rows []component) {
 	w.Key(name).BeginArray()
 	for _, c := range rows {
 		w.BeginObject()
@@ -170,7 +170,7 @@ func writeText(w *jsondoc.Writer, name, text string) {
 	}
 }
 
-func writeFigures(w *jsondoc.Writer, all []Figure) {
+func writeFigures(w *jsondoc.Writer, all []namedFigure) {
 	for _, f := range all {
 		w.Key(f.Name).Float(f.Value)
 	}

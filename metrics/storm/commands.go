@@ -17,7 +17,7 @@ func readOwn(key string) reader {
 		case "hash":
 			return redisclient.Command{"HGETALL", key}
 		case "string":
-			return redisclient.Command{"GETRANGE", key, "0", strconv.Itoa(MaxRecord)}
+			return redisclient.Command{"GETRANGE", key, "0", strconv.Itoa(maxRecord)}
 		}
 		return nil
 	}

@@ -85,8 +85,8 @@ func (s spec) field() string {
 }
 
 // parse reads a field's text in base units.
-func (s spec) parse(raw string) (Field, error) {
-	f := Field{Name: s.field()}
+func (s spec) parse(raw string) (field, error) {
+	f := field{Name: s.field()}
 	var err error
 	switch s.kind {
 	case word:

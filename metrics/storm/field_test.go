@@ -89,8 +89,8 @@ func TestEveryStatusWordHasItsNumber(t *testing.T) {
 
 func TestExtraWordsCountBeforeBuiltInOnes(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, Inactive, statusOf("idle", nil))
-	require.Equal(t, Active, statusOf("idle", map[string]int{"IDLE": 1}))
+	require.Equal(t, statusInactive, statusOf("idle", nil))
+	require.Equal(t, statusActive, statusOf("idle", map[string]int{"IDLE": 1}))
 }
 
 func TestStatusText(t *testing.T) {
@@ -106,8 +106,8 @@ func TestStatusText(t *testing.T) {
 
 func TestStatusNames(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "ACTIVE", Active.String())
-	require.Equal(t, "MISSING", Missing.String())
+	require.Equal(t, "ACTIVE", statusActive.String())
+	require.Equal(t, "MISSING", statusMissing.String())
 	require.Equal(t, "42", Status(42).String())
 	require.Len(t, Statuses(), 10)
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 )
 
@@ -24,8 +25,8 @@ func TestJobsAreFoundInAnIndexOfAnyType(t *testing.T) {
 	srv.Do(t, "HSET", "index:hash", "a", "1", "b", "1", "gone", "1")
 	srv.Do(t, "ZADD", "index:zset", old, "a", fresh, "b", fresh, "gone")
 	for key, active := range map[string]Status{
-		"index:set": Active, "index:list": Active, "index:hash": Active,
-		"index:zset": Stale, // its scores are heartbeats
+		"index:set": statusActive, "index:list": statusActive, "index:hash": statusActive,
+		"index:zset": statusStale, // its scores are heartbeats
 	} {
 		t.Run(key, func(t *testing.T) {
 			rec := dial(t, srv)
@@ -35,7 +36,7 @@ func TestJobsAreFoundInAnIndexOfAnyType(t *testing.T) {
 			for range 2 {
 				rec.forget()
 				jobs := readAll(t, store)
-				require.Equal(t, map[string]Status{"a": active, "b": Failed, "gone": Missing}, statuses(jobs))
+				require.Equal(t, map[string]Status{"a": active, "b": statusFailed, "gone": statusMissing}, statuses(jobs))
 				require.False(t, jobs.Partial)
 				require.Zero(t, jobs.Truncated)
 			}
@@ -72,7 +73,7 @@ func TestTheHashOfAllJobsIsItsOwnIndex(t *testing.T) {
 			store := open(t, rec, opts)
 			for range 2 {
 				rec.forget()
-				require.Equal(t, map[string]Status{"a": Stale, "b": Success, "c": -1}, statuses(readAll(t, store)))
+				require.Equal(t, map[string]Status{"a": statusStale, "b": Success, "c": -1}, statuses(readAll(t, store)))
 			}
 			require.Len(t, rec.trips, 1)
 			require.LessOrEqual(t, len(rec.trips[0]), 4, "no job has a key of its own to ask for")
@@ -86,27 +87,27 @@ func TestAJobLeavesTheHashForAKeyOfItsOwn(t *testing.T) {
 	srv.Do(t, "HSET", "storm:jobs:state", "a", "ACTIVE", "b", "DONE")
 	srv.Do(t, "SADD", "storm:jobs", "a", "b")
 	one, all := open(t, dial(t, srv), defaults), open(t, dial(t, srv), defaults)
-	require.Equal(t, Active, read(t, one, "a").Status)
-	require.Equal(t, map[string]Status{"a": Active, "b": Success}, statuses(readAll(t, all)))
+	require.Equal(t, statusActive, read(t, one, "a").Status)
+	require.Equal(t, map[string]Status{"a": statusActive, "b": Success}, statuses(readAll(t, all)))
 	srv.Do(t, "HDEL", "storm:jobs:state", "a")
-	require.Equal(t, Missing, read(t, one, "a").Status)
-	require.Equal(t, map[string]Status{"a": Missing, "b": Success}, statuses(readAll(t, all)))
+	require.Equal(t, statusMissing, read(t, one, "a").Status)
+	require.Equal(t, map[string]Status{"a": statusMissing, "b": Success}, statuses(readAll(t, all)))
 	srv.Do(t, "HSET", "storm:job:a", "status", "FAILED")
-	require.Equal(t, Failed, read(t, one, "a").Status)
-	require.Equal(t, map[string]Status{"a": Failed, "b": Success}, statuses(readAll(t, all)))
+	require.Equal(t, statusFailed, read(t, one, "a").Status)
+	require.Equal(t, map[string]Status{"a": statusFailed, "b": Success}, statuses(readAll(t, all)))
 }
 
 func TestJobsAreFoundByScanAndElseInTheOptions(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t, redistest.Config{})
-	opts := Options{KeyPattern: "x*[{job}]:rec", StateKey: "x*[state]:rec", ScanBudget: 10000, Jobs: []string{"s2", "s1"}}
+	opts := item.StormOptions{KeyPattern: "x*[{job}]:rec", StateKey: "x*[state]:rec", ScanBudget: 10000, Jobs: []string{"s2", "s1"}}
 	store := open(t, dial(t, srv), opts)
-	require.Equal(t, map[string]Status{"s1": Missing, "s2": Missing}, statuses(readAll(t, store)))
+	require.Equal(t, map[string]Status{"s1": statusMissing, "s2": statusMissing}, statuses(readAll(t, store)))
 	srv.Do(t, "SET", "x*[a:b]:rec", "ACTIVE")
 	srv.Do(t, "SET", "xyz[c]:rec", "ACTIVE") // the pattern's * is not one of MATCH
 	srv.Do(t, "SET", "x*[state]:rec", "")
 	srv.Do(t, "DEL", "x*[state]:rec")
-	require.Equal(t, map[string]Status{"a:b": Active}, statuses(readAll(t, store)))
+	require.Equal(t, map[string]Status{"a:b": statusActive}, statuses(readAll(t, store)))
 }
 
 func TestScanLeavesTheCommonKeysOut(t *testing.T) {
@@ -114,8 +115,8 @@ func TestScanLeavesTheCommonKeysOut(t *testing.T) {
 	srv := redistest.Start(t, redistest.Config{})
 	srv.Do(t, "SET", "job:a", "ACTIVE")
 	srv.Do(t, "ZADD", "job:beats", ago(t, srv, 1000), "a")
-	store := open(t, dial(t, srv), Options{KeyPattern: "job:{job}", HeartbeatKey: "job:beats", ScanBudget: 100})
-	require.Equal(t, map[string]Status{"a": Stale}, statuses(readAll(t, store)))
+	store := open(t, dial(t, srv), item.StormOptions{KeyPattern: "job:{job}", HeartbeatKey: "job:beats", ScanBudget: 100})
+	require.Equal(t, map[string]Status{"a": statusStale}, statuses(readAll(t, store)))
 }
 
 func TestScanStopsAtItsBudgetAndSaysSo(t *testing.T) {
@@ -126,7 +127,7 @@ func TestScanStopsAtItsBudgetAndSaysSo(t *testing.T) {
 	}
 	srv.Do(t, "SET", "storm:job:a", "ACTIVE")
 	rec := dial(t, srv)
-	opts := Options{ScanBudget: 1500}
+	opts := item.StormOptions{ScanBudget: 1500}
 	jobs := readAll(t, open(t, rec, opts))
 	require.True(t, jobs.Partial)
 	scans := 0
@@ -141,7 +142,7 @@ func TestScanStopsAtItsBudgetAndSaysSo(t *testing.T) {
 	opts.ScanBudget = 100000
 	jobs = readAll(t, open(t, rec, opts))
 	require.False(t, jobs.Partial)
-	require.Equal(t, map[string]Status{"a": Active}, statuses(jobs))
+	require.Equal(t, map[string]Status{"a": statusActive}, statuses(jobs))
 }
 
 func TestFiveHundredJobsInOneRoundTrip(t *testing.T) {
@@ -161,7 +162,7 @@ func TestFiveHundredJobsInOneRoundTrip(t *testing.T) {
 	require.Len(t, rec.trips, 1)
 	require.Len(t, jobs.Jobs, 500)
 	for i, j := range jobs.Jobs {
-		require.Equal(t, Active, j.Status)
+		require.Equal(t, statusActive, j.Status)
 		n, ok := j.Number("processed")
 		require.True(t, ok)
 		require.Equal(t, float64(i), n)
@@ -170,7 +171,7 @@ func TestFiveHundredJobsInOneRoundTrip(t *testing.T) {
 	srv.Do(t, "SADD", "storm:jobs", "new")
 	srv.Do(t, "SET", "storm:job:new", "FAILED")
 	rec.forget()
-	require.Equal(t, Failed, statuses(readAll(t, store))["new"])
+	require.Equal(t, statusFailed, statuses(readAll(t, store))["new"])
 	require.Len(t, rec.trips, 3, "a new one costs its type and its record")
 	rec.forget()
 	readAll(t, store)
@@ -180,14 +181,14 @@ func TestFiveHundredJobsInOneRoundTrip(t *testing.T) {
 func TestTooManyJobsAreCutByNameAndSaidSo(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t, redistest.Config{})
-	for i := range MaxJobs + 5 {
+	for i := range maxJobs + 5 {
 		srv.Do(t, "SADD", "storm:jobs", fmt.Sprintf("job%04d", i))
 	}
 	srv.Do(t, "SADD", "storm:jobs", "\xff\xfe", strings.Repeat("n", 256))
 	jobs := readAll(t, open(t, dial(t, srv), defaults))
 	require.Equal(t, 5, jobs.Truncated)
 	require.Equal(t, 2, jobs.Skipped)
-	require.Len(t, jobs.Jobs, MaxJobs)
+	require.Len(t, jobs.Jobs, maxJobs)
 	require.Equal(t, "job0000", jobs.Jobs[0].Name)
-	require.Equal(t, "job0999", jobs.Jobs[MaxJobs-1].Name)
+	require.Equal(t, "job0999", jobs.Jobs[maxJobs-1].Name)
 }

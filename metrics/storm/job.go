@@ -19,17 +19,17 @@ import (
 	"unicode/utf8"
 )
 
-// Source is where jobs are read from. An error is for the conversation as a
+// source is where jobs are read from. An error is for the conversation as a
 // whole; what is wrong with one job is in that Job.
-type Source interface {
+type source interface {
 	// Job reads one job. A job without a record is Missing, which is no error.
-	Job(ctx context.Context, q Query) (Job, error)
+	Job(ctx context.Context, q query) (job, error)
 	// Jobs finds and reads all jobs.
-	Jobs(ctx context.Context) (Jobs, error)
+	Jobs(ctx context.Context) (jobs, error)
 }
 
-// Query says which job is read.
-type Query struct {
+// query says which job is read.
+type query struct {
 	Name string
 	// MaxAge overrides how old a live job's last sign may be; 0 leaves that to
 	// the record.
@@ -38,10 +38,10 @@ type Query struct {
 	Details bool
 }
 
-// Jobs are all jobs that a source knows, by name.
-type Jobs struct {
-	Jobs []Job
-	// Truncated counts those beyond MaxJobs, which are not here.
+// jobs are all jobs that a source knows, by name.
+type jobs struct {
+	Jobs []job
+	// Truncated counts those beyond maxJobs, which are not here.
 	Truncated int
 	// Partial: the search for jobs ended at its budget; there may be more.
 	Partial bool
@@ -49,11 +49,11 @@ type Jobs struct {
 	Skipped int
 }
 
-// MaxJobs bounds the jobs of one answer.
-const MaxJobs = 1000
+// maxJobs bounds the jobs of one answer.
+const maxJobs = 1000
 
-// Job is one job, judged by its server's clock.
-type Job struct {
+// job is one job, judged by its server's clock.
+type job struct {
 	Name string
 	// Key holds the record, or would hold it; it is the id of a topology of the
 	// UI, "" for one that is missing.
@@ -71,12 +71,12 @@ type Job struct {
 	// HasSuccessAge is false when the record names none.
 	SuccessAge    float64
 	HasSuccessAge bool
-	// Record is what the record says; its updated_at may be the heartbeat of
+	// record is what the record says; its updated_at may be the heartbeat of
 	// the sorted set. What could not be read of the job is in Unavailable.
-	Record
+	record
 	// Topology is what a Storm UI says of the job beyond the record; nil for
 	// jobs of other sources.
-	Topology *Topology
+	Topology *topology
 }
 
 // maxName bounds a job's name in bytes.
@@ -117,7 +117,7 @@ func (c clock) since(moment float64) float64 {
 }
 
 // judge sets the job's status and ages from its record.
-func (j *Job) judge(c clock) {
+func (j *job) judge(c clock) {
 	if signed, ok := j.lastSign(); ok {
 		j.Age, j.HasAge = c.since(signed), true
 	}
@@ -133,19 +133,19 @@ func (j *Job) judge(c clock) {
 				return
 			}
 		}
-		j.Unavailable = append(j.Unavailable, Unreadable{Name: "status", Reason: j.Err.Error()})
+		j.Unavailable = append(j.Unavailable, unreadable{Name: "status", Reason: j.Err.Error()})
 		return
 	}
 	j.Status = statusOf(raw, c.statusMap)
 	if j.Status.live() && j.HasAge && j.Age > j.limit(c) {
-		j.Status = Stale
+		j.Status = statusStale
 	}
 }
 
 // lastSign is when the job was last heard of. A record without updated_at may
 // tell when its run began or ended; the later one counts, for a batch that is
 // running again still has the end of its last run.
-func (j *Job) lastSign() (float64, bool) {
+func (j *job) lastSign() (float64, bool) {
 	if at, ok := j.Number("updated_at"); ok {
 		return at, true
 	}
@@ -155,7 +155,7 @@ func (j *Job) lastSign() (float64, bool) {
 }
 
 // limit is the age in seconds from which a live job is stale.
-func (j *Job) limit(c clock) float64 {
+func (j *job) limit(c clock) float64 {
 	if c.maxAge > 0 {
 		return c.maxAge.Seconds()
 	}
@@ -172,7 +172,7 @@ func (j *Job) limit(c clock) float64 {
 }
 
 // fail makes err the reason why nothing is known of the job.
-func (j *Job) fail(err error) {
+func (j *job) fail(err error) {
 	j.Err = err
-	j.Unavailable = append(j.Unavailable, Unreadable{Name: "record", Reason: err.Error()})
+	j.Unavailable = append(j.Unavailable, unreadable{Name: "record", Reason: err.Error()})
 }

@@ -27,7 +27,7 @@ func TestSuccessAge(t *testing.T) {
 			t.Parallel()
 			r, err := parseHash(pairs(tt.record...))
 			require.NoError(t, err)
-			j := Job{Record: r}
+			j := job{record: r}
 			j.judge(clock{now: now})
 			require.Equal(t, tt.known, j.HasSuccessAge)
 			require.Equal(t, tt.age, j.SuccessAge)
@@ -45,34 +45,34 @@ func TestJudge(t *testing.T) {
 		want   Status
 		age    float64
 	}{
-		{name: "live and fresh", record: []string{"status", "ACTIVE", "ts", "1794999990"}, want: Active, age: 10},
-		{name: "live at the limit of 300 s", record: []string{"status", "ACTIVE", "ts", "1794999700"}, want: Active, age: 300},
-		{name: "live beyond it", record: []string{"status", "ACTIVE", "ts", "1794999699.999"}, want: Stale, age: 300.001},
-		{name: "rebalancing beyond it", record: []string{"status", "STARTING", "ts", "1794999000"}, want: Stale, age: 1000},
-		{name: "queued beyond it", record: []string{"status", "PENDING", "ts", "1794999000"}, want: Stale, age: 1000},
-		{name: "paused beyond it", record: []string{"status", "PAUSED", "ts", "1794999000"}, want: Inactive, age: 1000},
-		{name: "killed beyond it", record: []string{"status", "KILLED", "ts", "1794999000"}, want: Killed, age: 1000},
-		{name: "failed beyond it", record: []string{"status", "FAILED", "ts", "1794999000"}, want: Failed, age: 1000},
+		{name: "live and fresh", record: []string{"status", "ACTIVE", "ts", "1794999990"}, want: statusActive, age: 10},
+		{name: "live at the limit of 300 s", record: []string{"status", "ACTIVE", "ts", "1794999700"}, want: statusActive, age: 300},
+		{name: "live beyond it", record: []string{"status", "ACTIVE", "ts", "1794999699.999"}, want: statusStale, age: 300.001},
+		{name: "rebalancing beyond it", record: []string{"status", "STARTING", "ts", "1794999000"}, want: statusStale, age: 1000},
+		{name: "queued beyond it", record: []string{"status", "PENDING", "ts", "1794999000"}, want: statusStale, age: 1000},
+		{name: "paused beyond it", record: []string{"status", "PAUSED", "ts", "1794999000"}, want: statusInactive, age: 1000},
+		{name: "killed beyond it", record: []string{"status", "KILLED", "ts", "1794999000"}, want: statusKilled, age: 1000},
+		{name: "failed beyond it", record: []string{"status", "FAILED", "ts", "1794999000"}, want: statusFailed, age: 1000},
 		{name: "done beyond it", record: []string{"status", "DONE", "ts", "1794999000"}, want: Success, age: 1000},
-		{name: "an unknown word beyond it", record: []string{"status", "HM", "ts", "1794999000"}, want: Unknown, age: 1000},
+		{name: "an unknown word beyond it", record: []string{"status", "HM", "ts", "1794999000"}, want: statusUnknown, age: 1000},
 		{name: "a number of its own beyond it", record: []string{"status", "42", "ts", "1794999000"}, want: 42, age: 1000},
-		{name: "within three of its intervals", record: []string{"status", "UP", "ts", "1794999000", "interval", "400"}, want: Active, age: 1000},
-		{name: "beyond three of its intervals", record: []string{"status", "UP", "ts", "1794999990", "interval", "3"}, want: Stale, age: 10},
-		{name: "max_age counts before interval", record: []string{"status", "UP", "ts", "1794999990", "interval", "3", "ttl", "60"}, want: Active, age: 10},
-		{name: "the parameter counts before max_age", record: []string{"status", "UP", "ts", "1794999990", "ttl", "60"}, maxAge: 9 * time.Second, want: Stale, age: 10},
-		{name: "an unreadable limit is no limit of 0", record: []string{"status", "UP", "ts", "1794999990", "ttl", "0"}, want: Active, age: 10},
-		{name: "a writer's clock ahead of the server's", record: []string{"status", "UP", "ts", "1795000007"}, want: Active, age: 0},
-		{name: "no sign at all is never stale", record: []string{"status", "UP"}, maxAge: time.Second, want: Active, age: unknown},
-		{name: "a sign that is no time is no sign", record: []string{"status", "UP", "ts", "soon"}, want: Active, age: unknown},
+		{name: "within three of its intervals", record: []string{"status", "UP", "ts", "1794999000", "interval", "400"}, want: statusActive, age: 1000},
+		{name: "beyond three of its intervals", record: []string{"status", "UP", "ts", "1794999990", "interval", "3"}, want: statusStale, age: 10},
+		{name: "max_age counts before interval", record: []string{"status", "UP", "ts", "1794999990", "interval", "3", "ttl", "60"}, want: statusActive, age: 10},
+		{name: "the parameter counts before max_age", record: []string{"status", "UP", "ts", "1794999990", "ttl", "60"}, maxAge: 9 * time.Second, want: statusStale, age: 10},
+		{name: "an unreadable limit is no limit of 0", record: []string{"status", "UP", "ts", "1794999990", "ttl", "0"}, want: statusActive, age: 10},
+		{name: "a writer's clock ahead of the server's", record: []string{"status", "UP", "ts", "1795000007"}, want: statusActive, age: 0},
+		{name: "no sign at all is never stale", record: []string{"status", "UP"}, maxAge: time.Second, want: statusActive, age: unknown},
+		{name: "a sign that is no time is no sign", record: []string{"status", "UP", "ts", "soon"}, want: statusActive, age: unknown},
 		{name: "the end of the run stands in", record: []string{"status", "DONE", "finished_at", "1794999900", "started_at", "1794999800"}, want: Success, age: 100},
-		{name: "the begin of a newer run stands in", record: []string{"status", "RUNNING", "finished_at", "1794000000", "started_at", "1794999800"}, want: Active, age: 200},
-		{name: "a stuck run", record: []string{"status", "RUNNING", "started_at", "1794999000"}, want: Stale, age: 1000},
+		{name: "the begin of a newer run stands in", record: []string{"status", "RUNNING", "finished_at", "1794000000", "started_at", "1794999800"}, want: statusActive, age: 200},
+		{name: "a stuck run", record: []string{"status", "RUNNING", "started_at", "1794999000"}, want: statusStale, age: 1000},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			r, err := parseHash(pairs(tt.record...))
 			require.NoError(t, err)
-			j := Job{Record: r}
+			j := job{record: r}
 			j.judge(clock{now: now, maxAge: tt.maxAge})
 			require.NoError(t, j.Err)
 			require.Equal(t, tt.want, j.Status)
@@ -88,9 +88,9 @@ func TestStaleAfterIsTheLastWord(t *testing.T) {
 	t.Parallel()
 	r, err := parseHash(pairs("status", "UP", "ts", "1794999990"))
 	require.NoError(t, err)
-	j := Job{Record: r}
+	j := job{record: r}
 	j.judge(clock{now: now, staleAfter: 9 * time.Second})
-	require.Equal(t, Stale, j.Status)
+	require.Equal(t, statusStale, j.Status)
 }
 
 func TestARecordWithoutAStatusHasNone(t *testing.T) {
@@ -108,10 +108,10 @@ func TestARecordWithoutAStatusHasNone(t *testing.T) {
 			t.Parallel()
 			r, err := parseHash(pairs(tt.record...))
 			require.NoError(t, err)
-			j := Job{Record: r}
+			j := job{record: r}
 			j.judge(clock{now: now})
 			require.EqualError(t, j.Err, tt.err)
-			require.Equal(t, []Unreadable{{"status", tt.reason}}, j.Unavailable)
+			require.Equal(t, []unreadable{{"status", tt.reason}}, j.Unavailable)
 		})
 	}
 }

@@ -12,7 +12,7 @@ import (
 
 // Jobs implements Source. The jobs found last are read in the same round trip
 // as the index, so that only new ones cost another.
-func (s *Store) Jobs(ctx context.Context) (Jobs, error) {
+func (s *store) Jobs(ctx context.Context) (jobs, error) {
 	c := s.newCheck()
 	var k commonKeys
 	k.state = c.addCommon(s.opts.StateKey, readFields(s.opts.StateKey))
@@ -30,18 +30,18 @@ func (s *Store) Jobs(ctx context.Context) (Jobs, error) {
 		}
 	}
 	if err := c.run(ctx); err != nil {
-		return Jobs{}, err
+		return jobs{}, err
 	}
 
 	fields, err := k.fields()
 	if err != nil {
-		return Jobs{}, err
+		return jobs{}, err
 	}
 	beats, beatsErr := k.heartbeats()
-	var out Jobs
+	var out jobs
 	names, err := s.names(ctx, &k, fields, &out)
 	if err != nil {
-		return Jobs{}, err
+		return jobs{}, err
 	}
 	for _, name := range names {
 		if _, inState := fields[name]; !inState && own[name] == nil {
@@ -50,13 +50,13 @@ func (s *Store) Jobs(ctx context.Context) (Jobs, error) {
 		}
 	}
 	if err := c.run(ctx); err != nil {
-		return Jobs{}, err
+		return jobs{}, err
 	}
 
-	out.Jobs = make([]Job, len(names))
+	out.Jobs = make([]job, len(names))
 	for i, name := range names {
 		j := &out.Jobs[i]
-		*j = Job{Name: name, Key: s.ownKey(name)}
+		*j = job{Name: name, Key: s.ownKey(name)}
 		if value, inState := fields[name]; inState {
 			c.remember(j.Key, typeField)
 			j.Key = s.opts.StateKey
@@ -138,9 +138,9 @@ func scoredMembers(v resp.Value) []scored {
 }
 
 // names finds the jobs: in the index, else in the hash of all jobs, else by
-// SCAN, else those of the options. They are sorted, so that a cut at MaxJobs
+// SCAN, else those of the options. They are sorted, so that a cut at maxJobs
 // spares the same ones each time.
-func (s *Store) names(ctx context.Context, k *commonKeys, fields map[string]resp.Value, out *Jobs) ([]string, error) {
+func (s *store) names(ctx context.Context, k *commonKeys, fields map[string]resp.Value, out *jobs) ([]string, error) {
 	if err := k.index.problem(wantIndex); err != nil {
 		return nil, err
 	}
@@ -173,16 +173,16 @@ func (s *Store) names(ctx context.Context, k *commonKeys, fields map[string]resp
 		}
 		names = append(names, name)
 	}
-	if len(names) > MaxJobs {
-		out.Truncated = len(names) - MaxJobs
-		names = names[:MaxJobs]
+	if len(names) > maxJobs {
+		out.Truncated = len(names) - maxJobs
+		names = names[:maxJobs]
 	}
 	s.memory.Store(memoryNames+s.opts.KeyPattern, names)
 	return names, nil
 }
 
 // lastNames are the jobs that were found last.
-func (s *Store) lastNames() []string {
+func (s *store) lastNames() []string {
 	v, _ := s.memory.Load(memoryNames + s.opts.KeyPattern)
 	names, _ := v.([]string)
 	return names
@@ -206,7 +206,7 @@ func indexNames(index *probe) []string {
 const scanCount = 1000
 
 // scan finds jobs by their own keys. partial: the budget ended first.
-func (s *Store) scan(ctx context.Context) (names []string, partial bool, err error) {
+func (s *store) scan(ctx context.Context) (names []string, partial bool, err error) {
 	match := redisclient.EscapeGlob(s.prefix) + "*" + redisclient.EscapeGlob(s.suffix)
 	cursor := "0"
 	for budget := s.opts.ScanBudget; budget > 0; budget -= scanCount {

@@ -68,39 +68,30 @@ var (
 	}
 )
 
-// source is where the jobs of the request's target are read from.
-func source(r *item.Request) (Source, error) {
+// sourceOf is where the jobs of the request's target are read from.
+func sourceOf(r *item.Request) (source, error) {
 	o := r.Env.Storm
 	if r.Target.Web != nil {
-		return NewUI(r.Target.Web, r.Target.Memory, o.StaleAfter), nil
+		return newUI(r.Target.Web, r.Target.Memory, o.StaleAfter), nil
 	}
-	return NewStore(Options{
-		KeyPattern:   o.KeyPattern,
-		IndexKey:     o.IndexKey,
-		HeartbeatKey: o.HeartbeatKey,
-		StateKey:     o.StateKey,
-		StaleAfter:   o.StaleAfter,
-		ScanBudget:   o.ScanBudget,
-		StatusMap:    o.StatusMap,
-		Jobs:         o.Jobs,
-	}, r.Target, r.Target.Memory)
+	return newStore(o, r.Target, r.Target.Memory)
 }
 
-// job reads the job that the request names.
-func job(ctx context.Context, r *item.Request, source Source, details bool) (Job, error) {
+// askJob reads the job that the request names.
+func askJob(ctx context.Context, r *item.Request, source source, details bool) (job, error) {
 	maxAge, err := ask.ParseAge(r.Arg(paramMaxAge.Name))
 	if err != nil {
-		return Job{}, err
+		return job{}, err
 	}
-	return source.Job(ctx, Query{Name: r.Arg(paramJob.Name), MaxAge: maxAge, Details: details})
+	return source.Job(ctx, query{Name: r.Arg(paramJob.Name), MaxAge: maxAge, Details: details})
 }
 
 func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
-	source, err := source(r)
+	source, err := sourceOf(r)
 	if err != nil {
 		return err
 	}
-	job, err := job(ctx, r, source, false)
+	job, err := askJob(ctx, r, source, false)
 	if err != nil {
 		return err
 	}
@@ -114,11 +105,11 @@ func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) erro
 // collectJob answers with the members of a document's head, then those
 // that writeJob writes.
 func collectJob(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
-	source, err := source(r)
+	source, err := sourceOf(r)
 	if err != nil {
 		return err
 	}
-	job, err := job(ctx, r, source, true)
+	job, err := askJob(ctx, r, source, true)
 	if err != nil {
 		return ask.Down(w, r.Target.Name, err)
 	}
@@ -136,7 +127,7 @@ func collectJob(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 // ended at its budget; truncated, the number of jobs left out; and what is
 // unavailable.
 func collectJobs(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
-	source, err := source(r)
+	source, err := sourceOf(r)
 	if err != nil {
 		return err
 	}
@@ -177,7 +168,7 @@ func collectJobs(ctx context.Context, r *item.Request, w *jsondoc.Writer) error 
 // record's other fields as far as it has them, what writeTopology writes, and
 // why what could not be read is unavailable. key is left out for a topology that
 // is missing.
-func writeJob(w *jsondoc.Writer, job *Job) {
+func writeJob(w *jsondoc.Writer, job *job) {
 	w.Key("job").String(job.Name)
 	if job.Key != "" {
 		w.Key("key").String(job.Key)
@@ -216,14 +207,14 @@ func writeJob(w *jsondoc.Writer, job *Job) {
 
 // writeByStatus counts the jobs in each status, those that no job is in
 // included: that no job is in it is known.
-func writeByStatus(w *jsondoc.Writer, jobs []Job) {
+func writeByStatus(w *jsondoc.Writer, jobs []job) {
 	counts := make(map[Status]int64)
 	var other, unreadable int64
 	for i := range jobs {
 		switch job := &jobs[i]; {
 		case job.Err != nil:
 			unreadable++
-		case job.Status > Missing:
+		case job.Status > statusMissing:
 			other++
 		default:
 			counts[job.Status]++
@@ -244,7 +235,7 @@ const defaultJobType = "job"
 // collectDiscovery fails when the jobs cannot be read: an empty list
 // would have Zabbix take all jobs for gone.
 func collectDiscovery(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
-	source, err := source(r)
+	source, err := sourceOf(r)
 	if err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -108,7 +109,7 @@ func isWrongType(err error) bool {
 // check is one answer's conversation with the server.
 type check struct {
 	doer   redisclient.Doer
-	memory Memory
+	memory *item.Memory
 	probes []*probe
 	now    float64 // TIME of the newest round trip
 }
@@ -180,12 +181,6 @@ func (c *check) run(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// Memory keeps between checks what was found out of a target. It may forget.
-type Memory interface {
-	Load(name string) (any, bool)
-	Store(name string, v any)
 }
 
 // Names in Memory.

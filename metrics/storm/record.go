@@ -11,12 +11,12 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// MaxRecord is the most that is read as one record, in bytes.
-const MaxRecord = 64 << 10
+// maxRecord is the most that is read as one record, in bytes.
+const maxRecord = 64 << 10
 
-// Field is one thing that a record says, in base units: times are unix
+// field is one thing that a record says, in base units: times are unix
 // seconds, durations seconds.
-type Field struct {
+type field struct {
 	Name   string
 	IsText bool
 	Text   string
@@ -24,23 +24,23 @@ type Field struct {
 	Number float64
 }
 
-// Unreadable is one thing that a record says and that cannot be read.
-type Unreadable struct {
+// unreadable is one thing that a record says and that cannot be read.
+type unreadable struct {
 	Name   string
 	Reason string
 }
 
-// Record is what a job's writer left in Redis. What the writer did not say is
+// record is what a job's writer left in Redis. What the writer did not say is
 // in neither list.
-type Record struct {
+type record struct {
 	// Fields are those that could be read, in a fixed order.
-	Fields []Field
+	Fields []field
 	// Unavailable are those that could not, in the same order.
-	Unavailable []Unreadable
+	Unavailable []unreadable
 }
 
 // Text returns the text of a field.
-func (r *Record) Text(name string) (string, bool) {
+func (r *record) Text(name string) (string, bool) {
 	for _, f := range r.Fields {
 		if f.IsText && f.Name == name {
 			return f.Text, true
@@ -50,7 +50,7 @@ func (r *Record) Text(name string) (string, bool) {
 }
 
 // Number returns the number of a field.
-func (r *Record) Number(name string) (float64, bool) {
+func (r *record) Number(name string) (float64, bool) {
 	for _, f := range r.Fields {
 		if !f.IsText && f.Name == name {
 			return f.Number, true
@@ -66,13 +66,13 @@ var (
 )
 
 // parseHash reads a record that is a hash, one field for each of its own.
-// Source: HGETALL.
-func parseHash(pairs []resp.Value) (Record, error) {
+// source: HGETALL.
+func parseHash(pairs []resp.Value) (record, error) {
 	var d draft
 	size := 0
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if size += len(pairs[i].Str) + len(pairs[i+1].Str); size > MaxRecord {
-			return Record{}, errTooLarge
+		if size += len(pairs[i].Str) + len(pairs[i+1].Str); size > maxRecord {
+			return record{}, errTooLarge
 		}
 	}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -84,28 +84,28 @@ func parseHash(pairs []resp.Value) (Record, error) {
 
 // parseString reads a record that is one string: a JSON object, or a status
 // alone. It is the value of a key or of a field in a hash of all jobs.
-func parseString(raw []byte) (Record, error) {
-	if len(raw) > MaxRecord {
-		return Record{}, errTooLarge
+func parseString(raw []byte) (record, error) {
+	if len(raw) > maxRecord {
+		return record{}, errTooLarge
 	}
 	trimmed := bytes.TrimSpace(raw)
 	if len(trimmed) > 0 && trimmed[0] == '{' {
 		return parseObject(trimmed)
 	}
 	if !utf8.Valid(raw) || bytes.HasPrefix(trimmed, []byte("[")) {
-		return Record{}, errNoRecord
+		return record{}, errNoRecord
 	}
 	status, err := statusText(string(trimmed))
 	if err != nil {
-		return Record{}, errNoRecord
+		return record{}, errNoRecord
 	}
-	return Record{Fields: []Field{{Name: "status", IsText: true, Text: status}}}, nil
+	return record{Fields: []field{{Name: "status", IsText: true, Text: status}}}, nil
 }
 
-func parseObject(raw []byte) (Record, error) {
+func parseObject(raw []byte) (record, error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil {
-		return Record{}, fmt.Errorf("the record is no JSON: %w", err)
+		return record{}, fmt.Errorf("the record is no JSON: %w", err)
 	}
 	var d draft
 	for name, member := range members {
@@ -169,18 +169,18 @@ func (d *draft) say(name, value string, err error) {
 	}
 }
 
-func (d *draft) record() Record {
-	var r Record
+func (d *draft) record() record {
+	var r record
 	for i, s := range d.said {
 		if !s.made {
 			continue
 		}
-		field, err := Field{}, s.err
+		field, err := field{}, s.err
 		if err == nil {
 			field, err = specs[i].parse(s.value)
 		}
 		if err != nil {
-			r.Unavailable = append(r.Unavailable, Unreadable{Name: specs[i].field(), Reason: err.Error()})
+			r.Unavailable = append(r.Unavailable, unreadable{Name: specs[i].field(), Reason: err.Error()})
 			continue
 		}
 		r.Fields = append(r.Fields, field)

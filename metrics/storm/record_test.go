@@ -18,13 +18,13 @@ func pairs(s ...string) []resp.Value {
 	return out
 }
 
-func number(name string, n float64) Field { return Field{Name: name, Number: n} }
+func number(name string, n float64) field { return field{Name: name, Number: n} }
 
-func words(name, s string) Field { return Field{Name: name, IsText: true, Text: s} }
+func words(name, s string) field { return field{Name: name, IsText: true, Text: s} }
 
 func TestHashAndObjectSayTheSame(t *testing.T) {
 	t.Parallel()
-	want := Record{Fields: []Field{
+	want := record{Fields: []field{
 		words("status", "active"),
 		words("type", "bolt"),
 		number("updated_at", 1795228996.5),
@@ -75,13 +75,13 @@ func TestAliases(t *testing.T) {
 		for alias := range strings.FieldsSeq(aliases) {
 			r, err := parseHash(pairs(alias, "60"))
 			require.NoError(t, err)
-			require.Equal(t, []Field{number(name, 60)}, r.Fields, alias)
+			require.Equal(t, []field{number(name, 60)}, r.Fields, alias)
 		}
 	}
 	for alias, name := range map[string]string{"state": "status", "error": "message", "last_error": "message"} {
 		r, err := parseHash(pairs(alias, "x"))
 		require.NoError(t, err)
-		require.Equal(t, []Field{words(name, "x")}, r.Fields, alias)
+		require.Equal(t, []field{words(name, "x")}, r.Fields, alias)
 	}
 }
 
@@ -94,7 +94,7 @@ func TestTheFirstOfSeveralNamesCounts(t *testing.T) {
 	} {
 		r, err := parseHash(pairs(in...))
 		require.NoError(t, err)
-		require.Equal(t, []Field{number("updated_at", 1)}, r.Fields)
+		require.Equal(t, []field{number("updated_at", 1)}, r.Fields)
 	}
 }
 
@@ -130,7 +130,7 @@ func TestUnknownIsLeftOutAndSaidWhy(t *testing.T) {
 				require.Empty(t, r.Unavailable)
 				return
 			}
-			require.Equal(t, []Unreadable{{Name: tt.field, Reason: tt.reason}}, r.Unavailable)
+			require.Equal(t, []unreadable{{Name: tt.field, Reason: tt.reason}}, r.Unavailable)
 		})
 	}
 }
@@ -139,7 +139,7 @@ func TestAnErrorTakenBackIsAnEmptyMessage(t *testing.T) {
 	t.Parallel()
 	r, err := parseHash(pairs("message", ""))
 	require.NoError(t, err)
-	require.Equal(t, []Field{words("message", "")}, r.Fields)
+	require.Equal(t, []field{words("message", "")}, r.Fields)
 }
 
 func TestStringRecord(t *testing.T) {
@@ -156,8 +156,8 @@ func TestStringRecord(t *testing.T) {
 		{name: "bytes", raw: "\x80\x04\x95", err: "the record is neither a JSON object nor a status"},
 		{name: "prose", raw: strings.Repeat("word ", 20), err: "the record is neither a JSON object nor a status"},
 		{name: "half an object", raw: `{"status":"ACT`, err: "the record is no JSON: unexpected end of JSON input"},
-		{name: "64 KiB", raw: strings.Repeat(" ", MaxRecord-2) + "UP", status: "UP"},
-		{name: "a byte more", raw: strings.Repeat(" ", MaxRecord-1) + "UP", err: "the record is larger than 64 KiB"},
+		{name: "64 KiB", raw: strings.Repeat(" ", maxRecord-2) + "UP", status: "UP"},
+		{name: "a byte more", raw: strings.Repeat(" ", maxRecord-1) + "UP", err: "the record is larger than 64 KiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -175,9 +175,9 @@ func TestStringRecord(t *testing.T) {
 
 func TestHashIsBounded(t *testing.T) {
 	t.Parallel()
-	_, err := parseHash(pairs("status", "UP", "x", strings.Repeat("x", MaxRecord-9)))
+	_, err := parseHash(pairs("status", "UP", "x", strings.Repeat("x", maxRecord-9)))
 	require.NoError(t, err)
-	_, err = parseHash(pairs("status", "UP", "x", strings.Repeat("x", MaxRecord-8)))
+	_, err = parseHash(pairs("status", "UP", "x", strings.Repeat("x", maxRecord-8)))
 	require.EqualError(t, err, "the record is larger than 64 KiB")
 }
 
@@ -215,7 +215,7 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-func requireHonest(t *testing.T, r Record, err error) {
+func requireHonest(t *testing.T, r record, err error) {
 	t.Helper()
 	if err != nil {
 		require.Empty(t, r)

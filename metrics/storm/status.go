@@ -10,21 +10,21 @@ import (
 // Status is what a job does, as a number that triggers and value maps rely
 // on. 1 to 4 are those of Storm's own TopologyStatus; a record may
 // hold other non-negative numbers of its own, which are kept as they are.
-// Source: apache/storm storm.thrift.
+// source: apache/storm storm.thrift.
 type Status int
 
 // The statuses.
 const (
-	Unknown     Status = iota // a word that nobody knows
-	Active                    // at work
-	Inactive                  // asked to rest
-	Rebalancing               // on the way to or from work
-	Killed                    // ended by somebody
-	Failed                    // ended by itself, badly
-	Success                   // ended by itself, well
-	Queued                    // waiting for its turn
-	Stale                     // says that it lives, but has not said so lately
-	Missing                   // has no record
+	statusUnknown     Status = iota // a word that nobody knows
+	statusActive                    // at work
+	statusInactive                  // asked to rest
+	statusRebalancing               // on the way to or from work
+	statusKilled                    // ended by somebody
+	statusFailed                    // ended by itself, badly
+	Success                         // ended by itself, well
+	statusQueued                    // waiting for its turn
+	statusStale                     // says that it lives, but has not said so lately
+	statusMissing                   // has no record
 	numStatuses
 )
 
@@ -55,21 +55,21 @@ func (s Status) String() string {
 
 // live reports whether a job in this status is expected to go on writing.
 func (s Status) live() bool {
-	return s == Active || s == Rebalancing || s == Queued
+	return s == statusActive || s == statusRebalancing || s == statusQueued
 }
 
 // statusWords are the words that writers use for each status.
 var statusWords = wordMap(map[Status]string{
-	Unknown:     "UNKNOWN",
-	Active:      "ACTIVE RUNNING STARTED BUSY UP OK",
-	Inactive:    "INACTIVE PAUSED DEACTIVATED SUSPENDED IDLE",
-	Rebalancing: "REBALANCING STARTING INITIALIZING STOPPING",
-	Killed:      "KILLED STOPPED CANCELLED ABORTED TERMINATED",
-	Failed:      "FAILED ERROR DEAD CRASHED TIMEOUT",
-	Success:     "SUCCESS COMPLETED FINISHED DONE",
-	Queued:      "QUEUED PENDING SCHEDULED WAITING RETRY",
-	Stale:       "STALE",
-	Missing:     "MISSING",
+	statusUnknown:     "UNKNOWN",
+	statusActive:      "ACTIVE RUNNING STARTED BUSY UP OK",
+	statusInactive:    "INACTIVE PAUSED DEACTIVATED SUSPENDED IDLE",
+	statusRebalancing: "REBALANCING STARTING INITIALIZING STOPPING",
+	statusKilled:      "KILLED STOPPED CANCELLED ABORTED TERMINATED",
+	statusFailed:      "FAILED ERROR DEAD CRASHED TIMEOUT",
+	Success:           "SUCCESS COMPLETED FINISHED DONE",
+	statusQueued:      "QUEUED PENDING SCHEDULED WAITING RETRY",
+	statusStale:       "STALE",
+	statusMissing:     "MISSING",
 })
 
 func wordMap(words map[Status]string) map[string]Status {
@@ -103,7 +103,7 @@ func statusText(raw string) (string, error) {
 func statusOf(text string, extra map[string]int) Status {
 	if n, err := strconv.ParseUint(text, 10, 64); err == nil {
 		if n > maxStatus {
-			return Unknown
+			return statusUnknown
 		}
 		return Status(n)
 	}

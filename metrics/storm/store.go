@@ -6,54 +6,29 @@ import (
 	"strings"
 	"time"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
-
-// Options say where records lie. A key that is "" is not used.
-type Options struct {
-	// KeyPattern names a job's own key, with {job} in it exactly once;
-	// "storm:job:{job}" if empty.
-	KeyPattern string
-	// IndexKey holds the jobs' names: a set, a list, a hash (its fields), or a
-	// sorted set whose scores are heartbeats.
-	IndexKey string
-	// HeartbeatKey is a sorted set of jobs by the time of their last sign, for
-	// records that have no updated_at.
-	HeartbeatKey string
-	// StateKey is a hash that holds the record of each of its fields. A job in
-	// it needs no key of its own, and one that has a key is not asked for it.
-	StateKey string
-	// StaleAfter is the age from which a live job is stale whose record names
-	// no limit; 300 s if 0.
-	StaleAfter time.Duration
-	// ScanBudget is how many keys SCAN may look at where there is neither an
-	// index nor a StateKey; 0 for no SCAN.
-	ScanBudget int
-	// StatusMap has statuses for words that the built-in ones lack.
-	StatusMap map[string]int
-	// Jobs are the names to read where none were found.
-	Jobs []string
-}
 
 const (
 	placeholder       = "{job}"
 	defaultKeyPattern = "storm:job:" + placeholder
 )
 
-// Store reads the records of one Redis. It is a Source.
-type Store struct {
-	opts           Options
+// store reads the records of one Redis. It is a Source.
+type store struct {
+	opts           item.StormOptions
 	prefix, suffix string // of a job's own key
 	doer           redisclient.Doer
-	memory         Memory
+	memory         *item.Memory
 }
 
-var _ Source = (*Store)(nil)
+var _ source = (*store)(nil)
 
-// NewStore returns the store behind a target. The memory must be the target's
+// newStore returns the store behind a target. The memory must be the target's
 // own: what it holds is true of one Redis only.
-func NewStore(opts Options, doer redisclient.Doer, memory Memory) (*Store, error) {
+func newStore(opts item.StormOptions, doer redisclient.Doer, memory *item.Memory) (*store, error) {
 	if opts.KeyPattern == "" {
 		opts.KeyPattern = defaultKeyPattern
 	}
@@ -61,25 +36,25 @@ func NewStore(opts Options, doer redisclient.Doer, memory Memory) (*Store, error
 		return nil, fmt.Errorf("the key pattern %q must contain %s exactly once, not %d times",
 			opts.KeyPattern, placeholder, n)
 	}
-	s := &Store{opts: opts, doer: doer, memory: memory}
+	s := &store{opts: opts, doer: doer, memory: memory}
 	s.prefix, s.suffix, _ = strings.Cut(opts.KeyPattern, placeholder)
 	return s, nil
 }
 
 // ownKey is where a job's own record lies.
-func (s *Store) ownKey(name string) string { return s.prefix + name + s.suffix }
+func (s *store) ownKey(name string) string { return s.prefix + name + s.suffix }
 
-func (s *Store) newCheck() *check { return &check{doer: s.doer, memory: s.memory} }
+func (s *store) newCheck() *check { return &check{doer: s.doer, memory: s.memory} }
 
 // typeField is remembered as the type of a job's own key while its record is a
 // field of StateKey, so that the key is left alone.
 const typeField = "field"
 
 // Job implements Source in one round trip once the keys' types are known.
-func (s *Store) Job(ctx context.Context, q Query) (Job, error) {
+func (s *store) Job(ctx context.Context, q query) (job, error) {
 	name := q.Name
 	if err := CheckName(name); err != nil {
-		return Job{}, err
+		return job{}, err
 	}
 	c := s.newCheck()
 	state := c.addCommon(s.opts.StateKey, readOne("hash", "HGET", s.opts.StateKey, name))
@@ -94,7 +69,7 @@ func (s *Store) Job(ctx context.Context, q Query) (Job, error) {
 		own = c.add(key, readOwn(key))
 	}
 	if err := c.run(ctx); err != nil {
-		return Job{}, err
+		return job{}, err
 	}
 	inState := state.usable() && !state.reply.IsNull()
 	if inState {
@@ -102,11 +77,11 @@ func (s *Store) Job(ctx context.Context, q Query) (Job, error) {
 	} else if own == nil {
 		own = c.add(key, readOwn(key))
 		if err := c.run(ctx); err != nil {
-			return Job{}, err
+			return job{}, err
 		}
 	}
 
-	j := Job{Name: name, Key: key}
+	j := job{Name: name, Key: key}
 	if inState {
 		j.Key = s.opts.StateKey
 		j.read(parseString(state.reply.Str))
@@ -132,17 +107,17 @@ const (
 )
 
 // read takes what a parser made of the record.
-func (j *Job) read(r Record, err error) {
+func (j *job) read(r record, err error) {
 	if err != nil {
 		j.fail(err)
 		return
 	}
-	j.Record = r
+	j.record = r
 }
 
 // readOwn takes the record from the job's own key. A job is missing only when
 // the hash of all jobs could have shown it and did not.
-func (j *Job) readOwn(own, state *probe) {
+func (j *job) readOwn(own, state *probe) {
 	switch err := own.problem(wantOwn); {
 	case err != nil:
 		j.fail(err)
@@ -160,21 +135,21 @@ func (j *Job) readOwn(own, state *probe) {
 			j.fail(err)
 			return
 		}
-		j.Status = Missing
+		j.Status = statusMissing
 	}
 }
 
 // finish completes a job that was read with its heartbeat and judges it.
-func (s *Store) finish(j *Job, beat heartbeat, now float64, maxAge time.Duration) {
-	if j.Err != nil || j.Status == Missing {
+func (s *store) finish(j *job, beat heartbeat, now float64, maxAge time.Duration) {
+	if j.Err != nil || j.Status == statusMissing {
 		return
 	}
 	if _, ok := j.Number("updated_at"); !ok {
 		switch {
 		case beat.known:
-			j.Fields = append(j.Fields, Field{Name: "updated_at", Number: beat.at})
+			j.Fields = append(j.Fields, field{Name: "updated_at", Number: beat.at})
 		case beat.err != nil:
-			j.Unavailable = append(j.Unavailable, Unreadable{Name: "heartbeat", Reason: beat.err.Error()})
+			j.Unavailable = append(j.Unavailable, unreadable{Name: "heartbeat", Reason: beat.err.Error()})
 		}
 	}
 	j.judge(clock{now: now, maxAge: maxAge, staleAfter: s.opts.StaleAfter, statusMap: s.opts.StatusMap})

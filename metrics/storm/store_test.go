@@ -5,13 +5,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -62,22 +62,18 @@ func (r *recorder) names() []string {
 }
 
 // memory is a Memory that does not forget.
-type memory struct{ m sync.Map }
-
-func (m *memory) Load(name string) (any, bool) { return m.m.Load(name) }
-func (m *memory) Store(name string, v any)     { m.m.Store(name, v) }
 
 // defaults are the keys of the contract.
-var defaults = Options{
+var defaults = item.StormOptions{
 	IndexKey:     "storm:jobs",
 	HeartbeatKey: "storm:jobs:heartbeat",
 	StateKey:     "storm:jobs:state",
 	ScanBudget:   10000,
 }
 
-func open(t testing.TB, doer redisclient.Doer, opts Options) *Store {
+func open(t testing.TB, doer redisclient.Doer, opts item.StormOptions) *store {
 	t.Helper()
-	s, err := NewStore(opts, doer, new(memory))
+	s, err := newStore(opts, doer, &item.Memory{})
 	require.NoError(t, err)
 	return s
 }
@@ -91,14 +87,14 @@ func ago(t testing.TB, s *redistest.Server, seconds int) string {
 	return strconv.Itoa(now - seconds)
 }
 
-func read(t testing.TB, s *Store, name string) Job {
+func read(t testing.TB, s *store, name string) job {
 	t.Helper()
-	j, err := s.Job(t.Context(), Query{Name: name})
+	j, err := s.Job(t.Context(), query{Name: name})
 	require.NoError(t, err)
 	return j
 }
 
-func readAll(t testing.TB, s *Store) Jobs {
+func readAll(t testing.TB, s *store) jobs {
 	t.Helper()
 	jobs, err := s.Jobs(t.Context())
 	require.NoError(t, err)
@@ -106,7 +102,7 @@ func readAll(t testing.TB, s *Store) Jobs {
 }
 
 // statuses of jobs by name; what is not known is -1.
-func statuses(jobs Jobs) map[string]Status {
+func statuses(jobs jobs) map[string]Status {
 	out := make(map[string]Status)
 	for _, j := range jobs.Jobs {
 		out[j.Name] = j.Status
@@ -133,12 +129,12 @@ func TestEveryLayoutIsReadInOneRoundTripOnceKnown(t *testing.T) {
 		age  float64
 		cmd  redisclient.Command
 	}{
-		{"a", "storm:job:a", Active, 100, redisclient.Command{"HGETALL", "storm:job:a"}},
-		{"b", "storm:job:b", Failed, 100, redisclient.Command{"GETRANGE", "storm:job:b", "0", "65536"}},
-		{"c1", "storm:jobs:state", Stale, 1000, redisclient.Command{"HGET", "storm:jobs:state", "c1"}},
-		{"c2", "storm:jobs:state", Inactive, 50, redisclient.Command{"HGET", "storm:jobs:state", "c2"}},
-		{"d", "storm:job:d", Stale, 1000, redisclient.Command{"GETRANGE", "storm:job:d", "0", "65536"}},
-		{"e", "storm:job:e", Missing, -1, redisclient.Command{"TYPE", "storm:job:e"}},
+		{"a", "storm:job:a", statusActive, 100, redisclient.Command{"HGETALL", "storm:job:a"}},
+		{"b", "storm:job:b", statusFailed, 100, redisclient.Command{"GETRANGE", "storm:job:b", "0", "65536"}},
+		{"c1", "storm:jobs:state", statusStale, 1000, redisclient.Command{"HGET", "storm:jobs:state", "c1"}},
+		{"c2", "storm:jobs:state", statusInactive, 50, redisclient.Command{"HGET", "storm:jobs:state", "c2"}},
+		{"d", "storm:job:d", statusStale, 1000, redisclient.Command{"GETRANGE", "storm:job:d", "0", "65536"}},
+		{"e", "storm:job:e", statusMissing, -1, redisclient.Command{"TYPE", "storm:job:e"}},
 	} {
 		t.Run(tt.job, func(t *testing.T) {
 			rec := dial(t, srv)
@@ -171,10 +167,10 @@ func TestMaxAgeOfTheRequestCounts(t *testing.T) {
 	srv := redistest.Start(t, redistest.Config{})
 	srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE", "updated_at", ago(t, srv, 100), "max_age", "1000")
 	store := open(t, dial(t, srv), defaults)
-	require.Equal(t, Active, read(t, store, "a").Status)
-	j, err := store.Job(t.Context(), Query{Name: "a", MaxAge: 50 * time.Second})
+	require.Equal(t, statusActive, read(t, store, "a").Status)
+	j, err := store.Job(t.Context(), query{Name: "a", MaxAge: 50 * time.Second})
 	require.NoError(t, err)
-	require.Equal(t, Stale, j.Status)
+	require.Equal(t, statusStale, j.Status)
 }
 
 func TestAVanishedJobIsMissingUntilItIsBack(t *testing.T) {
@@ -189,13 +185,13 @@ func TestAVanishedJobIsMissingUntilItIsBack(t *testing.T) {
 		{"SET", "storm:job:a", "ACTIVE"},
 	} {
 		srv.Do(t, layout...)
-		require.Equal(t, Active, read(t, one, "a").Status)
-		require.Equal(t, map[string]Status{"a": Active, "b": Active}, statuses(readAll(t, all)))
+		require.Equal(t, statusActive, read(t, one, "a").Status)
+		require.Equal(t, map[string]Status{"a": statusActive, "b": statusActive}, statuses(readAll(t, all)))
 		srv.Do(t, "DEL", "storm:job:a")
-		require.Equal(t, Missing, read(t, one, "a").Status)
-		require.Equal(t, map[string]Status{"a": Missing, "b": Active}, statuses(readAll(t, all)))
+		require.Equal(t, statusMissing, read(t, one, "a").Status)
+		require.Equal(t, map[string]Status{"a": statusMissing, "b": statusActive}, statuses(readAll(t, all)))
 		rec.forget()
-		require.Equal(t, Missing, read(t, one, "a").Status)
+		require.Equal(t, statusMissing, read(t, one, "a").Status)
 		require.Len(t, rec.trips, 1)
 	}
 }
@@ -213,14 +209,14 @@ func TestALayoutThatChangesIsFoundOutAgainInTheSameCheck(t *testing.T) {
 		srv.Do(t, "DEL", "storm:job:a")
 		srv.Do(t, layout...)
 		for range 3 {
-			require.Equal(t, Active, read(t, one, "a").Status)
-			require.Equal(t, map[string]Status{"a": Active}, statuses(readAll(t, all)))
+			require.Equal(t, statusActive, read(t, one, "a").Status)
+			require.Equal(t, map[string]Status{"a": statusActive}, statuses(readAll(t, all)))
 		}
 	}
 	// The index changes too.
 	srv.Do(t, "DEL", "storm:jobs")
 	srv.Do(t, "SADD", "storm:jobs", "a")
-	require.Equal(t, map[string]Status{"a": Active}, statuses(readAll(t, all)))
+	require.Equal(t, map[string]Status{"a": statusActive}, statuses(readAll(t, all)))
 	require.Equal(t, "count=5", strings.TrimSpace(strings.TrimPrefix(errorStat(t, srv), "errorstat_WRONGTYPE:")),
 		"one for each change and reader, none at other polls")
 }
@@ -229,7 +225,7 @@ func TestNothingIsWrittenAndNothingSlowIsSent(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t, redistest.Config{})
 	rec := dial(t, srv)
-	for _, opts := range []Options{defaults, {ScanBudget: 10}} {
+	for _, opts := range []item.StormOptions{defaults, {ScanBudget: 10}} {
 		store := open(t, rec, opts)
 		readAll(t, store)
 		read(t, store, "a")
@@ -245,8 +241,8 @@ func TestRESP3AnswersAreReadTheSame(t *testing.T) {
 	srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE")
 	srv.Do(t, "HSET", "storm:jobs:state", "b", "ACTIVE")
 	store := open(t, dial(t, srv, "HELLO", "3"), defaults)
-	require.Equal(t, map[string]Status{"a": Stale, "b": Active}, statuses(readAll(t, store)))
-	require.Equal(t, Stale, read(t, store, "a").Status)
+	require.Equal(t, map[string]Status{"a": statusStale, "b": statusActive}, statuses(readAll(t, store)))
+	require.Equal(t, statusStale, read(t, store, "a").Status)
 }
 
 func TestNamesOfAnyLetters(t *testing.T) {
@@ -255,10 +251,10 @@ func TestNamesOfAnyLetters(t *testing.T) {
 	store := open(t, dial(t, srv), defaults)
 	for _, name := range []string{"it's", `dq"x`, `a\b`, "ночной отчёт", "a b*?[]", "{job}", "line\nbreak"} {
 		srv.Do(t, "SET", "storm:job:"+name, "ACTIVE")
-		require.Equal(t, Active, read(t, store, name).Status, name)
-		require.Equal(t, Active, statuses(readAll(t, store))[name], name)
+		require.Equal(t, statusActive, read(t, store, name).Status, name)
+		require.Equal(t, statusActive, statuses(readAll(t, store))[name], name)
 	}
-	_, err := store.Job(t.Context(), Query{Name: "\xff"})
+	_, err := store.Job(t.Context(), query{Name: "\xff"})
 	require.EqualError(t, err, "a job's name must be valid UTF-8")
 }
 
@@ -268,7 +264,7 @@ func TestKeyPatternHasOnePlaceForTheJob(t *testing.T) {
 		"storm:job":         `the key pattern "storm:job" must contain {job} exactly once, not 0 times`,
 		"storm:{job}:{job}": `the key pattern "storm:{job}:{job}" must contain {job} exactly once, not 2 times`,
 	} {
-		_, err := NewStore(Options{KeyPattern: pattern}, loading{}, new(memory))
+		_, err := newStore(item.StormOptions{KeyPattern: pattern}, loading{}, &item.Memory{})
 		require.EqualError(t, err, want)
 	}
 }

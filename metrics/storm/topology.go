@@ -15,18 +15,18 @@ import (
 	"time"
 )
 
-// Figure is a figure that is known, in base units: seconds, bytes, cores.
-type Figure struct {
+// namedFigure is a figure that is known, in base units: seconds, bytes, cores.
+type namedFigure struct {
 	Name  string
 	Value float64
 }
 
 // figures collects what is known.
-func figures(all ...named) []Figure {
-	var out []Figure
+func figures(all ...named) []namedFigure {
+	var out []namedFigure
 	for _, f := range all {
 		if f.known {
-			out = append(out, Figure{f.name, f.value})
+			out = append(out, namedFigure{f.name, f.value})
 		}
 	}
 	return out
@@ -43,24 +43,24 @@ const (
 	ms       = 1.0 / 1000
 )
 
-// Topology is what Storm's UI says of a topology beyond a job's record.
-type Topology struct {
+// topology is what Storm's UI says of a topology beyond a job's record.
+type topology struct {
 	ID, Owner string
 	// Figures are uptime, workers, executors, tasks, replication, memory and
 	// cores as requested and assigned.
-	Figures []Figure
+	Figures []namedFigure
 
 	// Detailed says that the rest was asked for and read.
 	Detailed bool
-	// Window are the figures of the last WindowSeconds.
-	Window []Figure
+	// Window are the figures of the last windowSeconds.
+	Window []namedFigure
 	// CapacityMax is the largest of the bolts' capacities, of the bolt
 	// CapacityBolt; "" when none is known. 1 is a bolt that does nothing else.
 	CapacityMax  float64
 	CapacityBolt string
-	// Spouts and Bolts are at most MaxComponents each; Truncated counts the
+	// Spouts and Bolts are at most maxComponents each; Truncated counts the
 	// others.
-	Spouts, Bolts []Component
+	Spouts, Bolts []component
 	Truncated     int
 	// ErrorAge is how many seconds ago the newest error was, in the component
 	// ErrorComponent; "" when there was none. The record's message is its text.
@@ -68,23 +68,23 @@ type Topology struct {
 	ErrorComponent string
 }
 
-// WindowSeconds is the time that figures of a topology's components are for.
-const WindowSeconds = 600
+// windowSeconds is the time that figures of a topology's components are for.
+const windowSeconds = 600
 
-// MaxComponents bounds the spouts and the bolts of one topology.
-const MaxComponents = 1000
+// maxComponents bounds the spouts and the bolts of one topology.
+const maxComponents = 1000
 
-// Component is a spout or a bolt.
-type Component struct {
+// component is a spout or a bolt.
+type component struct {
 	ID      string
-	Figures []Figure
+	Figures []namedFigure
 	// LastError and ErrorHost are "" when there was no error.
 	LastError string
 	ErrorHost string
 }
 
 // summaryRow is a topology in topology/summary.
-// Source: https://storm.apache.org/releases/current/STORM-UI-REST-API.html
+// source: https://storm.apache.org/releases/current/STORM-UI-REST-API.html
 type summaryRow struct {
 	ID              phrase `json:"id"`
 	Name            phrase `json:"name"`
@@ -143,9 +143,9 @@ type componentRow struct {
 }
 
 // job is a topology of the summary as a job.
-func (r *summaryRow) job() Job {
+func (r *summaryRow) job() job {
 	id := r.ID.line()
-	j := Job{Name: r.Name.value, Key: id, Topology: &Topology{
+	j := job{Name: r.Name.value, Key: id, Topology: &topology{
 		ID: id, Owner: r.Owner.line(),
 		Figures: figures(
 			named{"uptime", r.Uptime.times(1)},
@@ -161,7 +161,7 @@ func (r *summaryRow) job() Job {
 	}}
 	j.say("type", "topology")
 	if at, ok := startOf(id); ok {
-		j.Fields = append(j.Fields, Field{Name: "started_at", Number: at})
+		j.Fields = append(j.Fields, field{Name: "started_at", Number: at})
 	}
 	j.say("run_id", id)
 	j.say("version", r.StormVersion.line())
@@ -169,7 +169,7 @@ func (r *summaryRow) job() Job {
 	text, err := statusText(raw)
 	if err != nil {
 		j.Err = fmt.Errorf("status: %w", err)
-		j.Unavailable = append(j.Unavailable, Unreadable{Name: "status", Reason: err.Error()})
+		j.Unavailable = append(j.Unavailable, unreadable{Name: "status", Reason: err.Error()})
 		return j
 	}
 	j.say("status", text)
@@ -178,9 +178,9 @@ func (r *summaryRow) job() Job {
 }
 
 // say adds a text to the record, unless it is empty.
-func (j *Job) say(name, text string) {
+func (j *job) say(name, text string) {
 	if text != "" {
-		j.Fields = append(j.Fields, Field{Name: name, IsText: true, Text: text})
+		j.Fields = append(j.Fields, field{Name: name, IsText: true, Text: text})
 	}
 }
 
@@ -191,7 +191,7 @@ func startOf(id string) (float64, bool) {
 }
 
 // detail adds what the topology's own page says.
-func (j *Job) detail(page *topologyAnswer, lag lagAnswer) {
+func (j *job) detail(page *topologyAnswer, lag lagAnswer) {
 	t := j.Topology
 	t.Detailed = true
 	for _, s := range page.Stats.rows {
@@ -204,9 +204,9 @@ func (j *Job) detail(page *topologyAnswer, lag lagAnswer) {
 			for _, f := range figures(
 				named{"processed", s.Acked.times(1)}, named{"failed", s.Failed.times(1)}, named{"emitted", s.Emitted.times(1)},
 			) {
-				j.Fields = append(j.Fields, Field{Name: f.Name, Number: f.Value})
+				j.Fields = append(j.Fields, field{Name: f.Name, Number: f.Value})
 			}
-		case strconv.Itoa(WindowSeconds):
+		case strconv.Itoa(windowSeconds):
 			t.Window = figures(
 				named{"emitted", s.Emitted.times(1)}, named{"transferred", transferred.times(1)},
 				named{"acked", s.Acked.times(1)}, named{"failed", s.Failed.times(1)},
@@ -215,8 +215,8 @@ func (j *Job) detail(page *topologyAnswer, lag lagAnswer) {
 		}
 	}
 	newest := math.Inf(1)
-	components := func(rows []componentRow, id func(*componentRow) string) []Component {
-		var out []Component
+	components := func(rows []componentRow, id func(*componentRow) string) []component {
+		var out []component
 		for i := range rows {
 			r := &rows[i]
 			name := oneLine(id(r))
@@ -227,13 +227,13 @@ func (j *Job) detail(page *topologyAnswer, lag lagAnswer) {
 				newest, t.ErrorAge, t.ErrorComponent = age.value, age.value, name
 				j.setMessage(firstLine(r.LastError.value))
 			}
-			if len(out) >= MaxComponents {
+			if len(out) >= maxComponents {
 				t.Truncated++
 				continue
 			}
 			out = append(out, r.component(name, lag))
 		}
-		slices.SortStableFunc(out, func(a, b Component) int { return cmp.Compare(a.ID, b.ID) })
+		slices.SortStableFunc(out, func(a, b component) int { return cmp.Compare(a.ID, b.ID) })
 		return out
 	}
 	t.Spouts = components(page.Spouts.rows, func(r *componentRow) string { return r.SpoutID.value })
@@ -244,16 +244,16 @@ func (j *Job) detail(page *topologyAnswer, lag lagAnswer) {
 		}
 	}
 	if total, ok := lag.total(); ok {
-		j.Fields = append(j.Fields, Field{Name: "lag", Number: total})
+		j.Fields = append(j.Fields, field{Name: "lag", Number: total})
 	}
 	if lag.problem != "" {
-		j.Unavailable = append(j.Unavailable, Unreadable{Name: "lag", Reason: lag.problem})
+		j.Unavailable = append(j.Unavailable, unreadable{Name: "lag", Reason: lag.problem})
 	}
 }
 
 // setMessage replaces the record's message.
-func (j *Job) setMessage(text string) {
-	j.Fields = slices.DeleteFunc(j.Fields, func(f Field) bool { return f.Name == "message" })
+func (j *job) setMessage(text string) {
+	j.Fields = slices.DeleteFunc(j.Fields, func(f field) bool { return f.Name == "message" })
 	j.say("message", text)
 }
 
@@ -263,8 +263,8 @@ func firstLine(s string) string {
 	return oneLine(line)
 }
 
-func (r *componentRow) component(id string, lag lagAnswer) Component {
-	c := Component{ID: id}
+func (r *componentRow) component(id string, lag lagAnswer) component {
+	c := component{ID: id}
 	lagOf, known := lag.spouts[id]
 	c.Figures = figures(
 		named{"executors", r.Executors.times(1)}, named{"tasks", r.Tasks.times(1)},
@@ -302,7 +302,7 @@ func (l lagAnswer) total() (float64, bool) {
 }
 
 // parseLag sums the lags of a spout's topics and partitions.
-// Source: apache/storm, TopologySpoutLag.
+// source: apache/storm, TopologySpoutLag.
 func parseLag(path string, body []byte) (lagAnswer, error) {
 	var spouts map[string]json.RawMessage
 	if err := decodeUI(path, body, &spouts); err != nil {
@@ -364,7 +364,7 @@ const lagShare = 0.8
 
 // lag asks for the lag of a topology, unless it is known to have none. What
 // goes wrong is in the answer.
-func (u *UI) lag(ctx context.Context, id string) lagAnswer {
+func (u *ui) lag(ctx context.Context, id string) lagAnswer {
 	if _, none := u.memory.Load(memoryNoLag + id); none {
 		return lagAnswer{none: true}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -36,7 +37,7 @@ func TestATypeThatChangesWhileItIsReadEnds(t *testing.T) {
 			srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE")
 		}
 	}
-	j := read(t, open(t, rec, Options{}), "a")
+	j := read(t, open(t, rec, item.StormOptions{}), "a")
 	require.ErrorContains(t, j.Err, "WRONGTYPE")
 	require.LessOrEqual(t, len(rec.trips), 3)
 }
@@ -94,16 +95,16 @@ func TestAWrongHeartbeatKeyIsSaidAndOnlyWhereItMatters(t *testing.T) {
 	srv.Do(t, "SET", "storm:job:b", "ACTIVE")
 	srv.Do(t, "SADD", "storm:jobs", "a", "b")
 	store := open(t, dial(t, srv), defaults)
-	want := []Unreadable{{"heartbeat", `the key "storm:jobs:heartbeat" is of type string, want a sorted set`}}
+	want := []unreadable{{"heartbeat", `the key "storm:jobs:heartbeat" is of type string, want a sorted set`}}
 	jobs := readAll(t, store).Jobs
 	require.Empty(t, jobs[0].Unavailable)
 	require.Equal(t, want, jobs[1].Unavailable)
-	require.Equal(t, Active, jobs[1].Status)
+	require.Equal(t, statusActive, jobs[1].Status)
 	require.Equal(t, want, read(t, store, "b").Unavailable)
 
 	srv.Do(t, "DEL", "storm:jobs:heartbeat")
 	srv.Do(t, "ZADD", "storm:jobs:heartbeat", "inf", "b")
-	want = []Unreadable{{"heartbeat", `"inf" is no time`}}
+	want = []unreadable{{"heartbeat", `"inf" is no time`}}
 	require.Equal(t, want, readAll(t, store).Jobs[1].Unavailable)
 	require.Equal(t, want, read(t, store, "b").Unavailable)
 }
@@ -155,7 +156,7 @@ func TestARefusedCommonKeyIsAskedOnce(t *testing.T) {
 				count, _, _ := strings.Cut(rest, "\r")
 				return count
 			}
-			poll := func() (Job, Jobs) { return read(t, store, "a"), readAll(t, store) }
+			poll := func() (job, jobs) { return read(t, store, "a"), readAll(t, store) }
 			one, all := poll()
 			before := refusals()
 			require.NotEmpty(t, before)
@@ -165,7 +166,7 @@ func TestARefusedCommonKeyIsAskedOnce(t *testing.T) {
 				require.Equal(t, statuses(all), statuses(againAll))
 			}
 			require.Equal(t, before, refusals())
-			require.Equal(t, Active, one.Status)
+			require.Equal(t, statusActive, one.Status)
 		})
 	}
 }
@@ -174,7 +175,7 @@ func TestAServerThatRefusesEverythingIsAnError(t *testing.T) {
 	t.Parallel()
 	srv := redistest.Start(t, redistest.Config{Password: "secret"})
 	store := open(t, dial(t, srv), defaults)
-	_, err := store.Job(t.Context(), Query{Name: "a"})
+	_, err := store.Job(t.Context(), query{Name: "a"})
 	require.Equal(t, redisclient.ReasonAuth, redisclient.ReasonOf(err))
 	_, err = store.Jobs(t.Context())
 	require.Equal(t, redisclient.ReasonAuth, redisclient.ReasonOf(err))
@@ -197,8 +198,8 @@ func (loading) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Val
 
 func TestAServerThatIsLoadingHasNoMissingJobs(t *testing.T) {
 	t.Parallel()
-	store := open(t, loading{}, Options{Jobs: []string{"a"}})
-	_, err := store.Job(t.Context(), Query{Name: "a"})
+	store := open(t, loading{}, item.StormOptions{Jobs: []string{"a"}})
+	_, err := store.Job(t.Context(), query{Name: "a"})
 	require.Equal(t, redisclient.ReasonLoading, redisclient.ReasonOf(err))
 	_, err = store.Jobs(t.Context())
 	require.Equal(t, redisclient.ReasonLoading, redisclient.ReasonOf(err))
@@ -212,7 +213,7 @@ func TestATimeThatIsNoneIsAProtocolError(t *testing.T) {
 		{Kind: resp.Array, Elems: pairs("now", "0")},
 		{Kind: resp.Array, Elems: pairs("1795000000", "")},
 	} {
-		_, err := open(t, always{v}, Options{}).Job(t.Context(), Query{Name: "a"})
+		_, err := open(t, always{v}, item.StormOptions{}).Job(t.Context(), query{Name: "a"})
 		require.Equal(t, redisclient.ReasonProtocol, redisclient.ReasonOf(err))
 	}
 }
@@ -230,7 +231,7 @@ func TestAnEndedConversationIsAnError(t *testing.T) {
 	rec := dial(t, srv)
 	require.NoError(t, rec.Close())
 	store := open(t, rec, defaults)
-	_, err := store.Job(t.Context(), Query{Name: "a"})
+	_, err := store.Job(t.Context(), query{Name: "a"})
 	require.Error(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -16,8 +16,8 @@ const (
 	summaryPath = apiPath + "topology/summary"
 )
 
-// UI reads the topologies of a Storm cluster from its UI daemon. It is a
-// Source; a job is a topology by its name, because each submission makes a new
+// ui reads the topologies of a Storm cluster from its UI daemon. It is a
+// source; a job is a topology by its name, because each submission makes a new
 // id.
 //
 // A topology's status is Nimbus' word, which does not change when its workers
@@ -28,19 +28,19 @@ const (
 // The requests, each shared by all who ask within the same second: one for the
 // list of topologies; for one job that and its page, and for the details its
 // lag, as long as the topology has a spout that tells it.
-type UI struct {
+type ui struct {
 	web        item.Web
-	memory     Memory
+	memory     *item.Memory
 	staleAfter time.Duration
 }
 
-var _ Source = (*UI)(nil)
+var _ source = (*ui)(nil)
 
-// NewUI returns the UI behind a target. staleAfter is the age from which a live
+// newUI returns the UI behind a target. staleAfter is the age from which a live
 // topology without a sign of its workers is stale; 300 s if 0. The memory must
 // be the target's own.
-func NewUI(web item.Web, memory Memory, staleAfter time.Duration) *UI {
-	return &UI{web: web, memory: memory, staleAfter: staleAfter}
+func newUI(web item.Web, memory *item.Memory, staleAfter time.Duration) *ui {
+	return &ui{web: web, memory: memory, staleAfter: staleAfter}
 }
 
 // Names in Memory.
@@ -58,7 +58,7 @@ type sign struct {
 }
 
 // topologies are all of the summary.
-func (u *UI) topologies(ctx context.Context) ([]summaryRow, error) {
+func (u *ui) topologies(ctx context.Context) ([]summaryRow, error) {
 	body, err := u.web.Get(ctx, summaryPath)
 	if err != nil {
 		return nil, err
@@ -76,30 +76,30 @@ func (u *UI) topologies(ctx context.Context) ([]summaryRow, error) {
 }
 
 // Job implements Source.
-func (u *UI) Job(ctx context.Context, q Query) (Job, error) {
+func (u *ui) Job(ctx context.Context, q query) (job, error) {
 	if err := CheckName(q.Name); err != nil {
-		return Job{}, err
+		return job{}, err
 	}
 	rows, err := u.topologies(ctx)
 	if err != nil {
-		return Job{}, err
+		return job{}, err
 	}
 	row := byName(rows)[q.Name]
 	if row == nil {
-		return Job{Name: q.Name, Status: Missing}, nil
+		return job{Name: q.Name, Status: statusMissing}, nil
 	}
 	j := row.job()
 	id := row.ID.value
 	if id == "" {
-		j.Unavailable = append(j.Unavailable, Unreadable{Name: "topology", Reason: "the UI tells no id of it"})
+		j.Unavailable = append(j.Unavailable, unreadable{Name: "topology", Reason: "the UI tells no id of it"})
 		return j, nil
 	}
 	page, lag, err := u.ask(ctx, id, q.Details)
 	switch {
 	case isGone(err):
-		return Job{Name: q.Name, Status: Missing}, nil
+		return job{Name: q.Name, Status: statusMissing}, nil
 	case err != nil:
-		j.Unavailable = append(j.Unavailable, Unreadable{Name: "topology", Reason: oneLine(err.Error())})
+		j.Unavailable = append(j.Unavailable, unreadable{Name: "topology", Reason: oneLine(err.Error())})
 		return j, nil
 	}
 	if q.Details {
@@ -124,7 +124,7 @@ func byName(rows []summaryRow) map[string]*summaryRow {
 }
 
 // ask reads a topology's page and, side by side with it, the lag.
-func (u *UI) ask(ctx context.Context, id string, details bool) (*topologyAnswer, lagAnswer, error) {
+func (u *ui) ask(ctx context.Context, id string, details bool) (*topologyAnswer, lagAnswer, error) {
 	var lag lagAnswer
 	var wg sync.WaitGroup
 	if details {
@@ -137,7 +137,7 @@ func (u *UI) ask(ctx context.Context, id string, details bool) (*topologyAnswer,
 			lag = u.lag(ctx, id)
 		})
 	}
-	path := fmt.Sprintf("%s?window=%d&sys=0", topologyPath(id), WindowSeconds)
+	path := fmt.Sprintf("%s?window=%d&sys=0", topologyPath(id), windowSeconds)
 	body, err := u.web.Get(ctx, path)
 	page := &topologyAnswer{}
 	if err == nil {
@@ -152,7 +152,7 @@ func (u *UI) ask(ctx context.Context, id string, details bool) (*topologyAnswer,
 
 // look notes what a page says of the workers. The sign is nil where it does not
 // tell their uptimes, as before Storm 1.1.
-func (u *UI) look(id string, page *topologyAnswer, now time.Time) *sign {
+func (u *ui) look(id string, page *topologyAnswer, now time.Time) *sign {
 	if !page.Workers.known {
 		return nil
 	}
@@ -174,7 +174,7 @@ func (u *UI) look(id string, page *topologyAnswer, now time.Time) *sign {
 	return &s
 }
 
-func (u *UI) lastSign(id string) *sign {
+func (u *ui) lastSign(id string) *sign {
 	v, _ := u.memory.Load(memorySign + id)
 	if s, ok := v.(sign); ok {
 		return &s
@@ -183,14 +183,14 @@ func (u *UI) lastSign(id string) *sign {
 }
 
 // judge sets the job's age, and finds it stale.
-func (u *UI) judge(j *Job, s *sign, now time.Time, maxAge time.Duration) {
+func (u *ui) judge(j *job, s *sign, now time.Time, maxAge time.Duration) {
 	if s == nil || !s.again || j.Err != nil || !j.Status.live() {
 		return
 	}
 	c := clock{now: unixTime(now), maxAge: maxAge, staleAfter: u.staleAfter}
 	j.Age, j.HasAge = c.since(unixTime(s.changed)), true
 	if j.Age > j.limit(c) {
-		j.Status = Stale
+		j.Status = statusStale
 	}
 }
 
@@ -198,12 +198,12 @@ func unixTime(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
 
 // Jobs implements Source by one request. What it says of workers that are silent
 // is what Job saw within the limit.
-func (u *UI) Jobs(ctx context.Context) (Jobs, error) {
+func (u *ui) Jobs(ctx context.Context) (jobs, error) {
 	rows, err := u.topologies(ctx)
 	if err != nil {
-		return Jobs{}, err
+		return jobs{}, err
 	}
-	var out Jobs
+	var out jobs
 	found := byName(rows)
 	now := time.Now()
 	for _, name := range slices.Sorted(maps.Keys(found)) {
@@ -211,7 +211,7 @@ func (u *UI) Jobs(ctx context.Context) (Jobs, error) {
 		case CheckName(name) != nil:
 			out.Skipped++
 			continue
-		case len(out.Jobs) >= MaxJobs:
+		case len(out.Jobs) >= maxJobs:
 			out.Truncated++
 			continue
 		}
@@ -225,7 +225,7 @@ func (u *UI) Jobs(ctx context.Context) (Jobs, error) {
 	return out, nil
 }
 
-func (u *UI) limit() time.Duration {
+func (u *ui) limit() time.Duration {
 	if u.staleAfter > 0 {
 		return u.staleAfter
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 )
 
@@ -74,7 +75,7 @@ func recordedUI(t testing.TB) *pages {
 	}}
 }
 
-func figure(t testing.TB, all []Figure, name string) float64 {
+func figure(t testing.TB, all []namedFigure, name string) float64 {
 	t.Helper()
 	for _, f := range all {
 		if f.Name == name {
@@ -88,11 +89,11 @@ func figure(t testing.TB, all []Figure, name string) float64 {
 func TestTheRealUIsTopologyInDetail(t *testing.T) {
 	t.Parallel()
 	web := recordedUI(t)
-	ui := NewUI(web, &memory{}, 0)
-	j, err := ui.Job(t.Context(), Query{Name: "orders", Details: true})
+	ui := newUI(web, &item.Memory{}, 0)
+	j, err := ui.Job(t.Context(), query{Name: "orders", Details: true})
 	require.NoError(t, err)
 	require.NoError(t, j.Err)
-	require.Equal(t, Active, j.Status)
+	require.Equal(t, statusActive, j.Status)
 	require.Equal(t, ordersID, j.Key)
 	require.Empty(t, j.Unavailable)
 	require.False(t, j.HasAge, "one look shows no sign of life")
@@ -130,11 +131,11 @@ func TestTheRealUIsTopologyInDetail(t *testing.T) {
 
 	require.ElementsMatch(t, []string{summaryPath, ordersPage, ordersLag}, web.asked)
 	web.asked = nil
-	_, err = ui.Job(t.Context(), Query{Name: "orders", Details: true})
+	_, err = ui.Job(t.Context(), query{Name: "orders", Details: true})
 	require.NoError(t, err)
 	require.ElementsMatch(t, []string{summaryPath, ordersPage}, web.asked, "a topology without a lag is not asked for it again")
 	web.asked = nil
-	j, err = ui.Job(t.Context(), Query{Name: "orders"})
+	j, err = ui.Job(t.Context(), query{Name: "orders"})
 	require.NoError(t, err)
 	require.False(t, j.Topology.Detailed)
 	require.ElementsMatch(t, []string{summaryPath, ordersPage}, web.asked)
@@ -144,12 +145,12 @@ func TestAllTopologiesTakeOneRequest(t *testing.T) {
 	t.Parallel()
 	web := recordedUI(t)
 	web.answers[summaryPath] = recorded(t, "topology-summary-inactive")
-	jobs, err := NewUI(web, &memory{}, 0).Jobs(t.Context())
+	jobs, err := newUI(web, &item.Memory{}, 0).Jobs(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{summaryPath}, web.asked)
 	require.Len(t, jobs.Jobs, 1)
 	require.Equal(t, "orders", jobs.Jobs[0].Name)
-	require.Equal(t, Inactive, jobs.Jobs[0].Status)
+	require.Equal(t, statusInactive, jobs.Jobs[0].Status)
 	require.Equal(t, 1.0, figure(t, jobs.Jobs[0].Topology.Figures, "workers"))
 }
 
@@ -157,60 +158,60 @@ func TestATopologyWithoutWorkersGetsStale(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		web := recordedUI(t)
-		ui := NewUI(web, &memory{}, 5*time.Minute)
-		ask := func(maxAge time.Duration) Job {
+		ui := newUI(web, &item.Memory{}, 5*time.Minute)
+		ask := func(maxAge time.Duration) job {
 			t.Helper()
-			j, err := ui.Job(t.Context(), Query{Name: "orders", MaxAge: maxAge})
+			j, err := ui.Job(t.Context(), query{Name: "orders", MaxAge: maxAge})
 			require.NoError(t, err)
 			require.NoError(t, j.Err)
 			return j
 		}
-		require.Equal(t, Active, ask(time.Second).Status)
+		require.Equal(t, statusActive, ask(time.Second).Status)
 		time.Sleep(time.Minute)
 		// The worker's last heartbeat came between the two answers.
 		web.answers[ordersPage] = recorded(t, "topology-noworker")
 		j := ask(time.Second)
-		require.Equal(t, Active, j.Status)
+		require.Equal(t, statusActive, j.Status)
 		require.True(t, j.HasAge)
 		require.Zero(t, j.Age)
 		time.Sleep(time.Minute)
 		j = ask(0)
-		require.Equal(t, Active, j.Status)
+		require.Equal(t, statusActive, j.Status)
 		require.Equal(t, 60.0, j.Age)
-		require.Equal(t, Stale, ask(59*time.Second).Status)
+		require.Equal(t, statusStale, ask(59*time.Second).Status)
 		time.Sleep(4*time.Minute + time.Second)
-		require.Equal(t, Stale, ask(0).Status, "StaleAfter holds without a limit of its own")
+		require.Equal(t, statusStale, ask(0).Status, "StaleAfter holds without a limit of its own")
 		jobs, err := ui.Jobs(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, Stale, jobs.Jobs[0].Status, "the list knows what the item saw")
+		require.Equal(t, statusStale, jobs.Jobs[0].Status, "the list knows what the item saw")
 		raw, _ := jobs.Jobs[0].Text("status")
 		require.Equal(t, "ACTIVE", raw)
 
 		web.answers[summaryPath] = recorded(t, "topology-summary-inactive")
-		require.Equal(t, Inactive, ask(time.Second).Status, "who rests is never stale")
+		require.Equal(t, statusInactive, ask(time.Second).Status, "who rests is never stale")
 	})
 }
 
 func TestATopologyThatIsGoneIsMissing(t *testing.T) {
 	t.Parallel()
 	web := recordedUI(t)
-	ui := NewUI(web, &memory{}, 0)
-	j, err := ui.Job(t.Context(), Query{Name: "invoices"})
+	ui := newUI(web, &item.Memory{}, 0)
+	j, err := ui.Job(t.Context(), query{Name: "invoices"})
 	require.NoError(t, err)
-	require.Equal(t, Job{Name: "invoices", Status: Missing}, j)
+	require.Equal(t, job{Name: "invoices", Status: statusMissing}, j)
 	var said struct{ ErrorMessage string }
 	require.NoError(t, json.Unmarshal([]byte(recorded(t, "not-alive")), &said))
 	for _, gone := range []error{refused{500, said.ErrorMessage}, refused{404, ""}} {
 		web.answers[ordersPage] = fmt.Errorf("get: %w", gone)
-		j, err = ui.Job(t.Context(), Query{Name: "orders", Details: true})
+		j, err = ui.Job(t.Context(), query{Name: "orders", Details: true})
 		require.NoError(t, err)
-		require.Equal(t, Job{Name: "orders", Status: Missing}, j, "it went between the two questions")
+		require.Equal(t, job{Name: "orders", Status: statusMissing}, j, "it went between the two questions")
 	}
 	web.answers[ordersPage] = errors.New("slow\nUI")
-	j, err = ui.Job(t.Context(), Query{Name: "orders", Details: true})
+	j, err = ui.Job(t.Context(), query{Name: "orders", Details: true})
 	require.NoError(t, err)
-	require.Equal(t, Active, j.Status, "the summary told it")
-	require.Equal(t, []Unreadable{{"topology", "slow UI"}}, j.Unavailable)
+	require.Equal(t, statusActive, j.Status, "the summary told it")
+	require.Equal(t, []unreadable{{"topology", "slow UI"}}, j.Unavailable)
 }
 
 func TestOfTwoTopologiesOfOneNameTheLivingOneCounts(t *testing.T) {
@@ -220,7 +221,7 @@ func TestOfTwoTopologiesOfOneNameTheLivingOneCounts(t *testing.T) {
 		`{"id":"a-2-1700000100","name":"a","status":"ACTIVE"},{"id":"a-1-1700000000","name":"a","status":"KILLED"}`,
 	} {
 		web := &pages{answers: map[string]any{summaryPath: `{"topologies":[` + order + `]}`}}
-		jobs, err := NewUI(web, &memory{}, 0).Jobs(t.Context())
+		jobs, err := newUI(web, &item.Memory{}, 0).Jobs(t.Context())
 		require.NoError(t, err)
 		require.Len(t, jobs.Jobs, 1)
 		require.Equal(t, "a-2-1700000100", jobs.Jobs[0].Key)
@@ -237,25 +238,25 @@ func TestOddFiguresAreLeftOut(t *testing.T) {
 		"/api/v1/topology/a-1-1700000000/lag": `{"s":{"spoutId":"s","spoutType":"KAFKA","spoutLagResult":{"t":{"0":{"lag":3},"1":{"lag":"4"}}}},
 			"u":{"spoutId":"u","errorInfo":"no broker\nstack"}}`,
 	}}
-	j, err := NewUI(web, &memory{}, 0).Job(t.Context(), Query{Name: "a", Details: true})
+	j, err := newUI(web, &item.Memory{}, 0).Job(t.Context(), query{Name: "a", Details: true})
 	require.NoError(t, err)
-	require.Equal(t, []Figure{{"uptime", 12}, {"requested_cores", 1.5}}, j.Topology.Figures)
-	require.Equal(t, []Figure{{"transferred", 5}}, j.Topology.Window)
-	require.Equal(t, []Component{{ID: "s", Figures: []Figure{{"lag", 7}}}}, j.Topology.Spouts)
+	require.Equal(t, []namedFigure{{"uptime", 12}, {"requested_cores", 1.5}}, j.Topology.Figures)
+	require.Equal(t, []namedFigure{{"transferred", 5}}, j.Topology.Window)
+	require.Equal(t, []component{{ID: "s", Figures: []namedFigure{{"lag", 7}}}}, j.Topology.Spouts)
 	require.Empty(t, j.Topology.Bolts)
 	require.Empty(t, j.Topology.CapacityBolt)
 	_, ok := j.Number("lag")
 	require.False(t, ok, "not of all spouts")
-	require.Equal(t, []Unreadable{{"lag", `the spout "u": no broker`}}, j.Unavailable)
+	require.Equal(t, []unreadable{{"lag", `the spout "u": no broker`}}, j.Unavailable)
 }
 
 func TestTheLagOfAllSpoutsIsTheJobs(t *testing.T) {
 	t.Parallel()
 	web := recordedUI(t)
 	web.answers[ordersLag] = `{"numbers":{"spoutId":"numbers","spoutLagResult":{"t":{"0":{"lag":3},"1":{"lag":40}},"u":{"0":{"lag":500}}}}}`
-	ui := NewUI(web, &memory{}, 0)
+	ui := newUI(web, &item.Memory{}, 0)
 	for range 2 {
-		j, err := ui.Job(t.Context(), Query{Name: "orders", Details: true})
+		j, err := ui.Job(t.Context(), query{Name: "orders", Details: true})
 		require.NoError(t, err)
 		lag, ok := j.Number("lag")
 		require.True(t, ok)
@@ -269,10 +270,10 @@ func TestTheLagOfAllSpoutsIsTheJobs(t *testing.T) {
 func TestASlowLagIsLeftOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		ui := NewUI(slowLag{recordedUI(t)}, &memory{}, 0)
+		ui := newUI(slowLag{recordedUI(t)}, &item.Memory{}, 0)
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		j, err := ui.Job(ctx, Query{Name: "orders", Details: true})
+		j, err := ui.Job(ctx, query{Name: "orders", Details: true})
 		require.NoError(t, err)
 		require.NoError(t, ctx.Err())
 		require.True(t, j.Topology.Detailed)
@@ -294,10 +295,10 @@ func (s slowLag) Get(ctx context.Context, path string) ([]byte, error) {
 func TestWhatIsNoUIIsAProtocolError(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "<html>Login</html>", "[]", `{"a":`, "{}", `{"topologies":null}`, `{"topologies":5}`} {
-		ui := NewUI(&pages{answers: map[string]any{summaryPath: body, clusterPath: body}}, &memory{}, 0)
+		ui := newUI(&pages{answers: map[string]any{summaryPath: body, clusterPath: body}}, &item.Memory{}, 0)
 		_, err := ui.Jobs(t.Context())
 		require.Equal(t, redisclient.ReasonProtocol, redisclient.ReasonOf(err), body)
-		_, err = ui.Job(t.Context(), Query{Name: "a"})
+		_, err = ui.Job(t.Context(), query{Name: "a"})
 		require.Equal(t, redisclient.ReasonProtocol, redisclient.ReasonOf(err), "not missing: %s", body)
 		_, err = ui.Cluster(t.Context())
 		require.Equal(t, redisclient.ReasonProtocol, redisclient.ReasonOf(err), body)
@@ -307,7 +308,7 @@ func TestWhatIsNoUIIsAProtocolError(t *testing.T) {
 func TestTheRealUIsCluster(t *testing.T) {
 	t.Parallel()
 	web := recordedUI(t)
-	c, err := NewUI(web, &memory{}, 0).Cluster(t.Context())
+	c, err := newUI(web, &item.Memory{}, 0).Cluster(t.Context())
 	require.NoError(t, err)
 	require.Len(t, web.asked, 4)
 	require.Empty(t, c.Unavailable)
@@ -316,8 +317,8 @@ func TestTheRealUIsCluster(t *testing.T) {
 	require.Equal(t, 1.0, figure(t, c.Figures, "slots_used"))
 	require.Equal(t, 3072.0*(1<<20), figure(t, c.Figures, "memory"))
 	require.Equal(t, 4.0, figure(t, c.Figures, "cores"))
-	require.Equal(t, map[Status]int{Active: 1}, c.ByStatus)
-	require.Equal(t, []Nimbus{{Host: "127.0.0.1", Port: "21811", Status: "Leader", Version: "1.2.4", Figures: []Figure{{"uptime", 51}}}}, c.Nimbuses)
+	require.Equal(t, map[Status]int{statusActive: 1}, c.ByStatus)
+	require.Equal(t, []nimbus{{Host: "127.0.0.1", Port: "21811", Status: "Leader", Version: "1.2.4", Figures: []namedFigure{{"uptime", 51}}}}, c.Nimbuses)
 	require.True(t, c.Nimbuses[0].Leads())
 	require.Len(t, c.Supervisors, 1)
 	require.Equal(t, 80.0*(1<<20), figure(t, c.Supervisors[0].Figures, "memory_used"))
@@ -326,7 +327,7 @@ func TestTheRealUIsCluster(t *testing.T) {
 	web.answers[supervisorPath] = `{"supervisors":[]}`
 	web.answers[nimbusPath] = `{"nimbuses":[{"host":"n","port":6627,"status":"Offline","nimbusUpTimeSeconds":"Not applicable"}]}`
 	delete(web.answers, summaryPath)
-	c, err = NewUI(web, &memory{}, 0).Cluster(t.Context())
+	c, err = newUI(web, &item.Memory{}, 0).Cluster(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 0.0, figure(t, c.Figures, "supervisors_alive"), "known to be none")
 	require.NotNil(t, c.Supervisors)
@@ -342,7 +343,7 @@ func TestListsOfTheUIAreBounded(t *testing.T) {
 		return fmt.Sprintf(`{"id":"t%05d-1-1700000000","name":"t%05d","status":"ACTIVE","boltId":"b%05d","host":"h"}`, i, i, i)
 	}
 	var rows []string
-	for i := range MaxJobs + 5 {
+	for i := range maxJobs + 5 {
 		rows = append(rows, row(i))
 	}
 	all := strings.Join(rows, ",")
@@ -351,14 +352,14 @@ func TestListsOfTheUIAreBounded(t *testing.T) {
 		"/api/v1/topology/t00000-1-1700000000?window=600&sys=0": `{"bolts":[` + all + `]}`,
 		clusterPath: `{"slotsTotal":1}`, nimbusPath: `{"nimbuses":[` + all + `]}`, supervisorPath: `{"supervisors":[` + all + `]}`,
 	}}
-	ui := NewUI(web, &memory{}, 0)
+	ui := newUI(web, &item.Memory{}, 0)
 	jobs, err := ui.Jobs(t.Context())
 	require.NoError(t, err)
-	require.Len(t, jobs.Jobs, MaxJobs)
+	require.Len(t, jobs.Jobs, maxJobs)
 	require.Equal(t, 5, jobs.Truncated)
-	j, err := ui.Job(t.Context(), Query{Name: "t00000", Details: true})
+	j, err := ui.Job(t.Context(), query{Name: "t00000", Details: true})
 	require.NoError(t, err)
-	require.Len(t, j.Topology.Bolts, MaxComponents)
+	require.Len(t, j.Topology.Bolts, maxComponents)
 	require.Equal(t, 5, j.Topology.Truncated)
 	c, err := ui.Cluster(t.Context())
 	require.NoError(t, err)
@@ -375,14 +376,14 @@ func FuzzUI(f *testing.F) {
 	f.Add(`{"s":{"spoutLagResult":{"t":{"0":{"lag":"1e308"},"1":{"lag":1e308}}}}}`)
 	f.Fuzz(func(t *testing.T, body string) {
 		web := &sameAnswer{body}
-		ui := NewUI(web, &memory{}, 0)
-		var all []Figure
+		ui := newUI(web, &item.Memory{}, 0)
+		var all []namedFigure
 		jobs, err := ui.Jobs(t.Context())
 		if err == nil {
 			for _, j := range jobs.Jobs {
 				require.NoError(t, CheckName(j.Name))
 				all = append(all, j.Topology.Figures...)
-				detailed, err := ui.Job(t.Context(), Query{Name: j.Name, Details: true})
+				detailed, err := ui.Job(t.Context(), query{Name: j.Name, Details: true})
 				require.NoError(t, err)
 				if detailed.Topology != nil {
 					for _, c := range append(detailed.Topology.Spouts, detailed.Topology.Bolts...) {

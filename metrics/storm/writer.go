@@ -37,12 +37,12 @@ func CheckPairs(pairs []string) error {
 func ParseStatus(word string, extra map[string]int) (Status, error) {
 	text, err := statusText(word)
 	if err != nil {
-		return Unknown, err
+		return statusUnknown, err
 	}
 	switch s := statusOf(text, extra); s {
-	case Unknown:
+	case statusUnknown:
 		return s, fmt.Errorf("%s is no status; the words are: %s", quote(text), strings.Join(wordsToWrite(extra), " "))
-	case Stale, Missing:
+	case statusStale, statusMissing:
 		return s, errors.New("no job is " + s.String() + " by its own word: readers find that out")
 	default:
 		return s, nil
@@ -52,7 +52,7 @@ func ParseStatus(word string, extra map[string]int) (Status, error) {
 func wordsToWrite(extra map[string]int) []string {
 	var out []string
 	for word, s := range statusWords {
-		if s != Unknown && s != Stale && s != Missing {
+		if s != statusUnknown && s != statusStale && s != statusMissing {
 			out = append(out, word)
 		}
 	}
@@ -64,4 +64,4 @@ func wordsToWrite(extra map[string]int) []string {
 }
 
 // Ended reports whether a job in this status has come to its end.
-func (s Status) Ended() bool { return s == Killed || s == Failed || s == Success }
+func (s Status) Ended() bool { return s == statusKilled || s == statusFailed || s == Success }
