@@ -15,5 +15,5 @@ func defaultProbes(t testing.TB) []probe {
 	t.Helper()
 	options, err := conf.Decode(nil, conf.Global{})
 	require.NoError(t, err)
-	return probes(item.StormOptions(options.Storm), (options.Jobs), false)
+	return probes(item.StormOptions(options.Storm), item.JobsOptions(options.Jobs), false)
 }
