@@ -19,7 +19,7 @@ import (
 // many requests are under way at once.
 func BenchmarkServe(b *testing.B) {
 	server := redistest.Start(b, redistest.Config{})
-	for _, key := range []string{"redis.server.ping", "redis.server.info"} {
+	for _, key := range []string{"redis.server.ping", "redis.server.info", "redis.get"} {
 		for _, inFlight := range []int{1, 8, 64} {
 			b.Run(fmt.Sprintf("%s/inflight=%d", key, inFlight), func(b *testing.B) {
 				ours := serveSocket(b)
