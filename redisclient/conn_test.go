@@ -197,6 +197,30 @@ func TestAServerThatDoesNotLetUsInIsRefusedWithItsReason(t *testing.T) {
 	}
 }
 
+// What answers NOAUTH to the very first command wants a password. A later NOAUTH is
+// an answer like any other.
+func TestOnlyTheFirstNOAUTHIsARefusal(t *testing.T) {
+	t.Parallel()
+	const no, yes = "-NOAUTH Authentication required.\r\n", "+PONG\r\n"
+	f := redistest.NewFake(t, redistest.Script{redistest.Expect(2), redistest.Write(no + yes)})
+	c := dial(t, Config{Address: f.Addr})
+	_, err := c.DoAll(soon(t), ping, ping)
+	require.Equal(t, "auth", failure(t, err).Op)
+	require.True(t, IsRefused(err))
+	poisoned(t, c, err)
+
+	f = redistest.NewFake(t, redistest.Script{
+		redistest.Expect(2), redistest.Write(yes + no), redistest.Expect(2), redistest.Write(no + yes),
+	})
+	c = dial(t, Config{Address: f.Addr})
+	for i := range 2 {
+		values, err := c.DoAll(soon(t), ping, ping)
+		require.NoError(t, err)
+		require.Equal(t, ReasonAuth, ReasonOf(values[1-i].Err()))
+		require.Equal(t, "PONG", string(values[i].Str))
+	}
+}
+
 func TestAnACLThatForbidsCLIENTDoesNotHinder(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{Users: []string{"reader on >pw ~* +info +ping"}})

@@ -6,8 +6,9 @@
 //
 // It adds to gremlins what that gets wrong with today's go command:
 //
-//   - Conditions of a case are part of no block of Go's coverage, so gremlins takes
-//     them for code that no test reaches and leaves them alone; they are tried here.
+//   - Conditions of a case, and what stands outside of functions, are part of no block
+//     of Go's coverage, so gremlins takes them for code that no test reaches and leaves
+//     them alone; they are tried here.
 //   - `go test` ends with the same status for a test that fails and for a package
 //     that does not compile, so gremlins counts a text minus a text as noticed; such
 //     changes do not count here.

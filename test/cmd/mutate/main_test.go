@@ -21,6 +21,8 @@ func sign(n int) string {
 }
 
 var two = 1 + 1
+
+func three() int { return 1 + two }
 `
 
 const itsTest = `package subject
@@ -28,7 +30,7 @@ const itsTest = `package subject
 import "testing"
 
 func TestSign(t *testing.T) {
-	if sign(-1) != "-1" || sign(1) != "+" {
+	if sign(-1) != "-1" || sign(1) != "+" || two != 2 {
 		t.Fatal()
 	}
 }
@@ -68,7 +70,8 @@ func TestWhatGremlinsMisjudgesIsJudgedAgain(t *testing.T) {
 		{"another one, tested", mutantAt(t, "CONDITIONALS_NEGATION", notCovered, "!=", 1), killed},
 		{"a condition of a case, not tested", mutantAt(t, "CONDITIONALS_BOUNDARY", notCovered, "<", 1), lived},
 		{"another one, not tested", mutantAt(t, "INVERT_LOGICAL", notCovered, "&&", 1), lived},
-		{"what no test reaches", mutantAt(t, "ARITHMETIC_BASE", notCovered, "+ 1", 1), notCovered},
+		{"outside of functions, tested", mutantAt(t, "ARITHMETIC_BASE", notCovered, "+ 1", 1), killed},
+		{"what no test reaches", mutantAt(t, "ARITHMETIC_BASE", notCovered, "+ two", 1), notCovered},
 		{"what does not compile", mutantAt(t, "ARITHMETIC_BASE", killed, `+ "1"`, 1), notViable},
 		{"what compiles", mutantAt(t, "ARITHMETIC_BASE", killed, "+ 1", 1), killed},
 		{"what was only slow, not tested", mutantAt(t, "CONDITIONALS_BOUNDARY", timedOut, "> 0", 1), lived},
@@ -79,11 +82,11 @@ func TestWhatGremlinsMisjudgesIsJudgedAgain(t *testing.T) {
 		require.Equal(t, tt.want, tt.Status, tt.name)
 		r.add(src, tt.mutant)
 	}
-	require.InDelta(t, 100*4.0/9, r.score(), 0.01, "what does not compile does not count")
+	require.InDelta(t, 100*5.0/10, r.score(), 0.01, "what does not compile does not count")
 	require.Equal(t, []string{
 		`subject.go: sign: LIVED CONDITIONALS_BOUNDARY: 5:9 case n < 0:`,
 		`subject.go: sign: LIVED INVERT_LOGICAL: 7:13 case n > 0 && n != 7:`,
-		`subject.go: two: NOT COVERED ARITHMETIC_BASE: 13:13 var two = 1 + 1`,
+		`subject.go: three: NOT COVERED ARITHMETIC_BASE: 15:29 func three() int { return 1 + two }`,
 		`subject.go: sign: LIVED CONDITIONALS_BOUNDARY: 7:9 case n > 0 && n != 7:`,
 		`subject.go: sign: LIVED CONDITIONALS_NEGATION: 5:9 case n < 0:`,
 	}, r.survivors)

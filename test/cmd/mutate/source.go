@@ -70,7 +70,7 @@ func read(path string) (*source, error) {
 func (s *source) judge(dir, pkg string, m *mutant) error {
 	var args []string
 	switch {
-	case m.Status == notCovered && s.inCase(s.pos(*m)):
+	case m.Status == notCovered && s.unmeasured(s.pos(*m)):
 		args = []string{"test", "-failfast", "-timeout", "1m"}
 	case m.Status == timedOut:
 		args = []string{"test", "-failfast", "-timeout", "20s"}
@@ -132,15 +132,23 @@ func (s *source) pos(m mutant) token.Pos {
 	return s.file.LineStart(m.Line) + token.Pos(m.Column-1)
 }
 
-// inCase reports whether pos is in the condition of a case.
-func (s *source) inCase(pos token.Pos) bool {
-	found := false
+// unmeasured reports whether pos is where Go's coverage counts nothing: in the
+// condition of a case, or in no function.
+func (s *source) unmeasured(pos token.Pos) bool {
+	inFunction, inCase := false, false
 	ast.Inspect(s.tree, func(n ast.Node) bool {
-		clause, ok := n.(*ast.CaseClause)
-		found = found || ok && clause.Pos() <= pos && pos < clause.Colon
-		return !found
+		if n == nil || pos < n.Pos() || n.End() <= pos {
+			return false
+		}
+		switch n := n.(type) {
+		case *ast.FuncDecl, *ast.FuncLit:
+			inFunction, inCase = true, false
+		case *ast.CaseClause:
+			inCase = pos < n.Colon
+		}
+		return true
 	})
-	return found
+	return inCase || !inFunction
 }
 
 // function names the function or variable that pos is in.
