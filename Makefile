@@ -16,6 +16,9 @@ MAINTAINER ?= The RedisJobs authors <redisjobs@example.org>
 NFPM ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.1
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
+# The packages whose tests `make mutate` tests, and the least that they must notice, in percent.
+MUTATE ?= pool redisclient redisclient/resp redisclient/cluster targets metrics/info metrics/server metrics/jobs
+MUTATELEAST ?= 85
 SOAKTIME ?= 10m
 TARGET ?= test
 TESTFLAGS ?=
@@ -41,7 +44,7 @@ export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint mutate bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -109,6 +112,11 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 	@if command -v shellcheck >/dev/null; then \
 	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
 	else echo "shellcheck: not installed, not run"; fi
+
+mutate: setup sdk ## change one operator at a time in the packages MUTATE and see whether their tests notice (2 to 10 min each; MUTATE=pool)
+	@$(GO) build -buildvcs=false -o build/mutate ./test/cmd/mutate
+	@ulimit -v 8000000 2>/dev/null || true; \
+	  build/mutate -least '$(MUTATELEAST)' $(MUTATE)
 
 package: sdk ## make the packages, archives, bills of materials and checksums in dist/
 	@$(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'

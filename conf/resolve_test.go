@@ -427,15 +427,19 @@ func FuzzResolve(f *testing.F) {
 		f.Add(conn, "u", false)
 		f.Add(conn, "", true)
 	}
-	free := mustDecode(f, "Sessions.Prod.Uri=p", "Default.TLSConnect=required", "Default.User=d")
-	bound := mustDecode(f, "Sessions.Prod.Uri=p", "SessionsOnly=1")
+	// One host in two spellings: neither may have a say in what becomes of the other.
+	f.Add("tcp://TWICE", "", false)
+	f.Add("redis://u@twice", "", false)
 	f.Fuzz(func(t *testing.T, conn, user string, sessionsOnly bool) {
 		if strings.Contains(conn, marker) {
 			return
 		}
+		// Options remember how a target was first spelled, so each input has its own:
+		// what becomes of one must not depend on those before it.
+		free := mustDecode(t, "Sessions.Prod.Uri=p", "Default.TLSConnect=required", "Default.User=d")
 		o := free
 		if sessionsOnly {
-			o = bound
+			o = mustDecode(t, "Sessions.Prod.Uri=p", "SessionsOnly=1")
 		}
 		ref := Ref{Conn: conn, Password: marker, User: user}
 		target, err := o.Resolve(ref)

@@ -54,6 +54,33 @@ func TestUnusedTargetsAreForgottenAndTheirFiguresKept(t *testing.T) {
 	})
 }
 
+// A target that has no connection and somebody waiting for one is not forgotten,
+// however long that takes: its caller would be served by a target that the pool no
+// longer counts, and the next caller by a second one with limits of its own.
+func TestATargetThatSomebodyWaitsForIsNotForgotten(t *testing.T) {
+	story(t, config{MaxPerTarget: 1, MaxTotal: 1}, func(w *world) {
+		held := w.do("a")
+		held.wantConn(w.wantDial("a").finish())
+		waiter := w.do("b")
+		w.advance(time.Hour)
+		for i := range 2048 { // more than the pool looks for forgotten ones at
+			ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+			err := w.pool.Do(ctx, fmt.Sprint("t", i), nil)
+			cancel()
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		require.Equal(t, 1, w.stats("b").Waiting)
+		second := w.do("b")
+		held.finish(nil)
+		s := w.wantDial("b").finish()
+		waiter.wantConn(s)
+		second.wantWaiting()
+		waiter.finish(nil)
+		second.wantConn(s)
+		second.finish(nil)
+	})
+}
+
 func TestTargetsThatVaryWithEachCheckAreForgottenSooner(t *testing.T) {
 	t.Parallel()
 	const flood, most = 70_000, 1 << 15

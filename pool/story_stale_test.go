@@ -1,8 +1,10 @@
 package pool_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -187,6 +189,48 @@ func TestIdleConnectionsAreClosedThoughNobodyAsks(t *testing.T) {
 		w.advance(3 * time.Minute)
 		s[1].wantClosed()
 		require.Equal(t, 2, w.closed("a", pool.ClosedIdle))
+	})
+}
+
+// noted is a connection that notes when it is closed.
+type noted struct{ close func() }
+
+func (n *noted) Alive() error { return nil }
+func (n *noted) Err() error   { return nil }
+func (n *noted) Close() error { n.close(); return nil }
+
+// Looking at every idle connection for each that ends would cost a large pool its
+// processor when many were left one after the other.
+func TestManyThatEndOneAfterTheOtherAreClosedTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		const n, apart, idle = 500, 10 * time.Millisecond, time.Minute
+		closed := make(chan time.Time, n)
+		p, err := pool.New(pool.Config[int, *noted]{
+			IdleTimeout: idle,
+			Dial: func(context.Context, int) (*noted, error) {
+				return &noted{func() { closed <- time.Now() }}, nil
+			},
+		})
+		require.NoError(t, err)
+		left := make([]time.Time, n)
+		for key := range n {
+			require.NoError(t, p.Do(t.Context(), key, func(context.Context, *noted) error { return nil }))
+			left[key] = time.Now()
+			time.Sleep(apart)
+		}
+		time.Sleep(2 * idle)
+		synctest.Wait()
+		require.Len(t, closed, n)
+		moments := map[time.Time]bool{}
+		for key := range n { // the oldest is closed first
+			at := <-closed
+			require.GreaterOrEqual(t, at.Sub(left[key]), idle)
+			require.LessOrEqual(t, at.Sub(left[key]), idle+time.Second)
+			moments[at] = true
+		}
+		require.LessOrEqual(t, len(moments), 1+int(n*apart/time.Second)+1)
+		require.NoError(t, p.Close(t.Context()))
 	})
 }
 

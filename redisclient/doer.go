@@ -21,3 +21,15 @@ type Command []string
 type Doer interface {
 	DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error)
 }
+
+// DoerFunc is a function that is a Doer, as http.HandlerFunc is for an
+// http.Handler: one that adds something around another Doer, or that answers
+// in a test.
+type DoerFunc func(ctx context.Context, cmds ...Command) ([]resp.Value, error)
+
+var _ Doer = DoerFunc(nil)
+
+// DoAll returns f(ctx, cmds...).
+func (f DoerFunc) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error) {
+	return f(ctx, cmds...)
+}

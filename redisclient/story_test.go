@@ -196,6 +196,7 @@ func TestStory14_AHostileOrOddReplyClosesTheConnection(t *testing.T) {
 			_, err := c.DoAll(soon(t), ping)
 			require.Equal(t, tt.reason, ReasonOf(err), err)
 			require.True(t, IsRefused(err), err)
+			require.NotContains(t, err.Error(), "want TLS", "it would not have answered")
 			require.Less(t, len(err.Error()), 200)
 			poisoned(t, c, err)
 		})

@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"io"
 	"net"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -100,6 +102,34 @@ func TestThePlainAndTheTLSPortMistakenForEachOther(t *testing.T) {
 		_, err = c.DoAll(soon(t), ping)
 		require.Equal(t, ReasonTCP, ReasonOf(err))
 		require.ErrorContains(t, err, ", before its first answer: does it want TLS on this port?")
+	}
+}
+
+// A unix socket has no TLS port beside it, and what speaks TLS is not asked whether
+// it does.
+func TestOnlyAPlainTCPPortIsSuspectedOfWantingTLS(t *testing.T) {
+	t.Parallel()
+	ca := redistest.NewCA(t)
+	hangsUp := redistest.Script{redistest.Expect(1), redistest.Close()}
+	socket := filepath.Join(t.TempDir(), "s")
+	ln, err := net.Listen("unix", socket)
+	require.NoError(t, err)
+	defer ln.Close()
+	go func() {
+		if conn, err := ln.Accept(); err == nil {
+			_, _ = conn.Read(make([]byte, 100))
+			_ = conn.Close()
+		}
+	}()
+	for name, cfg := range map[string]Config{
+		"tcp":  {Address: redistest.NewFake(t, hangsUp).Addr},
+		"tls":  {Address: redistest.NewTLSFake(t, ca.ServerTLS(t), hangsUp).Addr, TLS: ca.ClientTLS()},
+		"unix": {Network: "unix", Address: socket},
+	} {
+		_, err := dial(t, cfg).DoAll(soon(t), ping)
+		require.Equal(t, ReasonTCP, ReasonOf(err), name)
+		require.True(t, IsRefused(err), name)
+		require.Equal(t, name == "tcp", strings.Contains(err.Error(), "does it want TLS on this port?"), err)
 	}
 }
 

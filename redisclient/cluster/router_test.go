@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -199,6 +201,128 @@ func TestARememberedNodeThatIsGoneIsForgotten(t *testing.T) {
 	require.Equal(t, []string{"entry: GET a"}, do(t, r, get), "it is forgotten all the same")
 }
 
+// What is behind a dead node is asked of the entry node from then on, and not of
+// the dead one first: that would cost every check a dial's time. What other nodes
+// have is still asked of them.
+func TestADeadNodeIsNotAskedAgainForItsOtherKeys(t *testing.T) {
+	t.Parallel()
+	b, c := redisclient.Command{"GET", "b"}, redisclient.Command{"GET", "c"}
+	for name, fail := range map[string]func(w world, r *Router){
+		"found dead by a command": func(w world, r *Router) {
+			w["h:1"].err = errors.New("refused")
+			w[""].replies["GET a"] = moved("a", "h:2")
+			require.Equal(t, []string{"h:2: GET a"}, do(t, r, get))
+		},
+		"found dead by a redirect": func(w world, r *Router) {
+			w["h:1"].err = errors.New("refused")
+			w[""].replies["GET d"] = moved("d", "h:1")
+			_, err := r.DoAll(t.Context(), redisclient.Command{"GET", "d"})
+			require.ErrorContains(t, err, "node h:1: refused")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w, r := newWorld("h:1", "h:2", "h:3")
+			w[""].replies["GET a"], w[""].replies["GET b"] = moved("a", "h:1"), moved("b", "h:1")
+			w[""].replies["GET c"] = moved("c", "h:3")
+			do(t, r, get, b, c)
+			fail(w, r)
+			w.sent("h:1")
+			w.sent("")
+
+			w[""].replies["GET b"] = moved("b", "h:2")
+			require.Equal(t, []string{"h:2: GET b"}, do(t, r, b))
+			require.Empty(t, w.sent("h:1"), "it is dead")
+			require.Equal(t, []string{"GET b"}, w.sent(""))
+			require.Equal(t, []string{"h:3: GET c"}, do(t, r, c))
+			require.Empty(t, w.sent(""), "a node that lives is remembered")
+		})
+	}
+}
+
+// A node that is left no time to answer would be taken for a dead one.
+func TestAnotherNodeIsAskedOnlyWhenItHasTimeToAnswer(t *testing.T) {
+	t.Parallel()
+	for left, asked := range map[time.Duration]bool{
+		time.Millisecond: false, 20 * time.Millisecond: false, 21 * time.Millisecond: true, time.Minute: true,
+	} {
+		t.Run(left.String(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				w, r := newWorld("h:1")
+				w[""].replies["GET a"] = moved("a", "h:1")
+				do(t, r, get)
+				w.sent("")
+				delete(w[""].replies, "GET a")
+				w["h:1"].err = errors.New("cut")
+				ctx, cancel := context.WithTimeout(t.Context(), left)
+				defer cancel()
+				values, err := r.DoAll(ctx, get)
+				if !asked {
+					require.ErrorContains(t, err, "node h:1: cut")
+					require.Empty(t, w.sent(""))
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, "entry: GET a", string(values[0].Str))
+			})
+		})
+	}
+}
+
+func TestSeveralCommandsToOneNodeAreAnsweredInTheirOrder(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1")
+	other := redisclient.Command{"GET", "{a}2"}
+	w[""].replies["GET a"] = moved("a", "h:1")
+	do(t, r, get)
+	require.Equal(t, []string{"h:1: GET a", "h:1: GET {a}2", "h:1: GET a"}, do(t, r, get, other, get))
+}
+
+func TestAMovedOfASlotThatTheCommandHasNoKeyOfIsFollowedAndNotRemembered(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1")
+	w[""].replies["GET a"] = moved("another", "h:1")
+	require.Equal(t, []string{"h:1: GET a"}, do(t, r, get))
+	delete(w[""].replies, "GET a")
+	require.Equal(t, []string{"entry: GET a"}, do(t, r, get))
+}
+
+func TestAnAskThatAnswersARedirectIsNotRemembered(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1", "h:2")
+	ask := fmt.Sprintf("ASK %d h:2", Slot("a"))
+	w[""].replies["GET a"], w["h:1"].replies["GET a"] = moved("a", "h:1"), ask
+	require.Equal(t, []string{ask}, do(t, r, get))
+	delete(w["h:1"].replies, "GET a")
+	require.Equal(t, []string{"h:1: GET a"}, do(t, r, get))
+}
+
+// Names of commands may come from item keys, so what is remembered of them is
+// bounded: when it is full it starts anew.
+func TestTheWordsThatAreRememberedAreBounded(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1")
+	own := func(i int) redisclient.Command { return redisclient.Command{fmt.Sprint("MODULE.CMD", i), "x", "a"} }
+	direct := func(i int) bool {
+		w.sent("")
+		do(t, r, own(i))
+		return len(w.sent("")) == 0
+	}
+	for i := range maxWords + 1 {
+		w[""].replies[strings.Join(own(i), " ")] = moved("a", "h:1")
+	}
+	for i := range maxWords {
+		require.False(t, direct(i), "the server has to say it first")
+	}
+	for i := range maxWords {
+		require.True(t, direct(i), "%d is remembered", i)
+	}
+	require.False(t, direct(maxWords))
+	require.True(t, direct(maxWords))
+	require.False(t, direct(0), "the others were dropped for it")
+}
+
 func TestRepliesThatOthersMayShareStayAsTheyAre(t *testing.T) {
 	t.Parallel()
 	shared := []resp.Value{{Kind: resp.Error, Str: []byte(moved("a", "h:1"))}}
@@ -270,6 +394,16 @@ func FuzzRedirect(f *testing.F) {
 			require.Contains(t, err.Error(), "address")
 		}
 	})
+}
+
+func TestAServerThatIsNoClusterCostsNoMemory(t *testing.T) {
+	r := New(fixed{{Kind: resp.SimpleString, Str: []byte("PONG")}}, nil)
+	cmds := []redisclient.Command{ping}
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		if _, err := r.DoAll(context.Background(), cmds...); err != nil {
+			panic(err)
+		}
+	}))
 }
 
 // BenchmarkNoCluster is what a server that is none pays: nothing worth

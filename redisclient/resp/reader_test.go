@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -45,6 +46,7 @@ var valid = []struct {
 	{"bulk string longer than the buffer", bulkOf(50_001), str(BulkString, repeat(50_001, "x"))},
 	{"null bulk of RESP2", "$-1\r\n", Value{Kind: Null}},
 	{"array", "*2\r\n:1\r\n$1\r\na\r\n", list(Array, num(1), str(BulkString, "a"))},
+	{"array of more members than are made room for at once", arrayOf(3000, ":1\r\n"), list(Array, slices.Repeat([]Value{num(1)}, 3000)...)},
 	{"empty array", "*0\r\n", list(Array)},
 	{"null array of RESP2", "*-1\r\n", Value{Kind: Null}},
 	{"array with a null and an error", "*2\r\n$-1\r\n-ERR no\r\n", list(Array, Value{Kind: Null}, str(Error, "ERR no"))},
@@ -53,6 +55,7 @@ var valid = []struct {
 	{"true", "#t\r\n", Value{Kind: Boolean, Int: 1}},
 	{"false", "#f\r\n", Value{Kind: Boolean}},
 	{"double", ",-1.5e+10\r\n", str(Double, "-1.5e+10")},
+	{"double with a capital exponent", ",1.5E+10\r\n", str(Double, "1.5E+10")},
 	{"whole double", ",10\r\n", str(Double, "10")},
 	{"infinite double", ",-inf\r\n", str(Double, "-inf")},
 	{"double that is no number", ",nan\r\n", str(Double, "nan")},
@@ -172,6 +175,7 @@ func TestReaderRefusesWhatIsNoRESP(t *testing.T) {
 		{"a double that ends in a point", ",1.\r\n", "malformed double", 5},
 		{"a double without exponent", ",1e\r\n", "malformed double", 5},
 		{"a double with a tail", ",1.5x\r\n", "malformed double", 7},
+		{"a double with another letter for its exponent", ",1.5x5\r\n", "malformed double", 8},
 		{"a big number with letters", "(12a\r\n", "malformed big number", 6},
 		{"a verbatim string without format", "=3\r\nabc\r\n", "without a format", 9},
 		{"a verbatim string with a bad format", "=5\r\nabcde\r\n", "without a format", 11},
@@ -220,6 +224,9 @@ func TestReaderKeepsItsLimits(t *testing.T) {
 		{name: "depth", within: "*1\r\n*1\r\n:1\r\n", beyond: "*1\r\n*1\r\n*0\r\n", final: true},
 		{name: "a flood of pushes", within: repeat(5, ">0\r\n") + ":1\r\n", beyond: repeat(50, ">0\r\n") + ":1\r\n", final: true},
 		{name: "a push", within: ">1\r\n" + bulkOf(10) + ":1\r\n", beyond: ">1\r\n" + bulkOf(11) + ":1\r\n", final: true},
+		{name: "as much text as may be read past", within: bulkOf(10), beyond: bulkOf(2000)},
+		{name: "as many bytes as may be read past", within: bulkOf(10), beyond: "*500\r\n" + repeat(498, ":1\r\n") + "$1\r\nx\r\n_\r\n"},
+		{name: "a byte more than may be read past", within: bulkOf(10), beyond: "*500\r\n" + repeat(498, ":1\r\n") + "$2\r\nxx\r\n_\r\n", final: true},
 		{name: "what is read past", within: bulkOf(10), beyond: bulkOf(2001), final: true},
 		{name: "what is read past, in pieces", within: bulkOf(10), beyond: arrayOf(600, "$1\r\nx\r\n"), final: true},
 		{name: "members to read past", within: bulkOf(10), beyond: "*667\r\n_\r\n", final: true},
@@ -275,6 +282,9 @@ func TestReaderKeepsItsLimits(t *testing.T) {
 		require.NoError(t, err)
 		_, err = readOne("-" + repeat(maxTextLine+1, "x") + "\r\n")
 		require.ErrorIs(t, err, ErrTooLarge)
+		longest := "+" + repeat(maxTextLine, "x") + "\r\n"
+		_, err = NewReader(iotest.OneByteReader(strings.NewReader(longest)), Limits{}).ReadReply()
+		require.NoError(t, err, "also when its end comes later than the rest")
 	})
 	t.Run("each reply has the whole allowance", func(t *testing.T) {
 		t.Parallel()
@@ -286,6 +296,7 @@ func TestReaderKeepsItsLimits(t *testing.T) {
 			v, err = r.ReadReply()
 			require.NoError(t, err)
 			require.Error(t, v.Err())
+			require.EqualValues(t, len(bulkOf(1900)), v.Int, "its own length, wherever in the stream it is")
 		}
 	})
 }
@@ -362,7 +373,7 @@ func TestTheRepliesOfAConversationHaveABoundTogether(t *testing.T) {
 
 func TestWhatIsReadPastTakesNoMemory(t *testing.T) {
 	limits := Limits{MaxBulk: 1 << 10, MaxElements: 1 << 10, MaxReply: 1 << 20}
-	for _, in := range []string{bulkOf(8 << 20), arrayOf(2<<20, ":1\r\n"), arrayOf(1000, bulkOf(8000)), "+" + repeat(1000, "x") + "\r\n"} {
+	for _, in := range []string{bulkOf(8 << 20), arrayOf(2<<20, ":1\r\n"), arrayOf(1000, bulkOf(8000)), arrayOf(2000, "+"+repeat(1000, "x")+"\r\n"), "+" + repeat(1000, "x") + "\r\n"} {
 		got := allocated(func() {
 			_, err := reader(in, limits).ReadReply()
 			require.NoError(t, err)

@@ -110,6 +110,12 @@ func TestServerErrorsAreOnePrintableLine(t *testing.T) {
 		{"with bytes that are no UTF-8", "ERR \xff\xfe", "ERR", "ERR ?"},
 		{"too long", "ERR " + repeat(300, "x"), "ERR", "ERR " + repeat(251, "x")},
 		{"cut within a rune", "ERR " + repeat(300, "ü"), "ERR", "ERR " + repeat(125, "ü") + "?"},
+		{"as long as it may be", repeat(255, "x"), "", repeat(255, "x")},
+		{"a code of every kind of letter", "AZ_09 a", "AZ_09", "AZ_09 a"},
+		{"a first word below the letters", "A@B a", "", "A@B a"},
+		{"a first word above the letters", "A[B a", "", "A[B a"},
+		{"a first word below the digits", "A/B a", "", "A/B a"},
+		{"a first word above the digits", "A:B a", "", "A:B a"},
 		{"empty", "", "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -118,6 +124,38 @@ func TestServerErrorsAreOnePrintableLine(t *testing.T) {
 			require.Equal(t, tt.code, e.Code)
 			require.Equal(t, tt.message, e.Error())
 		})
+	}
+}
+
+func TestErrorsQuoteNoMoreThanTheBeginningOfAReply(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		repeat(32, "x"): `"` + repeat(32, "x") + `" is no integer`,
+		repeat(33, "x"): `"` + repeat(32, "x") + `"… is no integer`,
+	} {
+		_, err := str(BulkString, text).Int64()
+		require.EqualError(t, err, want)
+	}
+}
+
+func TestALimitThatIsNotSetHasItsDefaultWhateverElseIsSet(t *testing.T) {
+	t.Parallel()
+	all := Limits{}.orDefault()
+	require.Equal(t, Limits{64 << 20, 1 << 20, 16, 64 << 20, 256 << 20, 512 << 20}, *all)
+	for name, set := range map[string]func(l *Limits, n int){
+		"MaxBulk":     func(l *Limits, n int) { l.MaxBulk = n },
+		"MaxElements": func(l *Limits, n int) { l.MaxElements = n },
+		"MaxDepth":    func(l *Limits, n int) { l.MaxDepth = n },
+		"MaxReply":    func(l *Limits, n int) { l.MaxReply = n },
+		"MaxTogether": func(l *Limits, n int) { l.MaxTogether = n },
+		"MaxPass":     func(l *Limits, n int) { l.MaxPass = n },
+	} {
+		one, want, negative := Limits{}, *all, Limits{}
+		set(&one, 1)
+		set(&want, 1)
+		require.Equal(t, want, *one.orDefault(), name)
+		set(&negative, -1)
+		require.Equal(t, *all, *negative.orDefault(), name)
 	}
 }
 
