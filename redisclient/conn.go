@@ -152,7 +152,7 @@ func (c *Conn) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error)
 // converse writes everything and reads every reply.
 func (c *Conn) converse(ctx context.Context, cmds []Command) ([]resp.Value, error) {
 	start := time.Now()
-	c.reader.Begin()
+	c.reader.Begin(memoryOf(ctx))
 	before := c.reader.Received()
 	write := c.write(cmds)
 	if write.err != nil && (c.served || isTimeout(write.err)) {

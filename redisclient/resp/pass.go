@@ -40,6 +40,29 @@ func (r *Reader) spend(n int) error {
 	return nil
 }
 
+// memoryStep is what is asked of a Memory at once, at least.
+const memoryStep = 16 << 10
+
+// take asks for memory for n bytes of the reply. It reports false, and notes
+// why, when there is none.
+func (r *Reader) take(n int) bool {
+	switch {
+	case r.source == nil:
+		return true
+	case n <= r.unused:
+		r.unused -= n
+		return true
+	}
+	more := max(n-r.unused, memoryStep)
+	if err := r.source.Take(r.given, more); err != nil {
+		r.exceed("more than there is memory for: %v", err)
+		return false
+	}
+	r.given += more
+	r.unused += more - n
+	return true
+}
+
 // room is an error unless n more parts of that size, in bytes, may be read past.
 func (r *Reader) room(n, size int64) error {
 	left := int64(r.limits.MaxPass) - (r.offset() - r.over.from)
@@ -85,6 +108,10 @@ func (r *Reader) passMembers(n int64, depth int) error {
 func (r *Reader) passed(begin int64, pushed bool) (Value, error) {
 	over := r.over.text
 	r.over = nil
+	if r.given > 0 {
+		r.source.Give(r.given)
+		r.given, r.unused = 0, 0
+	}
 	if pushed {
 		return Value{}, r.tooLarge("push of %s", over)
 	}

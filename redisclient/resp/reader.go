@@ -40,9 +40,12 @@ type Reader struct {
 	received   int64
 	err        error // sticky
 
-	together int // what the replies since Begin may still cost, in bytes
-	members  int // what the current reply may still have
-	memory   int // what the current reply may still cost, in bytes
+	together int    // what the replies since Begin may still cost, in bytes
+	source   Memory // may be nil
+	given    int    // by source, for the current reply
+	unused   int    // of what source gave
+	members  int    // what the current reply may still have
+	memory   int    // what the current reply may still cost, in bytes
 
 	over *excess // of the current reply; nil while it keeps to the limits
 }
@@ -52,9 +55,20 @@ func NewReader(r io.Reader, limits Limits) *Reader {
 	return &Reader{src: r, limits: limits.orDefault(), together: math.MaxInt}
 }
 
-// Begin begins a conversation, whose replies keep to Limits.MaxTogether. Before
-// the first one they do not.
-func (r *Reader) Begin() { r.together = r.limits.MaxTogether }
+// Memory is where the memory of replies comes from.
+type Memory interface {
+	// Take asks for n more bytes for a reply that was given before bytes already.
+	// An error is why it cannot have them.
+	Take(before, n int) error
+	// Give gives n bytes back, all that a reply was given.
+	Give(n int)
+}
+
+// Begin begins a conversation, whose replies keep to Limits.MaxTogether; before
+// the first one they do not. They take their memory from m as they arrive,
+// unless m is nil. A reply that was read keeps it; one that was read past gives
+// it back.
+func (r *Reader) Begin(m Memory) { r.together, r.source, r.unused = r.limits.MaxTogether, m, 0 }
 
 // Buffered is the number of bytes that were read ahead.
 func (r *Reader) Buffered() int { return r.end - r.start }
@@ -76,7 +90,7 @@ func (r *Reader) ReadReply() (Value, error) {
 		return Value{}, r.err
 	}
 	most := min(r.limits.MaxReply, r.together)
-	r.members, r.memory = r.limits.MaxElements, most
+	r.members, r.memory, r.given = r.limits.MaxElements, most, 0
 	for {
 		if r.Buffered() == 0 {
 			if r.err = r.fill(); r.err != nil {
@@ -189,7 +203,7 @@ func (r *Reader) textLine(kind Kind, longest int, valid func([]byte) bool) (Valu
 	if valid != nil && !valid(line) {
 		return Value{}, r.malformed(kind, line)
 	}
-	if err := r.spend(len(line)); err != nil || r.over != nil {
+	if err := r.spend(len(line)); err != nil || r.over != nil || !r.take(len(line)) {
 		return Value{}, err
 	}
 	return Value{Kind: kind, Str: append(make([]byte, 0, len(line)), line...)}, nil
@@ -212,7 +226,7 @@ func (r *Reader) bulk(kind Kind) (Value, error) {
 		return Value{}, r.passText(n)
 	}
 	text, err := r.text(int(n))
-	if err != nil {
+	if err != nil || r.over != nil {
 		return Value{}, err
 	}
 	if kind == VerbatimString {
@@ -249,6 +263,9 @@ func (r *Reader) aggregate(kind Kind, depth int) (Value, error) {
 	}
 	r.members -= int(n)
 	elems := make([]Value, 0, min(int(n), firstStep/valueSize))
+	if !r.take(cap(elems) * valueSize) {
+		return Value{}, r.passMembers(n, depth)
+	}
 	for len(elems) < int(n) {
 		v, err := r.value(depth + 1)
 		if err != nil {
@@ -258,6 +275,9 @@ func (r *Reader) aggregate(kind Kind, depth int) (Value, error) {
 			return Value{}, r.passMembers(n-int64(len(elems))-1, depth)
 		}
 		if len(elems) == cap(elems) {
+			if !r.take((min(int(n), 2*cap(elems)) - cap(elems)) * valueSize) {
+				return Value{}, r.passMembers(n-int64(len(elems))-1, depth)
+			}
 			elems = append(make([]Value, 0, min(int(n), 2*cap(elems))), elems...)
 		}
 		elems = append(elems, v)

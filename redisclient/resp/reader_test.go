@@ -366,7 +366,7 @@ func TestTheRepliesOfAConversationHaveABoundTogether(t *testing.T) {
 	}
 	require.Equal(t, "$$$$:::::", read(), "before the first conversation there is no bound")
 	for range 2 {
-		r.Begin()
+		r.Begin(nil)
 		require.Equal(t, "$$x$:xxxx", read(), "what still fits is read")
 	}
 }

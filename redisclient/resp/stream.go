@@ -18,11 +18,18 @@ func (r *Reader) Release() {
 	}
 }
 
-// text reads n bytes and the line end after them.
+// text reads n bytes and the line end after them. When there is no memory for
+// them it reads past them, and r.over says why.
 func (r *Reader) text(n int) ([]byte, error) {
 	text := make([]byte, 0, min(n, firstStep))
+	if !r.take(cap(text)) {
+		return nil, r.passText(int64(n))
+	}
 	for len(text) < n {
 		if len(text) == cap(text) {
+			if !r.take(min(n, 2*cap(text)) - cap(text)) {
+				return nil, r.passText(int64(n - len(text)))
+			}
 			text = append(make([]byte, 0, min(n, 2*cap(text))), text...)
 		}
 		free := text[len(text):cap(text)]
