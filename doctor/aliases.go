@@ -92,12 +92,12 @@ func (d *doctor) order(all []alias) {
 	}
 	for i, a := range hidden {
 		d.say(problem, "alias", fmt.Sprintf("%s: short keys of %s do not reach this plugin: the longer name at %s stands before it",
-			a.at(), a.written(), hiding[i]), mendOrder(all))
+			a.at(), a.written(), hiding[i]), fixOrder(all))
 	}
 }
 
-// mendOrder is the right order of the lines with [*].
-func mendOrder(all []alias) string {
+// fixOrder is the right order of the lines with [*].
+func fixOrder(all []alias) string {
 	stars := slices.DeleteFunc(slices.Clone(all), func(a alias) bool { return !a.star })
 	slices.SortStableFunc(stars, func(a, b alias) int { return len(a.name) - len(b.name) })
 	out := "put the lines in this order, in one file or in files whose names sort so:"

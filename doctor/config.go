@@ -55,7 +55,7 @@ func readConfig(path string) *config {
 func (c *config) read(path string, from line, depth int) {
 	data, err := readFile(path)
 	if err != nil {
-		c.fail(from, err, mendUnreadable(path, err))
+		c.fail(from, err, fixUnreadable(path, err))
 		return
 	}
 	c.files = append(c.files, path)
@@ -102,7 +102,7 @@ func readFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-func mendUnreadable(path string, err error) string {
+func fixUnreadable(path string, err error) string {
 	if errors.Is(err, os.ErrPermission) {
 		return "run this as root or as the agent's user"
 	}
@@ -168,12 +168,12 @@ func hasPattern(path string) bool {
 	return strings.ContainsAny(path, `*?[\`)
 }
 
-func (c *config) fail(l line, err error, mend string) {
+func (c *config) fail(l line, err error, fix string) {
 	text := err.Error()
 	if l.file != "" {
 		text = l.at() + ": " + text
 	}
-	c.problems = append(c.problems, finding{level: problem, subject: "configuration", text: text, mend: mend})
+	c.problems = append(c.problems, finding{level: problem, subject: "configuration", text: text, fix: fix})
 }
 
 // all are the lines with a name, in order.

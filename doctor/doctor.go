@@ -16,7 +16,7 @@ const usage = `Usage:
   zabbix-agent2-plugin-redisjobs doctor [-c <file>] [--user <name>] [--offline]
 
 Reads the agent's configuration as the agent does, looks for what keeps this plugin from working,
-connects to the server of each session, and prints what is wrong and how to mend it. Nothing is
+connects to the server of each session, and prints what is wrong and how to fix it. Nothing is
 changed; it may be run beside a running agent, best as root.
 
   -c, --config <file>  the agent's configuration (` + defaultConfig + `)
@@ -43,7 +43,7 @@ type finding struct {
 	level   level
 	subject string
 	text    string
-	mend    string // "" when there is nothing to do
+	fix     string // "" when there is nothing to do
 }
 
 // doctor is one examination.
@@ -54,8 +54,8 @@ type doctor struct {
 	findings []finding
 }
 
-func (d *doctor) say(l level, subject, text, mend string) {
-	d.findings = append(d.findings, finding{l, subject, text, mend})
+func (d *doctor) say(l level, subject, text, fix string) {
+	d.findings = append(d.findings, finding{l, subject, text, fix})
 }
 
 // Main does what the command line behind "doctor" says and returns the exit
@@ -111,7 +111,7 @@ func report(findings []finding, out io.Writer) int {
 	for _, f := range findings {
 		count[f.level]++
 		fmt.Fprintf(out, "%-7s  %-13s  %s\n", f.level, f.subject, f.text)
-		for l := range strings.Lines(f.mend) {
+		for l := range strings.Lines(f.fix) {
 			fmt.Fprintf(out, "%-7s  %-13s  -> %s\n", "", "", strings.TrimSuffix(l, "\n"))
 		}
 	}

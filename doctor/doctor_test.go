@@ -195,7 +195,7 @@ func TestEachFaultHasItsMend(t *testing.T) {
 			}
 			require.NotContains(t, out, count)
 			require.NotContains(t, out, "s3cret")
-			require.Contains(t, out, "->", "a fault has its mend")
+			require.Contains(t, out, "->", "a fault has its fix")
 		})
 	}
 }
@@ -244,8 +244,8 @@ func TestServersAndTheirRights(t *testing.T) {
 		_, rest, found := strings.Cut(out, begin)
 		require.True(t, found, "%s in %s", begin, out)
 		text, rest, _ := strings.Cut(rest, "\n")
-		mend, _, _ := strings.Cut(rest, "\n")
-		return text + "\n" + mend
+		fix, _, _ := strings.Cut(rest, "\n")
+		return text + "\n" + fix
 	}
 	few := line("PROBLEM  session        Few (tcp://" + s.Addr + "): the user few may not ")
 	require.Regexp(t, `, nor run client\|list cluster\|info .*zscore; this concerns .*redis\.get`, few)

@@ -21,7 +21,7 @@ const (
 func (d *doctor) plugin() bool {
 	l, ok := d.config.last(pathOption)
 	if !ok || l.value == "" {
-		d.say(problem, "plugin", "the agent does not know this plugin: no line sets "+pathOption, d.mendUnknown())
+		d.say(problem, "plugin", "the agent does not know this plugin: no line sets "+pathOption, d.fixUnknown())
 		return false
 	}
 	d.executable(l)
@@ -30,9 +30,9 @@ func (d *doctor) plugin() bool {
 	return true
 }
 
-// mendUnknown is for the shipped file that no Include reaches, or else the
+// fixUnknown is for the shipped file that no Include reaches, or else the
 // line itself.
-func (d *doctor) mendUnknown() string {
+func (d *doctor) fixUnknown() string {
 	shipped := filepath.Join(filepath.Dir(d.config.main), "zabbix_agent2.d", "plugins.d", "redisjobs.conf")
 	if _, err := os.Stat(shipped); err == nil {
 		return "Include=./zabbix_agent2.d/plugins.d/*.conf\nin " + d.config.main + ": it includes " + shipped
@@ -48,11 +48,11 @@ func (d *doctor) executable(l line) {
 	st, err := os.Stat(l.value)
 	switch {
 	case !filepath.IsAbs(l.value):
-		d.say(problem, "plugin", fmt.Sprintf("%s: %s must be an absolute path", l.at(), pathOption), d.mendUnknown())
+		d.say(problem, "plugin", fmt.Sprintf("%s: %s must be an absolute path", l.at(), pathOption), d.fixUnknown())
 	case err != nil:
-		d.say(problem, "plugin", fmt.Sprintf("%s: %v: the agent will not start", l.at(), err), "install it there, or: "+d.mendUnknown())
+		d.say(problem, "plugin", fmt.Sprintf("%s: %v: the agent will not start", l.at(), err), "install it there, or: "+d.fixUnknown())
 	case !st.Mode().IsRegular():
-		d.say(problem, "plugin", fmt.Sprintf("%s: %s is no file", l.at(), l.value), d.mendUnknown())
+		d.say(problem, "plugin", fmt.Sprintf("%s: %s is no file", l.at(), l.value), d.fixUnknown())
 	case !executable(st.Mode()):
 		d.say(problem, "plugin", l.value+" is not executable: the agent will not start", "chmod 0755 "+l.value)
 	case !d.user.may(l.value, mayRun):

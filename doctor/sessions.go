@@ -72,7 +72,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	defer cancel()
 	hello, err := doer.DoAll(ctx, redisclient.Command{"PING"}, redisclient.Command{"INFO", "server"})
 	if err != nil {
-		return []finding{{problem, subject, shown + ": " + err.Error(), mendReason(redisclient.ReasonOf(err), target)}}
+		return []finding{{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}}
 	}
 	user := cmp.Or(target.User(), "default")
 	sentinel := strings.Contains(string(hello[1].Str), "redis_mode:sentinel")
@@ -83,7 +83,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	}
 	replies, err := doer.DoAll(ctx, cmds...)
 	if err != nil {
-		return []finding{{problem, subject, shown + ": " + err.Error(), mendReason(redisclient.ReasonOf(err), target)}}
+		return []finding{{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}}
 	}
 	var refusedCommands, refusedKeys, families []string
 	for i, reply := range replies {
@@ -117,12 +117,12 @@ func stormUI(client *targets.Client, options *conf.Options, target *conf.Target,
 	ctx, cancel := context.WithTimeout(context.Background(), options.Timeout)
 	defer cancel()
 	if _, err := web.Get(ctx, "/api/v1/topology/summary"); err != nil {
-		return finding{problem, subject, shown + ": " + err.Error(), mendReason(redisclient.ReasonOf(err), target)}
+		return finding{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}
 	}
 	return finding{fine, subject, shown + " answers as a Storm UI", ""}
 }
 
-// refused says what a user may not do, whom it concerns and which rule mends it.
+// refused says what a user may not do, whom it concerns and which rule fixes it.
 func (d *doctor) refused(shown, user string, commands, keys, families []string) finding {
 	f := finding{level: warning, subject: "session"}
 	rule := []string{"ACL", "SETUSER", user}
@@ -148,7 +148,7 @@ func (d *doctor) refused(shown, user string, commands, keys, families []string) 
 		f.level = problem // the template's own items
 	}
 	f.text = fmt.Sprintf("%s: the user %s may not %s; this concerns %s", shown, user, strings.Join(parts, ", nor "), some(concerned))
-	f.mend = strings.Join(rule, " ") + "\nthe whole rule: zabbix-agent2-plugin-redisjobs -acl -c " + d.config.main
+	f.fix = strings.Join(rule, " ") + "\nthe whole rule: zabbix-agent2-plugin-redisjobs -acl -c " + d.config.main
 	return f
 }
 
@@ -171,8 +171,8 @@ func aboutKeys(err error) bool {
 	return !strings.Contains(err.Error(), "run the") && strings.Contains(err.Error(), "key")
 }
 
-// mendReason is what to do about a server that does not serve us.
-func mendReason(reason redisclient.Reason, target *conf.Target) string {
+// fixFor is what to do about a server that does not serve us.
+func fixFor(reason redisclient.Reason, target *conf.Target) string {
 	option := prefix + "Default."
 	if s := target.Session(); s != "" {
 		option = prefix + "Sessions." + s + "."

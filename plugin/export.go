@@ -3,10 +3,11 @@ package plugin
 import (
 	"context"
 	"fmt"
-	"redisjobs/metrics/jsondoc"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"redisjobs/metrics/jsondoc"
 )
 
 // export starts a check. Only its reading and bounding happen here, in the
@@ -19,16 +20,16 @@ func (s *server) export(m *message) {
 			"too many checks at once: %d are running (is a server hanging, or the agent's capacity set too high?)", maxRunning))
 		return
 	}
-	j := job{time.Now(), m.Id, m.Key, m.Params, m.Timeout}
+	r := request{time.Now(), m.Id, m.Key, m.Params, m.Timeout}
 	select {
-	case s.jobs <- j:
+	case s.requests <- r:
 	default:
-		go s.work(j)
+		go s.work(r)
 	}
 }
 
-// job is one check to be run.
-type job struct {
+// request is one check that the agent asked for.
+type request struct {
 	began   time.Time
 	id      uint32
 	key     string
@@ -44,8 +45,8 @@ const (
 )
 
 // work runs a check, and further ones while it is one of the few that wait.
-func (s *server) work(j job) {
-	s.run(j)
+func (s *server) work(r request) {
+	s.run(r)
 	defer s.parked.Add(-1)
 	if s.parked.Add(1) > parkedWorkers {
 		return
@@ -54,11 +55,11 @@ func (s *server) work(j job) {
 	defer idle.Stop()
 	for {
 		select {
-		case j, open := <-s.jobs:
+		case r, open := <-s.requests:
 			if !open {
 				return
 			}
-			s.run(j)
+			s.run(r)
 			idle.Reset(workerIdle)
 		case <-idle.C:
 			return
@@ -67,16 +68,16 @@ func (s *server) work(j job) {
 }
 
 // run answers one check.
-func (s *server) run(j job) {
+func (s *server) run(r request) {
 	defer func() { <-s.running }()
 	buf := answers.Get().(*[]byte)
-	answer, err := s.check(j.began, j.key, j.params, j.timeout, (*buf)[:0])
+	answer, err := s.check(r, (*buf)[:0])
 	// An error of the write means that the agent is gone; the goroutine that
 	// reads its socket ends the process.
 	if err != nil {
-		_ = s.out.sendError(j.id, clip(err.Error()))
+		_ = s.out.sendError(r.id, clip(err.Error()))
 	} else {
-		_ = s.out.sendValue(j.id, answer)
+		_ = s.out.sendValue(r.id, answer)
 	}
 	if cap(answer) <= keepBuffer {
 		*buf = answer
@@ -89,16 +90,16 @@ var answers = sync.Pool{New: func() any { return new([]byte) }}
 
 // check appends one item's answer to dst, as the inside of a JSON string. A
 // panic becomes its error.
-func (s *server) check(began time.Time, key string, params []string, timeout int, dst []byte) (answer []byte, err error) {
+func (s *server) check(r request, dst []byte) (answer []byte, err error) {
 	defer func() {
-		if r := recover(); r != nil {
-			s.log.errorf("panic in %s: %v\n%s", key, r, debug.Stack())
-			answer, err = nil, fmt.Errorf("internal error in %s: %v (the agent's log has the details)", key, r)
+		if reason := recover(); reason != nil {
+			s.log.errorf("panic in %s: %v\n%s", r.key, reason, debug.Stack())
+			answer, err = nil, fmt.Errorf("internal error in %s: %v (the agent's log has the details)", r.key, reason)
 		}
 	}()
-	metric := s.byKey[key]
+	metric := s.byKey[r.key]
 	if metric == nil {
-		return nil, fmt.Errorf("unknown item key %q", key)
+		return nil, fmt.Errorf("unknown item key %q", r.key)
 	}
 	rt := s.current.Load()
 	if rt == nil {
@@ -107,9 +108,9 @@ func (s *server) check(began time.Time, key string, params []string, timeout int
 		}
 		return nil, fmt.Errorf("the plugin is not configured yet")
 	}
-	ctx, cancel := context.WithDeadline(context.Background(), began.Add(rt.Allowed(timeout)))
+	ctx, cancel := context.WithDeadline(context.Background(), r.began.Add(rt.Allowed(r.timeout)))
 	defer cancel()
 	w := jsondoc.NewQuoted(dst)
-	err = rt.Collect(ctx, metric, params, w)
+	err = rt.Collect(ctx, metric, r.params, w)
 	return w.Bytes(), err
 }

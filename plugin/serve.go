@@ -45,12 +45,12 @@ type Server struct {
 // returns the exit code for the process.
 func (cfg Server) Serve(conn net.Conn) int {
 	s := &server{
-		Server:  cfg,
-		conn:    conn,
-		out:     newFrameWriter(conn),
-		started: time.Now(),
-		running: make(chan struct{}, maxRunning),
-		jobs:    make(chan job),
+		Server:   cfg,
+		conn:     conn,
+		out:      newFrameWriter(conn),
+		started:  time.Now(),
+		running:  make(chan struct{}, maxRunning),
+		requests: make(chan request),
 	}
 	if s.Metrics == nil {
 		s.Metrics = metrics.All()
@@ -65,14 +65,14 @@ func (cfg Server) Serve(conn net.Conn) int {
 
 type server struct {
 	Server
-	conn    net.Conn
-	out     *frameWriter
-	log     *logger
-	byKey   map[string]*item.Metric
-	started time.Time
-	running chan struct{} // a token for each check that runs
-	jobs    chan job      // for workers that wait; closed at the end
-	parked  atomic.Int32  // how many do
+	conn     net.Conn
+	out      *frameWriter
+	log      *logger
+	byKey    map[string]*item.Metric
+	started  time.Time
+	running  chan struct{} // a token for each check that runs
+	requests chan request  // for workers that wait; closed at the end
+	parked   atomic.Int32  // how many do
 
 	// current is what the newest configuration made; nil before the first.
 	current atomic.Pointer[targets.Runtime]
@@ -89,7 +89,7 @@ var errTerminated = errors.New("terminated by the agent")
 
 func (s *server) serve() int {
 	defer s.conn.Close()
-	defer close(s.jobs)
+	defer close(s.requests)
 	s.armGuard()
 	defer s.disarmGuard()
 

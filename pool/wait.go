@@ -87,7 +87,7 @@ func (p *Pool[K, C]) waitUnlock(ctx context.Context, t *target[K, C], arrival ui
 			return p.giveUp(t, w, ctx.Err())
 		case <-patience:
 			patience = nil
-			if err := p.losePatience(t, w); err != nil {
+			if err := p.stopWaiting(t, w); err != nil {
 				return nil, err
 			}
 		}
@@ -131,9 +131,9 @@ func (p *Pool[K, C]) giveUp(t *target[K, C], w *waiter[K, C], cause error) (*ent
 	return nil, err
 }
 
-// losePatience ends the wait for a failing target, unless it has come back or
+// stopWaiting ends the wait for a failing target, unless it has come back or
 // the delivery is there.
-func (p *Pool[K, C]) losePatience(t *target[K, C], w *waiter[K, C]) error {
+func (p *Pool[K, C]) stopWaiting(t *target[K, C], w *waiter[K, C]) error {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -2,6 +2,7 @@ package redisclient
 
 import (
 	"context"
+	"time"
 
 	"redisjobs/redisclient/resp"
 )
@@ -32,4 +33,14 @@ var _ Doer = DoerFunc(nil)
 // DoAll returns f(ctx, cmds...).
 func (f DoerFunc) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error) {
 	return f(ctx, cmds...)
+}
+
+// secondTry is the least time worth asking a second server in.
+const secondTry = 20 * time.Millisecond
+
+// HasTime reports whether a second server can still be asked: one that has no
+// time left to answer would look like one that does not answer.
+func HasTime(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() == nil && (!ok || time.Until(deadline) > secondTry)
 }

@@ -6,9 +6,9 @@ import (
 	"sync"
 )
 
-// background runs what goes on between checks: at most limit works at once, the
-// others in the order in which they came. A work that waits costs no goroutine,
-// so that thousands of targets may have one.
+// background runs work between checks: at most limit tasks at once, the others
+// in the order in which they came. A task that waits costs no goroutine, so that
+// thousands of targets may have one.
 type background struct {
 	limit int
 	ctx   context.Context // ends with close
@@ -16,12 +16,12 @@ type background struct {
 
 	mu      sync.Mutex
 	running int
-	queue   []errand // empty unless running equals limit
+	queue   []task // empty unless running equals limit
 	idle    chan struct{}
 }
 
-// errand is one work, and who is told of a panic in it.
-type errand struct {
+// task is one piece of work, and what to call after a panic in it.
+type task struct {
 	work   func(ctx context.Context)
 	failed func(err error)
 }
@@ -32,8 +32,7 @@ func newBackground(limit int) *background {
 	return b
 }
 
-// run has the work done, now or when its turn comes. After close it does
-// nothing.
+// run does the work, now or when its turn comes. After close it does nothing.
 func (b *background) run(work func(ctx context.Context), failed func(err error)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -41,50 +40,50 @@ func (b *background) run(work func(ctx context.Context), failed func(err error))
 	case b.ctx.Err() != nil:
 	case b.running < b.limit:
 		b.running++
-		go b.loop(errand{work, failed})
+		go b.loop(task{work, failed})
 	default:
-		b.queue = append(b.queue, errand{work, failed})
+		b.queue = append(b.queue, task{work, failed})
 	}
 }
 
-func (b *background) loop(e errand) {
-	for more := true; more; e, more = b.next() {
-		b.do(e)
+func (b *background) loop(t task) {
+	for more := true; more; t, more = b.next() {
+		b.do(t)
 	}
 }
 
-// next gives the place up when nobody waits for it.
-func (b *background) next() (errand, bool) {
+// next gives the place up when no task waits for it.
+func (b *background) next() (task, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.ctx.Err() != nil {
 		b.queue = nil
 	}
 	if len(b.queue) > 0 {
-		e := b.queue[0]
-		b.queue[0] = errand{}
+		t := b.queue[0]
+		b.queue[0] = task{}
 		b.queue = b.queue[1:]
-		return e, true
+		return t, true
 	}
 	b.running--
 	if b.running == 0 && b.idle != nil {
 		close(b.idle)
 		b.idle = nil
 	}
-	return errand{}, false
+	return task{}, false
 }
 
 // do keeps a panic from ending the process, and the agent with it.
-func (b *background) do(e errand) {
+func (b *background) do(t task) {
 	defer func() {
 		if r := recover(); r != nil {
-			e.failed(fmt.Errorf("internal error: %v", r))
+			t.failed(fmt.Errorf("internal error: %v", r))
 		}
 	}()
-	e.work(b.ctx)
+	t.work(b.ctx)
 }
 
-// close ends the works and waits for them as long as ctx lasts.
+// close ends the tasks and waits for them as long as ctx lasts.
 func (b *background) close(ctx context.Context) {
 	b.stop()
 	b.mu.Lock()

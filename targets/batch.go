@@ -12,12 +12,13 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// batcher lets the checks of one target share its few connections. As long as
-// one is free, a check's commands go out at once and alone. Those that come
-// while all are busy wait together and leave as one pipeline on the first that
-// gets free, identical ones as one command: 500 single-key items cost a few
-// round trips, and INFO asked by several items in the same instant is asked
-// once. Nobody gets a reply to commands that were sent before it asked.
+// batcher lets the checks of one target share its few connections. While one is
+// free, a check's commands are sent at once and alone. Checks that come while
+// all are busy wait together, and are sent as one pipeline on the first
+// connection that becomes free, identical ones as one command: 500 single-key
+// items cost a few round trips, and several items that need INFO at the same
+// moment send it once. No check gets a reply to a command that was sent before
+// the check came.
 type batcher struct {
 	// run holds one conversation with the target.
 	run func(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error)
@@ -31,8 +32,8 @@ type batcher struct {
 	waits  waits
 }
 
-// waits are what a queue adds to the pool's figures: a check that waits here
-// for a connection does not wait there.
+// waits are the queue's share of the pool's figures: a check that waits for a
+// connection here does not wait in the pool.
 type waits struct {
 	waiting  int // in this moment
 	count    uint64
@@ -40,14 +41,14 @@ type waits struct {
 	timeouts uint64
 }
 
-// call is one check's commands while they wait, with everybody who asked the
-// same.
+// call is the commands of one check while they wait, and of all checks with the
+// same commands.
 type call struct {
 	cmds     []redisclient.Command
-	asking   int       // who still waits
+	asking   int       // checks that still wait
 	sent     bool      // taken from the queue
 	taken    time.Time // when
-	deadline time.Time // the latest of theirs; zero: none
+	deadline time.Time // the latest of theirs; zero: one has none
 	done     chan struct{}
 	values   []resp.Value
 	err      error
@@ -115,7 +116,7 @@ func (b *batcher) joinLocked(ctx context.Context, cmds []redisclient.Command) *c
 	return c
 }
 
-// next ends a conversation: its place goes to those who wait.
+// next ends a conversation: its place goes to the calls that wait.
 func (b *batcher) next() {
 	b.mu.Lock()
 	batch := b.takeLocked()
@@ -136,7 +137,7 @@ func (b *batcher) nextBatch() []*call {
 }
 
 // takeLocked takes the next batch from the queue, or gives the place up when
-// there is none. Calls that nobody waits for any more are dropped.
+// there is none. Calls that no check waits for anymore are dropped.
 func (b *batcher) takeLocked() []*call {
 	var batch []*call
 	var now time.Time
@@ -162,10 +163,10 @@ func (b *batcher) takeLocked() []*call {
 	return batch
 }
 
-// serve sends the calls as one pipeline and tells everybody. When a reply in
-// it breaks the conversation each call is tried alone: only the one whose
-// reply is broken is to fail. A panic, which would end the process and the
-// agent with it, becomes everybody's error.
+// serve sends the calls as one pipeline and passes on the replies. When a reply
+// breaks the conversation each call is tried alone, so that only the one whose
+// reply is broken fails. A panic, which would end the process and the agent
+// with it, becomes the error of all.
 func (b *batcher) serve(batch []*call) {
 	defer func() {
 		r := recover()
@@ -219,7 +220,7 @@ func (b *batcher) runUntil(deadline time.Time, cmds []redisclient.Command) ([]re
 	return b.run(ctx, cmds)
 }
 
-// busyError says that a check's time ended while all connections were busy.
+// busyError means that a check's time ended while all connections were busy.
 type busyError struct {
 	limit int
 	cause error

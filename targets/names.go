@@ -20,7 +20,7 @@ const (
 	lookupsAtOnce = 4
 )
 
-// names looks names up, beside the checks.
+// names looks names up in the background.
 type names struct {
 	lookup func(ctx context.Context, host string) ([]string, error)
 	every  time.Duration
@@ -84,9 +84,9 @@ func hostName(network, address string) string {
 	return host
 }
 
-// heedLocked is told of each conversation the address that answered, and begins a
-// lookup when one is due. It needs t.mu.
-func (t *target) heedLocked(addr string) {
+// noteAddrLocked gets the address that answered a conversation, and starts a
+// lookup when one is due. t.mu must be held.
+func (t *target) noteAddrLocked(addr string) {
 	h := t.host
 	if h == nil {
 		return

@@ -17,7 +17,7 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// clients.fieldName is what CLIENT LIST shows for our connections.
+// clientName is what CLIENT LIST shows for our connections.
 const clientName = "zabbix_redisjobs"
 
 // Runtime is everything that one configuration makes: the pool that all checks
@@ -48,12 +48,12 @@ type target struct {
 	secret  conf.Secret // the newest connection's password
 	info    redisclient.ConnInfo
 	hasInfo bool
-	nameOff time.Time  // connections are not named before it
+	nameOff time.Time  // until then connections get no name
 	host    *hostWatch // nil when there is no name to look up again
 }
 
 // nameMemory is how long a target that hung up at CLIENT SETNAME is not sent
-// it. Not for ever: what stands before a server that is down may hang up at
+// it. Not forever: what stands before a server that is down may hang up at
 // anything.
 const nameMemory = time.Hour
 
@@ -263,7 +263,7 @@ func (t *target) renewed(password string) bool {
 	return changed
 }
 
-// clients.fieldName is what a new connection is to be called; "" for no name.
+// clientName is the name for a new connection; "" for none.
 func (t *target) clientName() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -273,7 +273,7 @@ func (t *target) clientName() string {
 	return clientName
 }
 
-func (t *target) forgoName() {
+func (t *target) stopNaming() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.nameOff = time.Now().Add(nameMemory)
@@ -298,7 +298,7 @@ func (t *target) converse(ctx context.Context, cmds []redisclient.Command) ([]re
 	}
 	err := t.rt.pool.Do(ctx, t.conf, talk)
 	if redisclient.IsUnnamed(err) {
-		t.rt.target(t.conf).forgoName()
+		t.rt.target(t.conf).stopNaming()
 		err = t.rt.pool.Do(ctx, t.conf, talk)
 	}
 	if err != nil {
@@ -313,7 +313,7 @@ func (t *target) noteInfo(info redisclient.ConnInfo) {
 	if !t.hasInfo || info.At.After(t.info.At) {
 		t.info, t.hasInfo = info, true
 	}
-	t.heedLocked(info.Addr)
+	t.noteAddrLocked(info.Addr)
 }
 
 // explain gives the pool's own errors a reason.

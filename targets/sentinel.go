@@ -18,7 +18,7 @@ import (
 
 const (
 	// masterFresh is how long what the sentinels said is used without asking
-	// them again beside the checks.
+	// them again in the background.
 	masterFresh = 3 * time.Second
 	// askPause is how long an answer of the sentinels holds for those who doubt
 	// it: a hundred checks that fail in one moment are one inquiry.
@@ -26,8 +26,6 @@ const (
 	// sentinelShare is the least time that one sentinel has for its answer,
 	// while others are left.
 	sentinelShare = 500 * time.Millisecond
-	// secondTry is the least time worth asking another server in.
-	secondTry = 20 * time.Millisecond
 	// roleMemory is how long a server that does not let us ask for its role is
 	// believed to be what the sentinels say.
 	roleMemory = time.Hour
@@ -38,7 +36,7 @@ const (
 // pipeline, so that a value never comes from a server that is no master any
 // more, however old its connections are; the price is one short reply.
 //
-// The sentinels are asked at the first check, beside the checks once the answer
+// The sentinels are asked at the first check, in the background once the answer
 // is older than masterFresh, and at once when a conversation fails or a server
 // turns out to be no master. Then the check goes to the new master, if there is
 // one.
@@ -85,10 +83,10 @@ func (f *follower) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]re
 		return values, f.explain(master, err, "")
 	}
 	q := f.inquire(began, master.conf.Address())
-	for hasTime(ctx) && (!q.wait(ctx) || q.credulous(master)) {
+	for redisclient.HasTime(ctx) && (!q.wait(ctx) || q.credulous(master)) {
 		q = f.inquire(began, master.conf.Address())
 	}
-	if !hasTime(ctx) { // the inquiry goes on, for the next check
+	if !redisclient.HasTime(ctx) { // the inquiry goes on, for the next check
 		return values, f.explain(master, err, "")
 	}
 	if q.err != nil || q.master.conf == master.conf {
@@ -99,13 +97,6 @@ func (f *follower) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]re
 	}
 	values, err = f.converse(ctx, q.master, cmds)
 	return values, f.explain(q.master, err, q.said)
-}
-
-// hasTime reports whether a second server can still be asked: one that is left
-// no time to answer would be taken for one that does not.
-func hasTime(ctx context.Context) bool {
-	deadline, ok := ctx.Deadline()
-	return ctx.Err() == nil && (!ok || time.Until(deadline) > secondTry)
 }
 
 // doubtful reports whether a failed conversation says something about the

@@ -26,7 +26,6 @@ import (
 	"fmt"
 	"strings"
 	"sync"
-	"time"
 
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
@@ -98,7 +97,7 @@ func (r *Router) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp
 		switch err := failed[h.addr]; {
 		case err == nil:
 			said[h.index] = h.addr
-		case !hasTime(ctx):
+		case !redisclient.HasTime(ctx):
 			return nil, err
 		default:
 			again = append(again, hop{index: h.index})
@@ -108,14 +107,6 @@ func (r *Router) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp
 		return nil, err
 	}
 	return r.follow(ctx, cmds, values, said, failed)
-}
-
-// hasTime reports whether another node can still be asked: one that is left no
-// time to answer would be taken for one that does not.
-func hasTime(ctx context.Context) bool {
-	const least = 20 * time.Millisecond
-	deadline, ok := ctx.Deadline()
-	return ctx.Err() == nil && (!ok || time.Until(deadline) > least)
 }
 
 func redirected(values []resp.Value) bool {
