@@ -109,6 +109,12 @@ func generalOptions() []Option {
 		size("MaxAnswer", "1M", bounds{min: 64 << 10, max: 16 << 20, text: "64K-16M"},
 			"The longest value that is sent to the agent, in bytes. A longer one is an item error.",
 			func(o *Options) *int { return &o.MaxAnswer }),
+		size("MaxMemory", "64M", bounds{min: 16 << 20, max: 1 << 30, text: "16M-1G"},
+			"The most memory that the replies of all servers may take together, in bytes, from their arrival until the "+
+				"answers to the agent are made. A reply over it is an error of the item that asked for it. Replies of more than "+
+				"256K may take half of it, so that a few huge ones leave room for the others. The process takes about "+
+				"three times as much at the worst moment.",
+			func(o *Options) *int { return &o.MaxMemory }),
 		toggle("SessionsOnly",
 			"1 takes nothing but the name of a session as the first parameter of an item key "+
 				"(or nothing at all, when Default.Uri is set), and no password or user from item keys.",

@@ -24,6 +24,7 @@ type Options struct {
 	MaxConnectionsTotal int
 	MaxLifetime         time.Duration // of a connection; 0: no limit
 	MaxAnswer           int           // bytes of one value
+	MaxMemory           int           // bytes of replies under way
 	SessionsOnly        bool
 	UnmaskSecrets       bool
 	CustomCommands      bool

@@ -18,7 +18,7 @@ const smallReply = 256 << 10
 // [resp.TooLarge]: the request that asked for it fails, and no other.
 //
 // Large replies may take half of it, so that a few servers with huge replies
-// leave the other half to all the others.
+// leave the other half to all the others. A nil Budget has no bound.
 type Budget struct {
 	limit, large    int64
 	used, usedLarge atomic.Int64
@@ -46,6 +46,9 @@ func (b *Budget) Stats() BudgetStats {
 // take reserves n bytes, large of them for a large reply, or nothing and says
 // why.
 func (b *Budget) take(n, large int64) error {
+	if b == nil {
+		return nil
+	}
 	if large > 0 && b.usedLarge.Add(large) > b.large {
 		b.usedLarge.Add(-large)
 		b.refused.Add(1)
@@ -66,6 +69,9 @@ func (b *Budget) take(n, large int64) error {
 }
 
 func (b *Budget) give(n, large int64) {
+	if b == nil {
+		return
+	}
 	b.used.Add(-n)
 	b.usedLarge.Add(-large)
 }

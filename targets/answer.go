@@ -29,6 +29,9 @@ func (rt *Runtime) Collect(ctx context.Context, metric *item.Metric, params []st
 	if err != nil {
 		return err
 	}
+	ctx, lease := rt.budget.Begin(ctx)
+	defer lease.End()
+	w.Limit(rt.options.MaxAnswer)
 	err = metric.Collect(ctx, request, w)
 	return rt.judge(metric, request, w.Len(), err)
 }

@@ -24,6 +24,8 @@ type batcher struct {
 	run func(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error)
 	// limit is the number of conversations at once, the target's connections.
 	limit int
+	// budget is where shared replies take their memory.
+	budget *redisclient.Budget
 
 	mu sync.Mutex
 	// active counts conversations; queue is empty unless it equals limit.
@@ -52,6 +54,7 @@ type call struct {
 	done     chan struct{}
 	values   []resp.Value
 	err      error
+	lease    *redisclient.Lease // of values, held once for each check that waits
 }
 
 // maxBatch bounds the commands of one pipeline.
@@ -77,11 +80,15 @@ func (b *batcher) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]res
 		b.mu.Lock()
 		b.waits.time += c.taken.Sub(began)
 		b.mu.Unlock()
+		c.lease.Adopt(ctx)
 		return c.values, c.err
 	case <-ctx.Done():
 		b.mu.Lock()
 		c.asking--
 		sent := c.sent
+		if c.lease != nil {
+			c.lease.End()
+		}
 		if sent {
 			b.waits.time += c.taken.Sub(began)
 		} else {
@@ -168,14 +175,22 @@ func (b *batcher) takeLocked() []*call {
 // reply is broken fails. A panic, which would end the process and the agent
 // with it, becomes the error of all.
 func (b *batcher) serve(batch []*call) {
+	ctx, lease := b.budget.Begin(context.Background())
 	defer func() {
 		r := recover()
+		b.mu.Lock()
 		for _, c := range batch {
 			if r != nil {
 				c.values, c.err = nil, fmt.Errorf("internal error in a shared conversation: %v", r)
 			}
+			for range c.asking {
+				lease.Hold()
+			}
+			c.lease = lease
 			close(c.done)
 		}
+		b.mu.Unlock()
+		lease.End()
 	}()
 	var cmds []redisclient.Command
 	deadline := batch[0].deadline
@@ -185,10 +200,10 @@ func (b *batcher) serve(batch []*call) {
 			deadline = c.deadline
 		}
 	}
-	values, err := b.runUntil(deadline, cmds)
+	values, err := b.runUntil(ctx, deadline, cmds)
 	if len(batch) > 1 && redisclient.ReasonOf(err) == redisclient.ReasonProtocol {
 		for _, c := range batch {
-			c.values, c.err = b.runUntil(c.deadline, c.cmds)
+			c.values, c.err = b.runUntil(ctx, c.deadline, c.cmds)
 		}
 		return
 	}
@@ -210,8 +225,7 @@ func (b *batcher) figures() waits {
 	return w
 }
 
-func (b *batcher) runUntil(deadline time.Time, cmds []redisclient.Command) ([]resp.Value, error) {
-	ctx := context.Background()
+func (b *batcher) runUntil(ctx context.Context, deadline time.Time, cmds []redisclient.Command) ([]resp.Value, error) {
 	if !deadline.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, deadline)

@@ -26,6 +26,8 @@ type Runtime struct {
 	options *conf.Options
 	pool    *pool.Pool[*conf.Target, *redisclient.Conn]
 	Env     item.Env
+	// budget is the memory of replies under way.
+	budget *redisclient.Budget
 	// between runs what goes on between checks.
 	between *background
 	names   *names
@@ -63,7 +65,7 @@ const maxTargets = 20_000
 func New(options *conf.Options) (*Runtime, error) {
 	rt := &Runtime{
 		options: options, targets: make(map[*conf.Target]*target), between: newBackground(options.KeyspacePasses),
-		names: newNames(),
+		names: newNames(), budget: redisclient.NewBudget(options.MaxMemory),
 	}
 	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
 		Dial:         rt.dial,
@@ -171,7 +173,7 @@ func (rt *Runtime) newTarget(t *conf.Target) *target {
 	if host := hostName(t.Network(), t.Address()); host != "" {
 		made.host = &hostWatch{host: host}
 	}
-	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections}
+	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections, budget: rt.budget}
 	made.public = item.Target{
 		Doer:          cluster.New(&made.batch, made.node),
 		Name:          t.String(),

@@ -29,6 +29,9 @@ type Writer struct {
 	// it that are there only because it is quoted, extraBefore that before the
 	// member begun last.
 	start, extra, extraBefore int
+	// limit is how long the document may become; 0 for any length. lost counts
+	// the bytes that were dropped because it is longer.
+	limit, lost int
 }
 
 // New returns a Writer with room for size bytes.
@@ -45,7 +48,7 @@ func (w *Writer) Bytes() []byte { return w.buf }
 
 // Restart drops what was written.
 func (w *Writer) Restart() {
-	*w = Writer{buf: w.buf[:w.start], quoted: w.quoted, start: w.start}
+	*w = Writer{buf: w.buf[:w.start], quoted: w.quoted, start: w.start, limit: w.limit}
 }
 
 // Text writes a value that is no document: a plain text, without quotes around
@@ -61,7 +64,17 @@ func (w *Writer) Text(s string) {
 }
 
 // Len is the length of the document itself: without what quoting adds.
-func (w *Writer) Len() int { return len(w.buf) - w.start - w.extra }
+func (w *Writer) Len() int { return w.lost + len(w.buf) - w.start - w.extra }
+
+// Limit bounds the memory of a document that is going to be refused when it is
+// longer than n bytes: from then on only its length is counted.
+func (w *Writer) Limit(n int) { w.limit = n }
+
+// shed drops what was written of a document that is too long.
+func (w *Writer) shed() {
+	w.lost = w.Len()
+	w.buf, w.extra, w.extraBefore, w.member = w.buf[:w.start], 0, 0, w.start
+}
 
 // Grow makes room for n more bytes.
 func (w *Writer) Grow(n int) { w.buf = slices.Grow(w.buf, n) }
@@ -165,6 +178,9 @@ func (w *Writer) quote(s []byte) {
 // begin puts the comma before a key or an array element, and nothing between
 // a key and its value.
 func (w *Writer) begin() {
+	if w.limit > 0 && len(w.buf)-w.start-w.extra > w.limit {
+		w.shed()
+	}
 	if w.keyed {
 		w.keyed = false
 		return

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -158,4 +159,31 @@ func FuzzQuotedIsTheDocumentInAString(f *testing.F) {
 		require.Equal(t, string(want), string(quoted.Bytes()))
 		require.Equal(t, len(plain.Bytes()), quoted.Len())
 	})
+}
+
+// TestADocumentOverTheLimitIsCountedAndNotKept, and Restart begins anew.
+func TestADocumentOverTheLimitIsCountedAndNotKept(t *testing.T) {
+	t.Parallel()
+	for _, w := range []*Writer{New(0), NewQuoted([]byte("before"))} {
+		write := func(rows int) {
+			w.BeginArray()
+			for i := range rows {
+				w.BeginObject()
+				w.Key("name").String(strings.Repeat("x", 90))
+				w.Key("none").Float(math.NaN())
+				w.Key("n").Int(int64(i % 10))
+				w.EndObject()
+			}
+			w.EndArray()
+		}
+		const row = len(`{"name":"","n":1},`) + 90
+		w.Limit(1000)
+		write(100)
+		require.Equal(t, 100*row+1, w.Len())
+		require.Less(t, cap(w.Bytes()), 4000)
+		w.Restart()
+		write(2)
+		require.Equal(t, 2*row+1, w.Len())
+		require.Contains(t, string(w.Bytes()), "xxx")
+	}
 }
