@@ -41,7 +41,7 @@ export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
 TALLY = build/tally
 
-.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint generate bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -109,6 +109,10 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 	@if command -v shellcheck >/dev/null; then \
 	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
 	else echo "shellcheck: not installed, not run"; fi
+
+generate: setup servers sdk ## write every generated file: documents, shipped configuration, templates (docs/job-systems.md: make test-jobs)
+	@$(GO) generate ./packaging/templates
+	@$(GO) test -count=1 ./docs -run 'TestGenerated|TestDocs/keys' -update
 
 package: sdk ## make the packages, archives, bills of materials and checksums in dist/
 	@$(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'

@@ -1,13 +1,18 @@
-package main
+package docs_test
 
 import (
+	"errors"
 	"go/ast"
 	"go/constant"
+	"go/doc"
 	"go/doc/comment"
+	"go/importer"
 	"go/parser"
 	"go/token"
 	"go/types"
+	"io/fs"
 	"maps"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -19,101 +24,182 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// metricsFolder is where the metrics and all that their comments refer to are,
+// at any depth.
+const metricsFolder = "metrics"
+
+// sources are the packages below metricsFolder, by folder.
+type sources map[string]*sourcePackage
+
+// sourcePackage is what docs/keys.md takes from the code of one package.
+type sourcePackage struct {
+	name      string
+	files     []*ast.File
+	comments  map[string]string // by Name or Type.Method
+	constants map[string]string // numbers and times, as a person writes them
+	metrics   []sourceMetric
+}
+
+// sourceMetric is a composite literal with a Key and a Collect.
+type sourceMetric struct {
+	key string
+	// subjects are the names whose comments describe it: the variable that it is,
+	// if any, and the function that collects it.
+	subjects []string
+}
+
 // metricComments are the comments on each metric and on the function that
 // collects it, as Markdown, by key.
 func metricComments(t *testing.T) map[string]string {
 	t.Helper()
-	fset := token.NewFileSet()
-	files := map[string][]*ast.File{}
-	for _, dir := range []string{"metrics", "metrics/jobs", "metrics/storm"} {
-		names, err := filepath.Glob(dir + "/*.go")
-		require.NoError(t, err)
-		for _, name := range names {
-			if strings.HasSuffix(name, "_test.go") {
-				continue
-			}
-			f, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
-			require.NoError(t, err)
-			files[dir] = append(files[dir], f)
-		}
-	}
-	constants, comments := map[string]string{}, map[string]string{}
-	for _, dir := range slices.Sorted(maps.Keys(files)) {
-		numbers(fset, files[dir], constants)
-		for _, f := range files[dir] {
-			durations(f, constants)
-			declared(f, comments, strings.TrimPrefix(filepath.Base(dir)+".", "metrics."))
-		}
-	}
-	comments["jobs.Figure"] = jobFigures(files["metrics/jobs"])
-	// What collects a metric is called by its key.
-	for _, f := range files["metrics"] {
-		eachMetric(f, func(key, owner, collect string) {
-			constants[owner], constants[collect] = key, key
-		})
-	}
+	src := readSources(t)
 	out := map[string]string{}
-	for _, f := range files["metrics"] {
-		eachMetric(f, func(key, owner, collect string) {
+	for _, p := range src.sorted() {
+		for _, m := range p.metrics {
 			var b strings.Builder
-			for _, subject := range []string{owner, collect} {
-				if doc := comments[subject]; doc != "" {
-					b.WriteString(prose(subject, key, doc, constants, comments, 0))
+			for _, subject := range m.subjects {
+				if text, at := src.comment(p, subject); text != "" {
+					b.WriteString(src.prose(at, subject, m.key, text, 0))
 				}
 			}
-			out[key] = b.String()
-		})
+			out[m.key] = b.String()
+		}
+	}
+	for _, k := range allKeys() {
+		if _, ok := out[k.key]; !ok {
+			t.Errorf("docs/keys.md: no Go file in %s/ has a composite literal with Key: %q and Collect", metricsFolder, k.key)
+		}
 	}
 	return out
 }
 
-// eachMetric calls do with the key of each metric in a file, the variable that it
-// is, or "", and the function that collects it.
-func eachMetric(f *ast.File, do func(key, owner, collect string)) {
-	ast.Inspect(f, func(n ast.Node) bool {
-		literal, ok := n.(*ast.CompositeLit)
-		if !ok {
-			return true
+// readSources parses the packages and finds metrics, comments and constants.
+func readSources(t *testing.T) sources {
+	t.Helper()
+	fset, src := token.NewFileSet(), sources{}
+	require.NoError(t, filepath.WalkDir(metricsFolder, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
+			return err
 		}
-		name, isText := fieldOf(literal, "Key").(*ast.BasicLit)
-		collect, isFunc := fieldOf(literal, "Collect").(*ast.Ident)
-		if isText && isFunc {
-			key, _ := strconv.Unquote(name.Value)
-			do(key, literalOwner(f, literal), collect.Name)
+		f, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
+		if err != nil {
+			return err
 		}
-		return true
-	})
+		dir := filepath.ToSlash(filepath.Dir(name))
+		if src[dir] == nil {
+			src[dir] = &sourcePackage{name: f.Name.Name, comments: map[string]string{}, constants: map[string]string{}}
+		}
+		src[dir].files = append(src[dir].files, f)
+		return nil
+	}))
+	checked := &checker{fset: fset, src: src, done: map[string]*types.Package{}, std: importer.ForCompiler(fset, "source", nil)}
+	for dir, p := range src {
+		checked.constants(dir, p)
+		p.readComments(t, fset, dir)
+		p.readMetrics()
+		// What collects a metric is called by its key.
+		for _, m := range p.metrics {
+			for _, subject := range m.subjects {
+				p.constants[subject] = m.key
+			}
+		}
+	}
+	return src
 }
 
-// jobFigures makes one text of the comments on the figures of job systems.
-func jobFigures(files []*ast.File) string {
-	names, rows := map[string]string{}, []string{}
-	for _, f := range files {
+func (src sources) sorted() []*sourcePackage {
+	var out []*sourcePackage
+	for _, dir := range slices.Sorted(maps.Keys(src)) {
+		out = append(out, src[dir])
+	}
+	return out
+}
+
+// lookup finds what a package means by a name: its own declaration, that of the
+// package before the dot, or else that of the only package that has one.
+func (src sources) lookup(from *sourcePackage, name string, in func(*sourcePackage) map[string]string) (string, *sourcePackage) {
+	if text := in(from)[name]; text != "" {
+		return text, from
+	}
+	qualifier, rest, qualified := strings.Cut(name, ".")
+	var text string
+	var at *sourcePackage
+	for _, p := range src.sorted() {
+		if qualified && p.name == qualifier && in(p)[rest] != "" {
+			return in(p)[rest], p
+		}
+		if other := in(p)[name]; other != "" {
+			if at != nil && other != text {
+				return "", nil
+			}
+			text, at = other, p
+		}
+	}
+	return text, at
+}
+
+func (src sources) comment(from *sourcePackage, name string) (string, *sourcePackage) {
+	return src.lookup(from, name, func(p *sourcePackage) map[string]string { return p.comments })
+}
+
+func (src sources) constant(from *sourcePackage, name string) string {
+	text, _ := src.lookup(from, name, func(p *sourcePackage) map[string]string { return p.constants })
+	return text
+}
+
+// readComments notes the comments of a package's declarations.
+func (p *sourcePackage) readComments(t *testing.T, fset *token.FileSet, dir string) {
+	t.Helper()
+	docs, err := doc.NewFromFiles(fset, p.files, dir, doc.AllDecls|doc.PreserveAST)
+	require.NoError(t, err)
+	values := slices.Concat(docs.Consts, docs.Vars)
+	functions := docs.Funcs
+	for _, typ := range docs.Types {
+		p.comments[typ.Name] = typ.Doc
+		values = slices.Concat(values, typ.Consts, typ.Vars)
+		functions = slices.Concat(functions, typ.Funcs)
+		for _, m := range typ.Methods {
+			p.comments[typ.Name+"."+m.Name] = m.Doc
+		}
+	}
+	for _, f := range functions {
+		p.comments[f.Name] = f.Doc
+	}
+	for _, v := range values {
+		for _, spec := range v.Decl.Specs {
+			s := spec.(*ast.ValueSpec)
+			if p.comments[s.Names[0].Name] = s.Doc.Text(); s.Doc == nil {
+				p.comments[s.Names[0].Name] = v.Doc
+			}
+		}
+		if rows, ok := strings.CutPrefix(v.Doc, "The figures."); ok {
+			p.readFigures(v.Decl, "The figures:"+rows)
+		}
+	}
+}
+
+// readFigures makes one text of the comments on the constants that are the
+// figures of job systems; their type has it.
+func (p *sourcePackage) readFigures(decl *ast.GenDecl, text string) {
+	var names map[string]string // of the constants in documents: the largest table that has such rows
+	for _, f := range p.files {
 		ast.Inspect(f, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.ValueSpec:
-				if n.Names[0].Name != "figureNames" {
-					return true
-				}
-				for _, e := range n.Values[0].(*ast.CompositeLit).Elts {
-					pair := e.(*ast.KeyValueExpr)
-					names[pair.Key.(*ast.Ident).Name], _ = strconv.Unquote(pair.Value.(*ast.BasicLit).Value)
-				}
-			case *ast.GenDecl:
-				if n.Doc == nil || !strings.HasPrefix(n.Doc.Text(), "The figures. ") {
-					return true
-				}
-				rows = append(rows, "The figures:"+strings.TrimPrefix(n.Doc.Text(), "The figures."))
-				for _, spec := range n.Specs {
-					if doc := spec.(*ast.ValueSpec).Doc; doc != nil {
-						rows = append(rows, " - "+strings.ReplaceAll(strings.TrimSpace(doc.Text()), "\n", "\n   "))
-					}
+			if table, ok := n.(*ast.CompositeLit); ok {
+				if rows := texts(table); len(rows) > len(names) {
+					names = rows
 				}
 			}
 			return true
 		})
 	}
-	return regexp.MustCompile(`\b[A-Z][A-Za-z]+\b`).ReplaceAllStringFunc(strings.Join(rows, "\n"), func(s string) string {
+	rows := []string{text}
+	for _, spec := range decl.Specs {
+		if doc := spec.(*ast.ValueSpec).Doc; doc != nil {
+			rows = append(rows, " - "+strings.ReplaceAll(strings.TrimSpace(doc.Text()), "\n", "\n   "))
+		}
+	}
+	typ := types.ExprString(decl.Specs[0].(*ast.ValueSpec).Type)
+	p.comments[typ] = word.ReplaceAllStringFunc(strings.Join(rows, "\n"), func(s string) string {
 		if name, ok := names[s]; ok {
 			return name
 		}
@@ -121,42 +207,31 @@ func jobFigures(files []*ast.File) string {
 	})
 }
 
-// durations notes the constants of a file that are times, as a person says them.
-func durations(f *ast.File, out map[string]string) {
-	units := map[string]time.Duration{
-		"Millisecond": time.Millisecond, "Second": time.Second, "Minute": time.Minute, "Hour": time.Hour,
-	}
-	unit := func(e ast.Expr) time.Duration {
-		if s, ok := e.(*ast.SelectorExpr); ok {
-			return units[s.Sel.Name]
-		}
-		return 0
-	}
-	for _, d := range f.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok || g.Tok != token.CONST {
-			continue
-		}
-		for _, s := range g.Specs {
-			v := s.(*ast.ValueSpec)
-			if len(v.Values) != 1 {
-				continue
-			}
-			length := unit(v.Values[0])
-			if product, ok := v.Values[0].(*ast.BinaryExpr); ok && product.Op == token.MUL {
-				if n, ok := product.X.(*ast.BasicLit); ok {
-					times, _ := strconv.Atoi(n.Value)
-					length = time.Duration(times) * unit(product.Y)
+// readMetrics finds the metrics of a package.
+func (p *sourcePackage) readMetrics() {
+	owners := map[ast.Expr][]string{} // the variable that a literal is the value of
+	for _, f := range p.files {
+		ast.Inspect(f, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.ValueSpec:
+				for i, value := range n.Values {
+					if address, ok := value.(*ast.UnaryExpr); ok {
+						value = address.X
+					}
+					owners[value] = []string{n.Names[i].Name}
+				}
+			case *ast.CompositeLit:
+				key, ok := textOf(field(n, "Key"))
+				if collect := field(n, "Collect"); ok && collect != nil {
+					p.metrics = append(p.metrics, sourceMetric{key, append(owners[n], functions(collect)...)})
 				}
 			}
-			if length > 0 {
-				out[v.Names[0].Name] = regexp.MustCompile(`(m)0s$|(h)0m0s$|(h)0m$`).ReplaceAllString(length.String(), "$1$2$3")
-			}
-		}
+			return true
+		})
 	}
 }
 
-func fieldOf(literal *ast.CompositeLit, name string) ast.Expr {
+func field(literal *ast.CompositeLit, name string) ast.Expr {
 	for _, e := range literal.Elts {
 		if kv, ok := e.(*ast.KeyValueExpr); ok {
 			if id, ok := kv.Key.(*ast.Ident); ok && id.Name == name {
@@ -167,86 +242,105 @@ func fieldOf(literal *ast.CompositeLit, name string) ast.Expr {
 	return nil
 }
 
-// literalOwner is the variable that is that metric; "" for one in a list.
-func literalOwner(f *ast.File, literal *ast.CompositeLit) string {
-	for _, d := range f.Decls {
-		g, ok := d.(*ast.GenDecl)
-		if !ok {
+// functions are the names in the expression that is a metric's Collect: of the
+// function, or of those that it is made of.
+func functions(collect ast.Expr) []string {
+	switch e := collect.(type) {
+	case *ast.Ident:
+		return []string{e.Name}
+	case *ast.SelectorExpr:
+		return []string{types.ExprString(e)}
+	case *ast.CallExpr:
+		var out []string
+		for _, argument := range e.Args {
+			out = append(out, functions(argument)...)
+		}
+		return out
+	}
+	return nil
+}
+
+// texts are the rows of a table that are a name and a text.
+func texts(table *ast.CompositeLit) map[string]string {
+	out := map[string]string{}
+	for _, e := range table.Elts {
+		if pair, ok := e.(*ast.KeyValueExpr); ok {
+			name, isName := pair.Key.(*ast.Ident)
+			if text, ok := textOf(pair.Value); ok && isName {
+				out[name.Name] = text
+			}
+		}
+	}
+	return out
+}
+
+func textOf(e ast.Expr) (string, bool) {
+	literal, ok := e.(*ast.BasicLit)
+	if !ok || literal.Kind != token.STRING {
+		return "", false
+	}
+	text, err := strconv.Unquote(literal.Value)
+	return text, err == nil
+}
+
+// checker evaluates constants: it checks the types of the packages below
+// metricsFolder and of package time, and does without all others.
+type checker struct {
+	fset *token.FileSet
+	src  sources
+	done map[string]*types.Package
+	std  types.Importer
+}
+
+func (c *checker) constants(dir string, p *sourcePackage) {
+	info := &types.Info{Defs: map[*ast.Ident]types.Object{}}
+	config := types.Config{Error: func(error) {}, Importer: c}
+	checked, _ := config.Check(dir, c.fset, p.files, info)
+	c.done[dir] = checked
+	for name, object := range info.Defs {
+		k, ok := object.(*types.Const)
+		if !ok || k.Parent() != checked.Scope() || k.Val().Kind() != constant.Int {
 			continue
 		}
-		for _, s := range g.Specs {
-			if v, ok := s.(*ast.ValueSpec); ok && len(v.Values) == 1 {
-				if u, ok := v.Values[0].(*ast.UnaryExpr); ok && u.X == literal {
-					return v.Names[0].Name
-				}
-			}
-		}
-	}
-	return ""
-}
-
-// numbers evaluates the constants of a package that are numbers.
-func numbers(fset *token.FileSet, files []*ast.File, out map[string]string) {
-	config := types.Config{Error: func(error) {}, Importer: nil}
-	info := &types.Info{Defs: map[*ast.Ident]types.Object{}}
-	_, _ = config.Check("x", fset, files, info) // what it imports is not known, and need not be
-	for id, object := range info.Defs {
-		if c, ok := object.(*types.Const); ok && c.Val().Kind() == constant.Int && c.Parent() == c.Pkg().Scope() {
-			out[id.Name] = c.Val().String()
+		p.constants[name.Name] = k.Val().ExactString()
+		if k.Type().String() == "time.Duration" {
+			ns, _ := constant.Int64Val(k.Val())
+			p.constants[name.Name] = zeroUnits.ReplaceAllString(time.Duration(ns).String(), "$1$2$3")
 		}
 	}
 }
 
-// declared notes the comments of a file's declarations by qualified name.
-func declared(f *ast.File, out map[string]string, qualifier string) {
-	for _, d := range f.Decls {
-		switch d := d.(type) {
-		case *ast.FuncDecl:
-			name := d.Name.Name
-			if d.Recv != nil {
-				of := d.Recv.List[0].Type
-				if p, ok := of.(*ast.StarExpr); ok {
-					of = p.X
-				}
-				name = types.ExprString(of) + "." + name
-			}
-			if d.Doc != nil {
-				out[qualifier+name] = d.Doc.Text()
-			}
-		case *ast.GenDecl:
-			for _, s := range d.Specs {
-				switch s := s.(type) {
-				case *ast.ValueSpec:
-					if text := cmpDoc(s.Doc, d.Doc); text != "" {
-						out[qualifier+s.Names[0].Name] = text
-					}
-				case *ast.TypeSpec:
-					if text := cmpDoc(s.Doc, d.Doc); text != "" {
-						out[qualifier+s.Name.Name] = text
-					}
-				}
-			}
-		}
+// zeroUnits are the units of a time.Duration that say nothing.
+var zeroUnits = regexp.MustCompile(`(m)0s$|(h)0m0s$|(h)0m$`)
+
+// Import is that of types.Importer.
+func (c *checker) Import(name string) (*types.Package, error) {
+	if name == "time" {
+		return c.std.Import(name)
 	}
+	dir := strings.TrimPrefix(name, "redisjobs/")
+	p := c.src[dir]
+	if p == nil {
+		return nil, errors.New("not needed: " + path.Base(name))
+	}
+	if c.done[dir] == nil {
+		c.constants(dir, p)
+	}
+	return c.done[dir], nil
 }
 
-func cmpDoc(groups ...*ast.CommentGroup) string {
-	for _, g := range groups {
-		if g != nil {
-			return g.Text()
-		}
-	}
-	return ""
-}
-
-var seeRE = regexp.MustCompile(`\(?\bsee ([A-Za-z]+(?:\.[A-Za-z]+)*)\b\)?`)
+var (
+	seeRE  = regexp.MustCompile(`\(?\bsee ([A-Za-z]+(?:\.[A-Za-z]+)*)\b\)?`)
+	word   = regexp.MustCompile(`\b[A-Za-z]+\b`)
+	joined = regexp.MustCompile(`\b[A-Za-z][a-z]+[A-Z][A-Za-z]*\b`)
+)
 
 // prose makes Markdown of a comment: its subject is called by the key, numbers
 // stand for constants, and what it says to see follows.
-func prose(subject, key, text string, constants, comments map[string]string, depth int) string {
+func (src sources) prose(at *sourcePackage, subject, key, text string, depth int) string {
+	subject = subject[strings.LastIndexByte(subject, '.')+1:]
 	called := key
 	if depth > 0 {
-		subject = subject[strings.LastIndexByte(subject, '.')+1:]
 		called = strings.ToUpper(subject[:1]) + subject[1:]
 	}
 	text = strings.Replace(text, subject+" ", called+" ", 1)
@@ -254,16 +348,16 @@ func prose(subject, key, text string, constants, comments map[string]string, dep
 	text = strings.ReplaceAll(text, "derived (see there)", "derived (see derived)")
 	text = seeRE.ReplaceAllStringFunc(text, func(s string) string {
 		name := seeRE.FindStringSubmatch(s)[1]
-		if comments[name] == "" || depth > 0 {
+		if other, _ := src.comment(at, name); other == "" || depth > 0 {
 			return s
 		}
 		if !slices.Contains(more, name) {
 			more = append(more, name)
 		}
-		return strings.Replace(s, seeRE.FindStringSubmatch(s)[1], "below", 1)
+		return strings.Replace(s, name, "below", 1)
 	})
-	text = regexp.MustCompile(`\b[A-Za-z][a-z]+[A-Z][A-Za-z]*\b`).ReplaceAllStringFunc(text, func(s string) string {
-		if n, ok := constants[s]; ok {
+	text = joined.ReplaceAllStringFunc(text, func(s string) string {
+		if n := src.constant(at, s); n != "" {
 			return n
 		}
 		return s
@@ -271,7 +365,8 @@ func prose(subject, key, text string, constants, comments map[string]string, dep
 	parsed := new(comment.Parser).Parse(text)
 	out := "\n" + string((&comment.Printer{HeadingLevel: 4}).Markdown(parsed))
 	for _, name := range more {
-		out += prose(name, key, comments[name], constants, comments, depth+1)
+		other, there := src.comment(at, name)
+		out += src.prose(there, name, key, other, depth+1)
 	}
 	return out
 }

@@ -1,10 +1,12 @@
-package main
+package docs_test
 
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
+	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -12,44 +14,82 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"redisjobs/conf"
 	"redisjobs/internal/document"
 	"redisjobs/metrics"
 )
 
-// examples are the item keys whose answers docs/keys.md shows, by metric. The
-// hosts in them are those of docsWorld.
+// examples are the item keys whose answers docs/keys.md shows, by metric, where
+// they are not those of exampleOf. The hosts in them are those of docsWorld.
 var examples = map[string]string{
-	"redis.server.info":          "redis.server.info[tcp://redis:6379,,clients]",
-	"redis.server.config":        "redis.server.config[tcp://redis:6379,,maxmem*]",
-	"redis.server.ping":          "redis.server.ping[tcp://redis:6379]",
-	"redis.server.slowlog.count": "redis.server.slowlog.count[tcp://redis:6379]",
-	"redis.get":                  "redis.get[tcp://redis:6379]",
-	"redis.status":               "redis.status[tcp://redis:6379]",
-	"redis.cluster.get":          "redis.cluster.get[tcp://node:6379]",
-	"redis.sentinel.get":         "redis.sentinel.get[tcp://sentinel:26379]",
-	"redis.sessions.discovery":   "redis.sessions.discovery",
-	"redis.instances.discovery":  "redis.instances.discovery",
-	"redis.instances.get":        "redis.instances.get",
-	"redis.pool.get":             "redis.pool.get",
-	"redis.slowlog.get":          "redis.slowlog.get[tcp://redis:6379]",
-	"redis.latency.get":          "redis.latency.get[tcp://redis:6379]",
-	"redis.clients.get":          "redis.clients.get[tcp://redis:6379]",
-	"redis.key.get":              "redis.key.get[tcp://redis:6379/10,,,queue:mails]",
-	"redis.key.length":           "redis.key.length[tcp://redis:6379/10,,,queue:mails]",
-	"redis.key.ttl":              "redis.key.ttl[tcp://redis:6379/10,,,lock:nightly]",
-	"redis.key.value":            "redis.key.value[tcp://redis:6379/10,,,lock:nightly]",
-	"redis.keys.count":           "redis.keys.count[tcp://redis:6379/10,,,storm:job:*]",
-	"redis.keyspace.sample":      "redis.keyspace.sample[tcp://redis:6379/10]",
-	"redis.stream.get":           "redis.stream.get[tcp://redis:6379/9,,,orders]",
-	"redis.search.get":           "redis.search.get[tcp://search:6379]",
-	"redis.command":              "redis.command[Docs,,,SCARD,storm:jobs]",
-	"job.get":                    "job.get[tcp://redis:6379/13]",
-	"job.queue.get":              "job.queue.get[tcp://redis:6379/13,,,sidekiq,unserved]",
-	"storm.job.status":           "storm.job.status[tcp://redis:6379/10,,,wordcount]",
-	"storm.job.get":              "storm.job.get[tcp://redis:6379/10,,,wordcount]",
-	"storm.jobs.get":             "storm.jobs.get[tcp://redis:6379/10]",
-	"storm.job.discovery":        "storm.job.discovery[tcp://redis:6379/10]",
+	"redis.server.info":     "redis.server.info[tcp://redis:6379,,clients]",
+	"redis.server.config":   "redis.server.config[tcp://redis:6379,,maxmem*]",
+	"redis.cluster.get":     "redis.cluster.get[tcp://node:6379]",
+	"redis.sentinel.get":    "redis.sentinel.get[tcp://sentinel:26379]",
+	"redis.key.get":         "redis.key.get[tcp://redis:6379/10,,,queue:mails]",
+	"redis.key.length":      "redis.key.length[tcp://redis:6379/10,,,queue:mails]",
+	"redis.key.ttl":         "redis.key.ttl[tcp://redis:6379/10,,,lock:nightly]",
+	"redis.key.value":       "redis.key.value[tcp://redis:6379/10,,,lock:nightly]",
+	"redis.keys.count":      "redis.keys.count[tcp://redis:6379/10,,,storm:job:*]",
+	"redis.keyspace.sample": "redis.keyspace.sample[tcp://redis:6379/10]",
+	"redis.stream.get":      "redis.stream.get[tcp://redis:6379/9,,,orders]",
+	"redis.search.get":      "redis.search.get[tcp://search:6379]",
+	"redis.command":         "redis.command[Docs,,,SCARD,storm:jobs]",
+	"job.get":               "job.get[tcp://redis:6379/13]",
+	"job.queue.get":         "job.queue.get[tcp://redis:6379/13,,,sidekiq,unserved]",
+	"storm.job.status":      "storm.job.status[tcp://redis:6379/10,,,wordcount]",
+	"storm.job.get":         "storm.job.get[tcp://redis:6379/10,,,wordcount]",
+	"storm.jobs.get":        "storm.jobs.get[tcp://redis:6379/10]",
+	"storm.job.discovery":   "storm.job.discovery[tcp://redis:6379/10]",
+	"storm.cluster.get":     "", // the documents' servers have no Storm UI
+}
+
+// exampleOf is the item key whose answer docs/keys.md shows; "" for none: a new
+// key that needs more than a server is without until it has a row in examples.
+func exampleOf(m keyOf) string {
+	if key, ok := examples[m.key]; ok {
+		return key
+	}
+	if len(m.params) == 0 {
+		return m.key
+	}
+	if slices.ContainsFunc(m.params, func(p param) bool { return p.required }) {
+		return ""
+	}
+	if m.params[0].name == "ConnString" {
+		return m.key + "[tcp://redis:6379]"
+	}
+	return m.key
+}
+
+// keyOf is an item key as the documents need it.
+type keyOf struct {
+	key, description string
+	params           []param
+	commands         []string
+}
+
+type param struct {
+	name, preset, description string
+	required                  bool
+}
+
+// testKeys begins the keys that only the build for end-to-end tests has.
+const testKeys = "redis.test."
+
+// allKeys are the item keys, in the order of the documents.
+func allKeys() []keyOf {
+	var out []keyOf
+	for _, m := range metrics.All() {
+		if strings.HasPrefix(m.Key, testKeys) {
+			continue
+		}
+		k := keyOf{key: m.Key, description: m.Description, commands: m.Commands}
+		for _, p := range m.Params {
+			k.params = append(k.params, param{p.Name, p.Default, p.Description, p.Required})
+		}
+		out = append(out, k)
+	}
+	return out
 }
 
 // TestDocs holds the documents to the program, with one world of servers for all
@@ -65,66 +105,59 @@ func TestDocs(t *testing.T) {
 
 // keyReference holds docs/keys.md to the metrics: parameters and meaning come
 // from the code, and every member that an example shows must be in a real answer.
+// A section is written anew only when one of these has changed: the values in the
+// examples of the others stay.
 func keyReference(t *testing.T, world *docsWorld) {
-	old, err := os.ReadFile("docs/keys.md")
-	require.True(t, err == nil || *update, "run: go test . -run TestDocs/keys -update")
-	shown := shownExamples(string(old))
+	const file = "docs/keys.md"
+	shown := shownSections(readFile(t, file))
 	texts := metricComments(t)
 	var b strings.Builder
 	b.WriteString(keysIntro)
-	for _, m := range metrics.All() {
-		if strings.HasPrefix(m.Key, "redis.test.") {
-			continue // only in the build for end-to-end tests
+	for _, m := range allKeys() {
+		var words strings.Builder
+		fmt.Fprintf(&words, "## %s\n\n%s\n\n", m.key, m.description)
+		writeParams(&words, m.params)
+		words.WriteString(texts[m.key])
+		if len(m.commands) > 0 {
+			fmt.Fprintf(&words, "\nIt sends: `%s`.\n", strings.Join(m.commands, "`, `"))
 		}
-		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", m.Key, m.Description)
-		writeParams(&b, m)
-		b.WriteString(texts[m.Key])
-		if len(m.Commands) > 0 {
-			fmt.Fprintf(&b, "\nIt sends: `%s`.\n", strings.Join(m.Commands, "`, `"))
+		old, example := shown[m.key], ""
+		if key := exampleOf(m); key != "" {
+			answer := abridged(t, world.answer(t, key))
+			unfit := misfit(m.key, old.answer(key), answer)
+			if unfit != "" && !*update {
+				t.Fatalf("run make generate: %s is stale (%s)", file, unfit)
+			}
+			if example = old.example; unfit != "" || *update && old.words != words.String() {
+				example = exampleText(key, answer)
+			}
 		}
-		example, ok := examples[m.Key]
-		if !ok {
-			continue
-		}
-		answer := abridged(t, world.answer(t, example))
-		if !*update && answer != "" {
-			requireShown(t, m.Key, shown[example], answer)
-			answer = shown[example]
-		}
-		language := "json"
-		if !strings.ContainsAny(answer[:1], "[{") {
-			language = "text"
-		}
-		fmt.Fprintf(&b, "\nExample: `%s`\n\n```%s\n%s\n```\n", example, language, answer)
+		b.WriteString("\n" + words.String() + example)
 	}
-	if *update {
-		require.NoError(t, os.WriteFile("docs/keys.md", []byte(b.String()), 0o644))
-		return
-	}
-	require.Equal(t, b.String(), string(old), "run: go test . -run TestDocs/keys -update")
+	current(t, file, b.String())
 }
 
 const keysIntro = `# Item keys
 
-<!-- Written by: go test . -run TestDocs/keys -update -->
+<!-- Written by make generate, of the comments in metrics/ and real answers. -->
 
 Every key, its parameters and its answer. The first parameter of most keys is the name of a session of the agent's
 configuration, or a URI; see the [README](../README.md#item-keys). Examples are real answers, cut short: a member "…"
 says how much was left out. What is not known is left out of an answer, never 0.
 `
 
-func writeParams(b *strings.Builder, m *metrics.Metric) {
-	if len(m.Params) == 0 {
+func writeParams(b *strings.Builder, params []param) {
+	if len(params) == 0 {
 		b.WriteString("It has no parameters.\n")
 		return
 	}
 	b.WriteString("| | parameter | default | meaning |\n|---:|---|---|---|\n")
-	for i, p := range m.Params {
-		def := p.Default
-		if p.Required {
+	for i, p := range params {
+		def := p.preset
+		if p.required {
 			def = "required"
 		}
-		fmt.Fprintf(b, "| %d | %s | %s | %s |\n", i+1, p.Name, cell(def), cell(p.Description))
+		fmt.Fprintf(b, "| %d | %s | %s | %s |\n", i+1, p.name, cell(def), cell(p.description))
 	}
 }
 
@@ -137,7 +170,7 @@ const (
 // abridged is a document as the reference shows it, or a single value.
 func abridged(t *testing.T, value string) string {
 	t.Helper()
-	if value == "" || !strings.ContainsAny(value[:1], "[{") {
+	if !isDocument(value) {
 		return value
 	}
 	dec := json.NewDecoder(strings.NewReader(value))
@@ -198,107 +231,100 @@ func shorten(t *testing.T, dec *json.Decoder, b *bytes.Buffer, depth int) {
 	b.WriteString(end.(json.Delim).String())
 }
 
-// shownExamples are the answers in the reference, by item key.
-func shownExamples(text string) map[string]string {
-	out := map[string]string{}
-	for _, m := range regexp.MustCompile("(?s)Example: `([^`]*)`\n\n```[a-z]+\n(.*?)\n```").FindAllStringSubmatch(text, -1) {
-		out[m[1]] = m[2]
+// shownSection is what the reference has of one key.
+type shownSection struct{ words, example string }
+
+// shownSections are the sections of the reference, by key.
+func shownSections(text string) map[string]shownSection {
+	out := map[string]shownSection{}
+	for _, part := range strings.Split(text, "\n## ")[1:] {
+		name, _, _ := strings.Cut(part, "\n")
+		s := shownSection{words: "## " + part}
+		if at := strings.Index(part, "\nExample: `"); at >= 0 {
+			s = shownSection{"## " + part[:at], strings.TrimRight(part[at:], "\n") + "\n"}
+		}
+		out[name] = s
 	}
 	return out
 }
 
-// requireShown fails when the reference shows a member that a real answer has
-// not, or of another type, or when it lacks one on the first level.
-func requireShown(t *testing.T, key, shown, answer string) {
-	t.Helper()
-	require.NotEmpty(t, shown, "%s has no example: run: go test . -run TestDocs/keys -update", key)
-	if !strings.ContainsAny(answer[:1], "[{") {
-		return // a single value
+// exampleText shows the answer to an item key.
+func exampleText(key, answer string) string {
+	language := "json"
+	if !isDocument(answer) {
+		language = "text"
+	}
+	return fmt.Sprintf("\nExample: `%s`\n\n```%s\n%s\n```\n", key, language, answer)
+}
+
+// answer is the one that the section shows to an item key.
+func (s shownSection) answer(key string) string {
+	m := regexp.MustCompile("(?s)^\nExample: `([^`]*)`\n\n```[a-z]+\n(.*)\n```\n$").FindStringSubmatch(s.example)
+	if m == nil || m[1] != key {
+		return ""
+	}
+	return m[2]
+}
+
+func isDocument(answer string) bool {
+	return strings.HasPrefix(answer, "{") || strings.HasPrefix(answer, "[")
+}
+
+// misfit says what a shown answer has that a real one has not, or of another type,
+// and what it lacks on the first level; "" when it fits.
+func misfit(key, shown, answer string) string {
+	if shown == "" || isDocument(shown) != isDocument(answer) {
+		return key + " lacks its example"
+	}
+	if !isDocument(answer) {
+		return "" // a single value
 	}
 	var a, b any
-	require.NoError(t, json.Unmarshal([]byte(shown), &a), key)
-	require.NoError(t, json.Unmarshal([]byte(answer), &b), key)
-	requireShape(t, key, a, b, true)
+	if err := errors.Join(json.Unmarshal([]byte(shown), &a), json.Unmarshal([]byte(answer), &b)); err != nil {
+		return key + ": " + err.Error()
+	}
+	return differentShape(key, a, b, true)
 }
 
 // mayVary are members that depend on the moment or on the machine.
-var mayVary = []string{"last_tried", "failures_in_a_row", "latency_events", "events", "sample", "progress"}
+var mayVary = []string{"last_tried", "failures_in_a_row", "latency_events", "events", "sample", "progress", left}
 
-func requireShape(t *testing.T, path string, shown, real any, whole bool) {
-	t.Helper()
+func differentShape(path string, shown, real any, whole bool) string {
 	switch shown := shown.(type) {
 	case map[string]any:
 		members, ok := real.(map[string]any)
-		require.True(t, ok, "%s is no object", path)
-		for name, v := range shown {
-			if name == left || slices.Contains(mayVary, name) {
+		if !ok {
+			return path + " is no object"
+		}
+		for _, name := range slices.Sorted(maps.Keys(shown)) {
+			if slices.Contains(mayVary, name) {
 				continue
 			}
 			if r, ok := members[name]; ok {
-				requireShape(t, path+"."+name, v, r, false)
-			} else {
-				require.False(t, whole, "no answer has %s.%s any more", path, name)
+				if found := differentShape(path+"."+name, shown[name], r, false); found != "" {
+					return found
+				}
+			} else if whole {
+				return "no answer has " + path + "." + name + " any more"
 			}
 		}
-		for name := range members {
-			if whole && !slices.Contains(mayVary, name) {
-				require.Contains(t, shown, name, "%s.%s is new: run: go test . -run TestDocs/keys -update", path, name)
+		for _, name := range slices.Sorted(maps.Keys(members)) {
+			if _, ok := shown[name]; whole && !ok && !slices.Contains(mayVary, name) {
+				return path + "." + name + " is new"
 			}
 		}
 	case []any:
 		list, ok := real.([]any)
-		require.True(t, ok, "%s is no list", path)
+		if !ok {
+			return path + " is no list"
+		}
 		if len(shown) > 0 && len(list) > 0 {
-			requireShape(t, path+"[]", shown[0], list[0], false)
+			return differentShape(path+"[]", shown[0], list[0], false)
 		}
 	default:
-		require.IsType(t, shown, real, path)
+		if reflect.TypeOf(shown) != reflect.TypeOf(real) {
+			return fmt.Sprintf("%s is a %T and was a %T", path, real, shown)
+		}
 	}
+	return ""
 }
-
-// TestConfigurationReference holds docs/configuration.md to the options.
-func TestConfigurationReference(t *testing.T) {
-	t.Parallel()
-	var b strings.Builder
-	b.WriteString(configurationIntro)
-	for _, o := range conf.Table() {
-		if strings.HasPrefix(o.Name, "Default.") {
-			continue // as in a session
-		}
-		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", strings.ReplaceAll(o.Name, "*", "&lt;name&gt;"), o.Doc)
-		def := o.DefaultNote
-		if def == "" && o.Default != "" {
-			def = "`" + o.Default + "`"
-		}
-		if def == "" {
-			def = "nothing"
-		}
-		fmt.Fprintf(&b, "Default: %s.", def)
-		if o.Range != "" {
-			fmt.Fprintf(&b, " Range: %s.", o.Range)
-		}
-		fmt.Fprintf(&b, "\n\n```conf\nPlugins.RedisJobs.%s=%s\n```\n", strings.ReplaceAll(o.Name, "*", "Prod"), o.Example)
-	}
-	if *update {
-		require.NoError(t, os.WriteFile("docs/configuration.md", []byte(b.String()), 0o644))
-	}
-	old, err := os.ReadFile("docs/configuration.md")
-	require.NoError(t, err)
-	require.Equal(t, b.String(), string(old), "run: go test . -run TestConfigurationReference -update")
-}
-
-const configurationIntro = `# Configuration
-
-<!-- Written by: go test . -run TestConfigurationReference -update -->
-
-The options stand in the agent's configuration, by default in
-` + "`/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf`" + `, each in a line ` + "`Plugins.RedisJobs.<option>=<value>`" + `. The agent
-reads them when it starts, and at ` + "`zabbix_agent2 -R userparameter_reload`" + ` no more: restart it. An unknown option, a
-value out of range or a file that cannot be read keeps the agent from starting, with a message that names the line.
-` + "`zabbix-agent2-plugin-redisjobs doctor`" + ` says beforehand what is wrong.
-
-Each field of a connection is taken from the first that has it: item key, session, ` + "`Default.…`" + `, built-in default.
-` + "`Default.`" + ` takes every field of a session.
-
-Times are seconds, or have a unit: ` + "`90`, `90s`, `5m`, `1h`" + `. Sizes are bytes, or have one: ` + "`64K`, `1M`" + `.
-`

@@ -1,4 +1,4 @@
-package main
+package docs_test
 
 import (
 	"encoding/json"
@@ -281,7 +281,7 @@ func meetMessages(t *testing.T, world *docsWorld) {
 			lines = "Plugins.RedisJobs." + p.conf + "\n"
 		}
 		file := world.configure(t, lines)
-		code, _, text := world.run("-t", p.key, "-c", file)
+		code, _, text := world.run(nil, "-t", p.key, "-c", file)
 		require.Equal(t, 1, code, p.key)
 		found := false
 		for _, row := range rows {

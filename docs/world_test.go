@@ -1,9 +1,10 @@
-package main
+package docs_test
 
 import (
 	"bytes"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -14,15 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
-	"redisjobs/plugin"
 )
 
 // docsWorld is what the documents speak of: servers behind the names of hosts,
 // and the files of a machine that has the plugin.
 type docsWorld struct {
-	hosts map[string]string // the documents' host:port, to the real ones
-	redis *redistest.Server
-	root  string // stands for / in the paths of movedPaths
+	hosts   map[string]string // the documents' host:port, to the real ones
+	redis   *redistest.Server
+	root    string // stands for / in the paths of movedPaths
+	program string // the plugin's
 	// answers are those that were seen, whole.
 	answers []string
 }
@@ -73,7 +74,7 @@ func newDocsWorld(t *testing.T) *docsWorld {
 			strings.Contains(node.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") &&
 			strings.Contains(sentinel.Do(t, "INFO", "sentinel"), "slaves=1")
 	})
-	w := &docsWorld{redis: redis, root: t.TempDir(), hosts: map[string]string{
+	w := &docsWorld{redis: redis, root: t.TempDir(), program: buildProgram(t), hosts: map[string]string{
 		"redis:6379": redis.Addr, "redis:6380": redis.TLSAddr,
 		"replica:6379": replica.Addr, "node:6379": node.Addr, "sentinel:26379": sentinel.Addr, "search:6379": search.Addr,
 	}}
@@ -142,18 +143,32 @@ func (w *docsWorld) here(text string) string {
 func (w *docsWorld) answer(t *testing.T, key string) string {
 	t.Helper()
 	file := w.configure(t, "Plugins.RedisJobs.CustomCommands=1\nPlugins.RedisJobs.Sessions.Docs.Uri=tcp://redis:6379/10\n")
-	value, err := plugin.Check(w.there(key), file, "0.0.0-dev")
-	require.NoError(t, err, key)
+	code, stdout, stderr := w.run(nil, "-t", key, "-c", file)
+	require.Zero(t, code, "%s: %s", key, stderr)
+	value := strings.TrimSuffix(stdout, "\n")
 	w.answers = append(w.answers, value)
-	return w.here(value)
+	return value
 }
 
-// run runs this program.
-func (w *docsWorld) run(args ...string) (code int, stdout, stderr string) {
+// buildProgram builds the program and returns its path.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), program)
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	return path
+}
+
+// run runs the program with variables of its own.
+func (w *docsWorld) run(environment []string, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	for i := range args {
 		args[i] = w.there(args[i])
 	}
-	code = run(args, &out, &errs)
-	return code, w.here(out.String()), w.here(errs.String())
+	c := exec.Command(w.program, args...)
+	c.Env, c.Stdout, c.Stderr = append(os.Environ(), environment...), &out, &errs
+	if err := c.Run(); c.ProcessState == nil {
+		return -1, "", err.Error()
+	}
+	return c.ProcessState.ExitCode(), w.here(out.String()), w.here(errs.String())
 }
