@@ -77,7 +77,7 @@ func metricComments(t *testing.T) map[string]string {
 func readSources(t *testing.T) sources {
 	t.Helper()
 	fset, src := token.NewFileSet(), sources{}
-	require.NoError(t, filepath.WalkDir(metricsFolder, func(name string, d fs.DirEntry, err error) error {
+	require.NoError(t, filepath.WalkDir(top(metricsFolder), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(name) != ".go" || strings.HasSuffix(name, "_test.go") {
 			return err
 		}
@@ -85,7 +85,7 @@ func readSources(t *testing.T) sources {
 		if err != nil {
 			return err
 		}
-		dir := filepath.ToSlash(filepath.Dir(name))
+		dir := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(name)), "../")
 		if src[dir] == nil {
 			src[dir] = &sourcePackage{name: f.Name.Name, comments: map[string]string{}, constants: map[string]string{}}
 		}

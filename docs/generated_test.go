@@ -42,7 +42,7 @@ func current(t *testing.T, file, want string) {
 		return
 	}
 	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(want), 0o644))
+		require.NoError(t, os.WriteFile(top(file), []byte(want), 0o644))
 		return
 	}
 	line := 1
@@ -52,13 +52,6 @@ func current(t *testing.T, file, want string) {
 		}
 	}
 	t.Errorf("run make generate: %s is stale (line %d)", file, line)
-}
-
-func readFile(t *testing.T, file string) string {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	return string(text)
 }
 
 // writeReadme writes the README's table of item keys.
@@ -140,7 +133,7 @@ func writeShipped(t *testing.T, _ string) string {
 			return strings.TrimSuffix(b.String(), "\n")
 		},
 		"acl": func() [3]string { return rights(t) },
-	}).ParseFiles(shippedTemplate)
+	}).ParseFiles(top(shippedTemplate))
 	require.NoError(t, err)
 	var b strings.Builder
 	require.NoError(t, tmpl.ExecuteTemplate(&b, "redisjobs.conf.tmpl", nil))

@@ -40,9 +40,8 @@ const password = "PASSWORD"
 func newDocsWorld(t *testing.T) *docsWorld {
 	t.Helper()
 	dir := t.TempDir()
-	rdb, err := os.ReadFile("metrics/jobs/testdata/job-systems.rdb")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), rdb, 0o600))
+	rdb := readFile(t, "metrics/jobs/testdata/job-systems.rdb")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), []byte(rdb), 0o600))
 	redis := redistest.Start(t, redistest.Config{
 		TLS:   true,
 		Args:  []string{"--latency-monitor-threshold", "1"},
@@ -86,7 +85,9 @@ func newDocsWorld(t *testing.T) *docsWorld {
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "no %s", what)
+		if time.Now().After(deadline) {
+			t.Fatalf("the servers of the documents did not become %s", what)
+		}
 	}
 }
 
@@ -110,9 +111,7 @@ func (w *docsWorld) layFiles(t *testing.T) {
 // configure makes the plugin's file of the shipped one and lines of an example.
 func (w *docsWorld) configure(t *testing.T, lines string) string {
 	t.Helper()
-	shipped, err := os.ReadFile("packaging/redisjobs.conf")
-	require.NoError(t, err)
-	w.write(t, pluginFile, w.there(string(shipped)+"\n"+lines), 0o640)
+	w.write(t, pluginFile, w.there(readFile(t, shippedFile)+"\n"+lines), 0o640)
 	return w.root + pluginFile
 }
 
@@ -144,7 +143,9 @@ func (w *docsWorld) answer(t *testing.T, key string) string {
 	t.Helper()
 	file := w.configure(t, "Plugins.RedisJobs.CustomCommands=1\nPlugins.RedisJobs.Sessions.Docs.Uri=tcp://redis:6379/10\n")
 	code, stdout, stderr := w.run(nil, "-t", key, "-c", file)
-	require.Zero(t, code, "%s: %s", key, stderr)
+	if code != 0 {
+		t.Fatalf("docs/keys_test.go: the example %s gets an error: %s", key, oneLine(stderr))
+	}
 	value := strings.TrimSuffix(stdout, "\n")
 	w.answers = append(w.answers, value)
 	return value
@@ -154,8 +155,11 @@ func (w *docsWorld) answer(t *testing.T, key string) string {
 func buildProgram(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), program)
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".").CombinedOutput()
+	c := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".")
+	c.Dir = top(".")
+	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", out)
+	readFile(t, "main.go") // so that the go command knows that it matters, as sourceWords does for the packages
 	return path
 }
 
