@@ -113,6 +113,7 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 generate: setup servers sdk ## write every generated file: documents, shipped configuration, templates (docs/job-systems.md: make test-jobs)
 	@$(GO) generate ./packaging/templates
 	@$(GO) test -count=1 ./docs -run 'TestGenerated|TestDocs/keys' -update
+	@$(GO) test -count=1 ./packaging/templates -run 'TestTriggerTexts|TestEveryFigure' -update
 
 package: sdk ## make the packages, archives, bills of materials and checksums in dist/
 	@$(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
