@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/conf"
+	"redisjobs/metrics/jobs"
 	"redisjobs/plugin"
 )
 
@@ -25,6 +26,7 @@ var generated = []struct {
 	{"docs/configuration.md", writeConfiguration},
 	{"docs/security.md", writeRights},
 	{shippedFile, writeShipped},
+	{"conf/option.go", writeJobSystems},
 }
 
 // TestGenerated is not parallel: other tests read what it writes.
@@ -111,6 +113,13 @@ func writeRights(t *testing.T, text string) string {
 		text = replaced(t, "docs/security.md", text, part, rules[i])
 	}
 	return text
+}
+
+// writeJobSystems writes conf's list of the job systems: it may not import them.
+func writeJobSystems(t *testing.T, old string) string {
+	t.Helper()
+	names := "\t\"" + strings.Join(jobs.Names(), "\", \"") + "\",\n"
+	return replaced(t, "conf/option.go", old, regexp.MustCompile(`(?s)(\nvar jobSystems = \[\]string\{\n)[^}]*(\}\n)`), names)
 }
 
 // shippedFile is the configuration that the packages install, and shippedTemplate
