@@ -332,7 +332,7 @@ func (c *checker) Import(name string) (*types.Package, error) {
 var (
 	seeRE  = regexp.MustCompile(`\(?\bsee ([A-Za-z]+(?:\.[A-Za-z]+)*)\b\)?`)
 	word   = regexp.MustCompile(`\b[A-Za-z]+\b`)
-	joined = regexp.MustCompile(`\b[A-Za-z][a-z]+[A-Z][A-Za-z]*\b`)
+	joined = regexp.MustCompile(`\b[a-z]+\.[A-Z][A-Za-z]*\b|\b[A-Za-z][a-z]+[A-Z][A-Za-z]*\b`) // names of constants
 )
 
 // prose makes Markdown of a comment: its subject is called by the key, numbers

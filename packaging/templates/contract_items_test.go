@@ -114,7 +114,7 @@ func TestItems(t *testing.T) {
 	for _, d := range load(t) {
 		names := map[string]bool{}
 		for _, i := range d.items {
-			d.must(t, !names[i.Name], i.Key, "another item is called %q, too", i.Name)
+			d.must(t, !names[i.Name], i.Key, "another item has the name %q, too", i.Name)
 			names[i.Name] = true
 			d.checkItem(t, i)
 		}
@@ -211,8 +211,8 @@ func TestMacros(t *testing.T) {
 		var defined []string
 		for _, m := range d.Macros {
 			must := func(well bool, format string, args ...any) { d.must(t, well, m.Macro, format, args...) }
-			must(macroNames.MatchString(m.Macro), "no name of a macro as the others have")
-			must(!slices.Contains(defined, m.Macro), "it is there twice")
+			must(macroNames.MatchString(m.Macro), "it is not named like the other macros")
+			must(!slices.Contains(defined, m.Macro), "it is defined twice")
 			if name, _, ok := strings.Cut(m.Macro, ":"); ok {
 				must(strings.Contains(strings.Join(body, "\n"), m.Macro), "no expression has this context")
 				must(d.macroValue(name+"}") != "", "it needs a macro without the context")
@@ -286,7 +286,7 @@ func TestValueMapsAreUsed(t *testing.T) {
 			must(slices.ContainsFunc(d.items, func(i *item) bool { return i.ValueMap.Name == m.Name }), "no item uses it")
 			seen := map[string]bool{}
 			for _, row := range m.Mappings {
-				must(!seen[row.Type+row.Value], "the value %s is there twice", row.Value)
+				must(!seen[row.Type+row.Value], "the value %s is mapped twice", row.Value)
 				seen[row.Type+row.Value] = true
 				must(row.NewValue != "", "the value %s needs a word", row.Value)
 			}

@@ -163,7 +163,7 @@ func TestKeysAreServedByThePlugin(t *testing.T) {
 				check(i.Key)
 			case "DEPENDENT", "CALCULATED":
 				name, _, err := plugin.ParseItemKey(i.Key)
-				d.must(t, err == nil && strings.HasPrefix(name, "rj."), i.Key, "the key of an item that asks nobody must begin with rj.")
+				d.must(t, err == nil && strings.HasPrefix(name, "rj."), i.Key, "the key of a dependent or calculated item must begin with rj.")
 			default:
 				d.must(t, false, i.Key, "unknown type of item: %s", i.Type)
 			}
@@ -216,11 +216,11 @@ func TestPathsFindWhatThePluginSays(t *testing.T) {
 				}
 				for _, row := range rows {
 					o := d.value(i, a.text, row)
-					if !d.must(t, o.err == nil, i.Key, "of the answer testdata/%s.json: %v", a.name, o.err) || o.discarded {
+					if !d.must(t, o.err == nil, i.Key, "with the answer testdata/%s.json: %v", a.name, o.err) || o.discarded {
 						continue
 					}
 					err := i.stored(o.value)
-					d.must(t, err == nil, i.Key, "of the answer testdata/%s.json it is %q: %v", a.name, o.value, err)
+					d.must(t, err == nil, i.Key, "with the answer testdata/%s.json it is %q: %v", a.name, o.value, err)
 					found = found || a.up && !o.handled
 				}
 			}
@@ -248,7 +248,7 @@ func TestPrototypesOutliveTheirRows(t *testing.T) {
 			}
 			for _, a := range recorded[d.root(t, i)] {
 				o := d.value(i, a.text, row)
-				d.must(t, o.err == nil, i.Key, "of a row that is gone, in the answer testdata/%s.json: %v", a.name, o.err)
+				d.must(t, o.err == nil, i.Key, "of a row that is gone, with the answer testdata/%s.json: %v", a.name, o.err)
 			}
 		}
 	}

@@ -24,7 +24,7 @@ func TestGraphsAndDashboards(t *testing.T) {
 	for _, d := range load(t) {
 		names, prototypes, shown := map[string]bool{}, map[string]bool{}, map[string]bool{}
 		for _, g := range d.graphs {
-			d.must(t, !names[g.Name] && !prototypes[g.Name], "graph "+g.Name, "another graph is called so, too")
+			d.must(t, !names[g.Name] && !prototypes[g.Name], "graph "+g.Name, "another graph has the same name")
 			isPrototype := !slices.ContainsFunc(d.export.Graphs, func(o graph) bool { return o.UUID == g.UUID })
 			names[g.Name], prototypes[g.Name] = !isPrototype, isPrototype
 			d.checkGraph(t, g, isPrototype)
@@ -106,7 +106,7 @@ func (d *document) checkGraph(t *testing.T, g graph, isPrototype bool) {
 			must(unit == i.Units, "one axis has two units: %q and %q", unit, i.Units)
 		}
 		units[side] = i.Units
-		must(!slices.Contains(badColors, gi.Color) || bad.MatchString(gi.Item.Key), "%s has a color of what is bad", i.Key)
+		must(!slices.Contains(badColors, gi.Color) || bad.MatchString(gi.Item.Key), "%s has a color that is for faults only", i.Key)
 	}
 }
 

@@ -54,7 +54,7 @@ func parse(t *testing.T, file string, text []byte) *document {
 		for _, i := range items {
 			i.rule = r
 			d.items = append(d.items, i)
-			d.must(t, d.byKey[i.Key] == nil, i.Key, "the key is there twice")
+			d.must(t, d.byKey[i.Key] == nil, i.Key, "another item has the same key")
 			d.byKey[i.Key] = i
 			for _, tr := range append(i.Triggers, i.Prototypes...) {
 				tr.rule = r

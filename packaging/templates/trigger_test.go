@@ -130,7 +130,7 @@ func TestTriggerTexts(t *testing.T) {
 		prefix, _, _ := strings.Cut(roots[d.base()][0], ":")
 		for _, tr := range d.triggers {
 			must := func(well bool, format string, args ...any) bool { return d.must(t, well, tr.Name, format, args...) }
-			must(!names[tr.Name], "another trigger is called so, too")
+			must(!names[tr.Name], "another trigger has the same name")
 			names[tr.Name] = true
 			must(strings.HasPrefix(tr.Name, prefix+": ") || tr.rule != nil && strings.HasPrefix(tr.Name, "Session {#SESSION}: "), "its name must begin with %q", prefix+": ")
 			must(!regexp.MustCompile(`\{HOST\.|\{ITEM\.|\{\$`).MatchString(tr.Name), "its name must have no macro of a host, item or user")
