@@ -14,6 +14,7 @@ export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),17
 MAINTAINER ?= The RedisJobs authors <redisjobs@example.org>
 # The newest nfpm whose modules are all on the public proxy.
 NFPM ?= github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.1
+GOTESTSUM ?= gotest.tools/gotestsum@v1.13.0
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME ?= 20s
 # The packages whose tests `make mutate` tests, and the least that they must notice, in percent.
@@ -42,9 +43,10 @@ export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
 
 # Real results only: nothing here takes an earlier run's word for a test against a server or an agent.
 GOTEST = $(GO) test -count=1 -timeout 10m $(TESTFLAGS)
-TALLY = build/tally
+# One line for each package, why tests were skipped, the output of those that failed, and how many of each.
+TESTS = build/gotestsum --format pkgname --format-icons text --format-hide-empty-pkg --post-run-command test/summary.sh --raw-command --
 
-.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint mutate bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint generate mutate bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -55,33 +57,35 @@ $(PLUGIN): sdk always
 build/test-plugin: sdk always ## build the plugin with the keys that break it on purpose (end-to-end tests only)
 	@$(GOBUILD) -tags redisjobs_testkeys -o $@ .
 
-$(TALLY): sdk always
-	@$(GO) build -buildvcs=false -o $@ ./test/cmd/tally
+build/gotestsum: Makefile | sdk
+	@GOWORK=off GOFLAGS=-mod=mod GOBIN='$(CURDIR)/build' $(GO) install $(GOTESTSUM)
 
-test: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run all tests: unit, integration, end to end
-	@{ status=0; \
-	  $(GOTEST) -json $$($(GO) list ./... | grep -v '^redisjobs/test/') || status=1; \
-	  $(GOTEST) -json -tags e2e -p 1 ./test/... || status=1; \
-	  exit $$status; } | $(TALLY)
+test: setup agents servers $(PLUGIN) build/test-plugin build/gotestsum ## run all tests: unit, integration, end to end
+	@both() { \
+	    local status=0; \
+	    $(GOTEST) -json $$($(GO) list ./... | grep -v '^redisjobs/test/') || status=1; \
+	    $(GOTEST) -json -tags e2e -p 1 ./test/... || status=1; \
+	    return $$status; \
+	  }; export -f both; $(TESTS) bash -c both
 
-test-unit: setup servers sdk $(TALLY) ## run the unit and integration tests (real redis-server, no agent)
-	@$(GOTEST) -json ./... | $(TALLY)
+test-unit: setup servers sdk build/gotestsum ## run the unit and integration tests (real redis-server, no agent)
+	@$(TESTS) $(GOTEST) -json ./...
 
-test-e2e: setup agents servers $(PLUGIN) build/test-plugin $(TALLY) ## run the tests against real Zabbix agents
-	@$(GOTEST) -json -tags e2e -p 1 ./test/... | $(TALLY)
+test-e2e: setup agents servers $(PLUGIN) build/test-plugin build/gotestsum ## run the tests against real Zabbix agents
+	@$(TESTS) $(GOTEST) -json -tags e2e -p 1 ./test/...
 
-test-jobs: setup $(PLUGIN) $(TALLY) ## run real job systems and compare their figures with job.get (JOBSFLAGS=-update: write docs/job-systems.md)
+test-jobs: setup $(PLUGIN) build/gotestsum ## run real job systems and compare their figures with job.get (JOBSFLAGS=-update: write docs/job-systems.md)
 	@test/jobs/setup.sh "$$(dirname "$$REDISJOBS_JOB_SYSTEMS")"
-	@$(GOTEST) -json -tags jobs -parallel 16 ./test/jobs $(JOBSFLAGS) | $(TALLY)
+	@$(TESTS) $(GOTEST) -json -tags jobs -parallel 16 ./test/jobs $(JOBSFLAGS)
 
-test-storm: $(PLUGIN) $(TALLY) ## run a real Storm with a topology that keeps its record in Redis (needs Java and Maven; installs them)
+test-storm: $(PLUGIN) build/gotestsum ## run a real Storm with a topology that keeps its record in Redis (needs Java and Maven; installs them)
 	@test/setup.sh maven default-jdk-headless
 	@test/storm/fetch.sh "$$(dirname "$$REDISJOBS_STORM")"
-	@$(GOTEST) -json -tags storm ./test/storm | $(TALLY)
+	@$(TESTS) $(GOTEST) -json -tags storm ./test/storm
 
-test-zabbix: setup agents servers $(PLUGIN) $(TALLY) ## import the templates into real Zabbix servers 6.0 and 7.0 and make every trigger fire
+test-zabbix: setup agents servers $(PLUGIN) build/gotestsum ## import the templates into real Zabbix servers 6.0 and 7.0 and make every trigger fire
 	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
-	@$(GOTEST) -timeout 30m -json -tags zabbix ./test/zabbix $(ZABBIXFLAGS) | $(TALLY)
+	@$(TESTS) $(GOTEST) -timeout 30m -json -tags zabbix ./test/zabbix $(ZABBIXFLAGS)
 
 screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templates into docs/images (Zabbix 7.0, chromium; SCREENSHOTFLAGS='-life 10m' for more to show)
 	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
@@ -118,16 +122,21 @@ mutate: setup sdk ## change one operator at a time in the packages MUTATE and se
 	@ulimit -v 8000000 2>/dev/null || true; \
 	  build/mutate -least '$(MUTATELEAST)' $(MUTATE)
 
+generate: setup servers sdk ## write every generated file: documents, shipped configuration, templates (docs/job-systems.md: make test-jobs)
+	@$(GO) generate ./packaging/templates
+	@$(GO) test -count=1 ./docs -run 'TestGenerated|TestDocs/keys' -update
+	@$(GO) test -count=1 ./packaging/templates -run 'TestTriggerTexts|TestEveryFigure' -update
+
 package: sdk ## make the packages, archives, bills of materials and checksums in dist/
 	@$(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
 
-test-package: package $(TALLY) ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
+test-package: package build/gotestsum ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
 	@test/setup.sh lintian rpm
 	@REDISJOBS_DIST='$(CURDIR)/dist' REDISJOBS_VERSION='$(VERSION)' REDISJOBS_MAINTAINER='$(MAINTAINER)' REDISJOBS_NFPM='$(NFPM)' \
-	  $(GOTEST) -json -tags packages ./test/package/... ./packaging/release/... | $(TALLY)
+	  $(TESTS) $(GOTEST) -json -tags packages ./test/package/... ./packaging/release/...
 
 bench: setup sdk ## run the benchmarks: a fresh connection against the pool, pool, RESP codec, metrics
-	@$(GO) test -run '^$$' -bench . -benchmem ./plugin ./pool ./redisclient ./redisclient/resp ./metrics
+	@$(GO) test -run '^$$' -bench . -benchmem ./...
 
 bench-peers: setup agents $(PLUGIN) ## measure the plugin beside its peers and write bench/RESULTS.md (11 min; BENCHFLAGS=-short: 2 min)
 	@cd bench && $(GO) run . $(BENCHFLAGS)

@@ -153,3 +153,15 @@ func TestADelayedServerIsThatFarAway(t *testing.T) {
 		}
 	})
 }
+
+func TestRowsAreChosenByName(t *testing.T) {
+	t.Parallel()
+	all, err := choose("")
+	require.NoError(t, err)
+	require.Len(t, all, len(rows))
+	two, err := choose("pools,process")
+	require.NoError(t, err)
+	require.Equal(t, []string{"pools", "process"}, []string{two[0].name, two[1].name})
+	_, err = choose("process,poool")
+	require.ErrorContains(t, err, `no row "poool"`)
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -12,18 +13,28 @@ import (
 
 // row is one part of the results.
 type row struct {
-	letter  string
+	name    string // of its file, and for -rows
 	measure func(*scope, *environment) (table, []claim, error)
 }
 
 var rows = []row{
-	{"a", rowA}, {"b", rowB}, {"c", rowC}, {"d", rowD}, {"e", rowE},
-	{"f", rowF}, {"g", rowG}, {"h", rowH}, {"i", rowI}, {"j", rowJ}, {"k", rowK}, {"l", rowL},
+	{"process", compareProcess},
+	{"agent", compareAgent},
+	{"script", compareScript},
+	{"exporter", compareExporter},
+	{"clients", compareClients},
+	{"limit", compareLimit},
+	{"dead-targets", compareDeadTargets},
+	{"many-targets", compareManyTargets},
+	{"far-server", compareFarServer},
+	{"pools", comparePools},
+	{"sample", compareSample},
+	{"jobs", compareJobs},
 }
 
 func main() {
 	short := flag.Bool("short", false, "shorter and less exact: 2 minutes instead of 11")
-	only := flag.String("rows", "", "measure these rows only, as in abj, and write no file")
+	only := flag.String("rows", "", "measure these rows only, as in process,agent,pools, and write no file")
 	file := flag.String("o", "RESULTS.md", "where to write the results")
 	flag.Parse()
 	if err := bench(*short, *only, *file); err != nil {
@@ -52,16 +63,17 @@ func bench(short bool, only, file string) error {
 }
 
 func measure(s *scope, short bool, only, file string) error {
+	chosen, err := choose(only)
+	if err != nil {
+		return err
+	}
 	e := prepare(s, short)
 	began := time.Now()
 	var (
 		claims []claim
 		body   strings.Builder
 	)
-	for _, r := range rows {
-		if only != "" && !strings.Contains(only, r.letter) {
-			continue
-		}
+	for _, r := range chosen {
 		start := time.Now()
 		var (
 			t    table
@@ -72,12 +84,11 @@ func measure(s *scope, short bool, only, file string) error {
 			return err
 		})
 		if err != nil {
-			return fmt.Errorf("row %s: %w", r.letter, err)
+			return fmt.Errorf("row %s: %w", r.name, err)
 		}
-		t.title = r.letter + ". " + t.title
 		claims = append(claims, more...)
 		t.markdown(&body)
-		fmt.Fprintf(os.Stderr, "row %s: %.0f s\n", r.letter, time.Since(start).Seconds())
+		fmt.Fprintf(os.Stderr, "row %s: %.0f s\n", r.name, time.Since(start).Seconds())
 	}
 	text := head(s, e, time.Since(began)) + claimed(claims) + body.String()
 	fmt.Print(text)
@@ -85,6 +96,22 @@ func measure(s *scope, short bool, only, file string) error {
 		return nil
 	}
 	return os.WriteFile(file, []byte(text), 0o644)
+}
+
+// choose finds the rows of names that are separated by commas; all for "".
+func choose(only string) ([]row, error) {
+	if only == "" {
+		return rows, nil
+	}
+	var out []row
+	for name := range strings.SplitSeq(only, ",") {
+		at := slices.IndexFunc(rows, func(r row) bool { return r.name == name })
+		if at < 0 {
+			return nil, fmt.Errorf("there is no row %q", name)
+		}
+		out = append(out, rows[at])
+	}
+	return out, nil
 }
 
 // head tells what made the results.

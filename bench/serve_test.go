@@ -11,7 +11,7 @@ import (
 	"redisjobs/plugin"
 )
 
-// BenchmarkServe is row a within one process, for the profiler:
+// BenchmarkServe is row process within one process, for the profiler:
 //
 //	go test -run '^$' -bench Serve/info -cpuprofile cpu.out
 func BenchmarkServe(b *testing.B) {

@@ -4,14 +4,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 )
 
-// shipped is the configuration file that the packages install.
+// shipped is the configuration file that the packages install. That it has every
+// option is held by docs/generated_test.go, which writes it.
 func shipped(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "packaging", "redisjobs.conf"))
@@ -19,69 +19,19 @@ func shipped(t *testing.T) string {
 	return string(text)
 }
 
-const systemPath = "System.Path"
-
-// entry is one option as the shipped file documents it.
-type entry struct{ doc, mandatory, rng, value string }
-
-// entries reads the shipped file in Zabbix's own layout.
-func entries(t *testing.T) (names []string, byName map[string]entry) {
-	t.Helper()
-	byName = map[string]entry{}
-	for _, part := range strings.Split(shipped(t), "### Option: "+prefix)[1:] {
-		lines := strings.Split(part, "\n")
-		name := lines[0]
-		require.NotContains(t, byName, name, "documented twice")
-		var e entry
-		for i := 1; ; i++ {
-			line := lines[i]
-			if doc, ok := strings.CutPrefix(line, "#\t"); ok {
-				e.doc += " " + doc
-			} else if text, ok := strings.CutPrefix(line, "# Mandatory: "); ok {
-				e.mandatory = text
-			} else if text, ok := strings.CutPrefix(line, "# Range: "); ok {
-				e.rng = text
-			} else if text, ok := strings.CutPrefix(line, "# "+prefix+name+"="); ok {
-				require.Equal(t, "# Default:", lines[i-1], name)
-				e.value = text
-				break
-			} else {
-				require.Contains(t, []string{"#", "# Default:"}, line, name)
-			}
-		}
-		names = append(names, name)
-		byName[name] = e
-	}
-	return names, byName
-}
-
-func TestShippedFileHasEveryOption(t *testing.T) {
-	t.Parallel()
-	names, byName := entries(t)
-	want := []string{systemPath}
-	for _, o := range Table() {
-		want = append(want, o.Name)
-		e := byName[o.Name]
-		require.Equal(t, o.Doc, strings.TrimSpace(e.doc), o.Name)
-		require.Equal(t, o.Range, e.rng, o.Name)
-		require.Equal(t, "no", e.mandatory, o.Name)
-		value := o.Default
-		if o.DefaultNote != "" {
-			value = "<" + o.DefaultNote + ">"
-		}
-		require.Equal(t, value, e.value, o.Name)
-	}
-	require.Equal(t, want, names, "each once, in the order of the table")
-}
-
 func TestTable(t *testing.T) {
 	t.Parallel()
 	for _, o := range Table() {
-		require.NotEmpty(t, o.Doc, o.Name)
-		require.NotContains(t, o.Doc, "%!", o.Name)
-		require.NoError(t, o.set(place{newOptions(Global{}), newBlock("x")}, o.Example), "the example of %s", o.Name)
-		if o.Default != "" {
-			require.NoError(t, o.set(place{newOptions(Global{}), newBlock("x")}, o.Default), "the default of %s", o.Name)
+		if o.Doc == "" || strings.Contains(o.Doc, "%!") {
+			t.Errorf("conf: the row of the option %s needs a Doc: one sentence or more", o.Name)
+		}
+		for field, value := range map[string]string{"Example": o.Example, "Default": o.Default} {
+			if field == "Default" && value == "" {
+				continue
+			}
+			if err := o.set(place{newOptions(Global{}), newBlock("x")}, value); err != nil {
+				t.Errorf("conf: the row of the option %s needs a %s that the option accepts, not %q: %v", o.Name, field, value, err)
+			}
 		}
 	}
 }
@@ -111,7 +61,6 @@ func TestShippedFileLoads(t *testing.T) {
 				continue
 			}
 			commented := regexp.MustCompile(`(?m)^# ` + regexp.QuoteMeta(prefix+o.Name) + `=.*$`)
-			require.Len(t, commented.FindAllString(text, -1), 1, o.Name)
 			name := strings.Replace(o.Name, "*", "Example", 1)
 			text = commented.ReplaceAllLiteralString(text, prefix+name+"="+o.Example)
 		}
@@ -126,40 +75,51 @@ func TestShippedFileLoads(t *testing.T) {
 
 func TestShippedFileSetsNothingButThePathAndTheAliases(t *testing.T) {
 	t.Parallel()
+	const file = "packaging/redisjobs.conf.tmpl"
 	var active []string
+	n := 0
 	for line := range strings.Lines(shipped(t)) {
 		line = strings.TrimSuffix(line, "\n")
-		require.Equal(t, strings.TrimSpace(line), line, "no blanks at the ends")
-		require.LessOrEqual(t, len(line), 2048, "agents take no longer lines")
+		n++
+		if strings.TrimSpace(line) != line {
+			t.Errorf("packaging/redisjobs.conf:%d: a line must not begin or end with blanks; change it in %s", n, file)
+		}
+		if len(line) > 2048 {
+			t.Errorf("packaging/redisjobs.conf:%d: the agent takes lines of at most 2048 bytes, and this one has %d; change it in %s", n, len(line), file)
+		}
 		if line != "" && line[0] != '#' {
 			active = append(active, line)
 		}
-		if strings.HasPrefix(line, "#") && strings.Contains(line, prefix) && !strings.HasPrefix(line, "#\t") {
-			name := strings.TrimPrefix(strings.TrimPrefix(line, "### Option: "), "# ")
-			name, _, _ = strings.Cut(strings.TrimPrefix(name, prefix), "=")
-			require.True(t, name == systemPath || index[name] != nil, "unknown option: %s", line)
-		}
 	}
-	require.Equal(t, prefix+"System.Path=/usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs", active[0])
+	path := prefix + "System.Path=/usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs"
+	if len(active) == 0 || active[0] != path {
+		t.Fatalf("%s: the first line that is no comment must be: %s", file, path)
+	}
 
 	// The agent looks bare names up first. Of the others it tries one after the
 	// other and gives up at the first that is longer than the key it was asked.
-	var bare, patterns []string
-	for _, line := range active[1:] {
-		alias, ok := strings.CutPrefix(line, "Alias=")
-		require.True(t, ok, line)
-		name, target, _ := strings.Cut(alias, ":")
-		require.Equal(t, strings.Replace(name, "redis.", "redis.server.", 1), target)
-		if strings.HasSuffix(name, "[*]") {
-			patterns = append(patterns, strings.TrimSuffix(name, "[*]"))
-		} else {
-			bare = append(bare, name)
+	longest := 0
+	want := map[string]bool{}
+	for _, name := range []string{"info", "ping", "config", "slowlog.count"} {
+		for _, params := range []string{"", "[*]"} {
+			want["Alias=redis."+name+params+":redis.server."+name+params] = true
 		}
 	}
-	require.ElementsMatch(t, []string{"redis.info", "redis.ping", "redis.config", "redis.slowlog.count"}, bare)
-	require.ElementsMatch(t, bare, patterns)
-	require.True(t, slices.IsSortedFunc(patterns, func(a, b string) int { return len(a) - len(b) }), "shortest first: %v", patterns)
-	require.Equal(t, len(bare)*2, len(active)-1)
+	for _, line := range active[1:] {
+		if !want[line] {
+			t.Errorf("%s must not have the line, or not twice: %s", file, line)
+		}
+		delete(want, line)
+		if name, _, _ := strings.Cut(line, ":"); strings.HasSuffix(name, "[*]") {
+			if len(name) < longest {
+				t.Errorf("%s: this line must stand above those with longer names: %s", file, line)
+			}
+			longest = max(longest, len(name))
+		}
+	}
+	for line := range want {
+		t.Errorf("%s lacks the line: %s", file, line)
+	}
 }
 
 func TestExampleInTheHeaderOfTheShippedFile(t *testing.T) {
@@ -169,7 +129,9 @@ func TestExampleInTheHeaderOfTheShippedFile(t *testing.T) {
 			lines = append(lines, strings.TrimSpace(example))
 		}
 	}
-	require.NotEmpty(t, lines)
 	o := mustDecode(t, lines...)
-	require.Equal(t, []SessionInfo{{Name: "Prod", URI: "tcp://redis.example.com:6379"}}, o.Sessions())
+	want := SessionInfo{Name: "Prod", URI: "tcp://redis.example.com:6379"}
+	if got := o.Sessions(); len(got) != 1 || got[0] != want {
+		t.Errorf("packaging/redisjobs.conf.tmpl: the example in the header must make the session %v, and makes %v", want, got)
+	}
 }

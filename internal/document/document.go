@@ -48,7 +48,9 @@ func Read(t testing.TB, file string) (blocks []Block, prose string) {
 			out.WriteString(line)
 		}
 	}
-	require.Nil(t, open, "%s: a block is not closed", file)
+	if open != nil {
+		t.Fatalf("%s: this block is not closed", open.At())
+	}
 	return blocks, out.String()
 }
 
@@ -61,7 +63,28 @@ func (b Block) Console(t testing.TB, run func(command string) (output string)) {
 	t.Helper()
 	for _, part := range strings.Split("\n"+b.Text, "\n$ ")[1:] {
 		command, shown, _ := strings.Cut(part, "\n")
-		pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.TrimSpace(shown)), Left, "(?s:.*)")
-		require.Regexp(t, "^"+pattern+"$", strings.TrimSpace(run(command)), b.At()+": "+command)
+		output := strings.TrimSpace(run(command))
+		if line, differs := firstDifference(strings.TrimSpace(shown), output); differs {
+			t.Errorf("%s: %s does not print %q but %.300q", b.At(), command, line, output)
+		}
 	}
+}
+
+// firstDifference returns the first shown line that the output does not have; ""
+// when the output goes on after the last one.
+func firstDifference(shown, output string) (line string, differs bool) {
+	lines := strings.Split(shown, "\n")
+	begins := func(n int, end string) bool {
+		pattern := strings.ReplaceAll(regexp.QuoteMeta(strings.Join(lines[:n], "\n")), Left, "(?s:.*)")
+		return regexp.MustCompile("^" + pattern + end).MatchString(output)
+	}
+	if begins(len(lines), "$") {
+		return "", false
+	}
+	for n := range lines {
+		if !begins(n+1, "") {
+			return lines[n], true
+		}
+	}
+	return "", true
 }

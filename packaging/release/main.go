@@ -2,6 +2,10 @@
 // archives for all systems, for each program a bill of materials, and checksums
 // of it all. The same input gives the same bytes, wherever and whenever it runs:
 // all times are SOURCE_DATE_EPOCH.
+//
+// GoReleaser would take the place of the archives alone, for more modules than all
+// else here together. cyclonedx-gomod cannot leave out the time of day, and names
+// the SDK by the folder that packaging/sdk.sh unpacks it into.
 package main
 
 import (

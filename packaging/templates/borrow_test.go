@@ -1,8 +1,10 @@
 package templates
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,51 +38,55 @@ func TestSessionsAreWatchedAsOneServer(t *testing.T) {
 			continue
 		}
 		items++
-		require.Equal(t, "Session {#SESSION}: "+strings.TrimPrefix(i.Name, "Redis: "), twin.Name)
-		require.Equal(t, "{#SESSION}", tagValue(twin.Tags, "session"), twin.Key)
-		if itemType(i.Type) == "DEPENDENT" {
-			require.Equal(t, `redis.get["{#SESSION}"]`, twin.MasterItem.Key, twin.Key)
-		}
+		must := func(well bool, format string, args ...any) { many.must(t, well, twin.Key, format, args...) }
+		name = "Session {#SESSION}: " + strings.TrimPrefix(i.Name, "Redis: ")
+		must(twin.Name == name, "its name must be %q", name)
+		must(tagValue(twin.Tags, "session") == "{#SESSION}", "it needs the tag session")
+		must(itemType(i.Type) != "DEPENDENT" || twin.MasterItem.Key == `redis.get["{#SESSION}"]`, "its master item must be redis.get of the session")
 		for _, same := range [][2]any{
 			{i.Type, twin.Type}, {i.Units, twin.Units}, {i.ValueMap, twin.ValueMap}, {i.Description, twin.Description}, {i.ValueType, twin.ValueType},
 			{i.History, twin.History}, {i.Trends, twin.Trends}, {i.Preprocessing, twin.Preprocessing}, {tagValue(i.Tags, "component"), tagValue(twin.Tags, "component")},
 		} {
-			require.Equal(t, same[0], same[1], twin.Key)
+			must(reflect.DeepEqual(same[0], same[1]), "it must be %v, as %s of %s is, not %v", same[0], i.Key, one.Name, same[1])
 		}
 	}
-	require.Equal(t, 35, items)
+	const borrowed = "packaging/templates/source/redis_sessions_by_redisjobs.yaml"
+	says(t, items == 35, fmt.Sprintf("packaging/templates/borrow_test.go: %s borrows %d items, and the test knows of 35", borrowed, items))
 	for _, tr := range many.triggers {
 		at := slices.IndexFunc(one.triggers, func(o *trigger) bool { return o.Name == asOfOne.Replace(tr.Name) })
 		if at < 0 {
-			require.Nil(t, tr.rule, tr.Name)
+			many.must(t, tr.rule == nil, tr.Name, "%s has no such trigger", one.Name)
 			continue
 		}
 		triggers++
 		twin := one.triggers[at]
+		must := func(well bool, format string, args ...any) { many.must(t, well, tr.Name, format, args...) }
 		plain := func(s string) string { return strings.ReplaceAll(s, "[{#SINGLETON}]", "") }
-		require.Equal(t, plain(twin.Expression), asOfOne.Replace(tr.Expression), tr.Name)
-		require.Equal(t, plain(twin.Recovery), asOfOne.Replace(tr.Recovery), tr.Name)
-		require.Equal(t, plain(twin.EventName), asOfOne.Replace(tr.EventName), tr.Name)
-		require.Equal(t, twin.OpData+twin.Priority+twin.ManualClose+twin.RecoveryMode, tr.OpData+tr.Priority+tr.ManualClose+tr.RecoveryMode, tr.Name)
-		require.Empty(t, thresholds.FindAllString(tr.Expression+tr.Recovery+tr.EventName, -1), "%s: each session must be able to have its own threshold", tr.Name)
-		require.Equal(t, "{#SESSION}", tagValue(tr.Tags, "session"), tr.Name)
+		for _, text := range [][2]string{{twin.Expression, tr.Expression}, {twin.Recovery, tr.Recovery}, {twin.EventName, tr.EventName}} {
+			must(plain(text[0]) == asOfOne.Replace(text[1]), "it must be %s as in %s, not %s", plain(text[0]), one.Name, asOfOne.Replace(text[1]))
+		}
+		must(twin.OpData+twin.Priority+twin.ManualClose+twin.RecoveryMode == tr.OpData+tr.Priority+tr.ManualClose+tr.RecoveryMode,
+			"its data, severity and recovery must be those of %s", one.Name)
+		must(!thresholds.MatchString(tr.Expression+tr.Recovery+tr.EventName), "each session must be able to have its own threshold")
+		must(tagValue(tr.Tags, "session") == "{#SESSION}", "it needs the tag session")
 		var causes []string
 		for _, on := range tr.Dependencies[1:] {
 			causes = append(causes, asOfOne.Replace(on.Name))
 		}
-		require.Equal(t, "Sessions: No data from the plugin", tr.Dependencies[0].Name)
+		must(tr.Dependencies[0].Name == "Sessions: No data from the plugin", "it must first depend on Sessions: No data from the plugin")
 		for _, on := range twin.Dependencies {
 			there := slices.ContainsFunc(many.triggers, func(o *trigger) bool { return asOfOne.Replace(o.Name) == on.Name })
-			require.Equal(t, there, slices.Contains(causes, on.Name), "%s after %s", tr.Name, on.Name)
+			must(there == slices.Contains(causes, on.Name), "it must depend on %q, if that is there", on.Name)
 		}
 		// A session that is taken out of the configuration is no longer down.
-		require.Equal(t, tr.Name == "Session {#SESSION}: Server is down", strings.Contains(tr.Expression, `rj.sessions.present["{#SESSION}"])=1`), tr.Name)
+		must((tr.Name == "Session {#SESSION}: Server is down") == strings.Contains(tr.Expression, `rj.sessions.present["{#SESSION}"])=1`),
+			"that a server is down, and nothing else, asks whether the session is present")
 	}
-	require.Equal(t, 14, triggers)
+	says(t, triggers == 14, fmt.Sprintf("packaging/templates/borrow_test.go: %s borrows %d triggers, and the test knows of 14", borrowed, triggers))
 	for _, m := range many.Macros {
 		for _, o := range one.Macros {
 			if asOfOne.Replace(m.Macro) == o.Macro && !strings.Contains(m.Macro, ".FILTER.") {
-				require.Equal(t, *o.Value, *m.Value, m.Macro)
+				many.must(t, *o.Value == *m.Value, m.Macro, "it must be %s, as in %s, not %s", *o.Value, one.Name, *m.Value)
 			}
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -50,7 +49,9 @@ func answers(t *testing.T) map[string][]answer {
 			}
 		}
 	}
-	require.Len(t, out, len(keys))
+	for _, k := range keys {
+		says(t, len(out[k.key]) > 0, fmt.Sprintf("%stestdata has no answer of %s (%s*.json): record answers with -record", folder, k.key, k.prefix))
+	}
 	return out
 }
 
@@ -58,10 +59,12 @@ func answers(t *testing.T) map[string][]answer {
 func (d *document) root(t *testing.T, i *item) string {
 	t.Helper()
 	for depth := 0; itemType(i.Type) == "DEPENDENT"; depth++ {
-		require.Less(t, depth, 3, "%s hangs on more than three items, or on itself", i.Key)
 		master, ok := d.byKey[i.MasterItem.Key]
-		require.True(t, ok, "%s: no master item %s", i.Key, i.MasterItem.Key)
-		require.True(t, master.rule == nil || master.rule == i.rule, "%s: its master is of another rule", i.Key)
+		if !d.must(t, depth < 3, i.Key, "depends on more than three items, or on itself") ||
+			!d.must(t, ok, i.Key, "there is no master item %s", i.MasterItem.Key) {
+			t.FailNow()
+		}
+		d.must(t, master.rule == nil || master.rule == i.rule, i.Key, "its master item is of another rule")
 		i = master
 	}
 	name, _, err := plugin.ParseItemKey(i.Key)
@@ -97,8 +100,8 @@ func TestUUIDsStay(t *testing.T) {
 	seen := map[string]string{}
 	for _, d := range load(t) {
 		add := func(uuid, kind, name string) {
-			require.Regexp(t, v4, uuid, "%s %s", kind, name)
-			require.Empty(t, seen[uuid], "%s %s has the uuid of another", kind, name)
+			says(t, v4.MatchString(uuid), fmt.Sprintf("%s%s: the %s %q needs a uuid of version 4, not %q", folder, uuidList, kind, name, uuid))
+			says(t, seen[uuid] == "", fmt.Sprintf("%s%s: the %s %q has the uuid of %q: delete its line and run make generate", folder, uuidList, kind, name, seen[uuid]))
 			seen[uuid] = name
 			got = append(got, fmt.Sprintf("%s %s: %s: %s", uuid, d.Name, kind, name))
 		}
@@ -131,28 +134,7 @@ func TestUUIDsStay(t *testing.T) {
 			add(m.UUID, "value map", m.Name)
 		}
 	}
-	requireLines(t, uuidList, got)
-}
-
-// requireLines compares with a list that is kept in a file, in any order.
-func requireLines(t *testing.T, file string, got []string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	want := strings.Split(strings.TrimSpace(string(text)), "\n")
-	var missing, extra []string
-	for _, l := range got {
-		if !slices.Contains(want, l) {
-			missing = append(missing, l)
-		}
-	}
-	for _, l := range want {
-		if !slices.Contains(got, l) {
-			extra = append(extra, l)
-		}
-	}
-	require.True(t, len(missing)+len(extra) == 0, "%s lacks\n%s\nand has, without need,\n%s",
-		file, strings.Join(missing, "\n"), strings.Join(extra, "\n"))
+	requireLines(t, uuidList, got, "run make generate")
 }
 
 func TestKeysAreServedByThePlugin(t *testing.T) {
@@ -162,34 +144,37 @@ func TestKeysAreServedByThePlugin(t *testing.T) {
 		owner := variants[d.active()]
 		check := func(key string) {
 			name, params, err := plugin.ParseItemKey(key)
-			require.NoError(t, err, key)
+			if !d.must(t, err == nil, key, "%v", err) {
+				return
+			}
 			m, ok := metrics.Lookup(name)
-			require.True(t, ok, "%s: the plugin has no key %s", d.file, name)
+			if !d.must(t, ok, key, "the plugin has no key %s", name) {
+				return
+			}
 			_, err = m.ParseArgs(params)
-			require.NoError(t, err, key)
+			d.must(t, err == nil, key, "%v", err)
 			// A sentinel address has commas, a session's name may have anything.
-			require.NotRegexp(t, `[\[,]\{`, key, "a macro in a key must stand in quotes")
+			d.must(t, !regexp.MustCompile(`[\[,]\{`).MatchString(key), key, "a macro in a key must stand in quotes")
 		}
 		for _, i := range d.items {
 			switch itemType(i.Type) {
 			case "ZABBIX_PASSIVE", "ZABBIX_ACTIVE":
-				require.Equal(t, d.active(), i.Type == "ZABBIX_ACTIVE", i.Key)
+				d.must(t, d.active() == (i.Type == "ZABBIX_ACTIVE"), i.Key, "the variant needs another type than %q", i.Type)
 				check(i.Key)
 			case "DEPENDENT", "CALCULATED":
 				name, _, err := plugin.ParseItemKey(i.Key)
-				require.NoError(t, err, i.Key)
-				require.True(t, strings.HasPrefix(name, "rj."), i.Key)
+				d.must(t, err == nil && strings.HasPrefix(name, "rj."), i.Key, "the key of a dependent or calculated item must begin with rj.")
 			default:
-				require.Fail(t, "unknown type of item", "%s: %s", i.Key, i.Type)
+				d.must(t, false, i.Key, "unknown type of item: %s", i.Type)
 			}
-			require.Empty(t, owner[i.Key], "%s: two templates for one host must not share an item", i.Key)
+			d.must(t, owner[i.Key] == "", i.Key, "the template %q has this key, too: one host can have both", owner[i.Key])
 			owner[i.Key] = d.Name
 		}
 		for _, r := range d.Rules {
 			if asks(r.Type) {
 				check(r.Key)
 			}
-			require.Empty(t, owner[r.Key], r.Key)
+			d.must(t, owner[r.Key] == "", r.Key, "the template %q has this key, too: one host can have both", owner[r.Key])
 			owner[r.Key] = d.Name
 		}
 	}
@@ -231,16 +216,18 @@ func TestPathsFindWhatThePluginSays(t *testing.T) {
 				}
 				for _, row := range rows {
 					o := d.value(i, a.text, row)
-					require.NoError(t, o.err, "%s of %s in %s", i.Key, row, a.name)
-					if o.discarded {
+					if !d.must(t, o.err == nil, i.Key, "with the answer testdata/%s.json: %v", a.name, o.err) || o.discarded {
 						continue
 					}
-					require.NoError(t, i.stored(o.value), "%s of %s in %s is %q", i.Key, row, a.name, o.value)
+					err := i.stored(o.value)
+					d.must(t, err == nil, i.Key, "with the answer testdata/%s.json it is %q: %v", a.name, o.value, err)
 					found = found || a.up && !o.handled
 				}
 			}
 			_, excused := neverRecorded[i.Key]
-			require.NotEqual(t, excused, found, "%s: found in a recorded answer: %v", i.Key, found)
+			d.must(t, found || excused, i.Key,
+				"no answer in testdata has it: check its path, record answers (go test ./packaging/templates -run TestRecord -record), or excuse it in neverRecorded (contract_test.go)")
+			d.must(t, !found || !excused, i.Key, "an answer in testdata has it: remove it from neverRecorded (contract_test.go)")
 		}
 	}
 }
@@ -261,7 +248,7 @@ func TestPrototypesOutliveTheirRows(t *testing.T) {
 			}
 			for _, a := range recorded[d.root(t, i)] {
 				o := d.value(i, a.text, row)
-				require.NoError(t, o.err, "%s in %s", i.Key, a.name)
+				d.must(t, o.err == nil, i.Key, "of a row that is gone, with the answer testdata/%s.json: %v", a.name, o.err)
 			}
 		}
 	}
@@ -291,7 +278,9 @@ func TestKnownValues(t *testing.T) {
 	get := func(tmpl, key, name string, row map[string]string) string {
 		text, _ := answerOf(name)
 		i := docs[tmpl].byKey[key]
-		require.NotNil(t, i, key)
+		if !docs[tmpl].must(t, i != nil, key, "TestKnownValues needs this item") {
+			t.FailNow()
+		}
 		o := docs[tmpl].value(i, text, row)
 		require.NoError(t, o.err)
 		if o.discarded {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,48 +24,29 @@ func TestGraphsAndDashboards(t *testing.T) {
 	for _, d := range load(t) {
 		names, prototypes, shown := map[string]bool{}, map[string]bool{}, map[string]bool{}
 		for _, g := range d.graphs {
-			require.False(t, names[g.Name] || prototypes[g.Name], g.Name)
+			d.must(t, !names[g.Name] && !prototypes[g.Name], "graph "+g.Name, "another graph has the same name")
 			isPrototype := !slices.ContainsFunc(d.export.Graphs, func(o graph) bool { return o.UUID == g.UUID })
 			names[g.Name], prototypes[g.Name] = !isPrototype, isPrototype
-			require.NotEmpty(t, g.Items)
-			require.Equal(t, "FIXED", g.MinType, "%s: what does not start at zero misleads", g.Name)
-			require.True(t, g.Legend == "" || len(g.Items) == 1, "%s: nothing tells the lines", g.Name)
-			units := map[string]string{}
-			for k, gi := range g.Items {
-				require.Equal(t, d.Name, gi.Item.Host)
-				i := d.byKey[gi.Item.Key]
-				require.NotNil(t, i, "%s shows %s, which does not exist", g.Name, gi.Item.Key)
-				require.Equal(t, isPrototype, i.rule != nil, g.Name)
-				require.Contains(t, []string{"UNSIGNED", "FLOAT"}, i.valueType(), g.Name)
-				require.Regexp(t, `^[0-9A-F]{6}$`, gi.Color)
-				require.Equal(t, k, atoi(t, gi.SortOrder))
-				side, other := cmp.Or(gi.Side, "LEFT"), i.Units
-				if unit, ok := units[side]; ok {
-					require.Equal(t, unit, other, "%s: two units on one axis", g.Name)
-				}
-				units[side] = other
-				if slices.Contains(badColors, gi.Color) {
-					require.Regexp(t, bad, gi.Item.Key, "%s: a color of what is bad", g.Name)
-				}
-			}
+			d.checkGraph(t, g, isPrototype)
 		}
-		require.NotEmpty(t, d.Dashboards, d.file)
+		d.must(t, len(d.Dashboards) > 0, d.Name, "it needs a dashboard")
 		for _, b := range d.Dashboards {
 			for _, p := range b.Pages {
-				require.LessOrEqual(t, len(p.Widgets), 14, p.Name)
+				must := func(well bool, format string, args ...any) bool {
+					return d.must(t, well, "page "+p.Name, format, args...)
+				}
+				must(len(p.Widgets) <= 14, "it has %d widgets: 14 are enough", len(p.Widgets))
 				taken := map[[2]cells]bool{}
 				for _, w := range p.Widgets {
 					refField, ok := widgets[w.Type]
-					require.True(t, ok, "%s: no widget of format 6.0", w.Type)
-					require.LessOrEqual(t, int(w.X+w.Width), 24, p.Name)
-					require.GreaterOrEqual(t, int(w.Height), 2, "%s: Zabbix 6.0 takes nothing lower", p.Name)
+					must(ok, "the format 6.0 has no widget %s", w.Type)
+					must(w.X+w.Width <= 24 && w.Height >= 2, "Zabbix 6.0 takes no widget beyond column 24, or lower than 2")
 					if w.Type == "GRAPH_CLASSIC" {
-						require.NotEmpty(t, w.Name, p.Name)
-						require.NotContains(t, w.Name, ": ", "%s: the template's prefix", p.Name)
+						must(w.Name != "" && !strings.Contains(w.Name, ": "), "a graph needs a name without the template's prefix, not %q", w.Name)
 					}
 					for x := w.X; x < w.X+w.Width; x++ {
 						for y := w.Y; y < w.Y+w.Height; y++ {
-							require.False(t, taken[[2]cells{x, y}], "%s: widgets overlap at %d, %d", p.Name, x, y)
+							must(!taken[[2]cells{x, y}], "widgets overlap")
 							taken[[2]cells{x, y}] = true
 						}
 					}
@@ -76,28 +58,59 @@ func TestGraphsAndDashboards(t *testing.T) {
 						refs++
 						var ref hostRef
 						require.NoError(t, f.Value.Decode(&ref))
-						require.Equal(t, d.Name, ref.Host)
+						must(ref.Host == d.Name, "a widget shows something of %q", ref.Host)
 						switch w.Type {
 						case "GRAPH_CLASSIC":
-							require.True(t, names[ref.Name], "no graph %q", ref.Name)
+							must(names[ref.Name], "there is no graph %q", ref.Name)
 							shown[ref.Name] = true
 						case "GRAPH_PROTOTYPE":
-							require.True(t, prototypes[ref.Name], "no graph prototype %q", ref.Name)
+							must(prototypes[ref.Name], "there is no graph prototype %q", ref.Name)
 						default:
 							i := d.byKey[ref.Key]
-							require.True(t, i != nil && i.rule == nil, "no item %q", ref.Key)
-							require.NotEqual(t, "0", i.History, ref.Key)
+							if must(i != nil && i.rule == nil, "there is no item %q", ref.Key) {
+								must(i.History != "0", "the item %s keeps no history", ref.Key)
+							}
 						}
 					}
-					require.Positive(t, refs, p.Name)
+					must(refs > 0, "a widget shows nothing")
 				}
 			}
 		}
 		for name := range names {
-			require.True(t, !names[name] || shown[name], "no page shows the graph %q", name)
+			d.must(t, !names[name] || shown[name], "graph "+name, "no page of a dashboard shows it")
 		}
 	}
 }
+
+// checkGraph holds a graph to its items.
+func (d *document) checkGraph(t *testing.T, g graph, isPrototype bool) {
+	t.Helper()
+	must := func(well bool, format string, args ...any) bool {
+		return d.must(t, well, "graph "+g.Name, format, args...)
+	}
+	must(len(g.Items) > 0, "it shows no item")
+	must(g.MinType == "FIXED", "its axis must begin at zero: another misleads")
+	must(g.Legend == "" || len(g.Items) == 1, "it needs a legend: nothing tells its lines apart")
+	units := map[string]string{}
+	for k, gi := range g.Items {
+		must(gi.Item.Host == d.Name, "it shows an item of %q", gi.Item.Host)
+		i := d.byKey[gi.Item.Key]
+		if !must(i != nil, "there is no item %s", gi.Item.Key) {
+			continue
+		}
+		must(isPrototype == (i.rule != nil), "%s must be a prototype where the graph is one, and only there", i.Key)
+		must(slices.Contains([]string{"UNSIGNED", "FLOAT"}, i.valueType()), "%s is no number", i.Key)
+		must(color.MatchString(gi.Color) && atoi(t, gi.SortOrder) == k, "the color or order of %s is wrong: %s, %s", i.Key, gi.Color, gi.SortOrder)
+		side := cmp.Or(gi.Side, "LEFT")
+		if unit, ok := units[side]; ok {
+			must(unit == i.Units, "one axis has two units: %q and %q", unit, i.Units)
+		}
+		units[side] = i.Units
+		must(!slices.Contains(badColors, gi.Color) || bad.MatchString(gi.Item.Key), "%s has a color that is for faults only", i.Key)
+	}
+}
+
+var color = regexp.MustCompile(`^[0-9A-F]{6}$`)
 
 // TestTilesGetTheirColors: fields of newer versions, which turn thresholds.color.0
 // into thresholds.0.color and read both of a pair.
@@ -111,15 +124,15 @@ func TestTilesGetTheirColors(t *testing.T) {
 					var colors, from []string
 					for _, f := range w.Fields {
 						if regexp.MustCompile(`^thresholds\.color\.\d$`).MatchString(f.Name) {
-							require.Regexp(t, `^[0-9A-F]{6}$`, f.Value.Value)
+							d.must(t, color.MatchString(f.Value.Value), "page "+p.Name, "%q is no color", f.Value.Value)
 							colors = append(colors, f.Value.Value)
 						}
 						if regexp.MustCompile(`^thresholds\.threshold\.\d$`).MatchString(f.Name) {
 							from = append(from, f.Value.Value)
 						}
 					}
-					require.Len(t, from, len(colors))
-					require.True(t, slices.IsSortedFunc(from, func(a, b string) int { return cmp.Compare(atoi(t, a), atoi(t, b)) }))
+					sorted := slices.IsSortedFunc(from, func(a, b string) int { return cmp.Compare(atoi(t, a), atoi(t, b)) })
+					d.must(t, sorted && len(from) == len(colors), "page "+p.Name, "each color needs a threshold, in order: %v, %v", colors, from)
 					colored += len(colors)
 				}
 			}

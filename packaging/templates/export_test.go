@@ -30,10 +30,7 @@ func load(t *testing.T) []*document {
 	t.Helper()
 	files, err := filepath.Glob("6.0/*.yaml")
 	require.NoError(t, err)
-	sources, err := filepath.Glob("source/*.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, sources)
-	require.Len(t, files, 2*len(sources))
+	require.NotEmpty(t, files)
 	var docs []*document
 	for _, file := range files {
 		text, err := os.ReadFile(file)
@@ -57,7 +54,7 @@ func parse(t *testing.T, file string, text []byte) *document {
 		for _, i := range items {
 			i.rule = r
 			d.items = append(d.items, i)
-			require.NotContains(t, d.byKey, i.Key, file)
+			d.must(t, d.byKey[i.Key] == nil, i.Key, "another item has the same key")
 			d.byKey[i.Key] = i
 			for _, tr := range append(i.Triggers, i.Prototypes...) {
 				tr.rule = r

@@ -19,7 +19,7 @@ func Guide(dir string) ([]byte, error) {
 	g := &guide{}
 	g.line("# Templates")
 	g.line("")
-	g.line("<!-- Written by `go generate ./packaging/templates`; the words are in packaging/templates/source. -->")
+	g.line("<!-- Written by make generate, of packaging/templates/source. -->")
 	g.line("")
 	g.b.WriteString(guideHead)
 	var sources []*source

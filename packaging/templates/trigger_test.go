@@ -1,9 +1,8 @@
 package templates
 
 import (
-	"encoding/json"
 	"fmt"
-	"math"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -58,50 +57,62 @@ func isCounter(i *item) bool {
 
 func TestTriggerExpressions(t *testing.T) {
 	t.Parallel()
-	window := regexp.MustCompile(`^(\d+)[smhd]$`)
 	for _, d := range load(t) {
 		for _, tr := range d.triggers {
-			require.Equal(t, tr.Recovery != "", tr.RecoveryMode == "RECOVERY_EXPRESSION", tr.Name)
+			d.must(t, (tr.Recovery != "") == (tr.RecoveryMode == "RECOVERY_EXPRESSION"), tr.Name, "a recovery expression needs the mode for it, and the mode an expression")
 			for _, expression := range []string{tr.Expression, tr.Recovery} {
-				if expression == "" {
-					continue
-				}
-				_, e := evaluate(t, expression, func(string) string { return "1" }, func(call) any { return 1.0 })
-				for _, divisor := range e.divisors {
-					require.Regexp(t, `^[1-9]\d*$`, divisor, "%s: division by what may be 0", tr.Name)
-				}
-				for _, c := range e.calls {
-					if c.fn == "now" {
-						continue
-					}
-					_, known := constant(call{fn: c.fn, args: []string{"", "like", ""}}, "1", true, 0)
-					require.True(t, known, "%s: function %s", tr.Name, c.fn)
-					require.Equal(t, d.Name, c.host, tr.Name)
-					i := d.byKey[c.key]
-					require.NotNil(t, i, "%s: no item %s", tr.Name, c.key)
-					require.True(t, i.rule == nil || i.rule == tr.rule, "%s: %s is of another rule", tr.Name, c.key)
-					require.NotEqual(t, "0", i.History, "%s: %s keeps no history", tr.Name, c.key)
-					require.False(t, c.fn == "last" && isCounter(i), "%s: the last value of the counter %s", tr.Name, c.key)
-					text := i.valueType() == "CHAR" || i.valueType() == "TEXT"
-					require.False(t, text && slices.Contains([]string{"min", "max", "avg", "change"}, c.fn), "%s: %s of a text", tr.Name, c.fn)
-					if len(c.args) == 0 || c.args[0] == "" || c.fn == "last" {
-						continue
-					}
-					size := c.args[0]
-					if strings.HasPrefix(size, "{$") {
-						size = d.macroValue(size)
-					}
-					if strings.HasPrefix(size, "#") {
-						require.Zero(t, heartbeat(i.Preprocessing), "%s: values of %s are held back", tr.Name, c.key)
-						continue
-					}
-					require.Regexp(t, window, size, tr.Name)
-					long, _ := duration(size)
-					require.Greater(t, long, heartbeat(i.Preprocessing), "%s: the window over %s may be empty", tr.Name, c.key)
-					require.GreaterOrEqual(t, long.Minutes(), 5.0, tr.Name)
+				if expression != "" {
+					d.checkExpression(t, tr, expression)
 				}
 			}
 		}
+	}
+}
+
+var (
+	windowSize = regexp.MustCompile(`^(\d+)[smhd]$`)
+	notZero    = regexp.MustCompile(`^[1-9]\d*$`)
+)
+
+// checkExpression holds the expression of a trigger to its items.
+func (d *document) checkExpression(t *testing.T, tr *trigger, expression string) {
+	t.Helper()
+	must := func(well bool, format string, args ...any) bool { return d.must(t, well, tr.Name, format, args...) }
+	_, e := evaluate(t, expression, func(string) string { return "1" }, func(call) any { return 1.0 })
+	for _, divisor := range e.divisors {
+		must(notZero.MatchString(divisor), "it divides by %s, which may be 0", divisor)
+	}
+	for _, c := range e.calls {
+		if c.fn == "now" {
+			continue
+		}
+		_, known := constant(call{fn: c.fn, args: []string{"", "like", ""}}, "1", true, 0)
+		must(known, "the test does not know the function %s: add it to constant (expression_test.go)", c.fn)
+		must(c.host == d.Name, "it reads an item of %q", c.host)
+		i := d.byKey[c.key]
+		if !must(i != nil, "there is no item %s", c.key) {
+			continue
+		}
+		must(i.rule == nil || i.rule == tr.rule, "the item %s is of another rule", c.key)
+		must(i.History != "0", "the item %s keeps no history", c.key)
+		must(c.fn != "last" || !isCounter(i), "%s is a counter, whose last value says nothing", c.key)
+		text := i.valueType() == "CHAR" || i.valueType() == "TEXT"
+		must(!text || !slices.Contains([]string{"min", "max", "avg", "change"}, c.fn), "%s of the text %s", c.fn, c.key)
+		if len(c.args) == 0 || c.args[0] == "" || c.fn == "last" {
+			continue
+		}
+		size := c.args[0]
+		if strings.HasPrefix(size, "{$") {
+			size = d.macroValue(size)
+		}
+		held := heartbeat(i.Preprocessing)
+		if strings.HasPrefix(size, "#") {
+			must(held == 0, "it counts values of %s, which holds equal ones back", c.key)
+			continue
+		}
+		long, _ := duration(size)
+		must(windowSize.MatchString(size) && long.Minutes() >= 5, "the period over %s must be 5m or longer, not %q", c.key, size)
+		must(long > held, "the period %s over %s may be empty: it holds equal values back for %v", size, c.key, held)
 	}
 }
 
@@ -113,54 +124,69 @@ func TestTriggerTexts(t *testing.T) {
 	var reviewed []string
 	for _, d := range load(t) {
 		names := map[string]bool{}
+		if !says(t, len(roots[d.base()]) > 0, folder+"trigger_test.go: roots needs a row for the template "+d.base()) {
+			continue
+		}
 		prefix, _, _ := strings.Cut(roots[d.base()][0], ":")
 		for _, tr := range d.triggers {
-			require.False(t, names[tr.Name], tr.Name)
+			must := func(well bool, format string, args ...any) bool { return d.must(t, well, tr.Name, format, args...) }
+			must(!names[tr.Name], "another trigger has the same name")
 			names[tr.Name] = true
-			require.True(t, strings.HasPrefix(tr.Name, prefix+": ") || tr.rule != nil && strings.HasPrefix(tr.Name, "Session {#SESSION}: "), tr.Name)
-			require.NotRegexp(t, `\{HOST\.|\{ITEM\.|\{\$`, tr.Name)
-			require.Greater(t, len(tr.Description), 40, tr.Name)
-			require.Contains(t, severities, tr.Priority, tr.Name)
-			require.Contains(t, scopes, tagValue(tr.Tags, "scope"), tr.Name)
+			must(strings.HasPrefix(tr.Name, prefix+": ") || tr.rule != nil && strings.HasPrefix(tr.Name, "Session {#SESSION}: "), "its name must begin with %q", prefix+": ")
+			must(!regexp.MustCompile(`\{HOST\.|\{ITEM\.|\{\$`).MatchString(tr.Name), "its name must have no macro of a host, item or user")
+			must(len(tr.Description) > 40, "it needs a description (about) that says what to do")
+			must(slices.Contains(severities, tr.Priority), "unknown severity: %s", tr.Priority)
+			must(slices.Contains(scopes, tagValue(tr.Tags, "scope")), "its scope must be one of %v, not %q", scopes, tagValue(tr.Tags, "scope"))
 			reviewed = append(reviewed, fmt.Sprintf("%s %s %s", tr.Priority, tagValue(tr.Tags, "scope"), tr.Name))
-
-			// An event says the limits that it was judged by, and no others.
-			require.Equal(t, macrosOf(tr.Expression+tr.Recovery), macrosOf(tr.EventName), tr.Name)
-			if tr.EventName != "" {
-				require.True(t, strings.HasPrefix(linkHost.ReplaceAllString(tr.EventName, ""), tr.Name), tr.EventName)
-			}
-			var windows []string
-			for _, c := range append(calls(t, tr.Expression), calls(t, tr.Recovery)...) {
-				windows = append(windows, c.args...)
-			}
-			for _, m := range regexp.MustCompile(`(?:for|in) (\d+[smhd])\b`).FindAllStringSubmatch(tr.EventName, -1) {
-				require.Contains(t, windows, m[1], "%s: its expression has no such window", tr.EventName)
-			}
-			for _, m := range regexp.MustCompile(`\{\?([^{}]*(?:\{#\w+\}[^{}]*)*)\}`).FindAllStringSubmatch(tr.EventName, -1) {
-				require.True(t, strings.HasPrefix(m[1], "last(//"), "%s: a template's name is not replaced there", tr.EventName)
-				key := strings.TrimSuffix(strings.TrimPrefix(m[1], "last(//"), ")")
-				i := d.byKey[key]
-				require.NotNil(t, i, "%s: no item %s", tr.EventName, key)
-				require.True(t, i.rule == nil || i.rule == tr.rule, tr.EventName)
-			}
-			distinct := []string{}
-			for _, c := range calls(t, tr.Expression) {
-				if c.key != "" && !slices.Contains(distinct, c.key) {
-					distinct = append(distinct, c.key)
-				}
-			}
-			for _, m := range regexp.MustCompile(`\{ITEM\.LASTVALUE(\d)\}`).FindAllStringSubmatch(tr.OpData, -1) {
-				require.LessOrEqual(t, atoi(t, m[1]), len(distinct), tr.OpData)
-			}
-			if tr.RecoveryMode == "NONE" {
-				require.Equal(t, "YES", tr.ManualClose, tr.Name)
-			}
-			if strings.Contains(tr.Expression, "#1)<>") {
-				require.Equal(t, "NONE", tr.RecoveryMode, "%s: it would end unseen with the next value", tr.Name)
-			}
+			d.checkEvent(t, tr)
+			must(tr.RecoveryMode != "NONE" || tr.ManualClose == "YES", "without recovery it must be closed by hand")
+			must(!strings.Contains(tr.Expression, "#1)<>") || tr.RecoveryMode == "NONE", "it would end unseen with the next value: it must have no recovery")
 		}
 	}
-	requireLines(t, "testdata/triggers.txt", reviewed)
+	if *update {
+		byName := func(a, b string) int {
+			return strings.Compare(strings.SplitN(a, " ", 3)[2], strings.SplitN(b, " ", 3)[2])
+		}
+		slices.SortStableFunc(reviewed, byName)
+		require.NoError(t, os.WriteFile(reviewedFile, []byte(strings.Join(slices.Compact(reviewed), "\n")+"\n"), 0o644))
+		return
+	}
+	requireLines(t, reviewedFile, reviewed, "run make generate, and review its severity")
+}
+
+// reviewedFile has the severity and scope of each trigger, so that a review sees
+// what has changed.
+const reviewedFile = "testdata/triggers.txt"
+
+// checkEvent holds the name of a trigger's events and its data to its expressions.
+func (d *document) checkEvent(t *testing.T, tr *trigger) {
+	t.Helper()
+	must := func(well bool, format string, args ...any) bool { return d.must(t, well, tr.Name, format, args...) }
+	judged, shown := macrosOf(tr.Expression+tr.Recovery), macrosOf(tr.EventName)
+	must(slices.Equal(judged, shown), "an event says the limits that it was judged by: %v, not %v", judged, shown)
+	must(tr.EventName == "" || strings.HasPrefix(linkHost.ReplaceAllString(tr.EventName, ""), tr.Name), "its event must begin with its name: %s", tr.EventName)
+	var windows []string
+	for _, c := range append(calls(t, tr.Expression), calls(t, tr.Recovery)...) {
+		windows = append(windows, c.args...)
+	}
+	for _, m := range regexp.MustCompile(`(?:for|in) (\d+[smhd])\b`).FindAllStringSubmatch(tr.EventName, -1) {
+		must(slices.Contains(windows, m[1]), "its event says %s, and its expression has no such period", m[1])
+	}
+	for _, m := range regexp.MustCompile(`\{\?([^{}]*(?:\{#\w+\}[^{}]*)*)\}`).FindAllStringSubmatch(tr.EventName, -1) {
+		must(strings.HasPrefix(m[1], "last(//"), "Zabbix replaces no template's name in an event: write last(//key), not %s", m[1])
+		key := strings.TrimSuffix(strings.TrimPrefix(m[1], "last(//"), ")")
+		i := d.byKey[key]
+		must(i != nil && (i.rule == nil || i.rule == tr.rule), "its event shows the item %s, which does not exist or is of another rule", key)
+	}
+	distinct := []string{}
+	for _, c := range calls(t, tr.Expression) {
+		if c.key != "" && !slices.Contains(distinct, c.key) {
+			distinct = append(distinct, c.key)
+		}
+	}
+	for _, m := range regexp.MustCompile(`\{ITEM\.LASTVALUE(\d)\}`).FindAllStringSubmatch(tr.OpData, -1) {
+		must(atoi(t, m[1]) <= len(distinct), "its data shows item %s, and its expression has %d", m[1], len(distinct))
+	}
 }
 
 func TestTriggersDependOnTheirCause(t *testing.T) {
@@ -172,231 +198,27 @@ func TestTriggersDependOnTheirCause(t *testing.T) {
 		}
 		var reaches func(tr *trigger, path []string) bool
 		reaches = func(tr *trigger, path []string) bool {
-			require.NotContains(t, path, tr.Name, "dependencies go in a circle")
+			if !d.must(t, !slices.Contains(path, tr.Name), tr.Name, "its dependencies go in a circle") {
+				return true
+			}
 			found := tr.Name == roots[d.base()][0]
 			for _, dep := range tr.Dependencies {
 				on := byName[dep.Name]
-				require.NotNil(t, on, "%s depends on %s, which does not exist", tr.Name, dep.Name)
-				require.Equal(t, on.Expression, dep.Expression, "%s: dependency", tr.Name)
-				require.Equal(t, on.Recovery, dep.Recovery, "%s: dependency", tr.Name)
-				require.True(t, on.rule == nil || on.rule == tr.rule, "%s depends on a prototype of another rule", tr.Name)
+				if !d.must(t, on != nil, tr.Name, "it depends on %q, which does not exist", dep.Name) {
+					continue
+				}
+				d.must(t, on.Expression == dep.Expression && on.Recovery == dep.Recovery, tr.Name, "it names %q by another expression", dep.Name)
+				d.must(t, on.rule == nil || on.rule == tr.rule, tr.Name, "it depends on %q, which is of another rule", dep.Name)
 				found = reaches(on, append(path, tr.Name)) || found
 			}
 			return found
 		}
 		for _, tr := range d.triggers {
 			if slices.Contains(roots[d.base()], tr.Name) {
-				require.Empty(t, tr.Dependencies, tr.Name)
+				d.must(t, len(tr.Dependencies) == 0, tr.Name, "it must depend on nothing: all others depend on it")
 				continue
 			}
-			require.True(t, reaches(tr, nil), "%s does not depend on %s", tr.Name, roots[d.base()][0])
+			d.must(t, reaches(tr, nil), tr.Name, "it must depend on %q, at least by others (after)", roots[d.base()][0])
 		}
 	}
-}
-
-// problems are the triggers that would fire when the items had these answers
-// for long: last values by item key; change is what differs from them.
-func problems(t *testing.T, d *document, texts map[string]string, now float64, change map[string]string) []string {
-	t.Helper()
-	type scope struct {
-		rule *rule
-		row  map[string]string
-	}
-	value := func(key string, row map[string]string) (string, bool) {
-		i := d.byKey[key]
-		for name, v := range row {
-			key = strings.ReplaceAll(key, name, v)
-		}
-		if v, ok := change[key]; ok {
-			return v, true
-		}
-		text, ok := texts[d.root(t, i)]
-		if !ok || itemType(i.Type) == "CALCULATED" {
-			return "", false
-		}
-		o := d.value(i, text, row)
-		require.NoError(t, o.err, key)
-		if slices.Contains(stepKinds(i.Preprocessing), "CHANGE_PER_SECOND") {
-			return "0", !o.discarded // nothing changes
-		}
-		return o.value, !o.discarded
-	}
-	scopes := []scope{{}}
-	for _, r := range d.Rules {
-		master := texts[r.Key]
-		if itemType(r.Type) == "DEPENDENT" {
-			master = texts[d.root(t, d.byKey[r.MasterItem.Key])]
-		}
-		if master == "" {
-			continue
-		}
-		rows, _ := r.discovered(t, master)
-		for _, row := range rows {
-			scopes = append(scopes, scope{r, row})
-		}
-	}
-	var out []string
-	for _, s := range scopes {
-		for _, tr := range d.triggers {
-			if tr.rule != s.rule {
-				continue
-			}
-			macro := func(name string) string { return d.macroValue(name) }
-			result, _ := evaluate(t, tr.Expression, macro, func(c call) any {
-				if c.fn == "now" {
-					return now
-				}
-				v, known := value(c.key, s.row)
-				for i, a := range c.args {
-					if strings.HasPrefix(a, "{$") {
-						c.args[i] = d.macroValue(a)
-					}
-				}
-				got, ok := constant(c, v, known, now)
-				require.True(t, ok, c.fn)
-				return got
-			})
-			if math.IsNaN(result) || result == 0 {
-				continue
-			}
-			name := tr.Name
-			for m, v := range s.row {
-				name = strings.ReplaceAll(name, m, v)
-			}
-			out = append(out, name)
-		}
-	}
-	slices.Sort(out)
-	return out
-}
-
-// TestProblems gives recorded answers to the triggers and says which of them
-// must fire; a dependency would hide those below another.
-func TestProblems(t *testing.T) {
-	t.Parallel()
-	texts := map[string]string{}
-	for _, list := range answers(t) {
-		for _, a := range list {
-			texts[a.name] = a.text
-		}
-	}
-	docs := map[string]*document{}
-	for _, d := range load(t) {
-		docs[d.Name] = d
-	}
-	var secure struct {
-		TLS struct {
-			NotAfter float64 `json:"cert_not_after"`
-		}
-	}
-	require.NoError(t, json.Unmarshal([]byte(texts["redis_get_tls"]), &secure))
-	ends := secure.TLS.NotAfter
-	const redis, jobs, pool = "Redis by RedisJobs", "Storm jobs by RedisJobs", "RedisJobs plugin health"
-	const day = 86400
-	restarted := "Redis: Server was restarted" // every recorded server had just been started
-	var replica string
-	rows, _ := docs[redis].rule(t, "rj.redis.replica.discovery").discovered(t, texts["redis_get_master"])
-	require.Len(t, rows, 1)
-	replica = rows[0]["{#IP}"] + ":" + rows[0]["{#PORT}"]
-	for _, tt := range []struct {
-		name     string
-		template string
-		get      string
-		now      float64
-		change   map[string]string
-		want     []string
-	}{
-		{name: "a healthy master", template: redis, get: "redis_get_master", want: []string{restarted}},
-		{name: "a healthy replica", template: redis, get: "redis_get_replica", want: []string{restarted}},
-		{name: "an empty server without a limit, of great fragmentation", template: redis, get: "redis_get_empty", want: []string{restarted}},
-		{name: "a node of a cluster", template: redis, get: "redis_get_cluster", want: []string{restarted}},
-		{name: "a sentinel", template: redis, get: "redis_get_sentinel",
-			want: []string{restarted, "Redis: Some parts cannot be read"}},
-		{name: "a server that is down", template: redis, get: "redis_get_down", want: []string{"Redis: Server is down"}},
-		{name: "a wrong password", template: redis, get: "redis_get_auth", want: []string{"Redis: Server is down"}},
-		{name: "no answer at all", template: redis, want: []string{"Redis: No data from the plugin"}},
-		{name: "a server that answers only PING", template: redis, get: "redis_get_only_ping", want: []string{"Redis: Server is down"}},
-		{name: "a replica that serves nothing without its master", template: redis, get: "redis_get_masterdown",
-			want: []string{"Redis: Link to the master is broken", "Redis: Server is down", restarted}},
-		{name: "a user without all permissions", template: redis, get: "redis_get_acl",
-			want: []string{restarted, "Redis: Some parts cannot be read"}},
-		{name: "a replica without its master", template: redis, get: "redis_get_link_down",
-			want: []string{"Redis: Link to the master is broken", restarted}},
-		{name: "a former replica whose link's last value was broken", template: redis, get: "redis_get_link_down",
-			change: map[string]string{"rj.redis.role": "master"}, want: []string{restarted}},
-		{name: "a lost replica", template: redis, get: "redis_get_master",
-			change: map[string]string{`rj.redis.replica.online["` + replica + `"]`: "0"},
-			want:   []string{"Redis: Replica " + replica + " is lost or out of sync", restarted}},
-		{name: "a former master whose replicas went elsewhere", template: redis, get: "redis_get_master",
-			change: map[string]string{`rj.redis.replica.online["` + replica + `"]`: "0", "rj.redis.role": "replica"}, want: []string{restarted}},
-		{name: "a replica that lags", template: redis, get: "redis_get_master",
-			change: map[string]string{`rj.redis.replica.lag["` + replica + `"]`: "31", `rj.redis.replica.lag_bytes["` + replica + `"]`: "67108865"},
-			want:   []string{"Redis: Replica " + replica + " is behind", "Redis: Replica " + replica + " lags", restarted}},
-		{name: "a full memory", template: redis, get: "redis_get_master",
-			change: map[string]string{"rj.redis.memory.pused": "97"},
-			want:   []string{"Redis: Memory is near its limit", "Redis: Memory limit is reached", restarted}},
-		{name: "a memory without a limit that fills the machine", template: redis, get: "redis_get_empty",
-			change: map[string]string{"rj.redis.memory.pused": "90"},
-			want:   []string{"Redis: Memory has no limit and fills the machine", restarted}},
-		{name: "a fragmented memory of some size", template: redis, get: "redis_get_master",
-			change: map[string]string{"rj.redis.memory.frag.ratio": "2", "rj.redis.memory.frag.bytes": "1073741824"},
-			want:   []string{"Redis: Memory is fragmented", restarted}},
-		{name: "a fragmented memory of no size", template: redis, get: "redis_get_master",
-			change: map[string]string{"rj.redis.memory.frag.ratio": "9", "rj.redis.memory.frag.bytes": "10000000"}, want: []string{restarted}},
-		{name: "failed saves and writes", template: redis, get: "redis_get_master",
-			change: map[string]string{"rj.redis.rdb.ok": "0", "rj.redis.aof.write_ok[]": "0", "rj.redis.aof.rewrite_ok[]": "0"},
-			want:   []string{"Redis: AOF rewrite failed", "Redis: AOF write failed", "Redis: RDB save failed", restarted}},
-		{name: "counters that stand high and still", template: redis, get: "redis_get_master",
-			change: map[string]string{"rj.redis.connections.rejected": "1000", "rj.redis.fork": "9"}, want: []string{restarted}},
-		{name: "load", template: redis, get: "redis_get_master",
-			change: map[string]string{"rj.redis.evicted.rate": "1", "rj.redis.clients.pused": "81", "rj.redis.slowlog.rate": "0.2", "rj.redis.time.round_trip": "0.2",
-				`rj.redis.error.rate["OOM"]`: "1"},
-			want: []string{"Redis: Answers are slow", "Redis: Clients are near their limit", "Redis: Keys are evicted", restarted, "Redis: Slow commands"}},
-		{name: "a certificate for long", template: redis, get: "redis_get_tls", now: ends - 20*day, want: []string{restarted}},
-		{name: "a certificate not for long", template: redis, get: "redis_get_tls", now: ends - 13*day,
-			want: []string{"Redis: Certificate ends soon", restarted}},
-		{name: "a certificate of the past", template: redis, get: "redis_get_tls", now: ends + 1,
-			want: []string{"Redis: Certificate ends soon", "Redis: Certificate has ended", restarted}},
-
-		{name: "jobs in every status", template: jobs, get: "storm_jobs", want: []string{
-			"Storm: Job backup failed", "Storm: Job broken has an unreadable record",
-			"Storm: Job gone is missing", "Storm: Job moving rebalances for too long", `Storm: Job it's "quoted"\ makes no progress`,
-			"Storm: Job paused is stopped but should be active", "Storm: Job stale has an unreadable record", "Storm: Job stale is stale",
-			"Storm: Job wordcount makes no progress"}},
-		{name: "jobs at work", template: jobs, get: "storm_jobs_empty"},
-		{name: "a topology of a Storm UI", template: jobs, get: "storm_jobs_ui"},
-		{name: "no record store", template: jobs, get: "storm_jobs_down", want: []string{"Storm: Job records cannot be read"}},
-		{name: "no answer about jobs", template: jobs, want: []string{"Storm: No data from the plugin"}},
-		{name: "too many keys to search", template: jobs, get: "storm_jobs_partial", want: []string{"Storm: Not all jobs were found"}},
-		{name: "too many jobs", template: jobs, get: "storm_jobs_truncated", want: []string{
-			"Storm: Job backup failed", "Storm: Job broken has an unreadable record", "Storm: Jobs are left out"}},
-
-		{name: "an idle plugin", template: pool, get: "redis_pool_idle", want: []string{"RedisJobs: Plugin was restarted"}},
-		{name: "a failing target", template: pool, get: "redis_pool", want: []string{"RedisJobs: Plugin was restarted", "RedisJobs: Targets are failing"}},
-		{name: "no plugin", template: pool, want: []string{"RedisJobs: No data from the plugin"}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			given := map[string]string{}
-			root := map[string]string{redis: "redis.get", jobs: "storm.jobs.get", pool: "redis.pool.get"}[tt.template]
-			if tt.get != "" {
-				require.NotEmpty(t, texts[tt.get])
-				given[root] = texts[tt.get]
-			}
-			got := problems(t, docs[tt.template], given, tt.now, tt.change)
-			slices.Sort(tt.want)
-			require.Equal(t, tt.want, got)
-		})
-	}
-}
-
-func (d *document) rule(t *testing.T, key string) *rule {
-	t.Helper()
-	for _, r := range d.Rules {
-		if r.Key == key {
-			return r
-		}
-	}
-	require.Fail(t, "no rule "+key)
-	return nil
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// rowA drives the plugin processes over the agent's protocol, without an agent.
-func rowA(s *scope, e *environment) (table, []claim, error) {
+// compareProcess drives the plugin processes over the agent's protocol, without an agent.
+func compareProcess(s *scope, e *environment) (table, []claim, error) {
 	server := startRedis(s)
 	ours := drive(s, e.plugin)
 	few := drive(s, e.relay, "RELAY_CONNECTIONS=2")

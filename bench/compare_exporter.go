@@ -74,8 +74,8 @@ func (x *exporter) load(d time.Duration) (values, int, error) {
 	return v, n, nil
 }
 
-// rowD compares a poll of one server with a scrape of it.
-func rowD(s *scope, e *environment) (table, []claim, error) {
+// compareExporter compares a poll of one server with a scrape of it.
+func compareExporter(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: "Against redis_exporter: all of one server",
 		notes: []string{"A poll of ours over the agent's protocol, a scrape over HTTP, one at a time. Commands and " +

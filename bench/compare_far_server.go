@@ -10,8 +10,8 @@ const (
 	trip   = 2 * oneWay
 )
 
-// rowI measures a server that is far away.
-func rowI(s *scope, e *environment) (table, []claim, error) {
+// compareFarServer measures a server that is far away.
+func compareFarServer(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: fmt.Sprintf("A server %v away: all that a template needs", trip),
 		notes: []string{fmt.Sprintf("Through a proxy that adds %v each way (a new connection pays its round trip with its "+

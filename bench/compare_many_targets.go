@@ -14,8 +14,8 @@ const (
 	roundInFlight = 256
 )
 
-// rowH measures one plugin process with very many targets.
-func rowH(s *scope, e *environment) (table, []claim, error) {
+// compareManyTargets measures one plugin process with very many targets.
+func compareManyTargets(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: "Many targets in one plugin process",
 		notes: []string{fmt.Sprintf(

@@ -12,8 +12,8 @@ const (
 	deadPace       = time.Second          // between two polls of an item of a dead target
 )
 
-// rowG measures healthy targets while others are dead.
-func rowG(s *scope, e *environment) (table, []claim, error) {
+// compareDeadTargets measures healthy targets while others are dead.
+func compareDeadTargets(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: "Healthy targets while others are dead",
 		notes: []string{fmt.Sprintf(

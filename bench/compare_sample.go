@@ -25,8 +25,8 @@ const (
 	addedP99      figure = "added"  // to the p99 of the turn before, ms
 )
 
-// rowK measures a server under load while its keys are looked at.
-func rowK(s *scope, e *environment) (table, []claim, error) {
+// compareSample measures a server under load while its keys are looked at.
+func compareSample(s *scope, e *environment) (table, []claim, error) {
 	// Many short turns: what else the machine does falls on both sides alike.
 	window, turns := 1500*time.Millisecond, 9
 	if e.short {

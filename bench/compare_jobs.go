@@ -10,9 +10,9 @@ const (
 	manyJobs   = 500
 )
 
-// rowL measures what job systems cost: all queues of one Redis in one item, and
+// compareJobs measures what job systems cost: all queues of one Redis in one item, and
 // single items of many Storm jobs that are due in the same instant.
-func rowL(s *scope, e *environment) (table, []claim, error) {
+func compareJobs(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: "Jobs",
 		notes: []string{fmt.Sprintf("A Redis with %d queues of Sidekiq, a job waiting in each, read whole by job.get; and one "+

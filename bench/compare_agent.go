@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// rowB asks a real agent for the same keys from its built-in plugin, from ours
+// compareAgent asks a real agent for the same keys from its built-in plugin, from ours
 // and from the relay, which shows what any loadable plugin costs.
-func rowB(s *scope, e *environment) (table, []claim, error) {
+func compareAgent(s *scope, e *environment) (table, []claim, error) {
 	server := startRedis(s)
 	a := startAgent(s, e, "Plugins.Relay.System.Path="+e.relay)
 	t := table{

@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// rowF shows the limit: what redis-benchmark, a loop in C without a thought
+// compareLimit shows the limit: what redis-benchmark, a loop in C without a thought
 // for the replies, gets out of the same server.
-func rowF(s *scope, e *environment) (table, []claim, error) {
+func compareLimit(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: "The limit: redis-benchmark",
 		notes: []string{"Requests per second that the server itself can give on this machine, beside our checks per " +

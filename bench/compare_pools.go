@@ -162,8 +162,8 @@ func poolTurn(make checkout, size, workers int, d time.Duration) (values, error)
 	return inProcess(workers, poolBatch, d, func() (func() error, error) { return op, nil })
 }
 
-// rowJ compares pools alone: connections that do nothing.
-func rowJ(s *scope, e *environment) (table, []claim, error) {
+// comparePools compares pools alone: connections that do nothing.
+func comparePools(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: "The pool alone: take a connection, give it back",
 		notes: []string{

@@ -1,9 +1,10 @@
-package main
+package docs_test
 
 import (
 	"bytes"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -14,15 +15,15 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
-	"redisjobs/plugin"
 )
 
 // docsWorld is what the documents speak of: servers behind the names of hosts,
 // and the files of a machine that has the plugin.
 type docsWorld struct {
-	hosts map[string]string // the documents' host:port, to the real ones
-	redis *redistest.Server
-	root  string // stands for / in the paths of movedPaths
+	hosts   map[string]string // the documents' host:port, to the real ones
+	redis   *redistest.Server
+	root    string // stands for / in the paths of movedPaths
+	program string // the plugin's
 	// answers are those that were seen, whole.
 	answers []string
 }
@@ -39,9 +40,8 @@ const password = "PASSWORD"
 func newDocsWorld(t *testing.T) *docsWorld {
 	t.Helper()
 	dir := t.TempDir()
-	rdb, err := os.ReadFile("metrics/jobs/testdata/job-systems.rdb")
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), rdb, 0o600))
+	rdb := readFile(t, "metrics/jobs/testdata/job-systems.rdb")
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), []byte(rdb), 0o600))
 	redis := redistest.Start(t, redistest.Config{
 		TLS:   true,
 		Args:  []string{"--latency-monitor-threshold", "1"},
@@ -73,7 +73,7 @@ func newDocsWorld(t *testing.T) *docsWorld {
 			strings.Contains(node.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") &&
 			strings.Contains(sentinel.Do(t, "INFO", "sentinel"), "slaves=1")
 	})
-	w := &docsWorld{redis: redis, root: t.TempDir(), hosts: map[string]string{
+	w := &docsWorld{redis: redis, root: t.TempDir(), program: buildProgram(t), hosts: map[string]string{
 		"redis:6379": redis.Addr, "redis:6380": redis.TLSAddr,
 		"replica:6379": replica.Addr, "node:6379": node.Addr, "sentinel:26379": sentinel.Addr, "search:6379": search.Addr,
 	}}
@@ -85,7 +85,9 @@ func newDocsWorld(t *testing.T) *docsWorld {
 func await(t *testing.T, what string, done func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !done(); time.Sleep(20 * time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "no %s", what)
+		if time.Now().After(deadline) {
+			t.Fatalf("the servers of the documents did not become %s", what)
+		}
 	}
 }
 
@@ -109,9 +111,7 @@ func (w *docsWorld) layFiles(t *testing.T) {
 // configure makes the plugin's file of the shipped one and lines of an example.
 func (w *docsWorld) configure(t *testing.T, lines string) string {
 	t.Helper()
-	shipped, err := os.ReadFile("packaging/redisjobs.conf")
-	require.NoError(t, err)
-	w.write(t, pluginFile, w.there(string(shipped)+"\n"+lines), 0o640)
+	w.write(t, pluginFile, w.there(readFile(t, shippedFile)+"\n"+lines), 0o640)
 	return w.root + pluginFile
 }
 
@@ -142,18 +142,37 @@ func (w *docsWorld) here(text string) string {
 func (w *docsWorld) answer(t *testing.T, key string) string {
 	t.Helper()
 	file := w.configure(t, "Plugins.RedisJobs.CustomCommands=1\nPlugins.RedisJobs.Sessions.Docs.Uri=tcp://redis:6379/10\n")
-	value, err := plugin.Check(w.there(key), file, "0.0.0-dev")
-	require.NoError(t, err, key)
+	code, stdout, stderr := w.run(nil, "-t", key, "-c", file)
+	if code != 0 {
+		t.Fatalf("docs/keys_test.go: the example %s gets an error: %s", key, oneLine(stderr))
+	}
+	value := strings.TrimSuffix(stdout, "\n")
 	w.answers = append(w.answers, value)
-	return w.here(value)
+	return value
 }
 
-// run runs this program.
-func (w *docsWorld) run(args ...string) (code int, stdout, stderr string) {
+// buildProgram builds the program and returns its path.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), program)
+	c := exec.Command("go", "build", "-buildvcs=false", "-o", path, ".")
+	c.Dir = top(".")
+	out, err := c.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	readFile(t, "main.go") // so that the go command knows that it matters, as sourceWords does for the packages
+	return path
+}
+
+// run runs the program with variables of its own.
+func (w *docsWorld) run(environment []string, args ...string) (code int, stdout, stderr string) {
 	var out, errs bytes.Buffer
 	for i := range args {
 		args[i] = w.there(args[i])
 	}
-	code = run(args, &out, &errs)
-	return code, w.here(out.String()), w.here(errs.String())
+	c := exec.Command(w.program, args...)
+	c.Env, c.Stdout, c.Stderr = append(os.Environ(), environment...), &out, &errs
+	if err := c.Run(); c.ProcessState == nil {
+		return -1, "", err.Error()
+	}
+	return c.ProcessState.ExitCode(), w.here(out.String()), w.here(errs.String())
 }

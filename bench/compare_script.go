@@ -15,8 +15,8 @@ import redis
 print(json.dumps(redis.Redis.from_url(sys.argv[1], socket_timeout=3).info()))
 `
 
-// rowC compares with a UserParameter script through the same agent.
-func rowC(s *scope, e *environment) (table, []claim, error) {
+// compareScript compares with a UserParameter script through the same agent.
+func compareScript(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: "Against a UserParameter script with python3-redis",
 		notes: []string{"INFO as JSON, through the same agent. CPU is that of the plugin's process or of the script's " +

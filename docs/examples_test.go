@@ -1,9 +1,8 @@
-package main
+package docs_test
 
 import (
 	"encoding/json"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,25 +29,13 @@ var notRun = map[string]string{
 	"zabbix_agent2 -R log_level_increase":                                 "asks the machine's running agent",
 }
 
-// documents are the files that readers see, README.md first.
-func documents(t *testing.T) []string {
-	t.Helper()
-	names, err := filepath.Glob("docs/*.md")
-	require.NoError(t, err)
-	require.NotEmpty(t, names)
-	return append([]string{"README.md", "CONTRIBUTING.md"}, names...)
-}
-
 // runExamples runs every block of every document by its language.
 func runExamples(t *testing.T, world *docsWorld) {
-	rule, err := plugin.ACL("")
-	require.NoError(t, err)
-	rule, _, _ = strings.Cut(rule, "\n")
-	world.redis.Do(t, strings.Fields(strings.Replace(rule, ">PASSWORD", ">"+password, 1))...)
+	world.redis.Do(t, strings.Fields(strings.Replace(rights(t)[0], ">PASSWORD", ">"+password, 1))...)
 	seen := map[string]bool{}
 	for _, file := range documents(t) {
 		world.configure(t, "")
-		blocks, _ := document.Read(t, file)
+		blocks, _ := readDocument(t, file)
 		for _, b := range blocks {
 			switch b.Language {
 			case "conf":
@@ -56,7 +43,9 @@ func runExamples(t *testing.T, world *docsWorld) {
 			case "sh":
 				for _, command := range commandLines(t, b) {
 					code, stdout, stderr := world.runLine(t, b, command)
-					require.Zero(t, code, "%s: %s\n%s%s", b.At(), command, stdout, stderr)
+					if code != 0 {
+						t.Errorf("%s: %s ends with code %d: %s", b.At(), command, code, oneLine(stdout+stderr))
+					}
 				}
 			case "console":
 				b.Console(t, func(command string) string {
@@ -66,17 +55,16 @@ func runExamples(t *testing.T, world *docsWorld) {
 			case "redis":
 				world.redis.Do(t, "SELECT", "0")
 				for _, command := range strings.Split(strings.TrimSpace(b.Text), "\n") {
-					_, err := world.redis.TryDo(words(t, b, command)...)
-					require.NoError(t, err, "%s: %s", b.At(), command)
+					if _, err := world.redis.TryDo(words(t, b, command)...); err != nil {
+						t.Errorf("%s: Redis refuses %.80s: %v", b.At(), command, err)
+					}
 				}
-			case "valkey":
-				// What Valkey alone knows; metrics/acl_test.go proves that it is enough.
-				require.Equal(t, metrics.ACLRuleValkey("zabbix"), strings.TrimSpace(b.Text), b.At())
-			case "search":
-				// What servers with search indexes know; metrics/search_find_test.go has a real one.
-				require.Equal(t, metrics.ACLRuleSearch("zabbix"), strings.TrimSpace(b.Text), b.At())
+			case "valkey", "search":
+				// Rules that this server does not know, which TestGenerated writes.
 			case "json":
-				require.True(t, json.Valid([]byte(b.Text)), "%s is no JSON", b.At())
+				if !json.Valid([]byte(b.Text)) {
+					t.Errorf("%s: this block is no JSON", b.At())
+				}
 			case "text":
 				// Answers in docs/keys.md, which TestDocs/keys compares, and drawings.
 			case "keys":
@@ -86,17 +74,20 @@ func runExamples(t *testing.T, world *docsWorld) {
 				}
 			case "shell":
 				first, _, _ := strings.Cut(b.Text, "\n")
-				require.Contains(t, notRun, first, "%s: language sh is for what a test can run; say in notRun why this is not", b.At())
-				seen[first] = true
+				if seen[first] = true; notRun[first] == "" {
+					t.Errorf("%s: call the language sh, for a test to run it, or add to notRun in docs/examples_test.go why none can: %s", b.At(), first)
+				}
 			default:
 				if b.File != "CONTRIBUTING.md" {
-					require.Fail(t, "unknown language", "%s: %q", b.At(), b.Language)
+					t.Errorf("%s: no test knows blocks of the language %q; CONTRIBUTING.md has the list", b.At(), b.Language)
 				}
 			}
 		}
 	}
 	for first := range notRun {
-		require.True(t, seen[first], "no document has the block %q any more", first)
+		if !seen[first] {
+			t.Errorf("docs/examples_test.go: remove from notRun, no document has it any more: %s", first)
+		}
 	}
 }
 
@@ -113,15 +104,21 @@ func (w *docsWorld) runConf(t *testing.T, b document.Block) {
 			continue
 		}
 		name, value, ok := strings.Cut(line, "=")
-		require.True(t, ok, "%s: %s", b.At(), line)
+		if !ok {
+			t.Fatalf("%s: this line has no =: %s", b.At(), line)
+		}
 		switch {
 		case name == "Alias":
 			alias := regexp.MustCompile(`^[a-z.]+(?:\[[^\]]*\])?:(.+)$`).FindStringSubmatch(value)
-			require.NotNil(t, alias, "%s: %s", b.At(), line)
+			if alias == nil {
+				t.Fatalf("%s: no alias as Zabbix writes them: %s", b.At(), line)
+			}
 			requireKey(t, b.At(), strings.TrimSuffix(alias[1], "[*]"))
 		case slices.Contains(agentOptions, name), strings.HasPrefix(name, "Plugins.Redis."):
 		default:
-			require.True(t, strings.HasPrefix(name, "Plugins.RedisJobs."), "%s: %s", b.At(), line)
+			if !strings.HasPrefix(name, "Plugins.RedisJobs.") {
+				t.Errorf("%s: no option of this plugin, and none of agentOptions in docs/examples_test.go: %s", b.At(), line)
+			}
 			if strings.HasPrefix(value, "/") && !strings.HasSuffix(name, "Uri") {
 				w.layNamed(t, name, value)
 			}
@@ -132,8 +129,9 @@ func (w *docsWorld) runConf(t *testing.T, b document.Block) {
 		text += w.companion(t, b.Text)
 	}
 	file := w.configure(t, text)
-	_, err := conf.LoadFile(file)
-	require.NoError(t, err, b.At())
+	if _, err := conf.LoadFile(file); err != nil {
+		t.Errorf("%s: the plugin refuses this: %s", b.At(), w.here(oneLine(err.Error())))
+	}
 }
 
 // companion is what an option of the reference, which stands there alone, is
@@ -197,20 +195,14 @@ func commandLines(t *testing.T, b document.Block) []string {
 // runLine runs a line of a block, which must be one of this program.
 func (w *docsWorld) runLine(t *testing.T, b document.Block, line string) (code int, stdout, stderr string) {
 	t.Helper()
+	var environment []string
 	args := words(t, b, line)
 	for len(args) > 0 && regexp.MustCompile(`^[A-Z_]+=`).MatchString(args[0]) {
-		name, value, _ := strings.Cut(args[0], "=")
-		old, was := os.LookupEnv(name)
-		require.NoError(t, os.Setenv(name, value))
-		defer func() {
-			if os.Unsetenv(name); was {
-				os.Setenv(name, old)
-			}
-		}()
-		args = args[1:]
+		environment, args = append(environment, args[0]), args[1:]
 	}
-	require.NotEmpty(t, args, b.At())
-	require.Equal(t, program, args[0], "%s: %s: language sh is for this program's commands", b.At(), line)
+	if len(args) == 0 || args[0] != program {
+		t.Fatalf("%s: the language sh is for commands of %s: %s", b.At(), program, line)
+	}
 	args = args[1:]
 	if slices.Contains(args, "doctor") {
 		if !slices.Contains(args, "-c") {
@@ -221,7 +213,7 @@ func (w *docsWorld) runLine(t *testing.T, b document.Block, line string) (code i
 	if i := slices.IndexFunc(args, func(s string) bool { return s == "-t" }); i >= 0 {
 		requireKey(t, b.At(), args[i+1])
 	}
-	return w.run(args...)
+	return w.run(environment, args...)
 }
 
 // words splits a command as a shell does: quotes of both kinds, no variables.
@@ -231,7 +223,9 @@ func words(t *testing.T, b document.Block, line string) []string {
 	for _, m := range regexp.MustCompile(`(?:'[^']*'|"[^"]*"|[^\s'"])+`).FindAllString(line, -1) {
 		out = append(out, regexp.MustCompile(`'([^']*)'|"([^"]*)"`).ReplaceAllString(m, "$1$2"))
 	}
-	require.NotContains(t, out, "|", "%s: %s", b.At(), line)
+	if slices.Contains(out, "|") {
+		t.Fatalf("%s: a test can run no pipe: %s", b.At(), line)
+	}
 	return out
 }
 
@@ -240,16 +234,23 @@ func words(t *testing.T, b document.Block, line string) []string {
 func requireKey(t *testing.T, where, key string) {
 	t.Helper()
 	name, params, err := plugin.ParseItemKey(key)
-	require.NoError(t, err, "%s: %s", where, key)
+	if err != nil {
+		t.Errorf("%s: %s: %v", where, key, err)
+		return
+	}
 	for _, pair := range metrics.BuiltinKeys() {
 		if pair[0] == name {
 			name = pair[1]
 		}
 	}
 	metric, ok := metrics.Lookup(name)
-	require.True(t, ok, "%s: there is no key %s", where, name)
+	if !ok {
+		t.Errorf("%s: there is no item key %s", where, name)
+		return
+	}
 	if len(params) > 0 && !slices.Contains(params, left) {
-		_, err = metric.ParseArgs(params)
-		require.NoError(t, err, "%s: %s", where, key)
+		if _, err = metric.ParseArgs(params); err != nil {
+			t.Errorf("%s: %s: %v", where, key, err)
+		}
 	}
 }

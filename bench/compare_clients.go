@@ -84,8 +84,8 @@ func rueidisClient(s *scope, server redisServer) client {
 	}}
 }
 
-// rowE compares client libraries doing the same in this process.
-func rowE(s *scope, e *environment) (table, []claim, error) {
+// compareClients compares client libraries doing the same in this process.
+func compareClients(s *scope, e *environment) (table, []claim, error) {
 	t := table{
 		title: "Client libraries in process: INFO and PING in one round trip",
 		notes: []string{"Each call has a deadline and waits for a real server, so that the time is mostly the server's; " +

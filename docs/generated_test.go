@@ -1,0 +1,228 @@
+package docs_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"text/template"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/conf"
+	"redisjobs/metrics/jobs"
+	"redisjobs/plugin"
+)
+
+// generated are the files that follow from the code in whole or in part, but for
+// docs/keys.md, which takes servers (keyReference), and for what
+// packaging/templates and test/jobs write. write makes the new text of the old.
+var generated = []struct {
+	file  string
+	write func(t *testing.T, old string) string
+}{
+	{"README.md", writeReadme},
+	{"docs/configuration.md", writeConfiguration},
+	{"docs/security.md", writeRights},
+	{shippedFile, writeShipped},
+	{"conf/option.go", writeJobSystems},
+}
+
+// TestGenerated is not parallel: other tests read what it writes.
+func TestGenerated(t *testing.T) {
+	for _, g := range generated {
+		t.Run(g.file, func(t *testing.T) { current(t, g.file, g.write(t, readFile(t, g.file))) })
+	}
+}
+
+// current holds a file to its text, or with -update writes it.
+func current(t *testing.T, file, want string) {
+	t.Helper()
+	got := readFile(t, file)
+	if got == want {
+		return
+	}
+	if *update {
+		require.NoError(t, os.WriteFile(top(file), []byte(want), 0o644))
+		return
+	}
+	line := 1
+	for i := 0; i < min(len(got), len(want)) && got[i] == want[i]; i++ {
+		if got[i] == '\n' {
+			line++
+		}
+	}
+	t.Errorf("run make generate: %s is stale (line %d)", file, line)
+}
+
+// writeReadme writes the README's table of item keys.
+func writeReadme(t *testing.T, old string) string {
+	t.Helper()
+	var b strings.Builder
+	b.WriteString("| key | value |\n|---|---|\n")
+	for _, m := range allKeys() {
+		var params []string
+		for _, p := range m.params {
+			name := p.name
+			switch {
+			case p.required:
+				name = "**" + name + "**"
+			case p.preset != "":
+				name += "=" + p.preset
+			}
+			params = append(params, name)
+		}
+		fmt.Fprintf(&b, "| `%s`<br>[%s] | %s |\n", m.key, strings.Join(params, ", "), cell(m.description))
+	}
+	return replaced(t, "README.md", old, regexp.MustCompile(`(?s)(<!-- keys:begin[^\n]*-->\n).*(<!-- keys:end -->)`), b.String())
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }
+
+// replaced puts a text between the two groups of the one match of part.
+func replaced(t *testing.T, file, text string, part *regexp.Regexp, new string) string {
+	t.Helper()
+	at := part.FindAllStringSubmatchIndex(text, -1)
+	if len(at) != 1 {
+		t.Fatalf("%s needs one place for what is generated, and has %d: %s", file, len(at), part)
+	}
+	return text[:at[0][3]] + new + text[at[0][4]:]
+}
+
+// rights are the ACL rules for a server, for what Valkey has more, and for search
+// indexes, as -acl prints them.
+func rights(t *testing.T) (rules [3]string) {
+	t.Helper()
+	text, err := plugin.ACL("")
+	require.NoError(t, err)
+	lines := regexp.MustCompile(`(?m)^[^#\n].*$`).FindAllString(text, -1)
+	if n := copy(rules[:], lines); n != len(lines) || n != len(rules) {
+		t.Fatalf("docs/generated_test.go knows of %d ACL rules, and -acl prints %d", len(rules), len(lines))
+	}
+	return rules
+}
+
+// writeRights writes the rules of docs/security.md.
+func writeRights(t *testing.T, text string) string {
+	t.Helper()
+	rules := rights(t)
+	for i, begin := range []string{"```redis\nACL SETUSER zabbix ", "```valkey\n", "```search\n"} {
+		fence, _, _ := strings.Cut(begin, "\n")
+		part := regexp.MustCompile(`(?s)(` + fence + `\n)` + strings.TrimPrefix(begin, fence+"\n") + `[^\n]*(\n` + "```" + `\n)`)
+		text = replaced(t, "docs/security.md", text, part, rules[i])
+	}
+	return text
+}
+
+// writeJobSystems writes conf's list of the job systems: it may not import them.
+func writeJobSystems(t *testing.T, old string) string {
+	t.Helper()
+	names := "\t\"" + strings.Join(jobs.Names(), "\", \"") + "\",\n"
+	return replaced(t, "conf/option.go", old, regexp.MustCompile(`(?s)(\nvar jobSystems = \[\]string\{\n)[^}]*(\}\n)`), names)
+}
+
+// shippedFile is the configuration that the packages install, and shippedTemplate
+// all of it but what follows from the options and the rights.
+const shippedFile, shippedTemplate = "packaging/redisjobs.conf", "packaging/redisjobs.conf.tmpl"
+
+// writeShipped writes the shipped configuration, in the layout of Zabbix' own.
+func writeShipped(t *testing.T, _ string) string {
+	t.Helper()
+	shown := map[string]bool{}
+	tmpl, err := template.New(shippedTemplate).Funcs(template.FuncMap{
+		"options": func(group string) string {
+			var b strings.Builder
+			for _, o := range conf.Table() {
+				if before, _, below := strings.Cut(o.Name, "."); group == before+"." && below || group == "" && !below {
+					shown[o.Name] = true
+					b.WriteString(shippedOption(o))
+				}
+			}
+			return strings.TrimSuffix(b.String(), "\n")
+		},
+		"acl": func() [3]string { return rights(t) },
+	}).ParseFiles(top(shippedTemplate))
+	require.NoError(t, err)
+	var b strings.Builder
+	require.NoError(t, tmpl.ExecuteTemplate(&b, "redisjobs.conf.tmpl", nil))
+	for _, o := range conf.Table() {
+		if !shown[o.Name] {
+			t.Errorf("%s lacks a line {{options %q}}, for the option %s", shippedTemplate, o.Name[:strings.Index(o.Name, ".")+1], o.Name)
+		}
+	}
+	return b.String()
+}
+
+func shippedOption(o conf.Option) string {
+	var b strings.Builder
+	name, value := "Plugins.RedisJobs."+o.Name, o.Default
+	if o.DefaultNote != "" {
+		value = "<" + o.DefaultNote + ">"
+	}
+	fmt.Fprintf(&b, "### Option: %s\n%s#\n# Mandatory: no\n", name, wrapped(o.Doc, "#\t", 98))
+	if o.Range != "" {
+		fmt.Fprintf(&b, "# Range: %s\n", o.Range)
+	}
+	fmt.Fprintf(&b, "# Default:\n# %s=%s\n\n", name, value)
+	return b.String()
+}
+
+// wrapped breaks a text into lines of at most width characters, each behind begin.
+func wrapped(text, begin string, width int) string {
+	var b strings.Builder
+	line := begin
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == begin:
+			line += word
+		case len(line)+1+len(word) > width:
+			b.WriteString(line + "\n")
+			line = begin + word
+		default:
+			line += " " + word
+		}
+	}
+	return b.String() + line + "\n"
+}
+
+// writeConfiguration writes docs/configuration.md.
+func writeConfiguration(*testing.T, string) string {
+	var b strings.Builder
+	b.WriteString(configurationIntro)
+	for _, o := range conf.Table() {
+		if strings.HasPrefix(o.Name, "Default.") {
+			continue // as in a session
+		}
+		fmt.Fprintf(&b, "\n### %s\n\n%s\n\n", strings.ReplaceAll(o.Name, "*", "&lt;name&gt;"), o.Doc)
+		def := o.DefaultNote
+		if def == "" && o.Default != "" {
+			def = "`" + o.Default + "`"
+		}
+		if def == "" {
+			def = "nothing"
+		}
+		fmt.Fprintf(&b, "Default: %s.", def)
+		if o.Range != "" {
+			fmt.Fprintf(&b, " Range: %s.", o.Range)
+		}
+		fmt.Fprintf(&b, "\n\n```conf\nPlugins.RedisJobs.%s=%s\n```\n", strings.ReplaceAll(o.Name, "*", "Prod"), o.Example)
+	}
+	return b.String()
+}
+
+const configurationIntro = `# Configuration
+
+<!-- Written by make generate, of the option rows in conf/. -->
+
+The options stand in the agent's configuration, by default in
+` + "`/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf`" + `, each in a line ` + "`Plugins.RedisJobs.<option>=<value>`" + `. The agent
+reads them when it starts, and at ` + "`zabbix_agent2 -R userparameter_reload`" + ` no more: restart it. An unknown option, a
+value out of range or a file that cannot be read keeps the agent from starting, with a message that names the line.
+` + "`zabbix-agent2-plugin-redisjobs doctor`" + ` says beforehand what is wrong.
+
+Each field of a connection is taken from the first that has it: item key, session, ` + "`Default.…`" + `, built-in default.
+` + "`Default.`" + ` takes every field of a session.
+
+Times are seconds, or have a unit: ` + "`90`, `90s`, `5m`, `1h`" + `. Sizes are bytes, or have one: ` + "`64K`, `1M`" + `.
+`
