@@ -58,7 +58,11 @@ func metricComments(t *testing.T) map[string]string {
 		for _, m := range p.metrics {
 			var b strings.Builder
 			for _, subject := range m.subjects {
-				if text, at := src.comment(p, subject); text != "" {
+				text, at := p.comments[subject], p
+				if strings.Contains(subject, ".") {
+					text, at = src.comment(p, subject)
+				}
+				if text != "" {
 					b.WriteString(src.prose(at, subject, m.key, text, 0))
 				}
 			}

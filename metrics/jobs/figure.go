@@ -44,7 +44,7 @@ const (
 	figDeferred
 	// figCanceled were taken back and are still kept.
 	figCanceled
-	// figPrioritized are those among Waiting that have a priority.
+	// figPrioritized are those among figWaiting that have a priority.
 	figPrioritized
 	// figWaitingChildren are parents that wait for the jobs they consist of.
 	figWaitingChildren
@@ -55,15 +55,15 @@ const (
 	// figUnacked were handed to a worker that has not yet confirmed them: running,
 	// fetched ahead, or waiting in it for their time.
 	figUnacked
-	// figOldestUnacked is the time since the oldest of Unacked was handed out.
+	// figOldestUnacked is the time since the oldest of figUnacked was handed out.
 	figOldestUnacked
-	// figUnackedExpired are those of Unacked that were handed out longer ago than
+	// figUnackedExpired are those of figUnacked that were handed out longer ago than
 	// Options.CeleryVisibility: nobody lives who would hand them out again.
 	figUnackedExpired
 
 	// figWorkers are the processes that registered, also those that are dead.
 	figWorkers
-	// figWorkersAlive are those of Workers that show a sign of life.
+	// figWorkersAlive are those of figWorkers that show a sign of life.
 	figWorkersAlive
 	// figWorkersDead are the others.
 	figWorkersDead
@@ -81,17 +81,17 @@ const (
 	// figSchedulersAlive are processes that put scheduled jobs into their queues.
 	figSchedulersAlive
 
-	// figGrowth is the change of Waiting.
+	// figGrowth is the change of figWaiting.
 	figGrowth
-	// figArrival and Drain are the rates at which jobs come and go.
+	// figArrival and figDrain are the rates at which jobs come and go.
 	figArrival
 	figDrain
-	// figTimeToEmpty is when Waiting will be 0 if it goes on as between the last
+	// figTimeToEmpty is when figWaiting will be 0 if it goes on as between the last
 	// polls. It is left out while the queue does not shrink.
 	figTimeToEmpty
 	// figStalled is how long jobs have been waiting and none was seen to be taken.
 	figStalled
-	// figStuck is 1 when Stalled is at least stuckAfter though workers live and the
+	// figStuck is 1 when figStalled is at least stuckAfter though workers live and the
 	// queue is not paused, else 0.
 	figStuck
 

@@ -58,7 +58,7 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	  system, prefix
 //	  exists       1 when one of its keys with a fixed name is there, else 0; left
 //	               out for systems that have none
-//	  ...          its figures, see jobs.Figure
+//	  ...          its figures, see figure
 //	  unavailable  why other figures are missing, by name; queue.<name> for those
 //	               that are kept of no single queue
 //	queues       a row for each queue of all systems:

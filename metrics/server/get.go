@@ -20,7 +20,7 @@ import (
 // Get is the master item: everything that a template asks of one
 // server, in one request of the agent, one checkout and one round trip.
 //
-// The document begins as that of redis.status does (see condition), so that a
+// The document begins as that of redis.status does (see info.Condition), so that a
 // server which is loading is down though it tells all about itself. Unlike
 // there, a server that does not let us read INFO is down too, for the reason
 // that it gives. Then comes what INFO says, one object per section, named in

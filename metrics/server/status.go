@@ -19,7 +19,7 @@ import (
 // server that answers INFO is up: it serves commands, and unavailable.ping has
 // its words.
 //
-// The members are those of condition, and unavailable for what the server
+// The members are those that redis.get begins with, and unavailable for what the server
 // refused, as in redis.get.
 var Status = &item.Metric{
 	Key:         "redis.status",
