@@ -160,7 +160,7 @@ func (c *Conn) converse(ctx context.Context, cmds []Command) ([]resp.Value, erro
 	}
 	// A server that refuses a connection answers and hangs up before it has
 	// read anything, so its words may be waiting though the write failed.
-	values, err := c.read(cmds, start)
+	values, err := c.read(ctx, cmds, start)
 	if err != nil {
 		var refused *Error
 		switch silent := c.reader.Received() == before; {
@@ -189,7 +189,7 @@ func (c *Conn) converse(ctx context.Context, cmds []Command) ([]resp.Value, erro
 
 // read reads the replies to the opening and to cmds. An *Error is the server's
 // refusal.
-func (c *Conn) read(cmds []Command, start time.Time) ([]resp.Value, error) {
+func (c *Conn) read(ctx context.Context, cmds []Command, start time.Time) ([]resp.Value, error) {
 	if c.opening != nil {
 		for _, s := range c.opening.steps {
 			v, err := c.reply()
@@ -205,6 +205,9 @@ func (c *Conn) read(cmds []Command, start time.Time) ([]resp.Value, error) {
 	}
 	values := make([]resp.Value, len(cmds))
 	for i := range values {
+		if each := linesOf(ctx, cmds[i]); each != nil {
+			c.reader.Lines(each)
+		}
 		v, err := c.reply()
 		if err == nil && i == 0 && !c.served {
 			err = judgeFirst(v)

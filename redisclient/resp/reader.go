@@ -47,6 +47,8 @@ type Reader struct {
 	members  int    // what the current reply may still have
 	memory   int    // what the current reply may still cost, in bytes
 
+	lines func(line []byte) // what takes the next reply line by line, or nil
+
 	over *excess // of the current reply; nil while it keeps to the limits
 }
 
@@ -110,6 +112,7 @@ func (r *Reader) ReadReply() (Value, error) {
 			return Value{}, err
 		}
 		if !pushed {
+			r.lines = nil
 			if v.Kind != TooLarge { // nothing of it was kept
 				r.together -= most - r.memory
 			}
@@ -178,7 +181,7 @@ func (r *Reader) body(kind Kind, depth int) (Value, error) {
 		}
 		return Value{Kind: Null}, err
 	case BulkString, BulkError, VerbatimString:
-		return r.bulk(kind)
+		return r.bulk(kind, depth)
 	case Array, Set, Map:
 		return r.aggregate(kind, depth)
 	case Push:
@@ -209,13 +212,20 @@ func (r *Reader) textLine(kind Kind, longest int, valid func([]byte) bool) (Valu
 	return Value{Kind: kind, Str: append(make([]byte, 0, len(line)), line...)}, nil
 }
 
-func (r *Reader) bulk(kind Kind) (Value, error) {
+func (r *Reader) bulk(kind Kind, depth int) (Value, error) {
 	n, null, err := r.length(kind)
 	if err != nil {
 		return Value{}, err
 	}
 	if null {
 		return Value{Kind: Null}, nil
+	}
+	if r.lines != nil && depth == 0 && kind != BulkError {
+		skip := 0
+		if kind == VerbatimString {
+			skip = len("txt:")
+		}
+		return Value{Kind: kind, Int: n}, r.textLines(n, skip)
 	}
 	if n > int64(r.limits.MaxBulk) {
 		r.exceed("%s of %d bytes, the limit is %d", kind, n, r.limits.MaxBulk)
