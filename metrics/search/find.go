@@ -35,7 +35,7 @@ func (s *reading) scan(ctx context.Context) (names []string, err error) {
 	scan := ask.NewScan(ctx, scanBudget)
 	cursor := "0"
 	typed := &ask.Part{As: "SCAN TYPE"} // Redis 6; before, FT.INFO tells what is no index
-	withType := !syntaxError(typed.RefusedBefore(s.target, time.Now()))
+	withType := !syntaxError(typed.RefusedBefore(s.target))
 	for !scan.Complete && (scan.Steps == 0 || scan.MayGoOn()) {
 		began := time.Now()
 		p := &ask.Part{Name: "indexes", As: "SCAN", Cmd: redisclient.Command{
@@ -84,7 +84,7 @@ func (s *reading) oldSearch(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	probe := &ask.Part{As: "FT.INFO", Cmd: redisclient.Command{"FT.INFO", ""}}
-	if probe.Err = probe.RefusedBefore(s.target, now); probe.Err == nil {
+	if probe.Err = probe.RefusedBefore(s.target); probe.Err == nil {
 		if err := ask.Do(ctx, s.target, probe); err != nil {
 			return false, err
 		}
@@ -92,16 +92,12 @@ func (s *reading) oldSearch(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	if unknownCommand(probe.Err) {
+	if ask.UnknownCommand(probe.Err) {
 		s.list.Err = fmt.Errorf("there are no search commands here: neither RediSearch, nor Redis 8 with search, nor valkey-search (%w)", s.list.Err)
 		return false, nil
 	}
 	s.target.Memory.Store(oldMemory, now.Add(ask.RefusalMemory))
 	return true, nil
-}
-
-func unknownCommand(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "unknown command")
 }
 
 func syntaxError(err error) bool {
