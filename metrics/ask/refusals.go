@@ -131,8 +131,12 @@ func refusalNames(cmd redisclient.Command, as string) []string {
 var containers = map[string]bool{
 	"acl": true, "client": true, "cluster": true, "command": true, "commandlog": true, "config": true, "debug": true,
 	"function": true, "hotkeys": true, "latency": true, "memory": true, "module": true, "object": true, "pubsub": true,
-	"script": true, "sentinel": true, "slowlog": true, "xinfo": true,
+	"script": true, "sentinel": true, "slowlog": true, "xgroup": true, "xinfo": true,
 }
+
+// HasSubcommands reports whether a command's second word is a subcommand. Name is
+// in lower case.
+func HasSubcommands(name string) bool { return containers[name] }
 
 // commandName is the command's name as ACL SETUSER has it: get, config|get.
 func commandName(cmd redisclient.Command) string {
