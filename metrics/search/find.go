@@ -39,7 +39,7 @@ func (s *reading) scan(ctx context.Context) (names []string, err error) {
 	for !scan.Complete && (scan.Steps == 0 || scan.MayGoOn()) {
 		began := time.Now()
 		p := &ask.Part{Name: "indexes", As: "SCAN", Cmd: redisclient.Command{
-			"SCAN", cursor, "MATCH", oldIndexKey + s.pattern, "COUNT", strconv.Itoa(ask.ScanCount),
+			"SCAN", cursor, "MATCH", oldIndexKey + "*", "COUNT", strconv.Itoa(ask.ScanCount),
 		}}
 		if withType {
 			p.As, p.Cmd = typed.As, append(p.Cmd, "TYPE", oldIndexType)
@@ -65,7 +65,7 @@ func (s *reading) scan(ctx context.Context) (names []string, err error) {
 			return nil, nil
 		}
 		for _, key := range p.Value.Elems[1].Elems {
-			if name, ok := strings.CutPrefix(string(key.Str), oldIndexKey); ok {
+			if name, ok := strings.CutPrefix(string(key.Str), oldIndexKey); ok && ask.GlobMatch(s.pattern, name) {
 				names = append(names, name)
 			}
 		}
