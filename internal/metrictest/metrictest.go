@@ -21,8 +21,8 @@ import (
 )
 
 // ScriptDoer answers commands from a table of replies as they are on the wire;
-// a command that is not in it is answered as a server does that has no such
-// command.
+// a command of which nothing is in it is answered as a server does that has no
+// such command, other arguments of one that is as arguments that it does not take.
 type ScriptDoer struct {
 	mu      sync.Mutex
 	Replies map[string]string
@@ -44,6 +44,9 @@ func (d *ScriptDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]re
 		wire, ok := d.Replies[strings.Join(cmd, " ")]
 		if !ok {
 			wire = "-ERR unknown command '" + cmd[0] + "'\r\n"
+			if d.knows(cmd[0]) {
+				wire = "-ERR wrong number of arguments for '" + strings.ToLower(cmd[0]) + "' command\r\n"
+			}
 		}
 		var err error
 		if values[i], err = resp.NewReader(strings.NewReader(wire), resp.Limits{}).ReadReply(); err != nil {
@@ -51,6 +54,15 @@ func (d *ScriptDoer) DoAll(_ context.Context, cmds ...redisclient.Command) ([]re
 		}
 	}
 	return values, nil
+}
+
+func (d *ScriptDoer) knows(command string) bool {
+	for name := range d.Replies {
+		if first, _, _ := strings.Cut(name, " "); first == command {
+			return true
+		}
+	}
+	return false
 }
 
 // Bulk is a text as a bulk string on the wire.

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/pool"
@@ -70,17 +69,7 @@ func ErrorLine(target string, err error) string {
 	} else {
 		text = "Cannot query " + target + ": " + text
 	}
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	if utf8.RuneCountInString(text) > MaxErrorLine {
-		runes := []rune(text)
-		text = string(runes[:MaxErrorLine-1]) + "…"
-	}
-	return text
+	return Line(text, MaxErrorLine)
 }
 
 // Truncations counts the rows that were left out of a document's lists.

@@ -68,3 +68,47 @@ func globClass(pattern string, p int, c byte) (end int, ok bool) {
 	}
 	return min(p+1, len(pattern)), match != not
 }
+
+// MaxStars is how many stars a pattern may have for a server of which it is not
+// known that it matches in bounded time. Before Redis 6.0.18, 6.2.11 and 7.0.9
+// every star multiplies the time by the length of the key, so that one SCAN with
+// a few stars more blocks the server for seconds (CVE-2022-36021).
+const MaxStars = 2
+
+// CostlyStars counts the stars of a pattern that a server may have to try at
+// every place of a key. Stars side by side are one, one at the end matches at
+// once, and neither a class nor an escaped star is one.
+func CostlyStars(pattern string) (n int) {
+	for p := 0; p < len(pattern); p++ {
+		switch pattern[p] {
+		case '\\':
+			p++
+		case '[':
+			p = classEnd(pattern, p+1)
+		case '*':
+			for p+1 < len(pattern) && pattern[p+1] == '*' {
+				p++
+			}
+			if p+1 < len(pattern) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// classEnd returns where the class is closed whose first member is at p.
+func classEnd(pattern string, p int) int {
+	if p < len(pattern) && pattern[p] == '^' {
+		p++
+	}
+	for ; p < len(pattern) && pattern[p] != ']'; p++ {
+		switch {
+		case pattern[p] == '\\' && p+1 < len(pattern):
+			p++
+		case p+2 < len(pattern) && pattern[p+1] == '-':
+			p += 2
+		}
+	}
+	return p
+}

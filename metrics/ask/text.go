@@ -1,8 +1,23 @@
 package ask
 
 import (
+	"strings"
+	"unicode"
 	"unicode/utf8"
 )
+
+// Line makes one printable line of at most n characters of any text.
+func Line(s string, n int) string {
+	// Before the rest, so that a text of megabytes costs no more than a short one.
+	s = strings.TrimSpace(s)
+	s = Clip(strings.ToValidUTF8(s[:min(len(s), (n+1)*utf8.UTFMax)], "?"), n)
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, s))
+}
 
 // Clip shortens s to at most n characters, the last one then being an
 // ellipsis.

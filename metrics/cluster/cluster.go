@@ -107,7 +107,7 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	if nodes.Err != nil {
 		if isOff(&info, nodes.Err) {
 			t.Memory.Store(offMemory, true)
-			t.Memory.Store(state.MemoryName(), ask.Refusal{}) // it holds for this state only
+			state.Forget(t) // it holds for this state only
 			writeOff(w, t.Name, &info, &state, &nodes)
 			return nil
 		}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"strconv"
-	"strings"
 
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
@@ -141,7 +140,7 @@ func (p *poll) converse(ctx context.Context, asks []question) error {
 	}
 	refused := make([]error, len(asks))
 	for i, a := range asks {
-		if refused[i] = p.state.refusal(a.cmd); refused[i] == nil && a.payload {
+		if refused[i] = p.state.refusals.Of(a.cmd, ""); refused[i] == nil && a.payload {
 			refused[i] = p.state.tooHeavy(a.cmd)
 			p.payloads = p.payloads || refused[i] == nil
 		}
@@ -172,7 +171,7 @@ func (p *poll) converse(ctx context.Context, asks []question) error {
 			if redisclient.ConcernsServer(err) {
 				return err
 			}
-			p.state.note(asks[i].cmd, err)
+			p.state.refusals.Note(asks[i].cmd, "", err)
 			refused[i] = err
 		}
 	}
@@ -182,6 +181,3 @@ func (p *poll) converse(ctx context.Context, asks []question) error {
 	}
 	return nil
 }
-
-// commandWord is the command that a refusal is remembered for.
-func commandWord(cmd redisclient.Command) string { return strings.ToLower(cmd[0]) }

@@ -17,9 +17,32 @@ import (
 // its parameters.
 const maxCommandArgs = 16
 
-// Command runs what the operator asks for, if the operator's
-// configuration allows it at all and the server says that the command only
-// reads, at once, and is nobody's administration.
+// Command runs a command that reads little and changes nothing, if the
+// configuration allows it at all (CustomCommands=1).
+//
+// These run with any arguments:
+//
+//	GET MGET STRLEN GETRANGE SUBSTR GETBIT BITFIELD_RO EXISTS TYPE TTL PTTL EXPIRETIME PEXPIRETIME DBSIZE RANDOMKEY
+//	LLEN LINDEX SCARD SISMEMBER SMISMEMBER HLEN HGET HMGET HEXISTS HSTRLEN HTTL HPTTL HEXPIRETIME HPEXPIRETIME
+//	ZCARD ZSCORE ZMSCORE ZRANK ZREVRANK ZCOUNT ZLEXCOUNT GEOPOS GEODIST GEOHASH XLEN XINFO|GROUPS XINFO|CONSUMERS
+//	OBJECT|ENCODING OBJECT|FREQ OBJECT|IDLETIME OBJECT|REFCOUNT VCARD VDIM
+//	JSON.TYPE JSON.ARRLEN JSON.OBJLEN JSON.STRLEN BF.CARD TS.GET
+//
+// These within bounds:
+//
+//	HGETALL HKEYS HVALS SMEMBERS LPOS   of keys of at most 1,000 members, which is asked first
+//	LRANGE                              of at most 1,000 elements, or of such a list
+//	ZRANGE ZREVRANGE and by score, lex  of at most 1,000 indexes, with LIMIT up to 1,000 1,000, or of such a set
+//	XRANGE XREVRANGE                    with COUNT up to 1,000, or of such a stream
+//	XPENDING                            with a count up to 1,000
+//	XINFO|STREAM                        with FULL COUNT from 1 to 1,000
+//	HRANDFIELD SRANDMEMBER ZRANDMEMBER  with a count from -1,000 to 1,000
+//	SCAN HSCAN SSCAN ZSCAN              with COUNT up to 1,000 and patterns as redis.keys.count takes them
+//	BITCOUNT BITPOS                     of strings of at most 1 MiB, which is asked first
+//	MEMORY|USAGE                        with SAMPLES from 1 to 100
+//
+// All others are refused, and so is one of these that the server itself does not
+// flag as a read that needs no special right, as when it is renamed.
 var Command = &item.Metric{
 	Key:         "redis.command",
 	Description: "Returns the reply to a read-only command, an array or a map as JSON; off unless CustomCommands=1.",
@@ -48,6 +71,13 @@ func collectCommand(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 	name := strings.ToLower(r.Arg("Command"))
 	cmd := redisclient.Command(strings.Split(name, "|"))
 	cmd = append(cmd, commandArgs(r)...)
+	problem, err := checkRead(ctx, r.Target, name, cmd[strings.Count(name, "|")+1:])
+	if err == nil {
+		err = problem
+	}
+	if err != nil {
+		return err
+	}
 	verdict, err := commandVerdict(ctx, r.Target, name)
 	if err == nil {
 		err = verdict

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
@@ -29,6 +30,10 @@ import (
 //	          when not complete and dbsize is known
 //	unavailable  what the server refused; without SCAN nothing but dbsize is known
 //
+// A pattern of more than two stars, beside one at the end, is an error on a server
+// that is not known to match it in bounded time: on Redis before 6.0.18, 6.2.11
+// and 7.0.9, and on forks other than Valkey.
+//
 // Source: https://redis.io/docs/latest/commands/scan/
 var Count = &item.Metric{
 	Key:         "redis.keys.count",
@@ -40,7 +45,7 @@ var Count = &item.Metric{
 			Description: "the most keys to look at, 1000-1000000",
 		},
 	),
-	Commands: []string{"scan", "dbsize"},
+	Commands: []string{"scan", "dbsize", "info"},
 	Collect:  collectKeysCount,
 }
 
@@ -66,6 +71,12 @@ func collectKeysCount(ctx context.Context, r *item.Request, w *jsondoc.Writer) e
 	budget, err := parseBudget(r.Arg("Budget"))
 	if err != nil {
 		return err
+	}
+	switch problem, err := info.CheckPattern(ctx, t, pattern); {
+	case err != nil:
+		return ask.Down(w, t.Name, err)
+	case problem != nil:
+		return problem
 	}
 	size := &ask.Part{Name: "dbsize", Cmd: redisclient.Command{"DBSIZE"}}
 	s := ask.NewScan(ctx, budget)

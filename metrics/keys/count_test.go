@@ -154,3 +154,30 @@ func TestKeysCountWithoutAnAnswer(t *testing.T) {
 		require.EqualError(t, err, "parameter 5 (Budget): expected a number of keys, 1000-1000000")
 	}
 }
+
+// TestAPatternThatBlocksAServerIsRefused asks every server: one that tries each star at each place of a key is spared,
+// the others look.
+func TestAPatternThatBlocksAServerIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, f := range redistest.Flavours(t) {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			f.Need(t)
+			s := redistest.Start(t, redistest.Config{Bin: f.Bin, Args: []string{"--slowlog-log-slower-than", "10000"}})
+			s.Do(t, "SET", strings.Repeat("a", 60), "x")
+			s.Do(t, "SET", "xaxbx", "x")
+			target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
+			text, err := metrictest.OfKey(t, Count, target, "*a*a*a*a*a*a*a*b")
+			if f.Is("redis", 7, 0) || f.Is("valkey", 7, 0) || f.Name == "redis-6.2" {
+				require.NoError(t, err)
+				require.Equal(t, true, metrictest.Decode(t, text)["complete"])
+			} else {
+				require.ErrorContains(t, err, `the pattern "*a*a*a*a*a*a*a*b" has 8 stars, which may block this server for seconds: it is redis 5.`)
+				require.NotContains(t, s.Do(t, "INFO", "commandstats"), "scan", "it is not sent")
+			}
+			doc := metrictest.Decode(t, metrictest.Must(metrictest.OfKey(t, Count, target, "*a*b*")))
+			require.Equal(t, []any{1.0, true}, []any{doc["count"], doc["complete"]}, "two stars are for every server")
+			require.Empty(t, strings.TrimSpace(s.Do(t, "SLOWLOG", "GET", "10")))
+		})
+	}
+}

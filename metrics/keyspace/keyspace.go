@@ -108,7 +108,6 @@ type state struct {
 	err      error // why the pass could not go on
 	restarts int
 	because  string
-	refused  refusals
 }
 
 // result is a finished pass. It is not changed any more.
@@ -142,7 +141,8 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 // firstLook is the one round trip that a check itself makes, before the first
 // pass: whether the server can be asked at all, and lets us list its keys.
 func firstLook(ctx context.Context, t *item.Target) error {
-	scan := &ask.Part{Name: "scan", Cmd: redisclient.Command{"SCAN", "0", "COUNT", "1"}}
+	cmd := redisclient.Command{"SCAN", "0", "COUNT", "1"}
+	scan := &ask.Part{Name: "scan", Cmd: cmd, As: refusedAs(cmd)}
 	if err := ask.Do(ctx, t, scan); err != nil {
 		return err
 	}
@@ -196,14 +196,12 @@ func (s *state) ask(t *item.Target, options item.KeyspaceOptions) func(ctx conte
 // work carries the pass on until it is finished, or cannot or need not go on.
 func (s *state) work(ctx context.Context) {
 	s.mu.Lock()
-	pass, refused := s.pass, s.refused
+	pass := s.pass
 	s.state = passRunning
 	s.mu.Unlock()
-	pass.refused = refused.still(time.Now())
 	err := pass.run(ctx, s)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.refused.note(pass.refused, time.Now())
 	s.state, s.err = passResting, err
 	var other *otherServerError
 	switch {

@@ -71,8 +71,9 @@ func (p *pass) run(ctx context.Context, s *state) error {
 // read reads all keys of a source.
 func (p *pass) read(ctx context.Context, s *state, src *source) error {
 	failures := 0
+	p.refused.add(refusedBefore(src.target))
 	for !src.finished() {
-		if err := p.refused[detailScan].Err; err != nil {
+		if err := scanRefused(src.target); err != nil {
 			return err
 		}
 		if err := s.mayGoOn(p.target); err != nil {

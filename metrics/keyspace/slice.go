@@ -27,28 +27,64 @@ const (
 	details
 )
 
-// refusals are the details that a server has refused. A refused one is
-// not asked for again for ask.RefusalMemory: with a million keys each refusal would
-// count a million times among the server's errors.
-type refusals [details]ask.Refusal
+// refusals say why details are not asked for any more. A pass stops at the first
+// one: with a million keys each refusal would count a million times among the
+// server's errors. Between passes they are in the target's ask.Refusals.
+type refusals [details]error
 
-// still are the refusals that hold.
-func (r refusals) still(now time.Time) (out refusals) {
-	for d := range r {
-		if now.Before(r[d].Until) {
-			out[d] = r[d]
+// detailCommands read the details.
+var detailCommands = [details][]redisclient.Command{
+	detailType:   {{"TYPE"}},
+	detailTTL:    {{"PTTL"}},
+	detailMemory: {{"MEMORY", "USAGE"}},
+	detailLength: {{"LLEN"}, {"SCARD"}, {"ZCARD"}, {"HLEN"}, {"XLEN"}},
+	detailSize:   {{"DBSIZE"}},
+	detailTime:   {{"TIME"}},
+	detailScan:   {{"SCAN"}},
+}
+
+// refusedAs is what a refusal is remembered by that concerns a key: one key that
+// may not be read stands for all.
+func refusedAs(cmd redisclient.Command) string { return "redis.keyspace.sample " + cmd[0] }
+
+// refusedBefore are the refusals that a target's memory has.
+func refusedBefore(t *item.Target) (out refusals) {
+	remembered := ask.RefusalsOf(t.Memory)
+	for d, cmds := range detailCommands {
+		for _, cmd := range cmds {
+			if err := remembered.Of(cmd, refusedAs(cmd)); err != nil && out[d] == nil {
+				out[d] = err
+			}
 		}
 	}
 	return out
 }
 
-// note remembers what a pass was refused.
-func (r *refusals) note(of refusals, now time.Time) {
-	for d := range of {
-		if of[d].Err != nil && of[d].Until.IsZero() {
-			r[d] = ask.Refusal{Err: of[d].Err, Until: now.Add(ask.RefusalMemory)}
+// add adds others to those that are not known yet.
+func (r *refusals) add(others refusals) {
+	for d, err := range others {
+		if r[d] == nil {
+			r[d] = err
 		}
 	}
+}
+
+// note takes a refusal of a target, and reports whether it lasts.
+func (r *refusals) note(t *item.Target, d detail, cmd redisclient.Command, err error) bool {
+	if !ask.Lasting(err) {
+		return false
+	}
+	ask.RefusalsOf(t.Memory).Note(cmd, refusedAs(cmd), err)
+	if r[d] == nil {
+		r[d] = err
+	}
+	return true
+}
+
+// scanRefused is why a target's keys cannot be listed, as it said before.
+func scanRefused(t *item.Target) error {
+	scan := detailCommands[detailScan][0]
+	return ask.RefusalsOf(t.Memory).Of(scan, refusedAs(scan))
 }
 
 // longKey is a key whose length is to be asked for.
@@ -80,7 +116,7 @@ func (s *source) finished() bool { return s.listed && len(s.pending) == 0 && len
 func (s *source) question(o item.KeyspaceOptions, refused *refusals) *question {
 	q := &question{sizeBefore: s.dbsize}
 	asking := func(a asked, cmd ...string) {
-		if a.scan || refused[a.detail].Err == nil {
+		if a.scan || refused[a.detail] == nil {
 			q.cmds = append(q.cmds, cmd)
 			q.asked = append(q.asked, a)
 		}
@@ -102,7 +138,7 @@ func (s *source) question(o item.KeyspaceOptions, refused *refusals) *question {
 	}
 	if !s.listed && len(s.pending)-len(q.details) < s.pace.size {
 		q.count = s.pace.size
-		asking(asked{scan: true}, "SCAN", s.cursor, "COUNT", strconv.Itoa(q.count))
+		asking(asked{detail: detailScan, scan: true}, "SCAN", s.cursor, "COUNT", strconv.Itoa(q.count))
 	}
 	asking(asked{detail: detailSize}, "DBSIZE")
 	asking(asked{detail: detailTime}, "TIME")
@@ -157,16 +193,11 @@ func (q *question) take(s *source, values []resp.Value, refused *refusals) (time
 		case err == nil:
 		case a.scan:
 			err = fmt.Errorf("SCAN: %w", err)
-			if ask.Lasting(err) {
-				refused[detailScan].Err = err
-			}
+			refused.note(s.target, a.detail, q.cmds[i], err)
 			return 0, err
 		case noSuchKey(err) && a.detail == detailMemory: // in the words of forks
 			gone[a.key] = true
-		case ask.Lasting(err):
-			if refused[a.detail].Err == nil {
-				refused[a.detail].Err = err
-			}
+		case refused.note(s.target, a.detail, q.cmds[i], err):
 		case v.Err() == nil:
 			return 0, fmt.Errorf("%s: %w", q.cmds[i][0], err)
 		case redisclient.ConcernsServer(err):
@@ -205,8 +236,8 @@ func (q *question) account(s *source, figures []keyFigures, gone []bool, lengths
 		_, counts := ask.LengthCommands[f.typ]
 		// An element takes a byte at least; twice that, because what MEMORY USAGE
 		// says is an estimate.
-		small := refused[detailMemory].Err == nil && 2*f.memory <= s.sum.longest.floor()
-		if counts && f.typ != "string" && !small && s.sum.options.Top > 0 && refused[detailLength].Err == nil {
+		small := refused[detailMemory] == nil && 2*f.memory <= s.sum.longest.floor()
+		if counts && f.typ != "string" && !small && s.sum.options.Top > 0 && refused[detailLength] == nil {
 			s.longs = append(s.longs, longKey{f.key, f.typ})
 		}
 	}

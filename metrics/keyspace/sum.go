@@ -139,7 +139,7 @@ func (s *sum) merge(o *sum) {
 		s.longest.add(k)
 	}
 	for d, r := range o.missing {
-		if r.Err != nil {
+		if r != nil {
 			s.missing[d] = r
 		}
 	}
@@ -179,11 +179,11 @@ func (t *topKeys) add(k bigKey) {
 // write leaves out what depends on something that was refused.
 func (s *sum) write(w *jsondoc.Writer, cut *ask.Truncations, missing *unavailable) {
 	has := func(d detail, names ...string) bool {
-		if s.missing[d].Err == nil {
+		if s.missing[d] == nil {
 			return true
 		}
 		for _, name := range names {
-			missing.add(name, s.missing[d].Err.Error())
+			missing.add(name, s.missing[d].Error())
 		}
 		return false
 	}
@@ -207,8 +207,8 @@ func (s *sum) write(w *jsondoc.Writer, cut *ask.Truncations, missing *unavailabl
 	if sizes {
 		s.biggest.write(w, "biggest", "memory")
 	}
-	if s.missing[detailType].Err != nil {
-		missing.add("longest", s.missing[detailType].Err.Error())
+	if s.missing[detailType] != nil {
+		missing.add("longest", s.missing[detailType].Error())
 	} else if has(detailLength, "longest") {
 		s.longest.write(w, "longest", "elements")
 	}

@@ -35,11 +35,11 @@ func (s *reading) scan(ctx context.Context) (names []string, err error) {
 	scan := ask.NewScan(ctx, scanBudget)
 	cursor := "0"
 	typed := &ask.Part{As: "SCAN TYPE"} // Redis 6; before, FT.INFO tells what is no index
-	withType := !syntaxError(typed.RefusedBefore(s.target, time.Now()))
+	withType := !syntaxError(typed.RefusedBefore(s.target))
 	for !scan.Complete && (scan.Steps == 0 || scan.MayGoOn()) {
 		began := time.Now()
 		p := &ask.Part{Name: "indexes", As: "SCAN", Cmd: redisclient.Command{
-			"SCAN", cursor, "MATCH", oldIndexKey + s.pattern, "COUNT", strconv.Itoa(ask.ScanCount),
+			"SCAN", cursor, "MATCH", oldIndexKey + "*", "COUNT", strconv.Itoa(ask.ScanCount),
 		}}
 		if withType {
 			p.As, p.Cmd = typed.As, append(p.Cmd, "TYPE", oldIndexType)
@@ -65,7 +65,7 @@ func (s *reading) scan(ctx context.Context) (names []string, err error) {
 			return nil, nil
 		}
 		for _, key := range p.Value.Elems[1].Elems {
-			if name, ok := strings.CutPrefix(string(key.Str), oldIndexKey); ok {
+			if name, ok := strings.CutPrefix(string(key.Str), oldIndexKey); ok && ask.GlobMatch(s.pattern, name) {
 				names = append(names, name)
 			}
 		}
@@ -84,7 +84,7 @@ func (s *reading) oldSearch(ctx context.Context) (bool, error) {
 		return true, nil
 	}
 	probe := &ask.Part{As: "FT.INFO", Cmd: redisclient.Command{"FT.INFO", ""}}
-	if probe.Err = probe.RefusedBefore(s.target, now); probe.Err == nil {
+	if probe.Err = probe.RefusedBefore(s.target); probe.Err == nil {
 		if err := ask.Do(ctx, s.target, probe); err != nil {
 			return false, err
 		}
@@ -92,16 +92,12 @@ func (s *reading) oldSearch(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	if unknownCommand(probe.Err) {
+	if ask.UnknownCommand(probe.Err) {
 		s.list.Err = fmt.Errorf("there are no search commands here: neither RediSearch, nor Redis 8 with search, nor valkey-search (%w)", s.list.Err)
 		return false, nil
 	}
 	s.target.Memory.Store(oldMemory, now.Add(ask.RefusalMemory))
 	return true, nil
-}
-
-func unknownCommand(err error) bool {
-	return err != nil && strings.Contains(err.Error(), "unknown command")
 }
 
 func syntaxError(err error) bool {

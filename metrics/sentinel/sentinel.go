@@ -263,7 +263,7 @@ func (s *sentinels) askMembers(ctx context.Context) error {
 	return nil
 }
 
-func memberKey(p *ask.Part) string { return p.MemoryName() }
+func memberKey(p *ask.Part) string { return strings.Join(p.Cmd, " ") }
 
 // others are the sentinels that the voice knows and that were not asked yet.
 func (s *sentinels) others() []*view {

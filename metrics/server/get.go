@@ -197,7 +197,7 @@ func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, ask
 		case m.asked && !m.wanted:
 			// It is another server now. What that says to the command is none of
 			// the document's business, and holds for this server only.
-			t.Memory.Store(m.part.MemoryName(), ask.Refusal{})
+			m.part.Forget(t)
 			m.part.Value, m.part.Err = resp.Value{Kind: resp.Null}, nil
 		}
 	}

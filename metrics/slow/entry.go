@@ -87,13 +87,6 @@ func parseSlowlogEntry(v resp.Value) (slowEntry, error) {
 	return e, nil
 }
 
-// subcommandsOf are the commands whose first argument names what they do.
-var subcommandsOf = map[string]bool{
-	"acl": true, "client": true, "cluster": true, "command": true, "commandlog": true, "config": true, "debug": true, "function": true,
-	"latency": true, "memory": true, "module": true, "object": true, "pubsub": true, "script": true,
-	"sentinel": true, "slowlog": true, "xgroup": true, "xinfo": true,
-}
-
 // takeCommand takes the name off argv, and the note that the server puts in
 // place of arguments that are too many: Redis keeps 32 of them.
 func (e *slowEntry) takeCommand(argv []string) {
@@ -105,7 +98,7 @@ func (e *slowEntry) takeCommand(argv []string) {
 			args = args[:len(args)-1]
 		}
 	}
-	if len(args) > 0 && subcommandsOf[e.command] && isWord(args[0]) {
+	if len(args) > 0 && ask.HasSubcommands(e.command) && isWord(args[0]) {
 		e.command += "|" + strings.ToLower(args[0])
 		args = args[1:]
 	}

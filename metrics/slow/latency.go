@@ -131,7 +131,7 @@ func askMoreLatency(ctx context.Context, t *item.Target, known latencyKnown, eve
 		missing = append(missing, log.parts()...)
 	case !now.commandlog && known.commandlog:
 		for _, p := range log.parts() {
-			t.Memory.Store(p.MemoryName(), ask.Refusal{}) // it was said by another server
+			p.Forget(t) // another server refused it
 		}
 		log = nil
 	}

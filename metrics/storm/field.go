@@ -8,6 +8,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"redisjobs/metrics/ask"
 )
 
 // kind is how a field of a record is read.
@@ -179,26 +181,7 @@ func parseDate(s string) (float64, error) {
 }
 
 // oneLine makes one printable line of at most maxText characters.
-func oneLine(s string) string {
-	s = clip(strings.TrimSpace(strings.ToValidUTF8(s, "?")), maxText)
-	return strings.TrimSpace(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return ' '
-		}
-		return r
-	}, s))
-}
-
-// clip cuts a text after n characters.
-func clip(s string, n int) string {
-	for i := range s {
-		if n == 0 {
-			return s[:i]
-		}
-		n--
-	}
-	return s
-}
+func oneLine(s string) string { return ask.Line(s, maxText) }
 
 func printable(s string) bool {
 	if !utf8.ValidString(s) {
@@ -215,8 +198,5 @@ func printable(s string) bool {
 // quote shows the beginning of a text from Redis in a reason.
 func quote(s string) string {
 	const most = 32
-	if len(s) > most {
-		return strconv.Quote(clip(s, most)) + "…"
-	}
-	return strconv.Quote(s)
+	return strconv.Quote(ask.Clip(s, most))
 }

@@ -15,12 +15,12 @@ import (
 func (s *store) Jobs(ctx context.Context) (jobs, error) {
 	c := s.newCheck()
 	var k commonKeys
-	k.state = c.addCommon(s.opts.StateKey, readFields(s.opts.StateKey))
+	k.state = c.add(s.opts.StateKey, readFields(s.opts.StateKey))
 	if s.opts.IndexKey != s.opts.StateKey {
 		k.index = c.add(s.opts.IndexKey, readIndex(s.opts.IndexKey))
 	}
 	if s.opts.HeartbeatKey != s.opts.IndexKey {
-		k.beats = c.addCommon(s.opts.HeartbeatKey, readScores(s.opts.HeartbeatKey))
+		k.beats = c.add(s.opts.HeartbeatKey, readScores(s.opts.HeartbeatKey))
 	}
 	own := make(map[string]*probe)
 	for _, name := range s.lastNames() {

@@ -4,15 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
-
-// ask.TypeNone is what TYPE says of a key that does not exist.
-const typeNone = "none"
 
 // probe is one key's part in a check. A key whose type is known is read right
 // away, else it is asked for its type first: so a command that does not fit
@@ -27,7 +24,6 @@ type probe struct {
 	reply resp.Value // to read, when typ is of use and err is nil
 	err   error      // what the server refused
 
-	common  bool // the key speaks of all jobs, see check.addCommon
 	reading bool // the command under way is read, not TYPE
 	asked   bool // TYPE was sent in this check
 	done    bool
@@ -60,7 +56,7 @@ func (p *probe) take(v resp.Value) {
 		// GETRANGE has the same answer for no key and for an empty one.
 		p.typ = ""
 	case isEmpty(v):
-		p.typ = typeNone // Redis has no empty hashes, sets, lists
+		p.typ = ask.TypeNone // Redis has no empty hashes, sets, lists
 		p.done = true
 	default:
 		p.reply = v
@@ -69,7 +65,7 @@ func (p *probe) take(v resp.Value) {
 }
 
 // exists reports whether there is something to read at the key.
-func (p *probe) exists() bool { return p != nil && p.err == nil && p.typ != typeNone }
+func (p *probe) exists() bool { return p != nil && p.err == nil && p.typ != ask.TypeNone }
 
 // problem is why the key cannot be read, as far as it exists. want names the
 // types that would do.
@@ -124,18 +120,6 @@ func (c *check) add(key string, read reader) *probe {
 	return p
 }
 
-// addCommon is add for a key that speaks of all jobs, and without which there is
-// still something to tell: what the user may not do with it is not tried again
-// for an hour, because each refusal counts in the server's error figures and
-// its ACL log. A permission given later shows after at most this time.
-func (c *check) addCommon(key string, read reader) *probe {
-	p := c.add(key, read)
-	if p != nil {
-		p.common = true
-	}
-	return p
-}
-
 // rounds is what one check may take: a read that turns out not to fit, TYPE,
 // and the read that fits.
 const rounds = 3
@@ -143,6 +127,7 @@ const rounds = 3
 // run asks until every key has its answer. All that is open travels in one
 // pipeline, with TIME at its head.
 func (c *check) run(ctx context.Context) error {
+	refusals := ask.RefusalsOf(c.memory)
 	for range rounds {
 		var open []*probe
 		cmds := []redisclient.Command{{"TIME"}}
@@ -151,7 +136,7 @@ func (c *check) run(ctx context.Context) error {
 				continue
 			}
 			cmd := p.command()
-			if err := c.refused(p, cmd); err != nil {
+			if err := refusals.Of(cmd, ""); err != nil {
 				p.err, p.done = err, true
 				continue
 			}
@@ -174,7 +159,7 @@ func (c *check) run(ctx context.Context) error {
 			if redisclient.ConcernsServer(p.err) {
 				return p.err
 			}
-			c.noteRefusal(p, cmds[i+1])
+			refusals.Note(cmds[i+1], "", p.err)
 			if p.typ != before && p.typ != "" {
 				c.remember(p.key, p.typ)
 			}
@@ -187,36 +172,7 @@ func (c *check) run(ctx context.Context) error {
 const (
 	memoryType  = "storm.type "  // + key: TYPE's word, or typeField
 	memoryNames = "storm.names " // []string, the jobs that were found last
-
-	memoryRefusal = "storm.refusal " // + command and key: refusal
 )
-
-// ask.RefusalMemory is how long a refusal of a common key is remembered.
-const refusalMemory = time.Hour
-
-type refusal struct {
-	err   error
-	until time.Time
-}
-
-// refused is why a command on a common key need not be sent; nil if it should
-// be.
-func (c *check) refused(p *probe, cmd redisclient.Command) error {
-	if !p.common {
-		return nil
-	}
-	v, _ := c.memory.Load(memoryRefusal + cmd[0] + " " + p.key)
-	if r, ok := v.(refusal); ok && time.Now().Before(r.until) {
-		return r.err
-	}
-	return nil
-}
-
-func (c *check) noteRefusal(p *probe, cmd redisclient.Command) {
-	if p.common && redisclient.ReasonOf(p.err) == redisclient.ReasonACL {
-		c.memory.Store(memoryRefusal+cmd[0]+" "+p.key, refusal{p.err, time.Now().Add(refusalMemory)})
-	}
-}
 
 // recall returns what is remembered as the type of a key, "" if nothing.
 func (c *check) recall(key string) string {

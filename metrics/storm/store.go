@@ -57,11 +57,11 @@ func (s *store) Job(ctx context.Context, q query) (job, error) {
 		return job{}, err
 	}
 	c := s.newCheck()
-	state := c.addCommon(s.opts.StateKey, readOne("hash", "HGET", s.opts.StateKey, name))
-	beats := c.addCommon(s.opts.HeartbeatKey, readOne("zset", "ZSCORE", s.opts.HeartbeatKey, name))
+	state := c.add(s.opts.StateKey, readOne("hash", "HGET", s.opts.StateKey, name))
+	beats := c.add(s.opts.HeartbeatKey, readOne("zset", "ZSCORE", s.opts.HeartbeatKey, name))
 	var index *probe
 	if s.opts.IndexKey != s.opts.HeartbeatKey && s.opts.IndexKey != s.opts.StateKey {
-		index = c.addCommon(s.opts.IndexKey, readOne("zset", "ZSCORE", s.opts.IndexKey, name))
+		index = c.add(s.opts.IndexKey, readOne("zset", "ZSCORE", s.opts.IndexKey, name))
 	}
 	key := s.ownKey(name)
 	var own *probe

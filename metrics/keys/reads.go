@@ -1,0 +1,219 @@
+package keys
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+)
+
+const (
+	// maxElements is how many elements a command may read or return.
+	maxElements = 1000
+	// maxStringBytes is the longest string that a command may go through.
+	maxStringBytes = 1 << 20
+	// maxSamples bounds MEMORY USAGE, whose default is 5.
+	maxSamples = 100
+)
+
+// cost is what must hold before a command is sent, beyond its arguments.
+type cost struct {
+	size    redisclient.Command // its answer must be at most most; nil: nothing to ask
+	most    int64
+	pattern string // which the server must match in bounded time
+}
+
+// rule judges the arguments of a command: what it costs, or why it is refused.
+type rule func(args []string) (cost, error)
+
+// reads are the commands that redis.command runs, with the rule for each. They
+// change nothing, not even a key's last access or the server's caches (TOUCH,
+// PFCOUNT), and take the server no more than a millisecond or so.
+var reads = func() map[string]rule {
+	out := make(map[string]rule)
+	for r, commands := range map[*rule]string{
+		ptr(anyArguments): "get mget strlen getrange substr getbit bitfield_ro exists type ttl pttl expiretime pexpiretime dbsize randomkey " +
+			"llen lindex scard sismember smismember hlen hget hmget hexists hstrlen httl hpttl hexpiretime hpexpiretime " +
+			"zcard zscore zmscore zrank zrevrank zcount zlexcount geopos geodist geohash xlen xinfo|groups xinfo|consumers " +
+			"object|encoding object|freq object|idletime object|refcount vcard vdim json.type json.arrlen json.objlen json.strlen bf.card ts.get",
+		ptr(whole("STRLEN", maxStringBytes)): "bitcount bitpos",
+		ptr(whole("HLEN", maxElements)):      "hgetall hkeys hvals",
+		ptr(whole("SCARD", maxElements)):     "smembers",
+		ptr(whole("LLEN", maxElements)):      "lpos",
+		ptr(listRange):                       "lrange",
+		ptr(indexRange):                      "zrange zrevrange",
+		ptr(limitedRange):                    "zrangebyscore zrevrangebyscore zrangebylex zrevrangebylex",
+		ptr(streamRange):                     "xrange xrevrange",
+		ptr(countAt(1)):                      "hrandfield srandmember zrandmember",
+		ptr(optionsFrom(1)):                  "scan",
+		ptr(optionsFrom(2)):                  "hscan sscan zscan",
+		ptr(pendingRange):                    "xpending",
+		ptr(streamInfo):                      "xinfo|stream",
+		ptr(memoryUsage):                     "memory|usage",
+	} {
+		for name := range strings.FieldsSeq(commands) {
+			out[name] = *r
+		}
+	}
+	return out
+}()
+
+func ptr(r rule) *rule { return &r }
+
+// checkRead returns the problem for which a command may not be run: it is none
+// of reads, or asks for too much. err is the conversation's.
+func checkRead(ctx context.Context, t *item.Target, name string, args []string) (problem, err error) {
+	rule, ok := reads[name]
+	if !ok {
+		return fmt.Errorf("redis.command does not run %q: it runs only commands that read little and change nothing, as GET, LLEN or HGET; "+
+			"the documentation lists them", name), nil
+	}
+	c, problem := rule(args)
+	if problem != nil {
+		return fmt.Errorf("redis.command does not run this %s: %w", strings.ToUpper(name), problem), nil
+	}
+	if problem, err := info.CheckPattern(ctx, t, c.pattern); problem != nil || err != nil {
+		return problem, err
+	}
+	if c.size == nil {
+		return nil, nil
+	}
+	values, err := t.DoAll(ctx, c.size)
+	if err != nil {
+		return nil, err
+	}
+	n, err := values[0].Int64()
+	if err != nil {
+		return fmt.Errorf("redis.command asks for the size of %q before it runs %s: %s: %w",
+			c.size[1], strings.ToUpper(name), c.size[0], err), nil
+	}
+	if n > c.most {
+		return fmt.Errorf("redis.command does not run this %s: %s of %q is %d, and at most %d are read",
+			strings.ToUpper(name), c.size[0], c.size[1], n, c.most), nil
+	}
+	return nil, nil
+}
+
+func anyArguments([]string) (cost, error) { return cost{}, nil }
+
+// whole is for commands that go through all of a key.
+func whole(size string, most int64) rule {
+	return func(args []string) (cost, error) {
+		if len(args) == 0 {
+			return cost{}, nil // the server says what is missing
+		}
+		return cost{size: redisclient.Command{size, args[0]}, most: most}, nil
+	}
+}
+
+// listRange is LRANGE key start stop: few elements, or a short list.
+func listRange(args []string) (cost, error) {
+	if len(args) == 3 && fewBetween(args[1], args[2]) {
+		return cost{}, nil
+	}
+	return whole("LLEN", maxElements)(args)
+}
+
+// indexRange is ZRANGE key start stop, where BYSCORE and BYLEX make scores and
+// names of the indexes.
+func indexRange(args []string) (cost, error) {
+	other := slices.ContainsFunc(args, func(arg string) bool { return strings.EqualFold(arg, "BYSCORE") || strings.EqualFold(arg, "BYLEX") })
+	if !other && len(args) >= 3 && fewBetween(args[1], args[2]) {
+		return cost{}, nil
+	}
+	return limitedRange(args)
+}
+
+// limitedRange is a range of a sorted set with LIMIT offset count, or of a small
+// set.
+func limitedRange(args []string) (cost, error) {
+	for i, arg := range args {
+		if i > 2 && i+2 < len(args) && strings.EqualFold(arg, "LIMIT") && within(args[i+1], 0, maxElements) && within(args[i+2], 0, maxElements) {
+			return cost{}, nil
+		}
+	}
+	return whole("ZCARD", maxElements)(args)
+}
+
+func streamRange(args []string) (cost, error) {
+	if len(args) == 5 && strings.EqualFold(args[3], "COUNT") && within(args[4], 0, maxElements) {
+		return cost{}, nil
+	}
+	return whole("XLEN", maxElements)(args)
+}
+
+// countAt is for commands whose argument at that place says how many members
+// they return; one below zero, how many times they draw one.
+func countAt(at int) rule {
+	return func(args []string) (cost, error) {
+		if len(args) > at && !within(args[at], -maxElements, maxElements) {
+			return cost{}, fmt.Errorf("its count is to be a number from %d to %d", -maxElements, maxElements)
+		}
+		return cost{}, nil
+	}
+}
+
+// optionsFrom is for SCAN and its like, with options from that argument on.
+func optionsFrom(from int) rule {
+	return func(args []string) (c cost, err error) {
+		for i := from; i+1 < len(args); i += 2 {
+			switch strings.ToUpper(args[i]) {
+			case "COUNT":
+				if !within(args[i+1], 1, maxElements) {
+					return c, fmt.Errorf("its COUNT is to be a number from 1 to %d", maxElements)
+				}
+			case "MATCH":
+				c.pattern = args[i+1]
+			case "NOVALUES", "NOSCORES":
+				i--
+			}
+		}
+		return c, nil
+	}
+}
+
+// pendingRange is XPENDING key group [[IDLE ms] start end count [consumer]].
+func pendingRange(args []string) (cost, error) {
+	at := 4
+	if len(args) > 2 && strings.EqualFold(args[2], "IDLE") {
+		at += 2
+	}
+	return countAt(at)(args)
+}
+
+// streamInfo is XINFO STREAM key [FULL [COUNT n]]; 0 would be all entries.
+func streamInfo(args []string) (cost, error) {
+	if len(args) >= 4 && !within(args[3], 1, maxElements) {
+		return cost{}, fmt.Errorf("its COUNT is to be a number from 1 to %d", maxElements)
+	}
+	return cost{}, nil
+}
+
+// memoryUsage is MEMORY USAGE key [SAMPLES n]; 0 would be all members.
+func memoryUsage(args []string) (cost, error) {
+	if len(args) >= 3 && !within(args[2], 1, maxSamples) {
+		return cost{}, fmt.Errorf("its SAMPLES are to be a number from 1 to %d", maxSamples)
+	}
+	return cost{}, nil
+}
+
+func within(text string, low, high int64) bool {
+	n, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && low <= n && n <= high
+}
+
+// fewBetween reports whether no more than maxElements lie between two indexes,
+// whatever the length.
+func fewBetween(start, stop string) bool {
+	from, err1 := strconv.ParseInt(start, 10, 64)
+	to, err2 := strconv.ParseInt(stop, 10, 64)
+	if err1 != nil || err2 != nil || (from < 0) != (to < 0) {
+		return false
+	}
+	return to < from || to-from < maxElements
+}
