@@ -38,7 +38,7 @@ func newScript(t testing.TB, view string) script {
 	replicas := map[string]string{"17001": "17004", "17002": "17005", "17003": "17006"}
 	for port := 17001; port <= 17006; port++ {
 		name := fmt.Sprint(port)
-		info := fmt.Sprintf("# Clients\r\nconnected_clients:%d\r\n# Memory\r\nused_memory:%d000\r\nmaxmemory:0\r\n"+
+		info := fmt.Sprintf("# Server\r\nredis_version:7.0.15\r\n# Clients\r\nconnected_clients:%d\r\n# Memory\r\nused_memory:%d000\r\nmaxmemory:0\r\n"+
 			"# Stats\r\ninstantaneous_ops_per_sec:%d\r\n# Replication\r\n", port-17000, port, 10*(port-17000))
 		if replica := replicas[name]; replica != "" {
 			info += "role:master\r\nslave0:ip=127.0.0.1,port=" + replica + ",state=online,offset=90,lag=1\r\nmaster_repl_offset:100\r\n"
@@ -263,7 +263,7 @@ func TestNoLagOfAReplicaWithoutAnOffset(t *testing.T) {
 	t.Parallel()
 	member := func(addr, info string) *member {
 		m := &member{node: node{addr: addr}}
-		require.NoError(t, m.read(&ask.Part{Value: resp.Value{Kind: resp.BulkString, Str: []byte("# Replication\r\n" + info)}}))
+		require.NoError(t, m.read(&ask.Part{Value: resp.Value{Kind: resp.BulkString, Str: []byte("# Server\r\nredis_version:7.0.15\r\n# Replication\r\n" + info)}}))
 		return m
 	}
 	const up, down = "role:slave\r\nmaster_link_status:up\r\nslave_repl_offset:", "role:slave\r\nmaster_link_status:down\r\nslave_repl_offset:"

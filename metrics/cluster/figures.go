@@ -19,13 +19,8 @@ type nodeFigures struct {
 	keys, memory, maxMemory, ops, clients info.Reading
 	offset                                info.Reading // of the replication stream: what a master has written, a replica has read
 	linkUp                                info.Reading // of a replica to its master: 1 or 0
-	replicas                              []replicaFigures
-}
-
-// replicaFigures are what a master says of one replica that is online.
-type replicaFigures struct {
-	addr        string
-	offset, lag info.Reading
+	replicas                              []info.Replica
+	id                                    info.Identity
 }
 
 // read takes the figures from a reply to INFO.
@@ -46,60 +41,28 @@ func (m *member) read(reply *ask.Part) error {
 		if !ok {
 			return info.Reading{}
 		}
-		return info.ParseReading(value)
+		return info.ParseCount(value)
 	}
+	id := info.Identify(&x)
 	f := &m.figures
 	f.memory, f.maxMemory = get("memory", "used_memory"), get("memory", "maxmemory")
 	f.ops = get("stats", "instantaneous_ops_per_sec")
 	f.clients = get("clients", "connected_clients")
-	if link, ok := x.Field("replication", "master_link_status"); ok {
-		f.linkUp = info.Known(int64(ask.Number(string(link) == "up")))
-	}
+	f.id = id
+	replication := x.SectionLines("replication")
+	f.replicas = info.Replicas(&x, &id, replication)
 	f.offset = get("replication", "master_repl_offset")
-	if role, _ := x.Field("replication", "role"); string(role) == "slave" {
+	f.linkUp = info.SumLinks(&x, &id, info.Masters(&x, &id, replication)).Up
+	if id.Role == "replica" {
 		f.offset = get("replication", "slave_repl_offset")
 		if f.linkUp.Value == 0 && f.offset.Value <= 1 {
 			f.offset = info.Reading{} // it copies everything, or has not begun to
 		}
 	}
-	for _, s := range x.Sections {
-		switch lines := x.Lines[s.First:s.End]; string(info.SnakeName(x.Name(s))) {
-		case "keyspace":
-			f.keys, _ = info.SumKeys(&x, lines)
-		case "replication":
-			f.replicas = readReplicas(&x, lines)
-		}
+	if lines := x.SectionLines("keyspace"); lines != nil || x.Has("keyspace") {
+		f.keys, _ = info.SumKeys(&x, &id, lines)
 	}
 	return nil
-}
-
-func readReplicas(x *info.Text, lines []info.Line) []replicaFigures {
-	var out []replicaFigures
-	for _, l := range lines {
-		if !info.IsReplicaField(l.Key(x.Text)) {
-			continue
-		}
-		var ip, port, state string
-		var r replicaFigures
-		for _, p := range info.Pairs(l.Value(x.Text), nil) {
-			switch string(p.Key) {
-			case "ip":
-				ip = string(p.Value)
-			case "port":
-				port = string(p.Value)
-			case "state":
-				state = string(p.Value)
-			case "offset":
-				r.offset = info.ParseReading(p.Value)
-			case "lag":
-				r.lag = info.ParseReading(p.Value)
-			}
-		}
-		if r.addr = net.JoinHostPort(ip, port); state == "online" {
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 // replicaLag compares a replica with its master: by what the master says of it
@@ -110,19 +73,15 @@ func replicaLag(replica, master *member) (lagBytes, lag info.Reading) {
 	}
 	theirs := replica.figures.offset
 	for _, r := range master.figures.replicas {
-		if r.addr == replica.addr {
-			lag = r.lag
-			if r.offset.Value != 0 { // it has confirmed something
-				theirs = r.offset
+		if net.JoinHostPort(r.IP, r.Port) == replica.addr && r.InSync.Value == r.Count {
+			lag = r.Lag
+			if r.Offset.Value != 0 { // it has confirmed something
+				theirs = r.Offset
 			}
 		}
 	}
-	if ours := master.figures.offset; ours.Known && theirs.Known {
-		if behind, ok := info.Unconfirmed(max(ours.Value, theirs.Value), theirs.Value); ok {
-			lagBytes = info.Known(behind)
-		}
-	}
-	return lagBytes, lag
+	ours := master.figures.offset
+	return master.figures.id.Behind(info.Reading{Value: max(ours.Value, theirs.Value), Known: ours.Known}, theirs), lag
 }
 
 // view is what remains of one node's CLUSTER NODES.

@@ -18,7 +18,9 @@ import (
 //	up … target  as in every document
 //	address      the address that answered, after name resolution
 //	role         master, replica, sentinel, or the server's own word
-//	flavour      redis, valkey, keydb, dragonfly, kvrocks, garnet or sentinel
+//	flavour      redis, valkey, keydb, dragonfly, kvrocks, garnet, pika, redict,
+//	             redis-enterprise or sentinel, else the name that the server's
+//	             version field has
 //	version      the flavour's own, not the Redis version that it imitates
 //	mode         standalone, cluster, sentinel
 //	loading      1 while the data set is read from disk, else 0
@@ -45,15 +47,16 @@ func AskCondition(ctx context.Context, t *item.Target, parts ...*ask.Part) (Cond
 
 // Write begins a document with the condition of a server that is up, or with a
 // problem not. x is what INFO told of it, at least the sections Server,
-// Replication and Persistence; nil when that is unknown.
-func (c Condition) Write(w *jsondoc.Writer, problem error, x *Text) {
+// Replication and Persistence, and id what that says of the server; nil when
+// that is unknown.
+func (c Condition) Write(w *jsondoc.Writer, problem error, x *Text, id *Identity) {
 	ask.Head(w, c.Target.Name, problem)
 	info, known := ask.Connection(c.Target)
 	if known && info.Addr != "" {
 		w.Key("address").String(info.Addr)
 	}
 	if x != nil {
-		writeIdentity(w, x)
+		id.write(w, x)
 	}
 	if known {
 		writeConnection(w, info, c.began, c.elapsed)

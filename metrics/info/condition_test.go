@@ -35,13 +35,17 @@ func TestServerFlavours(t *testing.T) {
 		{"# Server\nredis_version:7.4.0\ndragonfly_version:df-v1.38.1\nredis_mode:standalone\n", "dragonfly", "1.38.1", "standalone", ""},
 		{"# Server\nversion:2.17.0\nkvrocks_version:2.17.0\nredis_version:7.0.0\nredis_mode:standalone\n", "kvrocks", "2.17.0", "standalone", ""},
 		{"# Server\ngarnet_version:2.2.0\nserver_name:garnet\nredis_version:7.4.3\n", "garnet", "2.2.0", "", ""},
+		{"# Server\nredis_version:7.4.0\nrlec_version:-\nredis_mode:standalone\n", "redis-enterprise", "7.4.0", "standalone", ""},
+		{"# Server\npika_version:3.0.16\npika_git_sha:2c12\n# Replication(MASTER)\nrole:master\n", "pika", "3.0.16", "", "master"},
+		{"# Server\nredis_version:df-v0.9.1\n", "dragonfly", "0.9.1", "", ""},
+		{"# Server\nredis_version:2.8.9\nardb_version:0.9.3\nrocksdb_version:5.1\ngcc_version:9\n", "ardb", "0.9.3", "", ""},
 		{"# Server\nredis_version:7.0.15\nredis_mode:sentinel\n", "sentinel", "7.0.15", "sentinel", "sentinel"},
 		{"# Server\nos:Plan 9\n", "", "", "", ""},
 	} {
 		x, err := Scan([]byte(tt.text), nil, nil)
 		require.NoError(t, err)
-		flavour, version := Flavour(&x)
+		id := Identify(&x)
 		require.Equal(t, []string{tt.flavour, tt.version, tt.mode, tt.role},
-			[]string{flavour, version, Mode(&x), Role(&x)}, tt.text)
+			[]string{id.Flavour, id.Version, id.Mode, id.Role}, tt.text)
 	}
 }

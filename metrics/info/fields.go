@@ -24,16 +24,19 @@ func WriteField(w *jsondoc.Writer, key, value []byte) {
 }
 
 // IsNoReading knows the words that servers print in place of a number they do
-// not have: C's nan and inf, Garnet's N/A, KeyDB's unavailable.
+// not have: C's nan and inf, as nan(ind) or nan(0x8) too, those of Microsoft's C
+// (1.#INF, 1.#QNAN, 1.#IND, and 1.#J when it rounds one of these), .NET's ∞,
+// Garnet's N/A, KeyDB's unavailable.
 func IsNoReading(value []byte) bool {
-	if len(value) == 0 || len(value) > len("unavailable") {
+	if len(value) == 0 || len(value) > 20 {
 		return false
 	}
-	switch strings.ToLower(strings.TrimLeft(string(value), "+-")) {
-	case "nan", "inf", "infinity", "n/a", "unavailable":
+	word := strings.ToLower(strings.TrimLeft(string(value), "+-"))
+	switch word {
+	case "nan", "inf", "infinity", "∞", "n/a", "unavailable":
 		return true
 	}
-	return false
+	return strings.HasPrefix(word, "1.#") || strings.HasPrefix(word, "nan(") && strings.HasSuffix(word, ")")
 }
 
 // isTextField knows names, ids and words: strings even when they are made of

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"redisjobs/metrics/ask"
@@ -11,6 +13,120 @@ import (
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 )
+
+// Identity is what a server says it is.
+type Identity struct {
+	// Flavour is redis, valkey, keydb, dragonfly, kvrocks, garnet, pika, redict,
+	// redis-enterprise or sentinel; of any other server the name that its version
+	// field has. "" when the server does not say.
+	Flavour string
+	// Version is the flavour's own, not the Redis version that it imitates.
+	Version string
+	// Role is master, replica, sentinel, or the server's own word for what is none
+	// of these (KeyDB's active-replica); "" when it does not say.
+	Role string
+	// Mode is standalone, cluster or sentinel; "" when the server does not say.
+	Mode string
+	// Means is what the flavour means by fields that servers use differently.
+	Means Meaning
+	// uptime is in seconds.
+	uptime Reading
+}
+
+// flavours are the names that a version field has, "valkey_version", and what
+// the server is called then. A fork also prints the redis_version that it is
+// compatible with.
+// Sources: INFO server of Valkey 9, Dragonfly, Kvrocks 2, Garnet, Pika 3, Redict,
+// Redis Enterprise 7.
+var flavours = map[string]string{
+	"valkey": "valkey", "dragonfly": "dragonfly", "kvrocks": "kvrocks", "garnet": "garnet", "pika": "pika",
+	"redict": "redict", "rlec": "redis-enterprise",
+}
+
+// madeWith are the version fields that name what a server is made with or
+// speaks, and not the server.
+var madeWith = []string{
+	"api", "build", "clang", "compiler", "config", "dotnet", "engine", "gcc", "git", "go", "java", "jemalloc", "jvm", "kernel",
+	"leveldb", "lmdb", "lua", "module", "msvc", "openssl", "os", "protocol", "proxy", "rdb", "rocksdb", "rust", "tls",
+}
+
+// Identify reads who the server is. Sections that x has not leave their part
+// unknown.
+func Identify(x *Text) Identity {
+	var id Identity
+	var own, name string // of the version field that is no redis_version
+	var redis, executable string
+	features := false
+	for _, s := range x.Sections {
+		if !x.is(s, "server") {
+			continue
+		}
+		for _, l := range x.Lines[s.First:s.End] {
+			key, value := l.Key(x.Text), l.Value(x.Text)
+			switch {
+			case string(key) == "redis_version":
+				redis = string(value)
+			case string(key) == "redis_mode", string(key) == "server_mode" && id.Mode == "":
+				id.Mode = string(value) // Valkey calls it server_mode
+			case string(key) == "executable":
+				executable = string(value)
+			case string(key) == "features":
+				features = true
+			case string(key) == "uptime_in_seconds":
+				id.uptime = ParseReading(value)
+			case bytes.HasSuffix(key, []byte("_version")):
+				if of := string(key[:len(key)-len("_version")]); name == "" && !slices.Contains(madeWith, of) {
+					own, name = string(value), of
+				}
+			}
+		}
+	}
+	id.Flavour, id.Version = flavour(name, own, redis, id.Mode == "sentinel")
+	// KeyDB has no version field of its own: its executable tells it, or where that
+	// is hidden the field features, which only KeyDB prints.
+	if id.Flavour == "redis" && (features || strings.Contains(executable, "keydb")) {
+		id.Flavour = "keydb"
+	}
+	id.Means = meanings[id.Flavour]
+	id.Role = role(x, id.Mode)
+	return id
+}
+
+func flavour(name, own, redis string, sentinel bool) (flavour, version string) {
+	version = redis
+	if own != "" && own != "-" { // what Redis Enterprise prints for its own
+		version = own
+	}
+	known := flavours[name]
+	switch {
+	case sentinel:
+		return "sentinel", version
+	case known == "dragonfly":
+		return known, strings.TrimPrefix(version, "df-v")
+	case known != "":
+		return known, version
+	case name != "":
+		return name, version
+	case strings.HasPrefix(redis, "df-"): // Dragonfly before it had a field of its own
+		return "dragonfly", strings.TrimPrefix(redis, "df-v")
+	case redis != "":
+		return "redis", redis
+	}
+	return "", ""
+}
+
+func role(x *Text, mode string) string {
+	role, ok := x.Field("replication", "role")
+	switch {
+	case ok && string(role) == "slave":
+		return "replica"
+	case ok:
+		return string(role)
+	case mode == "sentinel":
+		return "sentinel"
+	}
+	return ""
+}
 
 // ServerField reads a field of the answer to INFO server; "" when it cannot be
 // had.
@@ -30,79 +146,23 @@ func ServerField(server *ask.Part, name string) string {
 	return string(v)
 }
 
-// writeIdentity writes what the server says about itself.
-func writeIdentity(w *jsondoc.Writer, x *Text) {
-	if role := Role(x); role != "" {
-		w.Key("role").String(role)
+// write writes what the server says about itself.
+func (id *Identity) write(w *jsondoc.Writer, x *Text) {
+	if id.Role != "" {
+		w.Key("role").String(id.Role)
 	}
-	if flavour, version := Flavour(x); flavour != "" {
-		w.Key("flavour").String(flavour)
-		if version != "" {
-			w.Key("version").String(version)
+	if id.Flavour != "" {
+		w.Key("flavour").String(id.Flavour)
+		if id.Version != "" {
+			w.Key("version").String(id.Version)
 		}
 	}
-	if mode := Mode(x); mode != "" {
-		w.Key("mode").String(mode)
+	if id.Mode != "" {
+		w.Key("mode").String(id.Mode)
 	}
 	if loading, ok := x.Field("persistence", "loading"); ok && jsondoc.IsNumber(loading) {
 		w.Key("loading").Number(loading)
 	}
-}
-
-// Role is the role in today's words: master, replica, sentinel, or the
-// server's own word for what is none of these; "" when it does not say.
-func Role(x *Text) string {
-	role, ok := x.Field("replication", "role")
-	switch {
-	case ok && string(role) == "slave":
-		return "replica"
-	case ok:
-		return string(role)
-	case Mode(x) == "sentinel":
-		return "sentinel"
-	}
-	return ""
-}
-
-// Mode is standalone, cluster or sentinel; "" when the server does not
-// say. Valkey calls the field server_mode.
-func Mode(x *Text) string {
-	for _, field := range []string{"redis_mode", "server_mode"} {
-		if mode, ok := x.Field("server", field); ok {
-			return string(mode)
-		}
-	}
-	return ""
-}
-
-// Flavour tells by its own fields which server it is; "" when it says
-// neither. A fork also prints the redis_version that it is compatible with.
-// KeyDB has no version field of its own: its executable tells it, or where
-// that is hidden the field features, which only KeyDB prints.
-// Sources: INFO server of Valkey 9, KeyDB 6.3, Dragonfly, Kvrocks 2, Garnet.
-func Flavour(x *Text) (flavour, version string) {
-	if Mode(x) == "sentinel" {
-		version, _ := x.Field("server", "redis_version")
-		if own, ok := x.Field("server", "valkey_version"); ok {
-			version = own
-		}
-		return "sentinel", string(version)
-	}
-	for _, name := range []string{"valkey", "dragonfly", "kvrocks", "garnet"} {
-		if own, ok := x.Field("server", name+"_version"); ok {
-			return name, string(bytes.TrimPrefix(own, []byte("df-v")))
-		}
-	}
-	own, ok := x.Field("server", "redis_version")
-	if !ok {
-		return "", ""
-	}
-	executable, _ := x.Field("server", "executable")
-	_, features := x.Field("server", "features")
-	if features || bytes.Contains(executable, []byte("keydb")) {
-		return "keydb", string(own)
-	}
-	return "redis", string(own)
 }
 
 // Ask reads INFO. It returns nil when the server does not let us.

@@ -51,16 +51,16 @@ func matchesSafely(server *ask.Part) (what string, safe bool) {
 	if err != nil {
 		return "INFO cannot be read", false
 	}
-	flavour, version := Flavour(&x)
-	if flavour == "" {
+	id := Identify(&x)
+	if id.Flavour == "" {
 		return "INFO does not say what it is", false
 	}
-	what = "it is " + flavour + " " + ask.Clip(version, ask.MaxName)
-	switch flavour {
+	what = "it is " + id.Flavour + " " + ask.Clip(id.Version, ask.MaxName)
+	switch id.Flavour {
 	case "valkey": // begins with Redis 7.2.4
 		return what, true
 	case "redis", "sentinel":
-		v, ok := numbersOf(version)
+		v, ok := numbersOf(id.Version)
 		return what, ok && (atLeast(v, 7, 0, 9) || v[0] == 6 && v[1] == 2 && v[2] >= 11 || v[0] == 6 && v[1] == 0 && v[2] >= 18)
 	}
 	return what, false

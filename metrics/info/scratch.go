@@ -27,8 +27,13 @@ func NewScratch() *Scratch { return scratches.Get().(*Scratch) }
 
 // Scan is Scan in the scratch's memory, with the lines of each section
 // arranged by the hint. The text's lines are valid until release.
-func (s *Scratch) Scan(text []byte) (Text, error) {
-	x, err := Scan(text, s.sections[:0], s.lines[:0])
+func (s *Scratch) Scan(text []byte) (Text, error) { return s.scan(text, sectionName) }
+
+// ScanHeaders is Scan that takes each "#" line for a section.
+func (s *Scratch) ScanHeaders(text []byte) (Text, error) { return s.scan(text, everyHeader) }
+
+func (s *Scratch) scan(text []byte, header func([]byte) ([]byte, bool)) (Text, error) {
+	x, err := scan(text, s.sections[:0], s.lines[:0], header)
 	if err != nil {
 		return x, err
 	}

@@ -29,6 +29,9 @@ type Line struct {
 type section struct {
 	name, nameEnd int
 	First, End    int // lines[first:end]
+	// unread counts the lines that are no field: comments, and those without a
+	// colon.
+	unread int
 }
 
 // Text is the answer to INFO, taken apart without copying it:
@@ -40,7 +43,10 @@ type section struct {
 //	db0:keys=2,expires=0,avg_ttl=0
 //
 // Lines end with CR LF or LF and may have any length. A line without a colon
-// says nothing and is skipped, as is a "#" with no name behind it.
+// says nothing and is skipped, as is a "#" with no name behind it. A "#" line
+// with a colon is a comment inside its section (Kvrocks, Pika), and what stands
+// in parentheses is no part of a name: Pika's "Replication(MASTER)" is
+// Replication.
 // Source: https://redis.io/docs/latest/commands/info/
 type Text struct {
 	Text     []byte
@@ -77,6 +83,25 @@ func Reply(v resp.Value) ([]byte, error) {
 // append to. A text with nothing in it gives no sections and no error; text
 // that is not INFO's is an error.
 func Scan(text []byte, sections []section, lines []Line) (Text, error) {
+	return scan(text, sections, lines, sectionName)
+}
+
+// sectionName finds the name in a "#" line; false for a comment.
+func sectionName(line []byte) (name []byte, ok bool) {
+	if bytes.IndexByte(line, ':') >= 0 {
+		return nil, false
+	}
+	if i := bytes.IndexByte(line, '('); i > 0 {
+		return bytes.TrimRight(line[:i], " "), true
+	}
+	return line, true
+}
+
+// everyHeader takes each "#" line for a section, as the agent's built-in plugin
+// does.
+func everyHeader(line []byte) (name []byte, ok bool) { return line, true }
+
+func scan(text []byte, sections []section, lines []Line, header func([]byte) ([]byte, bool)) (Text, error) {
 	x := Text{Text: text, Plain: true}
 	if len(text) > math.MaxUint32 {
 		return x, errTooLong
@@ -99,17 +124,24 @@ func Scan(text []byte, sections []section, lines []Line) (Text, error) {
 			if name < end && text[name] == ' ' {
 				name++
 			}
-			if name == end {
-				continue
+			n := len(sections)
+			called, ok := header(text[name:end])
+			switch {
+			case len(called) > 0:
+				if n > 0 {
+					sections[n-1].End = len(lines)
+				}
+				sections = append(sections, section{name: name, nameEnd: name + len(called), First: len(lines)})
+			case !ok && n > 0:
+				sections[n-1].unread++
 			}
-			if n := len(sections); n > 0 {
-				sections[n-1].End = len(lines)
-			}
-			sections = append(sections, section{name: name, nameEnd: end, First: len(lines)})
 			continue
 		}
 		colon := bytes.IndexByte(text[start:end], ':')
 		if colon < 0 {
+			if n := len(sections); n > 0 {
+				sections[n-1].unread++
+			}
 			continue
 		}
 		if len(sections) == 0 {
@@ -153,6 +185,9 @@ func SortPrefix(key []byte) uint64 {
 func (l Line) Key(text []byte) []byte { return text[l.Start:l.keyEnd] }
 
 func (l Line) Value(text []byte) []byte { return text[l.Val:l.valEnd] }
+
+// Whole is the line, from its field's name to the end of its value.
+func (l Line) Whole(text []byte) []byte { return text[l.Start:l.valEnd] }
 
 func (x *Text) Name(s section) []byte { return x.Text[s.name:s.nameEnd] }
 
@@ -204,22 +239,40 @@ func (x *Text) compareNames(a, b section) int {
 func SnakeName(name []byte) []byte {
 	out := make([]byte, len(name))
 	for i, c := range name {
-		switch {
-		case c >= 'A' && c <= 'Z':
-			c += 'a' - 'A'
-		case c == ' ', c == '-', c == '.', c == '/':
-			c = '_'
-		}
-		out[i] = c
+		out[i] = snakeByte(c)
 	}
 	return out
+}
+
+func snakeByte(c byte) byte {
+	switch {
+	case c >= 'A' && c <= 'Z':
+		c += 'a' - 'A'
+	case c == ' ', c == '-', c == '.', c == '/':
+		c = '_'
+	}
+	return c
+}
+
+// is reports whether a section has that name, as SnakeName makes it.
+func (x *Text) is(s section, name string) bool {
+	text := x.Name(s)
+	if len(text) != len(name) {
+		return false
+	}
+	for i, c := range text {
+		if snakeByte(c) != name[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // Field returns the value of a field; of one that the server sent twice, the
 // last. The section is named as SnakeName does.
 func (x *Text) Field(section, key string) (value []byte, ok bool) {
 	for _, s := range x.Sections {
-		if string(SnakeName(x.Name(s))) != section {
+		if !x.is(s, section) {
 			continue
 		}
 		for _, l := range x.Lines[s.First:s.End] {

@@ -5,9 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"slices"
-	"strconv"
 	"time"
 
 	"redisjobs/metrics/ask"
@@ -131,7 +131,7 @@ func findSources(ctx context.Context, t *item.Target, o item.KeyspaceOptions) (s
 	if x == nil {
 		return []*source{self}, false, nil
 	}
-	self.role = info.Role(x)
+	self.role = info.Identify(x).Role
 	if enabled, _ := x.Field("cluster", "cluster_enabled"); string(enabled) == "1" {
 		masters, err := clusterSources(ctx, t, o)
 		if err != nil || masters != nil {
@@ -194,7 +194,7 @@ func readableReplica(ctx context.Context, t *item.Target, history string) error 
 		return ok && string(got) == want
 	}
 	switch {
-	case info.Role(x) != "replica" || !is("replication", "master_replid", history):
+	case info.Identify(x).Role != "replica" || !is("replication", "master_replid", history):
 		return errors.New("it is no replica of this master")
 	case !is("replication", "master_link_status", "up"):
 		return errors.New("its link to the master is down")
@@ -205,37 +205,20 @@ func readableReplica(ctx context.Context, t *item.Target, history string) error 
 // onlineReplicas are the addresses of a master's replicas that are online, those
 // with the least lag first.
 func onlineReplicas(x *info.Text) []string {
-	type replica struct {
-		addr string
-		lag  int64
-	}
-	var found []replica
-	for _, s := range x.Sections {
-		if string(info.SnakeName(x.Name(s))) != "replication" {
-			continue
+	id := info.Identify(x)
+	found := slices.DeleteFunc(info.FindReplicas(x, &id), func(r info.Replica) bool {
+		return r.InSync.Value < r.Count || r.IP == "" || r.Port == ""
+	})
+	behind := func(r info.Replica) int64 {
+		if !r.Lag.Known {
+			return math.MaxInt64
 		}
-		for _, l := range x.Lines[s.First:s.End] {
-			if !info.IsReplicaField(l.Key(x.Text)) {
-				continue
-			}
-			fields := map[string]string{}
-			for _, p := range info.Pairs(l.Value(x.Text), nil) {
-				fields[string(p.Key)] = string(p.Value)
-			}
-			if fields["state"] != "online" || fields["ip"] == "" || fields["port"] == "" {
-				continue
-			}
-			lag, err := strconv.ParseInt(fields["lag"], 10, 64)
-			if err != nil {
-				lag = 1 << 30
-			}
-			found = append(found, replica{net.JoinHostPort(fields["ip"], fields["port"]), lag})
-		}
+		return r.Lag.Value
 	}
-	slices.SortStableFunc(found, func(a, b replica) int { return cmp.Compare(a.lag, b.lag) })
+	slices.SortStableFunc(found, func(a, b info.Replica) int { return cmp.Compare(behind(a), behind(b)) })
 	out := make([]string, len(found))
 	for i, r := range found {
-		out[i] = r.addr
+		out[i] = net.JoinHostPort(r.IP, r.Port)
 	}
 	return out
 }

@@ -38,8 +38,10 @@ const minFragmentationSize = 100 << 20
 //	aof_rewrite_age             seconds since a rewrite was seen to have ended
 //	replicas_online             replicas that are in sync
 //	replica_lag_bytes_max       the most that one of them has not confirmed
+//	replica_lag_writes_max      the same on servers that count writes
 //	replica_lag_seconds_max     the longest time since one of them confirmed
-//	master_link_up              of a replica: 1 or 0
+//	master_link_up              of a replica: 1, or 0 when the link to any of its
+//	                            masters is down
 //	master_last_io_seconds      of a replica whose link is up: since it heard of its master
 //	master_link_down_seconds    of a replica whose link is down
 //	replica_unapplied_bytes     of a replica: received and not yet applied
@@ -63,61 +65,21 @@ const minFragmentationSize = 100 << 20
 //	memory_full_in_seconds          until memory_limit at that slope, only when
 //	                                it grows
 type derived struct {
+	id         *info.Identity
+	replicas   []info.Replica
+	links      info.Links
 	figures    figures
 	keys       info.Reading
 	expiring   info.Reading
-	replicas   replicaSummary
 	maxMemory  info.Reading // of CONFIG or INFO
 	maxClients info.Reading
-}
-
-// replicaSummary is what a master says of its replicas that are online.
-type replicaSummary struct {
-	online            int64
-	lagBytes, lagTime info.Reading
 }
 
 // take notes what derived needs of one section.
 func (d *derived) take(x *info.Text, section string, lines []info.Line) {
 	d.figures.take(x.Text, section, lines)
-	switch section {
-	case "keyspace":
-		d.keys, d.expiring = info.SumKeys(x, lines)
-	case "replication":
-		d.summarize(x, lines)
-	}
-}
-
-func (d *derived) summarize(x *info.Text, lines []info.Line) {
-	own, known := d.figures.count(figReplOffset)
-	for _, l := range lines {
-		if !info.IsReplicaField(l.Key(x.Text)) {
-			continue
-		}
-		var buf [16]info.Pair
-		online := false
-		offset, lag := info.Reading{}, info.Reading{}
-		for _, p := range info.Pairs(l.Value(x.Text), buf[:0]) {
-			switch string(p.Key) {
-			case "state":
-				online = string(p.Value) == "online"
-			case "offset":
-				offset = info.ParseReading(p.Value)
-			case "lag":
-				lag = info.ParseReading(p.Value)
-			}
-		}
-		if !online {
-			continue
-		}
-		s := &d.replicas
-		s.online++
-		if behind, ok := info.Unconfirmed(own, offset.Value); ok && known && offset.Known {
-			s.lagBytes = info.Known(max(s.lagBytes.Value, behind))
-		}
-		if lag.Known && lag.Value >= 0 {
-			s.lagTime = info.Known(max(s.lagTime.Value, lag.Value))
-		}
+	if section == "keyspace" {
+		d.keys, d.expiring = info.SumKeys(x, d.id, lines)
 	}
 }
 
@@ -232,24 +194,27 @@ func (d *derived) writePersistence(w derivedWriter, t *trend, now time.Time) {
 
 func (d *derived) writeReplication(w derivedWriter, t *trend) {
 	f := &d.figures
-	if _, ok := f.count(figReplicas); ok {
-		w.Key("replicas_online").Int(d.replicas.online)
+	online, behind, writes, lag := info.Known(0), info.Reading{}, info.Reading{}, info.Reading{}
+	for i := range d.replicas {
+		r := &d.replicas[i]
+		online = info.Reading{Value: online.Value + r.InSync.Value, Known: online.Known && r.InSync.Known}
+		if r.InSync.Value > 0 {
+			behind, writes, lag = behind.Max(r.LagBytes), writes.Max(r.LagWrites), lag.Max(r.Lag)
+		}
 	}
-	w.count("replica_lag_bytes_max", d.replicas.lagBytes.Value, d.replicas.lagBytes.Known)
-	w.count("replica_lag_seconds_max", d.replicas.lagTime.Value, d.replicas.lagTime.Known)
-	if link := string(f[figMasterLink]); link != "" {
-		up := link == "up"
-		w.Key("master_link_up").Int(int64(ask.Number(up)))
-		io, known := f.count(figMasterLastIO)
-		w.count("master_last_io_seconds", io, known && up)
-		down, known := f.count(figMasterLinkDown)
-		w.count("master_link_down_seconds", down, known && !up)
-		left, known := f.count(figMasterSyncLeft)
-		syncing, _ := f.count(figMasterSync)
-		w.count("sync_left_bytes", left, known && syncing == 1)
-		received, known1 := f.count(figReplicaRead)
-		applied, known2 := f.count(figReplicaApplied)
-		w.count("replica_unapplied_bytes", received-applied, known1 && known2 && received >= applied)
+	_, known := f.count(figReplicas)
+	w.count("replicas_online", online.Value, known && online.Known)
+	w.count("replica_lag_bytes_max", behind.Value, behind.Known)
+	w.count("replica_lag_writes_max", writes.Value, writes.Known)
+	w.count("replica_lag_seconds_max", lag.Value, lag.Known)
+	l := &d.links
+	w.count("master_link_up", l.Up.Value, l.Up.Known)
+	w.count("master_last_io_seconds", l.LastIO.Value, l.LastIO.Known)
+	w.count("master_link_down_seconds", l.Down.Value, l.Down.Known)
+	w.count("sync_left_bytes", l.SyncLeft.Value, l.SyncLeft.Known)
+	w.count("replica_unapplied_bytes", l.Unapplied.Value, l.Unapplied.Known)
+	if d.id.Means.Offset != info.UnitBytes {
+		return
 	}
 	rate, known := t.perSecond(t.offset)
 	w.number("repl_write_bytes_per_second", rate, known)

@@ -46,13 +46,6 @@ const (
 	figReplOffset
 	figBacklogActive
 	figBacklogSize
-	figMasterLink
-	figMasterLastIO
-	figMasterLinkDown
-	figMasterSync
-	figMasterSyncLeft
-	figReplicaRead
-	figReplicaApplied
 	figureCount
 )
 
@@ -117,13 +110,6 @@ var wantedFigures = func() map[string][]wantedFigure {
 			{key: "master_repl_offset", figure: figReplOffset},
 			{key: "repl_backlog_active", figure: figBacklogActive},
 			{key: "repl_backlog_size", figure: figBacklogSize},
-			{key: "master_link_status", figure: figMasterLink},
-			{key: "master_last_io_seconds_ago", figure: figMasterLastIO},
-			{key: "master_link_down_since_seconds", figure: figMasterLinkDown},
-			{key: "master_sync_in_progress", figure: figMasterSync},
-			{key: "master_sync_left_bytes", figure: figMasterSyncLeft},
-			{key: "slave_read_repl_offset", figure: figReplicaRead},
-			{key: "slave_repl_offset", figure: figReplicaApplied},
 		},
 	}
 	for _, list := range wanted {

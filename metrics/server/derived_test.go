@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -29,9 +30,10 @@ func sections(lines ...string) []byte {
 	return []byte(b.String())
 }
 
-// derivedOf is the member derived of one poll.
+// derivedOf is the member derived of one poll of a Redis.
 func derivedOf(t testing.TB, target *item.Target, lines ...string) map[string]any {
 	t.Helper()
+	lines = append(slices.Clone(lines), "Server redis_version:7.4.0")
 	return metrictest.Section(t, metrictest.Decode(t, getDocumentOf(target, sections(lines...))), "derived")
 }
 
@@ -84,6 +86,9 @@ func TestDerivedFiguresOfOneMoment(t *testing.T) {
 			map[string]any{"master_link_up": 0.0}},
 		{"a replica that loads its master's data", []string{"Replication role:slave master_link_status:down master_sync_in_progress:1 master_sync_left_bytes:77"},
 			map[string]any{"master_link_up": 0.0, "sync_left_bytes": 77.0}},
+		{"what was left of a load that has ended says nothing", []string{"Replication role:slave master_link_status:up master_sync_in_progress:0 master_sync_left_bytes:77"},
+			map[string]any{"master_link_up": 1.0}},
+		{"a database with a negative number of keys", []string{"Keyspace db0:keys=-5,expires=-1 db1:keys=2,expires=0"}, map[string]any{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

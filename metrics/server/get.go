@@ -21,9 +21,10 @@ import (
 // server, in one request of the agent, one checkout and one round trip.
 //
 // The document begins as that of redis.status does (see info.Condition), so that a
-// server which is loading is down though it tells all about itself. Unlike
-// there, a server that does not let us read INFO is down too, for the reason
-// that it gives. Then comes what INFO says, one object per section, named in
+// server which is loading is down though it tells all about itself. One that
+// serves commands and does not let us read INFO, or answers with something else,
+// is up, and info stands under unavailable. Then comes what INFO says, one object
+// per section, named in
 // lower case with underscores (server, clients, memory, persistence, stats,
 // replication, cpu, cluster and every other that the server has); a section
 // named as another member is called info_ and its name.
@@ -32,18 +33,25 @@ import (
 // the name says otherwise (_sec, _seconds, _milliseconds, _usec, _kbps, _perc;
 // latest_fork_usec is microseconds, keyspace avg_ttl milliseconds, cpu
 // seconds). Numbers are numbers, "99.31%" is 99.31, fields ending in _human
-// are dropped, and what is no reading (nan, inf, N/A) is left out. Versions,
-// ids, hashes, addresses and paths are strings even when they look like
-// numbers.
+// are dropped, and what is no reading is left out: nan, inf, N/A, a count below
+// zero, an age above the uptime. Versions, ids, hashes, addresses and paths are
+// strings even when they look like numbers.
 //
-// These are lists, of at most ask.MaxRows rows each:
+// These are lists, of at most ask.MaxRows rows each; an object has as many
+// fields, and a section of either kind at most maxSection bytes:
 //
 //	keyspace            [{"db":"db0","index":0,"keys":2,"expires":0,"avg_ttl":0}]
 //	commandstats        [{"command":"config|get","calls":1,"usec":9,…}]
 //	errorstats          [{"error":"NOPERM","count":1}]
 //	latencystats        [{"command":"get","p50":0.000001003,"p99_9":…}], seconds
 //	modules             [{"name":"search","ver":20000}]
-//	replication.replicas [{"ip":"10.0.0.2","port":6379,"state":"online","offset":145,"lag":1,"lag_bytes":0}]
+//	replication.replicas [{"ip":"10.0.0.2","port":6379,"state":"online","offset":145,"lag":1,"lag_bytes":0,
+//	                      "count":1,"in_sync":1}], a row per address: see info.Replica
+//	replication.masters  [{"host":"10.0.0.1","port":6379,"link_up":1,"last_io_seconds":0}], of a replica
+//
+// lag is seconds, and left out where a server counts something else: lag_writes
+// is what Kvrocks and Dragonfly count. Errorstats are left out, and stand under
+// unavailable, when the server has stopped counting (ERRORSTATS_DISABLED).
 //
 // In addition slowlog {"length":…,"last_id":…} (no last_id while the log is
 // empty), config {"maxmemory":…,"maxclients":…,"maxmemory_policy":"…"} (from
@@ -70,10 +78,11 @@ var Get = &item.Metric{
 // statistics; servers without either know only INFO.
 var infoForms = []redisclient.Command{{"INFO", "everything"}, {"INFO", "all"}, {"INFO"}}
 
-// infoForm is which of infoForms a target answers.
+// infoForm is which of infoForms a target answers, or why it answers none.
 type infoForm struct {
-	index int
-	until time.Time
+	index   int
+	refusal error
+	until   time.Time
 }
 
 const infoFormMemory = "redis.get INFO form"
@@ -93,6 +102,10 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 
 type getParts struct {
 	ping, info, length, newest, config, events, cluster, dbsize ask.Part
+
+	// read finds out whether a replica without its master serves reads; before
+	// Redis 7 PING does not tell.
+	read ask.Part
 
 	known *getMemory
 }
@@ -118,6 +131,7 @@ func newGetParts(t *item.Target) *getParts {
 		events:  ask.Part{Name: "latency_events", Cmd: redisclient.Command{"LATENCY", "LATEST"}},
 		cluster: ask.Part{Name: "cluster_info", Cmd: redisclient.Command{"CLUSTER", "INFO"}},
 		dbsize:  ask.Part{Name: "dbsize", Cmd: redisclient.Command{"DBSIZE"}, Value: resp.Value{Kind: resp.Null}},
+		read:    readCheck(),
 	}
 	t.Memory.Update(getMemoryName, func(v any) any {
 		if v == nil {
@@ -134,14 +148,15 @@ func newGetParts(t *item.Target) *getParts {
 // time that a target turns out not to know a form of INFO, or to be asked for
 // more than others.
 func (p *getParts) ask(ctx context.Context, t *item.Target) (info.Condition, []byte, error) {
-	known := 0
-	if v, ok := t.Memory.Load(infoFormMemory); ok {
-		if f := v.(infoForm); time.Now().Before(f.until) {
-			known = f.index
-		}
+	known := infoForm{}
+	if v, ok := t.Memory.Load(infoFormMemory); ok && time.Now().Before(v.(infoForm).until) {
+		known = v.(infoForm)
 	}
-	p.info.Cmd = infoForms[known]
-	first := []*ask.Part{&p.ping, &p.info, &p.length, &p.newest, &p.config, &p.events}
+	p.info.Cmd, p.info.Err = infoForms[known.index], known.refusal
+	first := []*ask.Part{&p.ping, &p.length, &p.newest, &p.config, &p.events}
+	if known.refusal == nil {
+		first = slices.Insert(first, 1, &p.info)
+	}
 	askedCluster, askedSize := p.known.isCluster.Load(), p.known.noKeyspace.Load()
 	if askedCluster {
 		first = append(first, &p.cluster)
@@ -150,14 +165,25 @@ func (p *getParts) ask(ctx context.Context, t *item.Target) (info.Condition, []b
 		first = append(first, &p.dbsize)
 	}
 	c, err := info.AskCondition(ctx, t, first...)
-	if err != nil {
+	if err != nil || known.refusal != nil {
 		return c, nil, err
 	}
+	text, err := p.askInfo(ctx, t, known.index)
+	if err != nil || p.info.Err != nil {
+		return c, nil, err
+	}
+	return c, p.askMore(ctx, t, text, askedCluster, askedSize), nil
+}
+
+// askInfo returns INFO's text, which was asked in the form known and is asked in
+// the others where that is not understood. Without a text, info.err says why; a
+// refusal of all forms by a server that serves commands is remembered.
+func (p *getParts) askInfo(ctx context.Context, t *item.Target, known int) ([]byte, error) {
 	for form := known; ; form++ {
 		if form > known {
 			p.info.Cmd = infoForms[form]
 			if err := ask.Do(ctx, t, &p.info); err != nil {
-				return c, nil, err
+				return nil, err
 			}
 		}
 		text, err := info.Reply(p.info.Value)
@@ -166,13 +192,16 @@ func (p *getParts) ask(ctx context.Context, t *item.Target) (info.Condition, []b
 		}
 		if err == nil {
 			if form > known {
-				t.Memory.Store(infoFormMemory, infoForm{form, time.Now().Add(ask.RefusalMemory)})
+				t.Memory.Store(infoFormMemory, infoForm{index: form, until: time.Now().Add(ask.RefusalMemory)})
 			}
-			return c, p.askMore(ctx, t, text, askedCluster, askedSize), nil
+			return text, nil
 		}
 		if form == len(infoForms)-1 || !errors.Is(err, errEmptyInfo) && redisclient.ReasonOf(err) != redisclient.ReasonCommand {
 			p.info.Err = fmt.Errorf("INFO: %w", err)
-			return c, nil, nil
+			if ask.Lasting(err) && p.ping.Err == nil {
+				t.Memory.Store(infoFormMemory, infoForm{refusal: p.info.Err, until: time.Now().Add(ask.RefusalMemory)})
+			}
+			return nil, nil
 		}
 	}
 }
@@ -190,7 +219,7 @@ func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, ask
 	for _, m := range []struct {
 		part          *ask.Part
 		asked, wanted bool
-	}{{&p.cluster, askedCluster, isCluster}, {&p.dbsize, askedSize, noKeyspace}} {
+	}{{&p.cluster, askedCluster, isCluster}, {&p.dbsize, askedSize, noKeyspace}, {&p.read, false, p.ping.Err == nil && linkDown(text)}} {
 		switch {
 		case m.wanted && !m.asked:
 			more = append(more, m.part)
@@ -218,134 +247,4 @@ func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, ask
 	}
 	// It is made of the same lines. Under the same header they are one section.
 	return slices.Concat(text, []byte("\n# Cluster\n"), state)
-}
-
-// write writes the answer for a server that answered INFO with text, or
-// with info.err.
-func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
-	scratch := info.NewScratch()
-	x, err := scratch.Scan(text)
-	defer scratch.Release(&x)
-	if p.info.Err != nil {
-		err = p.info.Err
-	}
-	// A longer one has lists that are cut.
-	w.Grow(min(512+len(text)+len(text)/2, 1<<20))
-	w.BeginObject()
-	if err != nil {
-		c.Write(w, err, nil)
-		w.EndObject()
-		return
-	}
-	x.Fold = true
-	problem := info.PingProblem(&p.ping, []*ask.Part{&p.info})
-	c.Write(w, problem, &x)
-	var cut ask.Truncations
-	var d derived
-	x.SortSections()
-	for i := 0; i < len(x.Sections); {
-		name, lines, next := x.Group(i)
-		i = next
-		section := string(info.SnakeName(name))
-		writeSection(w, &x, section, lines, &cut)
-		d.take(&x, section, lines)
-	}
-	p.writeSlowlog(w)
-	p.writeConfig(w, &x, &d)
-	p.writeEvents(w, &cut)
-	p.writeSize(w)
-	d.write(w, &p.known.history, time.Now())
-	if problem != nil {
-		p.ping.Err = nil // it stands under error
-	}
-	ask.Unavailable(w, &p.ping, &p.info, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize)
-	cut.Write(w)
-	w.EndObject()
-}
-
-// writeSlowlog writes the member slowlog, or nothing when both of its
-// commands failed. An answer that cannot be read makes its part unavailable.
-func (p *getParts) writeSlowlog(w *jsondoc.Writer) {
-	var length, id int64
-	var some bool
-	if p.length.Err == nil {
-		length, p.length.Err = p.length.Value.Int64()
-	}
-	if p.newest.Err == nil {
-		id, some, p.newest.Err = ask.NewestSlowlogID(&p.newest)
-	}
-	if p.length.Err != nil && p.newest.Err != nil {
-		return
-	}
-	w.Key("slowlog").BeginObject()
-	if p.length.Err == nil {
-		w.Key("length").Int(length)
-	}
-	if some {
-		w.Key("last_id").Int(id)
-	}
-	w.EndObject()
-}
-
-// writeConfig writes the member config. What CONFIG does not tell, or not as a
-// number, is taken from INFO, which newer servers let everybody read. The limits
-// are noted for the derived figures.
-func (p *getParts) writeConfig(w *jsondoc.Writer, x *info.Text, d *derived) {
-	var params []ask.ConfigParam
-	if p.config.Err == nil {
-		params, p.config.Err = ask.ConfigParams(p.config.Value)
-	}
-	read := func(name, section, field string, usable func([]byte) bool) []byte {
-		for _, c := range params {
-			if c.Name == name && usable([]byte(c.Value)) {
-				return []byte(c.Value)
-			}
-		}
-		if v, ok := x.Field(section, field); ok && usable(v) {
-			return v
-		}
-		return nil
-	}
-	notEmpty := func(b []byte) bool { return len(b) > 0 }
-	maxmemory := read("maxmemory", "memory", "maxmemory", jsondoc.IsNumber)
-	maxclients := read("maxclients", "clients", "maxclients", jsondoc.IsNumber)
-	policy := read("maxmemory-policy", "memory", "maxmemory_policy", notEmpty)
-	if maxmemory == nil && maxclients == nil && policy == nil {
-		return
-	}
-	w.Key("config").BeginObject()
-	if maxmemory != nil {
-		w.Key("maxmemory").Number(maxmemory)
-		d.maxMemory = info.ParseReading(maxmemory)
-	}
-	if maxclients != nil {
-		w.Key("maxclients").Number(maxclients)
-		d.maxClients = info.ParseReading(maxclients)
-	}
-	if policy != nil {
-		w.Key("maxmemory_policy").StringBytes(policy)
-	}
-	w.EndObject()
-}
-
-// writeEvents writes the member latency_events.
-func (p *getParts) writeEvents(w *jsondoc.Writer, cut *ask.Truncations) {
-	if p.events.Err != nil {
-		return
-	}
-	var events []ask.LatencyEvent
-	if events, p.events.Err = ask.ParseLatencyLatest(p.events.Value); p.events.Err == nil {
-		ask.WriteLatencyEvents(w, "latency_events", events, nil, cut)
-	}
-}
-
-// writeSize writes the member dbsize, where DBSIZE was asked.
-func (p *getParts) writeSize(w *jsondoc.Writer) {
-	if p.dbsize.Err != nil || p.dbsize.Value.IsNull() {
-		return
-	}
-	var n int64
-	if n, p.dbsize.Err = p.dbsize.Value.Int64(); p.dbsize.Err == nil {
-		w.Key("dbsize").Int(n)
-	}
 }

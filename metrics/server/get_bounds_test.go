@@ -42,7 +42,7 @@ func TestGetBoundsItsListsAndSaysSo(t *testing.T) {
 // that the process allocates.
 func TestGetOfServersWithVeryMuchToTell(t *testing.T) {
 	var text strings.Builder
-	text.WriteString("# Keyspace\r\n")
+	text.WriteString("# Server\r\nredis_version:7.4.0\r\n# Keyspace\r\n")
 	for i := range 10_000 {
 		fmt.Fprintf(&text, "db%d:keys=1000000,expires=1000000,avg_ttl=1000000000,subexpiry=1000000\r\n", i)
 	}
@@ -58,7 +58,7 @@ func TestGetOfServersWithVeryMuchToTell(t *testing.T) {
 	}
 	text.WriteString("# Replication\r\nmaster_repl_offset:100000000\r\n")
 	for i := range 5_000 {
-		fmt.Fprintf(&text, "slave%d:ip=2001:db8:0000:0000:0000:0000:0000:0001,port=6379,state=online,offset=1000000,lag=1\r\n", i)
+		fmt.Fprintf(&text, "slave%d:ip=2001:db8:0000:0000:0000:0000:0000:0001,port=%d,state=online,offset=1000000,lag=1\r\n", i, 10000+i)
 	}
 	target, info := metrictest.NewTarget(nil), []byte(text.String())
 	answer := getDocumentOf(target, info)

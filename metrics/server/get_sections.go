@@ -2,7 +2,6 @@ package server
 
 import (
 	"bytes"
-	"slices"
 	"strings"
 
 	"redisjobs/metrics/ask"
@@ -29,82 +28,180 @@ func memberName(section string) string {
 	return section
 }
 
+// What sections may add to the document, in bytes: a module may have as many
+// lines and sections as it likes, and the answer must fit all the same. The
+// server's own sections have maxStandard each, whatever the others take.
+const (
+	maxSection  = 160 << 10
+	maxStandard = 16 << 10
+	// maxLists bounds the lists, maxModules the sections of modules.
+	maxLists   = 800 << 10
+	maxModules = 200 << 10
+)
+
+// room returns a function that reports whether there is room for another row of
+// a list that begins now.
+func (d *document) room(w *jsondoc.Writer) func() bool {
+	return d.roomFor(w, maxSection, &d.lists, maxLists)
+}
+
+// roomFor bounds what is written from now on to most bytes, and to what is left
+// of all for a kind of section; used counts that.
+func (d *document) roomFor(w *jsondoc.Writer, most int, used *int, all int) func() bool {
+	begin, before := w.Len(), *used
+	return func() bool {
+		*used = before + w.Len() - begin
+		return w.Len()-begin < most && *used < all
+	}
+}
+
+// standardSections are those whose fields are known well enough to tell an
+// impossible number: a module's may be what it likes.
+var standardSections = map[string]bool{
+	"server": true, "clients": true, "memory": true, "persistence": true, "stats": true, "replication": true, "cpu": true, "cluster": true,
+}
+
+// listSections are written as lists.
+var listSections = map[string]bool{
+	"keyspace": true, "commandstats": true, "errorstats": true, "latencystats": true, "modules": true,
+}
+
 // writeSection writes one section of INFO: as a list where it is one, else as
 // an object of its fields. The lines are sorted by field.
-func writeSection(w *jsondoc.Writer, x *info.Text, section string, lines []info.Line, cut *ask.Truncations) {
+func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.Line) {
+	if section == "errorstats" {
+		if d.uncounted = uncounted(d.x, lines); d.uncounted != nil {
+			return
+		}
+	}
+	if d.modules >= maxModules && !standardSections[section] && !listSections[section] {
+		d.cut.Add(section, len(lines))
+		return
+	}
 	w.Key(memberName(section))
 	switch section {
 	case "keyspace":
-		writeKeyspace(w, x, lines, cut)
+		d.writeKeyspace(w, lines)
 	case "commandstats":
-		writeStats(w, x, lines, cut, statsList{"commandstats", "cmdstat_", "command", info.WriteField})
+		d.writeStats(w, lines, statsList{"commandstats", "cmdstat_", "command", d.writePair})
 	case "errorstats":
-		writeStats(w, x, lines, cut, statsList{"errorstats", "errorstat_", "error", info.WriteField})
+		d.writeStats(w, lines, statsList{"errorstats", d.id.Means.ErrorPrefix, "error", d.writePair})
 	case "latencystats":
-		writeStats(w, x, lines, cut, statsList{"latencystats", "latency_percentiles_usec_", "command", writePercentile})
+		d.writeStats(w, lines, statsList{"latencystats", "latency_percentiles_usec_", "command", writePercentile})
 	case "modules":
-		writeModules(w, x, lines, cut)
+		d.writeModules(w, lines)
 	default:
-		w.BeginObject()
-		var replicas []info.Line
-		for i, l := range lines {
-			key := l.Key(x.Text)
-			if i+1 < len(lines) && bytes.Equal(key, lines[i+1].Key(x.Text)) {
-				continue
-			}
-			if section == "replication" && info.IsReplicaField(key) {
-				replicas = append(replicas, l)
-				continue
-			}
-			if section == "replication" && string(key) == "replicas" {
-				continue // the list's name
-			}
-			info.WriteField(w, key, l.Value(x.Text))
-		}
-		if section == "replication" {
-			writeReplicas(w, x, lines, replicas, cut)
-		}
-		w.EndObject()
+		d.writeObject(w, section, lines)
 	}
+}
+
+// writePair writes a figure of a row, unless it is impossible.
+func (d *document) writePair(w *jsondoc.Writer, key, value []byte) {
+	if !d.id.Impossible(key, value) {
+		info.WriteField(w, key, value)
+	}
+}
+
+// writeObject writes a section as an object of its fields.
+func (d *document) writeObject(w *jsondoc.Writer, section string, lines []info.Line) {
+	replication, standard := section == "replication", standardSections[section]
+	fits, written := d.roomFor(w, maxSection, &d.modules, maxModules), 0
+	if standard {
+		fits = d.roomFor(w, maxStandard, new(int), maxStandard)
+	}
+	w.BeginObject()
+	for len(lines) > 0 {
+		n := 1
+		key := lines[0].Key(d.x.Text)
+		for n < len(lines) && bytes.Equal(key, lines[n].Key(d.x.Text)) {
+			n++
+		}
+		l := lines[n-1]
+		if replication && n > 1 {
+			l = d.ofWorstMaster(lines[:n])
+		}
+		lines = lines[n:]
+		value := l.Value(d.x.Text)
+		switch {
+		case replication && (info.IsReplicaField(key) || d.isList(key, value)):
+			continue
+		case standard && d.id.Impossible(key, value):
+			continue
+		case written >= ask.MaxRows || !fits():
+			d.cut.Add(section, len(lines)+1)
+			lines = nil
+			continue
+		}
+		written++
+		info.WriteField(w, key, value)
+	}
+	if replication {
+		d.writeReplicas(w)
+		d.writeMasters(w)
+	}
+	w.EndObject()
+}
+
+// isList reports whether a field of Replication has the name of one of our
+// lists, or is what KeyDB writes above each master.
+func (d *document) isList(key, value []byte) bool {
+	return string(key) == "replicas" || string(key) == "masters" || len(value) == 0 && bytes.HasPrefix(key, []byte("Master "))
+}
+
+// ofWorstMaster is the line among several with one name that tells of the master
+// whose link is down, else the last.
+func (d *document) ofWorstMaster(lines []info.Line) info.Line {
+	first, last := info.Worst(d.masters)
+	for _, l := range lines {
+		if l.Start >= first && l.Start <= last {
+			return l
+		}
+	}
+	return lines[len(lines)-1]
 }
 
 // writeReplicas writes the member replicas of the replication section:
 //
 //	slave0:ip=127.0.0.1,port=7398,state=online,offset=145,lag=1
 //
-// offset counts from the beginning of the data set's history, so that it says
-// nothing alone: lag_bytes is what the replica has not confirmed of this
-// server's own offset, and is left out until it has confirmed anything. A row
-// that has no such pairs, as servers before 2.8 print it, is left out.
-func writeReplicas(w *jsondoc.Writer, x *info.Text, section, replicas []info.Line, cut *ask.Truncations) {
-	own, known := int64(0), false
-	for _, l := range section {
-		if string(l.Key(x.Text)) == "master_repl_offset" {
-			own, known = info.ReplOffset(l.Value(x.Text))
-		}
-	}
-	slices.SortStableFunc(replicas, func(a, b info.Line) int {
-		return info.CompareDigits(a.Key(x.Text)[5:], b.Key(x.Text)[5:])
-	})
+// with the server's own fields, but for a lag that is no seconds. offset counts
+// from the beginning of the data set's history, so that it says nothing alone:
+// lag_bytes is what the replica has not confirmed of this server's own offset,
+// and is left out until it has confirmed anything. count is how many replicas
+// have the address, in_sync how many of them are in sync.
+func (d *document) writeReplicas(w *jsondoc.Writer) {
+	fits := d.room(w)
 	w.Key("replicas").BeginArray()
-	for _, l := range replicas[:cut.Limit("replicas", len(replicas))] {
+	limit := d.cut.Limit("replicas", len(d.replicas))
+	for i, r := range d.replicas[:limit] {
+		if !fits() {
+			d.cut.Add("replicas", limit-i)
+			break
+		}
 		var buf [16]info.Pair
-		pairs := info.Pairs(l.Value(x.Text), buf[:0])
-		if pairs == nil {
-			continue
-		}
 		w.BeginObject()
-		writePairs(w, pairs, "lag_bytes", info.WriteField)
-		theirs, confirmed := int64(0), false
-		for _, p := range pairs {
-			if string(p.Key) == "offset" {
-				theirs, confirmed = info.ReplOffset(p.Value)
+		writePairs(w, info.ReplicaPairs(r.Line.Value(d.x.Text), buf[:0]), "", func(w *jsondoc.Writer, key, value []byte) {
+			switch string(key) {
+			case "lag", "lag_bytes", "lag_writes", "count", "in_sync":
+			default:
+				d.writePair(w, key, value)
 			}
-		}
-		if behind, ok := info.Unconfirmed(own, theirs); ok && known && confirmed {
-			w.Key("lag_bytes").Int(behind)
-		}
+		})
+		info.WriteReading(w, "lag", r.Lag)
+		info.WriteReading(w, "lag_bytes", r.LagBytes)
+		info.WriteReading(w, "lag_writes", r.LagWrites)
+		w.Key("count").Int(r.Count)
+		info.WriteReading(w, "in_sync", r.InSync)
 		w.EndObject()
 	}
 	w.EndArray()
+}
+
+// writeMasters writes a row for each master of a replica.
+func (d *document) writeMasters(w *jsondoc.Writer) {
+	if len(d.masters) == 0 {
+		return
+	}
+	w.Key("masters")
+	info.WriteMasters(w, d.masters[:d.cut.Limit("masters", len(d.masters))])
 }

@@ -2,10 +2,10 @@ package server
 
 import (
 	"bytes"
+	"errors"
 	"slices"
 	"strconv"
 
-	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/jsondoc"
 )
@@ -25,12 +25,21 @@ type statsList struct {
 //	latency_percentiles_usec_get:p50=1.003,p99=4.015,p99.9=4.015
 //
 // in the order of the names. A dot in a figure's name becomes "_": p99_9.
-func writeStats(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.Truncations, s statsList) {
+func (d *document) writeStats(w *jsondoc.Writer, lines []info.Line, s statsList) {
+	fits := d.room(w)
 	w.BeginArray()
-	for _, l := range lines[:cut.Limit(s.list, len(lines))] {
-		name, value := statsRow(x.Text, l)
+	limit := d.cut.Limit(s.list, len(lines))
+	for i, l := range lines[:limit] {
+		if !fits() {
+			d.cut.Add(s.list, limit-i)
+			break
+		}
+		name, value := statsRow(d.x.Text, l)
 		var buf [16]info.Pair
 		pairs := info.Pairs(value, buf[:0])
+		if pairs == nil && s.names == "error" && s.prefix == "" {
+			name, pairs = bareError(l.Whole(d.x.Text), buf[:0])
+		}
 		if pairs == nil {
 			continue
 		}
@@ -46,6 +55,34 @@ func writeStats(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.Tru
 	}
 	w.EndArray()
 }
+
+// bareError reads Dragonfly's lines of Errorstats, which are a kind or a whole
+// message and a number; a message has the "-" of the reply before it.
+//
+//	wrongtype:5
+//	-OOM out of memory:1
+func bareError(line []byte, pairs []info.Pair) ([]byte, []info.Pair) {
+	colon := bytes.LastIndexByte(line, ':')
+	name, value := line[:colon], line[colon+1:]
+	if !info.ParseCount(value).Known {
+		return nil, nil
+	}
+	return bytes.TrimPrefix(name, []byte("-")), append(pairs, info.Pair{Key: []byte("count"), Value: value})
+}
+
+// uncounted says why Errorstats do not tell of all errors: from 128 kinds on the
+// server drops them and counts none any more, until CONFIG RESETSTAT.
+// Source: redis src/server.c, afterErrorReply
+func uncounted(x *info.Text, lines []info.Line) error {
+	for _, l := range lines {
+		if string(l.Key(x.Text)) == "errorstat_ERRORSTATS_DISABLED" {
+			return errUncounted
+		}
+	}
+	return nil
+}
+
+var errUncounted = errors.New("the server has met too many kinds of errors and counts none any more (ERRORSTATS_DISABLED), until CONFIG RESETSTAT")
 
 // statsRow takes a line apart at the last colon before the value's first
 // figure: a client may have sent a command called "host:".
@@ -95,7 +132,8 @@ type keyspaceRow struct {
 // lines that some servers print there (Kvrocks' sequence) are left out.
 //
 //	db0:keys=2,expires=0,avg_ttl=0,subexpiry=0
-func writeKeyspace(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.Truncations) {
+func (d *document) writeKeyspace(w *jsondoc.Writer, lines []info.Line) {
+	x := d.x
 	rows := make([]keyspaceRow, 0, len(lines))
 	for i, l := range lines {
 		digits, ok := bytes.CutPrefix(l.Key(x.Text), []byte("db"))
@@ -109,15 +147,22 @@ func writeKeyspace(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.
 		rows = append(rows, keyspaceRow{index, l})
 	}
 	slices.SortFunc(rows, func(a, b keyspaceRow) int { return a.index - b.index })
+	fits := d.room(w)
+	never := info.NeverCounted(x, &d.id)
 	w.BeginArray()
-	for _, row := range rows[:cut.Limit("keyspace", len(rows))] {
+	limit := d.cut.Limit("keyspace", len(rows))
+	for i, row := range rows[:limit] {
+		if !fits() {
+			d.cut.Add("keyspace", limit-i)
+			break
+		}
 		var buf [16]info.Pair
 		w.BeginObject()
 		w.Key("db").StringBytes(row.line.Key(x.Text))
 		w.Key("index").Int(int64(row.index))
 		writePairs(w, info.Pairs(row.line.Value(x.Text), buf[:0]), "db", func(w *jsondoc.Writer, key, value []byte) {
-			if string(key) != "index" {
-				info.WriteField(w, key, value)
+			if string(key) != "index" && !(never && string(value) == "0") {
+				d.writePair(w, key, value)
 			}
 		})
 		w.EndObject()
@@ -128,9 +173,15 @@ func writeKeyspace(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.
 // writeModules writes name and version of each loaded module:
 //
 //	module:name=search,ver=20000,api=1,filters=0,usedby=[],using=[ReJSON],options=[]
-func writeModules(w *jsondoc.Writer, x *info.Text, lines []info.Line, cut *ask.Truncations) {
+func (d *document) writeModules(w *jsondoc.Writer, lines []info.Line) {
+	x, fits := d.x, d.room(w)
 	w.BeginArray()
-	for _, l := range lines[:cut.Limit("modules", len(lines))] {
+	limit := d.cut.Limit("modules", len(lines))
+	for i, l := range lines[:limit] {
+		if !fits() {
+			d.cut.Add("modules", limit-i)
+			break
+		}
 		var buf [16]info.Pair
 		pairs := slices.DeleteFunc(info.Pairs(l.Value(x.Text), buf[:0]), func(p info.Pair) bool {
 			return string(p.Key) != "name" && string(p.Key) != "ver"

@@ -58,7 +58,7 @@ func TestGetTypesWhatAMasterSays(t *testing.T) {
 	require.Equal(t, strings.Repeat("0", 40), replication["master_replid2"])
 	require.NotContains(t, replication, "slave0")
 	require.Equal(t, []map[string]any{
-		{"ip": "127.0.0.1", "port": 7398.0, "state": "online", "offset": 0.0, "lag": 1.0}, // it has confirmed nothing yet
+		{"ip": "127.0.0.1", "port": 7398.0, "state": "online", "offset": 0.0, "lag": 1.0, "count": 1.0, "in_sync": 1.0}, // it has confirmed nothing yet
 	}, metrictest.Rows(t, replication["replicas"]))
 
 	require.Equal(t, []map[string]any{
@@ -120,13 +120,18 @@ func TestGetOfOddServers(t *testing.T) {
 			`"commandstats":[{"command":"host:","calls":1,"usec":2}]`},
 		{"percentiles of any choice, in seconds", "# Latencystats\nlatency_percentiles_usec_get:p50=1.5,p99.99=2000000,p100=nan\n",
 			`"latencystats":[{"command":"get","p50":0.0000015,"p99_99":2}]`},
-		{"replicas in the order of their numbers, those of very old servers left out",
+		{"replicas in the order of their numbers, as very old servers list them too",
 			"# Replication\nslave10:ip=b,port=2\nslave2:ip=10,port=1,state=online,x\nslave3:10.0.0.1,6379,online\nreplicas:7\n",
-			`"replication":{"replicas":[{"ip":"10","port":1,"state":"online"},{"ip":"b","port":2}]}`},
+			`"replication":{"replicas":[{"ip":"10","port":1,"state":"online","count":1},` +
+				`{"ip":"10.0.0.1","port":6379,"state":"online","count":1},{"ip":"b","port":2,"count":1}]}`},
 		{"what a replica has not confirmed, where both offsets are known and make sense",
-			"# Replication\nmaster_repl_offset:150\nslave0:ip=a,offset=145\nslave1:ip=b,offset=150,lag_bytes=7\nslave2:ip=c,offset=151\nslave3:ip=d,offset=-1\nslave4:ip=e,lag=1\nslave5:ip=f,offset=0\n",
-			`"replication":{"master_repl_offset":150,"replicas":[{"ip":"a","offset":145,"lag_bytes":5},` +
-				`{"ip":"b","offset":150,"lag_bytes":0},{"ip":"c","offset":151},{"ip":"d","offset":-1},{"ip":"e","lag":1},{"ip":"f","offset":0}]}`},
+			"# Replication\nmaster_repl_offset:150\nslave0:ip=a,offset=145\nslave1:ip=b,offset=150,lag_bytes=7\nslave2:ip=c,offset=151\nslave3:ip=d,offset=-1\nslave4:ip=e,lag=1\nslave5:ip=f,offset=0\n# Server\nvalkey_version:8.1\n",
+			`"replication":{"master_repl_offset":150,"replicas":[{"ip":"a","offset":145,"lag_bytes":5,"count":1},` +
+				`{"ip":"b","offset":150,"lag_bytes":0,"count":1},{"ip":"c","offset":151,"count":1},{"ip":"d","offset":-1,"count":1},` +
+				`{"ip":"e","lag":1,"count":1},{"ip":"f","offset":0,"count":1}]},"server":{"valkey_version":"8.1"}`},
+		{"a server that nobody knows does not tell what its lag and offsets count",
+			"# Replication\nmaster_repl_offset:150\nslave0:ip=a,port=1,state=online,offset=145,lag=7\n# Server\nfoo_version:1\n",
+			`"replication":{"master_repl_offset":150,"replicas":[{"ip":"a","offset":145,"port":1,"state":"online","count":1}]},"server":{"foo_version":"1"}`},
 		{"all modules, by name and version", "# Modules\nmodule:name=ReJSON,ver=20000,api=1,usedby=[search]\nmodule:name=search,ver=2\nother:1\n",
 			`"modules":[{"name":"ReJSON","ver":20000},{"name":"search","ver":2}]`},
 		{"KeyDB's word for nothing", "# Memory\navailable_system_memory:unavailable\n", `"memory":{}`},

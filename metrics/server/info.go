@@ -52,7 +52,7 @@ func collectInfo(ctx context.Context, r *item.Request, w *jsondoc.Writer) error 
 // fields that occur twice the last one counts.
 func writeInfo(w *jsondoc.Writer, text []byte, section string) error {
 	scratch := info.NewScratch()
-	x, err := scratch.Scan(text)
+	x, err := scratch.ScanHeaders(text)
 	defer scratch.Release(&x)
 	if err != nil {
 		return err

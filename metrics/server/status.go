@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 
 	"redisjobs/metrics/ask"
@@ -15,7 +16,9 @@ import (
 // up is 1 when the server answers PING with PONG. A server that can be reached
 // and says that it is loading, that its master is down, that a script blocks
 // it or that we are not logged in is down, with that reason and with all that
-// it tells about itself. Where PING itself is not permitted or not known, a
+// it tells about itself; so is a replica whose link to its master is down and
+// which then answers DBSIZE, a read like any other, with MASTERDOWN: before Redis
+// 7 its PING is answered all the same. Where PING itself is not permitted or not known, a
 // server that answers INFO is up: it serves commands, and unavailable.ping has
 // its words.
 //
@@ -25,7 +28,7 @@ var Status = &item.Metric{
 	Key:         "redis.status",
 	Description: "Returns whether a server serves commands, and if not why, as JSON.",
 	Params:      item.ConnParams(),
-	Commands:    []string{"ping", "info"},
+	Commands:    []string{"ping", "info", "dbsize"},
 	Collect:     collectStatus,
 }
 
@@ -43,17 +46,39 @@ func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) erro
 	if err != nil {
 		return ask.Down(w, t.Name, err)
 	}
+	x := joinSections(sections)
+	problem := info.PingProblem(&ping, sections)
+	read := readCheck()
+	var id info.Identity
+	if x != nil {
+		id = info.Identify(x)
+		if problem == nil && ping.Err == nil && linkDown(x.Text) {
+			if err := ask.Do(ctx, t, &read); err != nil {
+				read.Err = err
+			}
+			problem = ask.StateProblem(&read)
+		}
+	}
 	w.Grow(1024)
 	w.BeginObject()
-	problem := info.PingProblem(&ping, sections)
-	c.Write(w, problem, joinSections(sections))
+	c.Write(w, problem, x, &id)
 	if problem != nil {
-		ping.Err = nil // it stands under error
+		ping.Err, read.Err = nil, nil // it stands under error
 	}
-	ask.Unavailable(w, parts...)
+	ask.Unavailable(w, append(parts, &read)...)
 	w.EndObject()
 	return nil
 }
+
+// readCheck is a command that reads data, so that a replica refuses it which
+// serves no stale data.
+func readCheck() ask.Part {
+	return ask.Part{Name: "read", Cmd: redisclient.Command{"DBSIZE"}}
+}
+
+// linkDown reports whether INFO tells of a link to a master that is down: of
+// Redis' only one, or of any that KeyDB has.
+func linkDown(text []byte) bool { return bytes.Contains(text, []byte("link_status:down")) }
 
 // joinSections makes one INFO of the sections that the server told. A text that
 // cannot be read makes its parts unavailable.

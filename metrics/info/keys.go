@@ -1,0 +1,56 @@
+package info
+
+import "bytes"
+
+// SumKeys adds the databases' keys up, and those that expire; lines are those of
+// the section Keyspace. A server without keys prints no database, but it prints
+// the section, with nothing in it. The sum is unknown when a line cannot be read,
+// and when none of the lines is a database's.
+func SumKeys(x *Text, id *Identity, lines []Line) (keys, expires Reading) {
+	some := x.hasUnread("keyspace")
+	databases := 0
+	keys.Known, expires.Known = true, true
+	for i, l := range lines {
+		some = true
+		if !bytes.HasPrefix(l.Key(x.Text), []byte("db")) || i+1 < len(lines) && bytes.Equal(l.Key(x.Text), lines[i+1].Key(x.Text)) {
+			continue
+		}
+		databases++
+		var buf [16]Pair
+		var k, e Reading
+		for _, p := range Pairs(l.Value(x.Text), buf[:0]) {
+			switch string(p.Key) {
+			case "keys":
+				k = ParseCount(p.Value)
+			case "expires":
+				e = ParseCount(p.Value)
+			}
+		}
+		keys = Reading{keys.Value + k.Value, keys.Known && k.Known}
+		expires = Reading{expires.Value + e.Value, expires.Known && e.Known}
+	}
+	if some && databases == 0 || keys.Value == 0 && NeverCounted(x, id) {
+		return Reading{}, Reading{}
+	}
+	return keys, expires
+}
+
+// NeverCounted reports whether the server counts its keys when it is told to,
+// and has not done so yet.
+// Source: https://kvrocks.apache.org/docs/supported-commands (DBSIZE)
+func NeverCounted(x *Text, id *Identity) bool {
+	if !id.Means.KeysByScan {
+		return false
+	}
+	at, ok := x.Field("keyspace", "last_dbsize_scan_timestamp")
+	return ok && string(at) == "0"
+}
+
+func (x *Text) hasUnread(name string) bool {
+	for _, s := range x.Sections {
+		if s.unread > 0 && x.is(s, name) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,61 @@
+package info
+
+// Unit is what a number counts.
+type Unit int
+
+// The units of fields that servers use differently.
+const (
+	UnitUnknown Unit = iota
+	UnitSeconds
+	UnitBytes
+	// UnitWrites counts records of a log of writes.
+	UnitWrites
+)
+
+// Meaning is what a server means by the fields that go by one name in all of
+// them. The zero value knows nothing.
+type Meaning struct {
+	// Lag is the unit of lag in a replica's row.
+	Lag Unit
+	// Offset is the unit of master_repl_offset and of a replica's offset.
+	Offset Unit
+	// InSync are the words of state of a replica that is in sync; all others are
+	// of one that is not.
+	InSync []string
+	// Listed: a replica's row has no state, and stands there while the replica is
+	// in sync.
+	Listed bool
+	// ErrorPrefix stands before each kind of error in the section Errorstats.
+	ErrorPrefix string
+	// KeysByScan: the keys of a database are those of the last DBSIZE SCAN, and 0
+	// before the first.
+	KeysByScan bool
+}
+
+// meanings are those of each flavour. Any other server's fields are not
+// understood, and what they count is unknown.
+//
+// Sources: redis and valkey src/server.c, genRedisInfoString; KeyDB
+// src/server.cpp; dragonfly src/server/server_family.cc (lag is lsn_lag, in
+// journal records; the states are SyncStateName's, or those of Redis) and
+// src/server/error.cc; kvrocks src/server/server.cc, GetReplicationInfo (lag and
+// offset are sequences of writes, and a row has no state); Garnet
+// libs/common/Metrics/ReplicaInfo.cs (lag is a difference of AOF addresses);
+// pika src/pika_admin.cc (its offsets are pairs of a file and a place in it).
+var meanings = map[string]Meaning{
+	"redis":            redisMeaning,
+	"redis-enterprise": redisMeaning,
+	"redict":           redisMeaning,
+	"valkey":           redisMeaning,
+	"keydb":            redisMeaning,
+	"dragonfly":        {Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online", "stable_sync"}},
+	"kvrocks": {
+		Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online"}, Listed: true, ErrorPrefix: "errorstat_", KeysByScan: true,
+	},
+	"garnet": {Lag: UnitBytes, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_"},
+	"pika":   {InSync: []string{"online"}, ErrorPrefix: "errorstat_"},
+}
+
+var redisMeaning = Meaning{
+	Lag: UnitSeconds, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_",
+}

@@ -1,0 +1,58 @@
+package info
+
+import (
+	"bytes"
+	"strconv"
+
+	"redisjobs/metrics/jsondoc"
+)
+
+// maySigned are the ends of the names of fields whose whole numbers may be
+// negative: differences, and times and offsets with -1 for none.
+var maySigned = []string{
+	"frag_bytes", "fragmentation_bytes", "rss_bytes", "overhead_bytes", "_sec", "_seconds_ago", "_since_seconds", "offset",
+}
+
+// Impossible reports whether a field's number cannot be what the field says:
+//   - a count below zero, also one that was wrapped around to nearly 2^64,
+//   - an age above the server's uptime: servers forget with a restart what they
+//     tell the age of, and time since 1970 stands for never.
+//
+// Such a number is no reading, and is left out.
+func (id *Identity) Impossible(key, value []byte) bool {
+	if len(value) == 0 || value[0] != '-' && (value[0] < '0' || value[0] > '9') {
+		return false
+	}
+	age := isAge(key)
+	if value[0] != '-' && len(value) < len("9223372036854775807") && !age {
+		return false
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil {
+		return isInteger(value) && !isTextField(key) // of more than 63 bits
+	}
+	if n < 0 {
+		for _, end := range maySigned {
+			if bytes.HasSuffix(key, []byte(end)) {
+				return false
+			}
+		}
+		return true
+	}
+	return age && id.uptime.Known && n > id.uptime.Value
+}
+
+// isAge knows the fields that tell how long ago something was, in seconds.
+func isAge(key []byte) bool {
+	return bytes.HasSuffix(key, []byte("_seconds_ago")) || bytes.HasSuffix(key, []byte("_since_seconds"))
+}
+
+func isInteger(value []byte) bool {
+	return jsondoc.IsNumber(value) && bytes.IndexAny(value, ".eE") < 0
+}
+
+// age is a reading of seconds, unknown when it is negative or impossible.
+func (id *Identity) age(value []byte) Reading {
+	r := ParseCount(value)
+	return Reading{r.Value, r.Known && (!id.uptime.Known || r.Value <= id.uptime.Value)}
+}

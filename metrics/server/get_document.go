@@ -1,0 +1,184 @@
+package server
+
+import (
+	"errors"
+	"time"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// document is what redis.get makes of one INFO.
+type document struct {
+	x        *info.Text
+	id       info.Identity
+	replicas []info.Replica
+	masters  []info.Master
+	cut      ask.Truncations
+	// lists and modules are the bytes that these kinds of sections took so far.
+	lists, modules int
+	// uncounted says why the section Errorstats is no list of all errors.
+	uncounted error
+}
+
+func newDocument(x *info.Text) document {
+	d := document{x: x, id: info.Identify(x)}
+	lines := x.SectionLines("replication")
+	d.replicas = info.Replicas(x, &d.id, lines)
+	d.masters = info.Masters(x, &d.id, lines)
+	return d
+}
+
+// write writes the answer for a server that answered INFO with text, or
+// with info.err.
+func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
+	scratch := info.NewScratch()
+	x, err := scratch.Scan(text)
+	defer scratch.Release(&x)
+	if p.info.Err == nil {
+		p.info.Err = err
+	}
+	// A longer one has lists that are cut.
+	w.Grow(min(512+len(text)+len(text)/2, 1<<20))
+	w.BeginObject()
+	if p.info.Err != nil {
+		x = info.Text{}
+	}
+	problem := p.problem()
+	if problem != nil && p.info.Err != nil {
+		c.Write(w, problem, nil, nil)
+		w.EndObject()
+		return
+	}
+	x.Fold = true
+	doc := newDocument(&x)
+	c.Write(w, problem, &x, &doc.id)
+	d := derived{id: &doc.id, replicas: doc.replicas, links: info.SumLinks(&x, &doc.id, doc.masters)}
+	x.SortSections()
+	for i := 0; i < len(x.Sections); {
+		name, lines, next := x.Group(i)
+		i = next
+		section := string(info.SnakeName(name))
+		doc.writeSection(w, section, lines)
+		d.take(&x, section, lines)
+	}
+	p.writeSlowlog(w)
+	p.writeConfig(w, &x, &d)
+	p.writeEvents(w, &doc.cut)
+	p.writeSize(w)
+	d.write(w, &p.known.history, time.Now())
+	if problem != nil {
+		p.ping.Err, p.read.Err = nil, nil // it stands under error
+	}
+	uncounted := ask.Part{Name: "errorstats", Err: doc.uncounted}
+	ask.Unavailable(w, &p.ping, &p.info, &p.read, &uncounted, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize)
+	doc.cut.Write(w)
+	w.EndObject()
+}
+
+// problem is why the server does not serve commands, or nil. One that answers
+// PING serves them whether it shows INFO or not, unless INFO tells of a state in
+// which nothing can be read. Where neither is answered the reason is INFO's.
+func (p *getParts) problem() error {
+	if p.info.Err == nil {
+		if err := info.PingProblem(&p.ping, []*ask.Part{&p.info}); err != nil {
+			return err
+		}
+		return ask.StateProblem(&p.read)
+	}
+	var refused *resp.ServerError
+	if errors.As(p.info.Err, &refused) && redisclient.ConcernsServer(refused) || p.ping.Err != nil {
+		return p.info.Err
+	}
+	return info.PingProblem(&p.ping, nil)
+}
+
+// writeSlowlog writes the member slowlog, or nothing when both of its
+// commands failed. An answer that cannot be read makes its part unavailable.
+func (p *getParts) writeSlowlog(w *jsondoc.Writer) {
+	var length, id int64
+	var some bool
+	if p.length.Err == nil {
+		length, p.length.Err = p.length.Value.Int64()
+	}
+	if p.newest.Err == nil {
+		id, some, p.newest.Err = ask.NewestSlowlogID(&p.newest)
+	}
+	if p.length.Err != nil && p.newest.Err != nil {
+		return
+	}
+	w.Key("slowlog").BeginObject()
+	if p.length.Err == nil {
+		w.Key("length").Int(length)
+	}
+	if some {
+		w.Key("last_id").Int(id)
+	}
+	w.EndObject()
+}
+
+// writeConfig writes the member config. What CONFIG does not tell, or not as a
+// number, is taken from INFO, which newer servers let everybody read. The limits
+// are noted for the derived figures.
+func (p *getParts) writeConfig(w *jsondoc.Writer, x *info.Text, d *derived) {
+	var params []ask.ConfigParam
+	if p.config.Err == nil {
+		params, p.config.Err = ask.ConfigParams(p.config.Value)
+	}
+	read := func(name, section, field string, usable func([]byte) bool) []byte {
+		for _, c := range params {
+			if c.Name == name && usable([]byte(c.Value)) {
+				return []byte(c.Value)
+			}
+		}
+		if v, ok := x.Field(section, field); ok && usable(v) {
+			return v
+		}
+		return nil
+	}
+	notEmpty := func(b []byte) bool { return len(b) > 0 }
+	maxmemory := read("maxmemory", "memory", "maxmemory", jsondoc.IsNumber)
+	maxclients := read("maxclients", "clients", "maxclients", jsondoc.IsNumber)
+	policy := read("maxmemory-policy", "memory", "maxmemory_policy", notEmpty)
+	if maxmemory == nil && maxclients == nil && policy == nil {
+		return
+	}
+	w.Key("config").BeginObject()
+	if maxmemory != nil {
+		w.Key("maxmemory").Number(maxmemory)
+		d.maxMemory = info.ParseReading(maxmemory)
+	}
+	if maxclients != nil {
+		w.Key("maxclients").Number(maxclients)
+		d.maxClients = info.ParseReading(maxclients)
+	}
+	if policy != nil {
+		w.Key("maxmemory_policy").StringBytes(policy)
+	}
+	w.EndObject()
+}
+
+// writeEvents writes the member latency_events.
+func (p *getParts) writeEvents(w *jsondoc.Writer, cut *ask.Truncations) {
+	if p.events.Err != nil {
+		return
+	}
+	var events []ask.LatencyEvent
+	if events, p.events.Err = ask.ParseLatencyLatest(p.events.Value); p.events.Err == nil {
+		ask.WriteLatencyEvents(w, "latency_events", events, nil, cut)
+	}
+}
+
+// writeSize writes the member dbsize, where DBSIZE was asked.
+func (p *getParts) writeSize(w *jsondoc.Writer) {
+	if p.dbsize.Err != nil || p.dbsize.Value.IsNull() {
+		return
+	}
+	var n int64
+	if n, p.dbsize.Err = p.dbsize.Value.Int64(); p.dbsize.Err == nil {
+		w.Key("dbsize").Int(n)
+	}
+}
