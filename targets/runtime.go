@@ -173,7 +173,7 @@ func (rt *Runtime) newTarget(t *conf.Target) *target {
 	if host := hostName(t.Network(), t.Address()); host != "" {
 		made.host = &hostWatch{host: host}
 	}
-	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections}
+	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections, maxWaiting: rt.options.MaxWaiting}
 	made.public = item.Target{
 		Doer:          cluster.New(&made.batch, made.node),
 		Name:          t.String(),
