@@ -100,6 +100,11 @@ func generalOptions() []Option {
 			"The most connections to all targets together; each is one open file, and never more than seven "+
 				"eighths of the files that the process may have open. The default lets 10000 targets have two each.",
 			func(o *Options) *int { return &o.MaxConnectionsTotal }),
+		number("MaxWaiting", "32", bounds{min: 1, max: 1000, text: "1-1000"},
+			"The most requests that wait for one target that has answered nothing for half a second. Further ones get an "+
+				"error at once, so that a server that hangs cannot take all the checks that an agent runs at a time: "+
+				"100 in agents before 7.0.",
+			func(o *Options) *int { return &o.MaxWaiting }),
 		seconds("MaxLifetime", "1h", bounds{min: 60, max: 7 * 86400, orZero: true, text: "0, 60-604800"},
 			"The age at which a connection is closed instead of being used again, in seconds; 0 is never. "+
 				"Each connection's own limit is up to a tenth shorter, so that they do not all end at once. "+

@@ -28,6 +28,9 @@ type Config struct {
 	// ClientName is shown by CLIENT LIST; none is set if empty. A server that
 	// refuses the name is used all the same.
 	ClientName string
+	// Known: a connection to this server was answered before, so that one that
+	// ends without an answer is no sign of a server that wants TLS.
+	Known bool
 	// Limits bound each reply.
 	Limits resp.Limits
 }
@@ -61,6 +64,9 @@ func (o *opening) add(s step, cmd ...string) {
 func (o *opening) awaits(s step) bool {
 	return o != nil && slices.Contains(o.steps[o.answered:], s)
 }
+
+// pending reports whether the reply to any step is still to come.
+func (o *opening) pending() bool { return o != nil && o.answered < len(o.steps) }
 
 // opening returns nil if there is nothing to say.
 func (c Config) opening() *opening {

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -51,6 +53,8 @@ type Conn struct {
 	answered bool              // a whole reply was received
 	refusal  *resp.ServerError // the very first reply, if it was an error
 	served   bool              // a conversation was completed
+	pinging  bool              // the conversation asks for nothing but a sign of life
+	known    bool              // Config.Known
 
 	interrupt   func()        // ends blocking I/O
 	interrupted chan struct{} // one element for each interrupt that has ended
@@ -67,6 +71,7 @@ func newConn(raw net.Conn, cfg Config) *Conn {
 		stream:      raw,
 		reader:      resp.NewReader(raw, cfg.Limits),
 		opening:     cfg.opening(),
+		known:       cfg.Known,
 		interrupted: make(chan struct{}, 1),
 	}
 	c.info.Addr = raw.RemoteAddr().String()
@@ -81,6 +86,10 @@ func newConn(raw net.Conn, cfg Config) *Conn {
 // Info describes how the connection came about. Auth is known after the first
 // DoAll.
 func (c *Conn) Info() ConnInfo { return c.info }
+
+// Answered reports whether a whole reply was received on the connection. It
+// must not be called during a conversation.
+func (c *Conn) Answered() bool { return c.answered }
 
 // Err reports why the connection must not be used again; nil if it may.
 func (c *Conn) Err() error {
@@ -152,6 +161,7 @@ func (c *Conn) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error)
 // converse writes everything and reads every reply.
 func (c *Conn) converse(ctx context.Context, cmds []Command) ([]resp.Value, error) {
 	start := time.Now()
+	c.pinging = !slices.ContainsFunc(cmds, func(cmd Command) bool { return !strings.EqualFold(cmd[0], "PING") })
 	c.reader.Begin(memoryOf(ctx))
 	before := c.reader.Received()
 	write := c.write(cmds)
@@ -316,12 +326,16 @@ func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) er
 	case errors.As(err, &protocol) && c.opening != nil:
 		e.Err = redactProtocol(protocol)
 	}
+	e.HungUp = isEnd(err) && !c.opening.pending() && !c.pinging
 	switch {
 	case c.served:
 		e.Stale = silent && e.Reason == ReasonTCP
+	case e.HungUp && (c.refusal == nil || serverReason(c.refusal) == ReasonCommand):
+		// It let us in: whether it hangs up on this command alone is for the
+		// caller to find out.
 	case e.Reason == ReasonTCP && c.refusal != nil && c.refusal.Code != "NOPERM":
 		// It said why before it hung up. NOPERM only means the name.
-		e.Op, e.Reason, e.Err, e.Refused = "read", serverReason(c.refusal), c.refusal, true
+		e.Op, e.Reason, e.Err, e.Refused, e.HungUp = "read", serverReason(c.refusal), c.refusal, true, false
 	// Not a reset: that is what becomes of a server that goes down, or is full.
 	case errors.Is(err, io.EOF) && c.opening.awaits(stepName):
 		e.Unnamed = true
@@ -330,12 +344,18 @@ func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) er
 		e.Err = fmt.Errorf("no answer to the first command: %w", e.Err)
 	case !c.answered && e.Reason != ReasonClosed:
 		e.Refused = true
-		if e.Reason == ReasonTCP && c.secured == nil && c.raw.RemoteAddr().Network() == "tcp" {
+		if e.Reason == ReasonTCP && c.secured == nil && !c.known && c.raw.RemoteAddr().Network() == "tcp" {
 			// What Redis does on its TLS port with what is no handshake.
 			e.Err = fmt.Errorf("%w, before its first answer: does it want TLS on this port?", e.Err)
 		}
 	}
 	return c.fail(e)
+}
+
+// isEnd reports whether the peer ended the stream.
+func isEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }
 
 // explainEnd puts the end of the stream in words.

@@ -35,6 +35,19 @@ func (f DoerFunc) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, err
 	return f(ctx, cmds...)
 }
 
+// timeUp is the end of a context in words.
+type timeUp struct {
+	text  string
+	cause error
+}
+
+func (e *timeUp) Error() string { return e.text }
+func (e *timeUp) Unwrap() error { return e.cause }
+
+// TimeUp puts the end of a context, which Go words for programmers, in the words
+// of text. It wraps cause.
+func TimeUp(text string, cause error) error { return &timeUp{text, cause} }
+
 // secondTry is the least time worth asking a second server in.
 const secondTry = 20 * time.Millisecond
 

@@ -55,6 +55,10 @@ type Error struct {
 	// Refused: the server was reached, and it did not let us in or did not
 	// answer the very first commands. Dialing again at once will not help.
 	Refused bool
+	// HungUp: the server had let us in, and it ended the connection while a
+	// command had no reply, or no whole one. A server that goes down does so, and
+	// one that hangs up on a command.
+	HungUp bool
 	// Unnamed: the server hung up where it should have answered CLIENT SETNAME,
 	// which some proxies do at every command they do not know. A connection
 	// without Config.ClientName may be served. Never together with Refused.
@@ -84,6 +88,13 @@ func IsRefused(err error) bool {
 func IsUnnamed(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Unnamed
+}
+
+// IsHungUp reports whether err means that a server that had let us in ended the
+// connection while a command had no whole reply.
+func IsHungUp(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.HungUp
 }
 
 // ReasonOf classifies any error of this package or of a reply. It returns ""

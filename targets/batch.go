@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"redisjobs/conf"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -24,6 +25,9 @@ type batcher struct {
 	run func(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error)
 	// limit is the number of conversations at once, the target's connections.
 	limit int
+	// maxWaiting bounds the checks that wait for a target that is silent; 0: no
+	// bound.
+	maxWaiting int
 	// budget is where shared replies take their memory.
 	budget *redisclient.Budget
 
@@ -32,7 +36,14 @@ type batcher struct {
 	active int
 	queue  []*call
 	waits  waits
+	inside int       // checks in DoAll
+	heard  time.Time // when the target last answered, or the first conversation began
 }
+
+// silence is how long a target may answer nothing before the checks beyond
+// maxWaiting are refused. That many may well come at once: a target that answers
+// serves hundreds in a few round trips.
+const silence = 500 * time.Millisecond
 
 // waits are the queue's share of the pool's figures: a check that waits for a
 // connection here does not wait in the pool.
@@ -55,6 +66,9 @@ type call struct {
 	values   []resp.Value
 	err      error
 	lease    *redisclient.Lease // of values, held once for each check that waits
+	// alone is the context of a check that takes a reply line by line, which is not
+	// shared; nil for others.
+	alone context.Context
 }
 
 // maxBatch bounds the commands of one pipeline.
@@ -64,57 +78,132 @@ const maxBatch = 512
 // checks and must not be changed.
 func (b *batcher) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
 	b.mu.Lock()
+	now := time.Now()
+	if b.active == 0 {
+		b.heard = now
+	}
 	if b.active < b.limit {
 		b.active++
+		b.inside++
 		b.mu.Unlock()
-		defer b.next()
-		return b.run(ctx, cmds)
+		defer b.leaveFirst()
+		return b.converse(ctx, cmds)
 	}
-	began := time.Now()
+	surplus := b.maxWaiting > 0 && b.inside >= b.maxWaiting
+	if silent := now.Sub(b.heard); surplus && silent >= silence {
+		b.mu.Unlock()
+		return nil, b.tooMany(silent)
+	}
 	c := b.joinLocked(ctx, cmds)
 	b.waits.count++
+	b.inside++
 	b.mu.Unlock()
+	return b.wait(ctx, c, now, surplus)
+}
 
-	select {
-	case <-c.done:
-		b.mu.Lock()
-		b.waits.time += c.taken.Sub(began)
-		b.mu.Unlock()
-		c.lease.Adopt(ctx)
-		return c.values, c.err
-	case <-ctx.Done():
-		b.mu.Lock()
+// wait waits for a call that was joined at began. A check that came when there
+// were maxWaiting already does not wait for a target that stays silent.
+func (b *batcher) wait(ctx context.Context, c *call, began time.Time, surplus bool) ([]resp.Value, error) {
+	var look <-chan time.Time
+	if surplus {
+		ticker := time.NewTicker(silence / 10)
+		defer ticker.Stop()
+		look = ticker.C
+	}
+	for {
+		select {
+		case <-c.done:
+			b.leave(c, began, false)
+			c.lease.Adopt(ctx)
+			return c.values, c.err
+		case <-look:
+			if silent := b.silentFor(); silent >= silence {
+				b.leave(c, began, true)
+				return nil, b.tooMany(silent)
+			}
+		case <-ctx.Done():
+			if b.leave(c, began, true) {
+				return nil, &redisclient.Error{
+					Op: "wait", Reason: redisclient.ReasonTimeout, Err: redisclient.TimeUp("no answer before the deadline", ctx.Err()),
+				}
+			}
+			return nil, &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: &busyError{b.limit, ctx.Err()}}
+		}
+	}
+}
+
+// leaveFirst ends a check that did not wait.
+func (b *batcher) leaveFirst() {
+	b.mu.Lock()
+	b.inside--
+	b.mu.Unlock()
+	b.next()
+}
+
+// leave books the end of a check's wait, gaveUp when it has no answer, and
+// reports whether its commands were sent.
+func (b *batcher) leave(c *call, began time.Time, gaveUp bool) (sent bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.inside--
+	if gaveUp {
 		c.asking--
-		sent := c.sent
-		if c.lease != nil {
+		if c.lease != nil { // it was answered in this moment
 			c.lease.End()
 		}
-		if sent {
-			b.waits.time += c.taken.Sub(began)
-		} else {
-			b.waits.time += time.Since(began)
-			b.waits.timeouts++
-		}
-		b.mu.Unlock()
-		if sent {
-			return nil, &redisclient.Error{
-				Op: "wait", Reason: redisclient.ReasonTimeout, Err: fmt.Errorf("no answer before the deadline: %w", ctx.Err()),
-			}
-		}
-		return nil, &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: &busyError{b.limit, ctx.Err()}}
 	}
+	if c.sent {
+		b.waits.time += c.taken.Sub(began)
+	} else {
+		b.waits.time += time.Since(began)
+		b.waits.timeouts++
+	}
+	return c.sent
+}
+
+// silentFor is how long the target has answered nothing, 0 while no more checks
+// wait than may.
+func (b *batcher) silentFor() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.inside <= b.maxWaiting {
+		return 0
+	}
+	return time.Since(b.heard)
+}
+
+// converse holds one conversation, and notes that the target answered. A timeout
+// alone is silence.
+func (b *batcher) converse(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+	values, err := b.run(ctx, cmds)
+	if redisclient.ReasonOf(err) != redisclient.ReasonTimeout {
+		b.mu.Lock()
+		b.heard = time.Now()
+		b.mu.Unlock()
+	}
+	return values, err
+}
+
+func (b *batcher) tooMany(silent time.Duration) error {
+	return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: fmt.Errorf(
+		"the server has not answered for %s, and %d checks wait for it already (option Plugins.%s.MaxWaiting)",
+		silent.Round(100*time.Millisecond), b.maxWaiting, conf.PluginName)}
 }
 
 // joinLocked adds the commands to the queue, or to an equal call in it.
 func (b *batcher) joinLocked(ctx context.Context, cmds []redisclient.Command) *call {
+	alone := redisclient.HasLines(ctx)
 	i := slices.IndexFunc(b.queue, func(c *call) bool {
-		return slices.EqualFunc(c.cmds, cmds, slices.Equal[redisclient.Command])
+		return !alone && c.alone == nil && slices.EqualFunc(c.cmds, cmds, slices.Equal[redisclient.Command])
 	})
 	if i < 0 {
 		i = len(b.queue)
 		b.queue = append(b.queue, &call{cmds: cmds, done: make(chan struct{})})
 	}
 	c := b.queue[i]
+	if alone {
+		c.alone = ctx
+	}
 	deadline, _ := ctx.Deadline()
 	if c.asking == 0 || (!c.deadline.IsZero() && (deadline.IsZero() || deadline.After(c.deadline))) {
 		c.deadline = deadline
@@ -153,7 +242,7 @@ func (b *batcher) takeLocked() []*call {
 	}
 	taken, commands := 0, 0
 	for _, c := range b.queue {
-		if len(batch) > 0 && commands+len(c.cmds) > maxBatch {
+		if len(batch) > 0 && (commands+len(c.cmds) > maxBatch || c.alone != nil || batch[0].alone != nil) {
 			break
 		}
 		taken++
@@ -176,6 +265,9 @@ func (b *batcher) takeLocked() []*call {
 // with it, becomes the error of all.
 func (b *batcher) serve(batch []*call) {
 	ctx, lease := b.budget.Begin(context.Background())
+	if alone := batch[0].alone; alone != nil {
+		ctx = redisclient.LinesOf(ctx, alone)
+	}
 	defer func() {
 		r := recover()
 		b.mu.Lock()
@@ -231,7 +323,7 @@ func (b *batcher) runUntil(ctx context.Context, deadline time.Time, cmds []redis
 		ctx, cancel = context.WithDeadline(ctx, deadline)
 		defer cancel()
 	}
-	return b.run(ctx, cmds)
+	return b.converse(ctx, cmds)
 }
 
 // busyError means that a check's time ended while all connections were busy.

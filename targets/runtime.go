@@ -46,12 +46,14 @@ type target struct {
 	follow *follower          // of a master that sentinels know; nil for other targets
 	web    *httpclient.Client // of a Storm UI; nil for other targets
 
-	mu      sync.Mutex
-	secret  conf.Secret // the newest connection's password
-	info    redisclient.ConnInfo
-	hasInfo bool
-	nameOff time.Time  // until then connections get no name
-	host    *hostWatch // nil when there is no name to look up again
+	mu       sync.Mutex
+	secret   conf.Secret // the newest connection's password
+	info     redisclient.ConnInfo
+	hasInfo  bool
+	answered bool // at least one reply was received
+	hangUps  hangUps
+	nameOff  time.Time  // until then connections get no name
+	host     *hostWatch // nil when there is no name to look up again
 }
 
 // nameMemory is how long a target that hung up at CLIENT SETNAME is not sent
@@ -173,7 +175,7 @@ func (rt *Runtime) newTarget(t *conf.Target) *target {
 	if host := hostName(t.Network(), t.Address()); host != "" {
 		made.host = &hostWatch{host: host}
 	}
-	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections, budget: rt.budget}
+	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections, maxWaiting: rt.options.MaxWaiting, budget: rt.budget}
 	made.public = item.Target{
 		Doer:          cluster.New(&made.batch, made.node),
 		Name:          t.String(),
@@ -247,6 +249,7 @@ func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 		Password:   password,
 		Database:   t.Database(),
 		ClientName: known.clientName(),
+		Known:      known.hasAnswered(),
 	})
 	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {
 		err = fmt.Errorf("%w (%s)", err, t.Hint())
@@ -275,6 +278,12 @@ func (t *target) clientName() string {
 	return clientName
 }
 
+func (t *target) hasAnswered() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.answered
+}
+
 func (t *target) stopNaming() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -287,21 +296,23 @@ func (t *target) connInfo() (redisclient.ConnInfo, bool) {
 	return t.info, t.hasInfo
 }
 
-// converse holds one conversation over the pool: one checkout, one round trip.
-func (t *target) converse(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+// talk sends commands in one conversation over the pool.
+func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
 	var values []resp.Value
-	talk := func(ctx context.Context, c *redisclient.Conn) error {
+	conversation := func(ctx context.Context, c *redisclient.Conn) error {
 		var err error
 		values, err = c.DoAll(ctx, cmds...)
 		if err == nil {
 			t.noteInfo(c.Info())
+		} else if c.Answered() {
+			t.noteAnswered()
 		}
 		return err
 	}
-	err := t.rt.pool.Do(ctx, t.conf, talk)
+	err := t.rt.pool.Do(ctx, t.conf, conversation)
 	if redisclient.IsUnnamed(err) {
 		t.rt.target(t.conf).stopNaming()
-		err = t.rt.pool.Do(ctx, t.conf, talk)
+		err = t.rt.pool.Do(ctx, t.conf, conversation)
 	}
 	if err != nil {
 		return nil, explain(err)
@@ -309,11 +320,18 @@ func (t *target) converse(ctx context.Context, cmds []redisclient.Command) ([]re
 	return values, nil
 }
 
+// noteAnswered remembers that the server has answered, whatever came after it.
+func (t *target) noteAnswered() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.answered = true
+}
+
 func (t *target) noteInfo(info redisclient.ConnInfo) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.hasInfo || info.At.After(t.info.At) {
-		t.info, t.hasInfo = info, true
+		t.info, t.hasInfo, t.answered = info, true, true
 	}
 	t.noteAddrLocked(info.Addr)
 }
