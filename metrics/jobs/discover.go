@@ -28,6 +28,9 @@ import (
 // more: a queue's key is deleted with its last job.
 const keepNames = 24 * time.Hour
 
+// maxNames bounds the names that are kept of an instance.
+const maxNames = 2 * maxQueues
+
 // known is an instance that was found.
 type known struct {
 	// names are those that SCAN found, each with the time it was last seen.
@@ -158,7 +161,7 @@ func (s *state) see(instance instance, names []string, now time.Time) {
 		if k.names == nil {
 			k.names = make(map[string]time.Time)
 		}
-		if _, has := k.names[name]; has || len(k.names) < 2*maxQueues {
+		if _, has := k.names[name]; has || len(k.names) < maxNames {
 			k.names[name] = now
 		}
 	}

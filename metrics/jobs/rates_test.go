@@ -129,6 +129,12 @@ func TestAClockThatGoesBack(t *testing.T) {
 	x.require(&r.figures, figDrain, 0.5)
 	_, a, _ = x.poll(60)
 	x.require(&a.figures, figStalled, 60)
+	// Nothing is taken on either side of the step: it is counted by the new clock.
+	_, a, _ = x.poll(-3600)
+	x.require(&a.figures, figStalled, 0)
+	_, a, _ = x.poll(60)
+	x.require(&a.figures, figStalled, 60)
+	x.require(&a.figures, figStuck, 1)
 }
 
 func TestStuck(t *testing.T) {

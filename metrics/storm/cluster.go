@@ -68,6 +68,26 @@ type clusterAnswer struct {
 	AvailMemory amount `json:"availMem"`
 	TotalCPU    amount `json:"totalCpu"`
 	AvailCPU    amount `json:"availCpu"`
+	resourceFlag
+}
+
+// resourceFlag is in cluster/summary and supervisor/summary. Without a scheduler
+// that knows resources the UI says false, all memory and CPU is free and none is
+// used whatever runs, and its own pages hide these columns.
+type resourceFlag struct {
+	Display phrase `json:"schedulerDisplayResource"`
+}
+
+// hidden reports whether what is used and free of memory and CPU means nothing.
+func (f resourceFlag) hidden() bool { return f.Display.value == "false" }
+
+// hideResources says why figures are left out.
+func (c *cluster) hideResources(names ...string) {
+	for _, name := range names {
+		c.Unavailable = append(c.Unavailable, unreadable{
+			Name: name, Reason: "the scheduler does not track resources (schedulerDisplayResource is false)",
+		})
+	}
 }
 
 // nimbusRow is one of nimbus/summary.
@@ -101,8 +121,11 @@ func (u *ui) Cluster(ctx context.Context) (cluster, error) {
 	var (
 		summary     clusterAnswer
 		nimbuses    struct{ Nimbuses list[nimbusRow] }
-		supervisors struct{ Supervisors list[supervisorRow] }
-		rows        []summaryRow
+		supervisors struct {
+			Supervisors list[supervisorRow]
+			resourceFlag
+		}
+		rows []summaryRow
 	)
 	parts := []struct {
 		name string
@@ -152,7 +175,14 @@ func (u *ui) Cluster(ctx context.Context) (cluster, error) {
 	}
 	if parts[2].err == nil {
 		c.Supervisors = []supervisor{}
+		hidden := supervisors.hidden() || summary.hidden()
+		if hidden && len(supervisors.Supervisors.rows) > 0 {
+			c.hideResources("supervisors.memory_used", "supervisors.cores_used")
+		}
 		for _, r := range supervisors.Supervisors.rows {
+			if hidden {
+				r.UsedMemory, r.UsedCPU = amount{}, amount{}
+			}
 			c.addSupervisor(r)
 		}
 	}
@@ -185,6 +215,10 @@ func firstError(err error, known func() bool, path, member string) error {
 
 func (c *cluster) summarize(a *clusterAnswer) {
 	c.Version = a.Version.line()
+	if a.hidden() {
+		a.AvailMemory, a.AvailCPU = amount{}, amount{}
+		c.hideResources("memory_free", "cores_free")
+	}
 	c.Figures = figures(
 		named{"topologies", a.Topologies.times(1)},
 		named{"supervisors_alive", a.Supervisors.times(1)},

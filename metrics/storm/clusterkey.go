@@ -17,7 +17,8 @@ import (
 // memory_free (bytes), cores and cores_free; topologies_by_status; nimbus
 // {"alive","leaders","offline","leader" (host:port),"leader_uptime"}; nimbuses
 // and supervisors, a row each; truncated and unavailable. A part that could not
-// be read, and a figure that the UI does not tell, is left out. up is 0 also
+// be read, and a figure that the UI does not tell, is left out; so is what is free and
+// used of memory and cores with a scheduler that does not track them. up is 0 also
 // when the UI answers and finds no Nimbus that leads.
 var clusterMetric = &item.Metric{
 	Key:         "storm.cluster.get",

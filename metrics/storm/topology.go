@@ -389,7 +389,7 @@ func (u *ui) lag(ctx context.Context, id string) lagAnswer {
 }
 
 // isGone reports whether the UI refused because there is no such topology (any
-// more).
+// more). Storm 2 wraps the exception that says so.
 func isGone(err error) bool {
 	var refused interface {
 		StatusCode() int

@@ -305,38 +305,6 @@ func TestWhatIsNoUIIsAProtocolError(t *testing.T) {
 	}
 }
 
-func TestTheRealUIsCluster(t *testing.T) {
-	t.Parallel()
-	web := recordedUI(t)
-	c, err := newUI(web, &item.Memory{}, 0).Cluster(t.Context())
-	require.NoError(t, err)
-	require.Len(t, web.asked, 4)
-	require.Empty(t, c.Unavailable)
-	require.Equal(t, "1.2.4", c.Version)
-	require.Equal(t, 2.0, figure(t, c.Figures, "slots"))
-	require.Equal(t, 1.0, figure(t, c.Figures, "slots_used"))
-	require.Equal(t, 3072.0*(1<<20), figure(t, c.Figures, "memory"))
-	require.Equal(t, 4.0, figure(t, c.Figures, "cores"))
-	require.Equal(t, map[Status]int{statusActive: 1}, c.ByStatus)
-	require.Equal(t, []nimbus{{Host: "127.0.0.1", Port: "21811", Status: "Leader", Version: "1.2.4", Figures: []namedFigure{{"uptime", 51}}}}, c.Nimbuses)
-	require.True(t, c.Nimbuses[0].Leads())
-	require.Len(t, c.Supervisors, 1)
-	require.Equal(t, 80.0*(1<<20), figure(t, c.Supervisors[0].Figures, "memory_used"))
-
-	web.answers[clusterPath] = recorded(t, "cluster-summary-nosupervisor")
-	web.answers[supervisorPath] = `{"supervisors":[]}`
-	web.answers[nimbusPath] = `{"nimbuses":[{"host":"n","port":6627,"status":"Offline","nimbusUpTimeSeconds":"Not applicable"}]}`
-	delete(web.answers, summaryPath)
-	c, err = newUI(web, &item.Memory{}, 0).Cluster(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, 0.0, figure(t, c.Figures, "supervisors_alive"), "known to be none")
-	require.NotNil(t, c.Supervisors)
-	require.True(t, c.Nimbuses[0].Gone())
-	require.Empty(t, c.Nimbuses[0].Figures)
-	require.Nil(t, c.ByStatus)
-	require.Equal(t, "topologies", c.Unavailable[0].Name)
-}
-
 func TestListsOfTheUIAreBounded(t *testing.T) {
 	t.Parallel()
 	row := func(i int) string {

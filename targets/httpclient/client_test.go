@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -288,4 +289,21 @@ func FuzzServersWords(f *testing.F) {
 		require.NotContains(t, text, "s3cret")
 		require.NotContains(t, text, "\n")
 	})
+}
+
+// TestTheCauseOfARefusalIsToldWithIt: Storm 2 wraps the exception that says that a
+// topology is gone.
+func TestTheCauseOfARefusalIsToldWithIt(t *testing.T) {
+	t.Parallel()
+	for trace, want := range map[string]string{
+		`E: outer\n\tat x\nCaused by: F: middle\n\tat y\nCaused by: NotAliveException(msg:a s3cret)\n\tat z\n\t... 50 more\n`: "E: outer, caused by NotAliveException(msg:a ***)",
+		strings.Repeat("x", 500) + `\nCaused by: NotAliveException(msg:a)`:                                                    strings.Repeat("x", 99) + "…, caused by NotAliveException(msg:a)",
+		`Caused by: nothing`: "Caused by: nothing",
+	} {
+		require.Equal(t, want, serversWords(strings.NewReader(`{"errorMessage":"`+trace+`"}`), "s3cret"))
+	}
+	real, err := os.Open("../../metrics/storm/testdata/ui-2.8.3/gone.500.json")
+	require.NoError(t, err)
+	defer real.Close()
+	require.Equal(t, "java.io.IOException: Unable to fetch topo conf for topo id gone-1-1, caused by NotAliveException(msg:gone-1-1)", serversWords(real))
 }

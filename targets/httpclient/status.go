@@ -56,7 +56,7 @@ func refusal(answer *http.Response, secret string) error {
 			return fail(redisclient.ReasonProtocol, "")
 		}
 		return fail(redisclient.ReasonProtocol, " to %s://%s: redirects are not followed, write the final address into the Uri",
-			oneLine(to.Scheme), oneLine(to.Host))
+			oneLine(to.Scheme, maxText), oneLine(to.Host, maxText))
 	case answer.StatusCode == http.StatusUnauthorized || answer.StatusCode == http.StatusForbidden:
 		if scheme, _, _ := strings.Cut(answer.Header.Get("WWW-Authenticate"), " "); strings.EqualFold(scheme, "Negotiate") {
 			return fail(redisclient.ReasonAuth, " (the server wants Kerberos, which is not supported: let a proxy ask for a password or a token)")
@@ -68,8 +68,9 @@ func refusal(answer *http.Response, secret string) error {
 	return fail(redisclient.ReasonCommand, "")
 }
 
-// serversWords is the first line of what Storm's UI says of an error; other
-// servers' pages are not repeated.
+// serversWords is what Storm's UI says of an error: the first line of a stack
+// trace and, when the exception wraps others, the innermost of them, which is the
+// cause. Other servers' pages are not repeated.
 // Source: apache/storm, UIHelpers.exceptionToJson.
 func serversWords(body io.Reader, secrets ...string) string {
 	raw, err := io.ReadAll(io.LimitReader(body, maxRefusal))
@@ -87,13 +88,19 @@ func serversWords(body io.Reader, secrets ...string) string {
 	if !ok || text == "" {
 		text, _ = said.Error.(string)
 	}
-	text, _, _ = strings.Cut(text, "\n")
 	for _, secret := range secrets {
 		if secret != "" {
 			text = strings.ReplaceAll(text, secret, "***")
 		}
 	}
-	return oneLine(text)
+	const causedBy = "\nCaused by: "
+	first, rest, _ := strings.Cut(text, "\n")
+	i := strings.LastIndex("\n"+rest, causedBy)
+	if i < 0 {
+		return oneLine(first, maxText)
+	}
+	cause, _, _ := strings.Cut(("\n" + rest)[i+len(causedBy):], "\n")
+	return oneLine(oneLine(first, maxText/2)+", caused by "+cause, maxText)
 }
 
 // encoded is the secret as it was sent.
@@ -102,15 +109,16 @@ func encoded(request *http.Request) string {
 	return secret
 }
 
-func oneLine(s string) string {
+// oneLine makes one line of at most limit characters.
+func oneLine(s string, limit int) string {
 	s = strings.TrimSpace(strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
 			return ' '
 		}
 		return r
 	}, strings.ToValidUTF8(s, "?")))
-	if utf8.RuneCountInString(s) > maxText {
-		s = string([]rune(s)[:maxText-1]) + "…"
+	if utf8.RuneCountInString(s) > limit {
+		s = string([]rune(s)[:limit-1]) + "…"
 	}
 	return s
 }
