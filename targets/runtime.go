@@ -61,6 +61,13 @@ type target struct {
 // anything.
 const nameMemory = time.Hour
 
+// replyLimits bound one reply, and the replies of one conversation. The largest
+// that a healthy server gives in one text are INFO and CLUSTER NODES, a few
+// hundred kilobytes; CLIENT LIST is read line by line. What is over them is read
+// past as long as that takes little time, so that it costs the connection
+// nothing.
+var replyLimits = resp.Limits{MaxBulk: 16 << 20, MaxReply: 16 << 20, MaxTogether: 32 << 20, MaxPass: 64 << 20}
+
 // maxTargets bounds the targets that are remembered; see runtime.target.
 const maxTargets = 20_000
 
@@ -249,6 +256,7 @@ func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 		Password:   password,
 		Database:   t.Database(),
 		ClientName: known.clientName(),
+		Limits:     replyLimits,
 		Known:      known.hasAnswered(),
 	})
 	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {

@@ -70,7 +70,8 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 		return err
 	}
 	list := &ask.Part{Name: "clients", Cmd: redisclient.Command{"CLIENT", "LIST"}}
-	err = ask.Do(ctx, t, list)
+	sum := &summary{idleOver: int64(idleOver.Seconds())}
+	err = ask.Do(redisclient.WithLines(ctx, list.Cmd, sum.line), t, list)
 	switch {
 	case errors.Is(err, resp.ErrTooLarge):
 		// The server is up and busy, and too many clients is what to tell.
@@ -88,7 +89,7 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	if list.Err == nil {
 		var text []byte
 		if text, list.Err = info.Reply(list.Value); list.Err == nil {
-			sum := summarize(text, int64(idleOver.Seconds()))
+			sum.text(text)
 			sum.write(w, &cut)
 			if sum.unreadable > 0 {
 				list.Err = fmt.Errorf("%d lines of CLIENT LIST have no id", sum.unreadable)
@@ -111,6 +112,7 @@ type summary struct {
 	idleKnown                                  bool
 	name, user, address, library, db           tally
 	largest, idlest                            outliers
+	texts                                      int // what the tallies take, in bytes
 	unreadable                                 int
 }
 
@@ -127,28 +129,24 @@ func (s *sum) add(n int64, ok bool) {
 	}
 }
 
-// summarize reads the answer to CLIENT LIST, a line for each client.
-func summarize(text []byte, idleOver int64) *summary {
-	s := &summary{idleOver: idleOver}
-	for len(text) > 0 {
-		line := text
-		if i := bytes.IndexByte(text, '\n'); i >= 0 {
-			line, text = text[:i], text[i+1:]
-		} else {
-			text = nil
+// text reads an answer to CLIENT LIST that was kept; there is none where line
+// was called as it arrived.
+func (s *summary) text(text []byte) {
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		if line = bytes.TrimSuffix(line, []byte("\r")); len(line) > 0 {
+			s.line(line)
 		}
-		line = bytes.TrimSuffix(line, []byte("\r"))
-		if len(line) == 0 {
-			continue
-		}
-		c, ok := parse(line)
-		if !ok {
-			s.unreadable++
-			continue
-		}
-		s.add(&c)
 	}
-	return s
+}
+
+// line reads one line of the answer to CLIENT LIST, and keeps no part of it.
+func (s *summary) line(line []byte) {
+	c, ok := parse(line)
+	if !ok {
+		s.unreadable++
+		return
+	}
+	s.add(&c)
 }
 
 func (s *summary) add(c *client) {
@@ -166,12 +164,12 @@ func (s *summary) add(c *client) {
 		}
 	}
 	s.flagged = s.flagged || c[fieldFlags] != nil
-	s.name.add(c[fieldName])
-	s.user.add(c[fieldUser])
-	s.library.add(c[fieldLib])
-	s.db.add(c[fieldDB])
+	s.count(&s.name, c[fieldName])
+	s.count(&s.user, c[fieldUser])
+	s.count(&s.library, c[fieldLib])
+	s.count(&s.db, c[fieldDB])
 	if c[fieldAddr] != nil {
-		s.address.add([]byte(c.block()))
+		s.count(&s.address, []byte(c.block()))
 	}
 	buffer, hasBuffer := c.number(fieldOmem)
 	memory, hasMemory := c.number(fieldTotMem)
@@ -190,18 +188,42 @@ func (s *summary) add(c *client) {
 	}
 }
 
-// tally counts clients by a text.
-type tally map[string]int64
+// tally counts clients by a text, of which the first ask.MaxName characters
+// count.
+type tally struct {
+	counts map[string]int64
+	// more counts the clients whose text was no longer kept.
+	more int64
+}
 
-// add counts one client; nil is a line without that field.
-func (t *tally) add(text []byte) {
+// maxTexts bounds the memory of all tallies, in bytes; a text takes its length
+// and textMemory.
+const (
+	maxTexts   = 16 << 20
+	textMemory = 64
+)
+
+// count adds one client to a tally; nil is a line without that field.
+func (s *summary) count(t *tally, text []byte) {
 	if text == nil {
 		return
 	}
-	if *t == nil {
-		*t = make(tally)
+	if t.counts == nil {
+		t.counts = make(map[string]int64)
 	}
-	(*t)[string(text)]++
+	if n, ok := t.counts[string(text)]; ok {
+		t.counts[string(text)] = n + 1
+		return
+	}
+	clipped := ask.Clip(string(text), ask.MaxName)
+	if _, ok := t.counts[clipped]; !ok {
+		if s.texts+len(clipped)+textMemory > maxTexts {
+			t.more++
+			return
+		}
+		s.texts += len(clipped) + textMemory
+	}
+	t.counts[clipped]++
 }
 
 // outliers are the maxOutliers clients of the highest rank, that first; of
@@ -211,6 +233,7 @@ type outliers []outlier
 type outlier struct {
 	rank   int64
 	client client
+	buf    []byte // the memory of client
 }
 
 func (o *outliers) add(c *client, rank int64) {
@@ -221,8 +244,14 @@ func (o *outliers) add(c *client, rank int64) {
 	if i >= maxOutliers {
 		return
 	}
-	*o = slices.Insert(*o, i, outlier{rank, *c})
-	*o = (*o)[:min(len(*o), maxOutliers)]
+	var buf []byte
+	if n := len(*o); n == maxOutliers {
+		buf = (*o)[n-1].buf
+		*o = (*o)[:n-1]
+	}
+	kept := outlier{rank: rank}
+	kept.client, kept.buf = c.clone(buf)
+	*o = slices.Insert(*o, i, kept)
 }
 
 func (s *summary) write(w *jsondoc.Writer, cut *ask.Truncations) {
@@ -257,7 +286,7 @@ func (s *summary) write(w *jsondoc.Writer, cut *ask.Truncations) {
 		{"by_library", "library", s.library},
 		{"by_db", "db", s.db},
 	} {
-		if list.counts != nil {
+		if list.counts.counts != nil {
 			list.counts.write(w, list.name, list.member, cut, &others)
 		}
 	}
@@ -277,8 +306,8 @@ func (t tally) write(w *jsondoc.Writer, name, member string, cut, others *ask.Tr
 		text  string
 		count int64
 	}
-	rows := make([]row, 0, len(t))
-	for text, count := range t {
+	rows := make([]row, 0, len(t.counts))
+	for text, count := range t.counts {
 		rows = append(rows, row{text, count})
 	}
 	slices.SortFunc(rows, func(a, b row) int {
@@ -291,13 +320,16 @@ func (t tally) write(w *jsondoc.Writer, name, member string, cut, others *ask.Tr
 		if member == "db" {
 			w.Key(member).Number([]byte(r.text))
 		} else {
-			w.Key(member).String(ask.Clip(r.text, ask.MaxName))
+			w.Key(member).String(r.text)
 		}
 		w.Key("count").Int(r.count)
 		w.EndObject()
 	}
 	w.EndArray()
-	left := 0
+	if t.more > 0 {
+		cut.LimitTo(name, int(t.more), 0) // at most: nobody knows how many texts they have
+	}
+	left := int(t.more)
 	for _, r := range rows[shown:] {
 		left += int(r.count)
 	}

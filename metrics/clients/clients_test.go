@@ -262,7 +262,8 @@ func FuzzClientList(f *testing.F) {
 		text, err := metrictest.Collect(t, Get, &fixedDoer{resp.Value{Kind: resp.BulkString, Str: list}})
 		require.NoError(t, err)
 		metrictest.RequireUniqueJSON(t, text)
-		s := summarize(list, 300)
+		s := &summary{idleOver: 300}
+		s.text(list)
 		require.LessOrEqual(t, s.total+int64(s.unreadable), int64(strings.Count(string(list), "\n")+1))
 	})
 }

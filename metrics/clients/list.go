@@ -3,6 +3,7 @@ package clients
 import (
 	"bytes"
 	"net/netip"
+	"redisjobs/metrics/ask"
 	"strconv"
 )
 
@@ -114,6 +115,27 @@ func fieldOf(name []byte) field {
 		return fieldLib
 	}
 	return fieldCount
+}
+
+// maxFieldBytes holds the characters of a field that are shown.
+const maxFieldBytes = ask.MaxName*4 + 4
+
+// clone is a copy that keeps none of the line's memory, but that of buf.
+func (c *client) clone(buf []byte) (out client, used []byte) {
+	buf = buf[:0]
+	var ends [fieldCount]int
+	for f, value := range c {
+		buf = append(buf, value[:min(len(value), maxFieldBytes)]...)
+		ends[f] = len(buf)
+	}
+	start := 0
+	for f, end := range ends {
+		if c[f] != nil {
+			out[f] = buf[start:end:end]
+		}
+		start = end
+	}
+	return out, buf
 }
 
 // number reads a field that is a number and not negative.

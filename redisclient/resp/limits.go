@@ -25,6 +25,9 @@ type Limits struct {
 	// text that a server keeps (its proto-max-bulk-len). They take time, and no
 	// memory.
 	MaxPass int
+	// MaxLines is how long a text may be that is read line by line, see
+	// Reader.Lines; 512 MiB by default.
+	MaxLines int
 }
 
 const (
@@ -34,6 +37,7 @@ const (
 	defaultMaxReply    = 64 << 20
 	defaultMaxTogether = 256 << 20
 	defaultMaxPass     = 512 << 20
+	defaultMaxLines    = 512 << 20
 )
 
 var defaults = Limits{}.withDefaults()
@@ -65,6 +69,9 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.MaxPass <= 0 {
 		l.MaxPass = defaultMaxPass
+	}
+	if l.MaxLines <= 0 {
+		l.MaxLines = defaultMaxLines
 	}
 	return l
 }

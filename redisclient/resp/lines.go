@@ -12,14 +12,14 @@ const maxLine = 64 << 10
 // verbatim string, then has no text, and Int is the text's length in bytes. Any
 // other reply is read as usual.
 //
-// Only Limits.MaxPass bounds the text.
+// Only Limits.MaxLines bounds the text.
 func (r *Reader) Lines(each func(line []byte)) { r.lines = each }
 
 // textLines reads a text of n bytes and the line end after it. skip bytes at its
 // beginning are no part of the first line.
 func (r *Reader) textLines(n int64, skip int) error {
-	if n > int64(r.limits.MaxPass) {
-		return r.tooLarge("text of %d bytes, the limit is %d", n, r.limits.MaxPass)
+	if n > int64(r.limits.MaxLines) {
+		return r.tooLarge("text of %d bytes, the limit is %d", n, r.limits.MaxLines)
 	}
 	var long []byte // the part of a line that no longer is in the buffer
 	for left := n; left > 0; {

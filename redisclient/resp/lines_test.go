@@ -53,7 +53,7 @@ func TestLinesOfALongText(t *testing.T) {
 			require.Equal(t, tt.v, v, tt.name)
 		}
 	}
-	_, _, err := readLines(t, strings.NewReader("$100\r\n"), Limits{MaxPass: 99})
+	_, _, err := readLines(t, strings.NewReader("$100\r\n"), Limits{MaxLines: 99})
 	require.ErrorIs(t, err, ErrTooLarge)
 	lines, _, err := readLines(t, strings.NewReader("$100\r\na\nb\nc"), Limits{})
 	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
