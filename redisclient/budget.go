@@ -24,10 +24,17 @@ type Budget struct {
 	used, usedLarge atomic.Int64
 	highest         atomic.Int64
 	refused         atomic.Uint64
+	// crowded: more than a quarter was in use since relieved was called last.
+	crowded  atomic.Bool
+	relieved func()
 }
 
-// NewBudget returns a Budget of limit bytes.
-func NewBudget(limit int) *Budget { return &Budget{limit: int64(limit), large: int64(limit) / 2} }
+// NewBudget returns a Budget of limit bytes. After more than a quarter of it was
+// in use, relieved is called when nearly all of it is free again; it must
+// return at once, and may be nil.
+func NewBudget(limit int, relieved func()) *Budget {
+	return &Budget{limit: int64(limit), large: int64(limit) / 2, relieved: relieved}
+}
 
 // BudgetStats are a Budget's figures, in bytes.
 type BudgetStats struct {
@@ -60,6 +67,9 @@ func (b *Budget) take(n, large int64) error {
 		b.refused.Add(1)
 		return fmt.Errorf("%d of the %d bytes for replies are in use, which is the option MaxMemory", b.used.Load(), b.limit)
 	}
+	if used > b.limit/4 {
+		b.crowded.Store(true)
+	}
 	for {
 		highest := b.highest.Load()
 		if used <= highest || b.highest.CompareAndSwap(highest, used) {
@@ -72,8 +82,10 @@ func (b *Budget) give(n, large int64) {
 	if b == nil {
 		return
 	}
-	b.used.Add(-n)
 	b.usedLarge.Add(-large)
+	if left := b.used.Add(-n); left <= b.limit/64 && b.relieved != nil && b.crowded.CompareAndSwap(true, false) {
+		b.relieved()
+	}
 }
 
 // Lease is what the conversations of one request hold of a Budget. Several may

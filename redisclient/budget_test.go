@@ -35,7 +35,7 @@ func connect(t *testing.T, s *redistest.Server) *redisclient.Conn {
 func TestAReplyOverTheBudgetCostsItselfAlone(t *testing.T) {
 	t.Parallel()
 	s := sized(t, map[string]int{"huge": 3 << 20, "small": 1 << 10})
-	b := redisclient.NewBudget(4 << 20)
+	b := redisclient.NewBudget(4<<20, nil)
 	c := connect(t, s)
 	ctx, lease := b.Begin(t.Context())
 	values, err := c.DoAll(ctx, redisclient.Command{"GET", "small"}, redisclient.Command{"GET", "huge"}, redisclient.Command{"GET", "small"})
@@ -57,7 +57,7 @@ func TestAReplyOverTheBudgetCostsItselfAlone(t *testing.T) {
 func TestLargeRepliesLeaveRoomForSmallOnes(t *testing.T) {
 	t.Parallel()
 	s := sized(t, map[string]int{"large": 1 << 20, "small": 100 << 10})
-	b := redisclient.NewBudget(4 << 20)
+	b := redisclient.NewBudget(4<<20, nil)
 	var ends []func()
 	kept := 0
 	for range 4 {
@@ -86,7 +86,7 @@ func TestLargeRepliesLeaveRoomForSmallOnes(t *testing.T) {
 func TestALeaseIsHeldUntilItsLastUserEnds(t *testing.T) {
 	t.Parallel()
 	s := sized(t, map[string]int{"key": 100 << 10})
-	b := redisclient.NewBudget(1 << 20)
+	b := redisclient.NewBudget(1<<20, nil)
 	shared, lease := b.Begin(t.Context())
 	_, err := connect(t, s).DoAll(shared, redisclient.Command{"GET", "key"})
 	require.NoError(t, err)
@@ -119,7 +119,7 @@ func TestALeaseIsHeldUntilItsLastUserEnds(t *testing.T) {
 func TestAScopeEndsBeforeItsRequest(t *testing.T) {
 	t.Parallel()
 	s := sized(t, map[string]int{"key": 100 << 10})
-	b := redisclient.NewBudget(1 << 20)
+	b := redisclient.NewBudget(1<<20, nil)
 	ctx, lease := b.Begin(t.Context())
 	defer lease.End()
 	inner, end := redisclient.Scope(ctx)
@@ -145,11 +145,30 @@ func TestAConversationThatBreaksGivesItsMemoryBack(t *testing.T) {
 	}})
 	c, err := redisclient.Dial(t.Context(), redisclient.Config{Address: fake.Addr})
 	require.NoError(t, err)
-	b := redisclient.NewBudget(8 << 20)
+	b := redisclient.NewBudget(8<<20, nil)
 	ctx, lease := b.Begin(t.Context())
 	_, err = c.DoAll(ctx, redisclient.Command{"GET", "key"})
 	require.Error(t, err)
 	lease.End()
 	require.Zero(t, b.Stats().Used)
 	require.GreaterOrEqual(t, b.Stats().Highest, int64(500_000))
+}
+
+func TestReliefComesOnceAfterACrowd(t *testing.T) {
+	t.Parallel()
+	s := sized(t, map[string]int{"large": 300 << 10, "small": 100 << 10})
+	calls := 0
+	b := redisclient.NewBudget(1<<20, func() { calls++ })
+	for key, want := range map[string]int{"small": 0, "large": 1} {
+		ctx, lease := b.Begin(t.Context())
+		_, err := connect(t, s).DoAll(ctx, redisclient.Command{"GET", key})
+		require.NoError(t, err)
+		lease.End()
+		if key == "small" {
+			require.Equal(t, 0, calls, "it never was crowded")
+		} else {
+			require.Equal(t, want, calls)
+		}
+		calls = 0
+	}
 }

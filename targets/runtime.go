@@ -74,7 +74,7 @@ const maxTargets = 20_000
 func New(options *conf.Options) (*Runtime, error) {
 	rt := &Runtime{
 		options: options, targets: make(map[*conf.Target]*target), between: newBackground(options.KeyspacePasses),
-		names: newNames(), budget: redisclient.NewBudget(options.MaxMemory),
+		names: newNames(), budget: redisclient.NewBudget(options.MaxMemory, newRelief().run),
 	}
 	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
 		Dial:         rt.dial,
@@ -169,6 +169,9 @@ func (rt *Runtime) target(t *conf.Target) *target {
 	made := rt.newTarget(t)
 	rt.targets[t] = made
 	tuneCollector(len(rt.targets))
+	if n := len(rt.targets); n == 1 || n%100 == 0 {
+		limitMemory(rt.options.MaxMemory, n)
+	}
 	return made
 }
 
