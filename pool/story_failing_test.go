@@ -409,3 +409,24 @@ func TestAnOldConnectionEndsTheFailingStateOnlyAfterTheBackoff(t *testing.T) {
 		require.Nil(t, w.failing("a"))
 	})
 }
+
+// As long as one connection is in use and one dial of the burst is under way there is
+// something to wait for.
+func TestACallerOfAFailingTargetWaitsWhileSomethingIsUnderWay(t *testing.T) {
+	story(t, config{MaxPerTarget: 3}, func(w *world) {
+		s := w.proven("a", 1)[0]
+		x := w.do("a")
+		y, z := w.do("a"), w.do("a")
+		w.wantDial("a").fail(errDown)
+		late := w.wantDial("a")
+		v := w.do("a")
+		v.wantWaiting()
+		x.finish(nil)
+		y.wantConn(s)
+		z.wantConn(late.finish())
+		y.finish(nil)
+		v.wantConn(s)
+		v.finish(nil)
+		z.finish(nil)
+	})
+}
