@@ -26,7 +26,7 @@ func benchPool[K comparable](tb testing.TB, maxPerTarget int) *pool.Pool[K, *not
 		MaxPerTarget: maxPerTarget,
 	})
 	require.NoError(tb, err)
-	tb.Cleanup(func() { require.NoError(tb, p.Close(context.Background())) })
+	tb.Cleanup(func() { closeSoon(tb, p) })
 	return p
 }
 

@@ -582,5 +582,5 @@ func TestStorySpare_TimesAreMonotonic(t *testing.T) {
 	for _, at := range []time.Time{f.At, f.RetryAt, p.Stats().Targets[0].LastUsed} {
 		require.Contains(t, at.String(), " m=")
 	}
-	require.NoError(t, p.Close(context.Background()))
+	closeSoon(t, p)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -353,6 +354,79 @@ func TestATargetThatMayNotBeTriedNowTakesNoPlace(t *testing.T) {
 		y.wantConn(works)
 		y.finish(nil)
 		z.wantConn(works)
+		z.finish(nil)
+	})
+}
+
+// A duration in an error has the precision that a person can use.
+func TestErrorsTellTimesShortly(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		1234 * time.Microsecond:             "1ms",
+		999 * time.Millisecond:              "999ms",
+		1049 * time.Millisecond:             "1s",
+		1050 * time.Millisecond:             "1.1s",
+		time.Minute + 2345*time.Millisecond: "1m2.3s",
+	} {
+		err := &pool.WaitError{Target: "a", Waited: d, MaxPerTarget: 2, Err: context.DeadlineExceeded}
+		require.ErrorContains(t, err, "no connection to a became free within "+want+": ")
+	}
+}
+
+// Half a minute is not a power of two times a second: the delay stops at its cap and
+// does not jump over it.
+func TestBackoffNeverPassesItsCap(t *testing.T) {
+	story(t, config{BackoffMin: time.Second, BackoffMax: 30 * time.Second}, func(w *world) {
+		w.refuse("a", errDown)
+		steps := append([]time.Duration{1, 2, 4, 8, 16}, slices.Repeat([]time.Duration{30}, 75)...)
+		for _, most := range steps { // after 64 doublings nothing would be left of it
+			w.do("a").wantFailing(errDown, 0)
+			f := w.failing("a")
+			wait := f.RetryAt.Sub(f.At)
+			require.LessOrEqual(t, wait, most*time.Second)
+			require.GreaterOrEqual(t, wait, most*time.Second*9/10)
+			w.advance(wait)
+		}
+	})
+}
+
+// A connection that had served before the failure ends the failing state once the
+// backoff is over, at that very moment, and not before.
+func TestAnOldConnectionEndsTheFailingStateOnlyAfterTheBackoff(t *testing.T) {
+	story(t, config{MaxPerTarget: 2, BackoffMin: time.Second}, func(w *world) {
+		w.proven("a", 1)
+		x := w.do("a")
+		y := w.do("a")
+		w.wantDial("a").fail(errDown)
+		retry := time.Until(w.failing("a").RetryAt)
+		y.givesUp()
+		w.advance(retry - 1)
+		x.finish(nil)
+		require.NotNil(t, w.failing("a"), "it proves nothing about new ones")
+		z := w.do("a")
+		w.advance(1)
+		z.finish(nil)
+		require.Nil(t, w.failing("a"))
+	})
+}
+
+// As long as one connection is in use and one dial of the burst is under way there is
+// something to wait for.
+func TestACallerOfAFailingTargetWaitsWhileSomethingIsUnderWay(t *testing.T) {
+	story(t, config{MaxPerTarget: 3}, func(w *world) {
+		s := w.proven("a", 1)[0]
+		x := w.do("a")
+		y, z := w.do("a"), w.do("a")
+		w.wantDial("a").fail(errDown)
+		late := w.wantDial("a")
+		v := w.do("a")
+		v.wantWaiting()
+		x.finish(nil)
+		y.wantConn(s)
+		z.wantConn(late.finish())
+		y.finish(nil)
+		v.wantConn(s)
+		v.finish(nil)
 		z.finish(nil)
 	})
 }

@@ -95,7 +95,7 @@ func TestTargetsThatVaryWithEachCheckAreForgottenSooner(t *testing.T) {
 	st := p.Stats()
 	require.LessOrEqual(t, len(st.Targets), most)
 	require.EqualValues(t, flood, st.DialErrors, "their figures are kept")
-	require.NoError(t, p.Close(t.Context()))
+	closeSoon(t, p)
 }
 
 func TestATargetThatNobodyAsksForAnyMoreIsNoLongerSaidToFail(t *testing.T) {
@@ -150,7 +150,7 @@ func TestNamingTargetsInFiguresHoldsUpNobody(t *testing.T) {
 		return "name of " + key
 	}
 	require.Equal(t, "name of a", p.Stats().Targets[0].Name)
-	require.NoError(t, p.Close(t.Context()))
+	closeSoon(t, p)
 }
 
 func TestFailingInFiguresIsACopy(t *testing.T) {
@@ -210,6 +210,6 @@ func TestZeroValuesMeanTheDefaults(t *testing.T) {
 		require.Zero(t, st.MaxTotal)
 		require.Equal(t, "target", st.Targets[0].Name)
 		require.InDelta(t, 0.95, time.Until(st.Targets[0].Failing.RetryAt).Seconds(), 0.05+1e-9)
-		require.NoError(t, p.Close(context.Background()))
+		closeSoon(t, p)
 	})
 }

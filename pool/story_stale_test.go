@@ -230,7 +230,7 @@ func TestManyThatEndOneAfterTheOtherAreClosedTogether(t *testing.T) {
 			moments[at] = true
 		}
 		require.LessOrEqual(t, len(moments), 1+int(n*apart/time.Second)+1)
-		require.NoError(t, p.Close(t.Context()))
+		closeSoon(t, p)
 	})
 }
 

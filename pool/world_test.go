@@ -88,7 +88,7 @@ func newWorld(t testing.TB, cfg config) *world {
 		default:
 			close(w.over)
 		}
-		_ = p.Close(context.Background())
+		_ = closeWithin(p, time.Minute)
 	})
 	return w
 }
@@ -102,9 +102,7 @@ func (w *world) end() {
 	w.forced = true
 	w.mu.Unlock()
 	close(w.over)
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	require.NoError(w.t, w.pool.Close(ctx))
+	require.NoError(w.t, closeWithin(w.pool, time.Minute))
 	w.check()
 	for _, s := range w.socks {
 		require.True(w.t, s.closed, "%s is open after the end", s)
@@ -113,6 +111,20 @@ func (w *world) end() {
 		require.Equal(w.t, 1, c.returned, "Do for %s returned that many times", c.key)
 	}
 	require.Zero(w.t, w.pool.Stats().Open())
+}
+
+// closeWithin closes a pool. A pool that miscounts would let a Close without a limit
+// wait until the end of the tests, and hide what is wrong.
+func closeWithin[K comparable, C pool.Conn](p *pool.Pool[K, C], d time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	return p.Close(ctx)
+}
+
+// closeSoon closes a pool that nobody uses any more.
+func closeSoon[K comparable, C pool.Conn](t testing.TB, p *pool.Pool[K, C]) {
+	t.Helper()
+	require.NoError(t, closeWithin(p, 10*time.Second))
 }
 
 // once makes one call that ends well and returns the connection it had. The

@@ -150,5 +150,16 @@ func TestRepliesNobodyAskedForCloseTheConnection(t *testing.T) {
 		require.NoError(t, c.Alive())
 		close(release)
 		require.Eventually(t, func() bool { return c.Alive() != nil }, 20*time.Second, time.Millisecond)
+		require.Equal(t, errWaiting, c.Alive())
+	})
+	t.Run("the end of the stream is told apart", func(t *testing.T) {
+		t.Parallel()
+		release := make(chan struct{})
+		f := redistest.NewFake(t, redistest.Script{redistest.Answer("+PONG\r\n"), redistest.StallUntil(release), redistest.Close()})
+		c := dial(t, Config{Address: f.Addr})
+		require.Equal(t, "PONG", ask(t, c, "PING"))
+		close(release)
+		require.Eventually(t, func() bool { return c.Alive() != nil }, 20*time.Second, time.Millisecond)
+		require.Equal(t, errEnded, c.Alive())
 	})
 }
