@@ -71,7 +71,7 @@ var celerySpec = &spec{
 		lackOfSystem("it is not known whether workers live", figQueuesStuck),
 		lackOfSystem("it is not known which worker has a message: see unacked_expired and oldest_unacked", figOrphaned),
 	),
-	Commands: []string{"hlen", "lindex", "llen", "smembers", "zcount", "zrange"},
+	Commands: []string{"hlen", "lindex", "llen", "scard", "sscan", "zcount", "zrange"},
 	Keys: func(prefix string, queues []string) []string {
 		if prefix != "" {
 			return []string{prefix + "*"}
@@ -94,13 +94,7 @@ func (celery) Read(p *poll, r *reading) {
 			"-inf", strconv.FormatFloat(p.Now()-cmp.Or(p.options.CeleryVisibility, celeryVisibility).Seconds(), 'f', -1, 64))
 	}, "ZRANGE", r.Prefix+"unacked_index", "0", "0", "WITHSCORES")
 	// A killed worker stays in it, and others cannot be told from it.
-	p.Strings(func(members []string, err error) {
-		if err != nil {
-			r.Miss(figWorkers, err.Error())
-			return
-		}
-		r.Set(figWorkers, float64(len(members)))
-	}, "SMEMBERS", r.Prefix+celeryBinding+celeryPidbox)
+	p.Count(&r.figures, figWorkers, "SCARD", r.Prefix+celeryBinding+celeryPidbox)
 
 	exchanges := r.Found
 	if !slices.Contains(exchanges, "celery") {
@@ -110,7 +104,10 @@ func (celery) Read(p *poll, r *reading) {
 	separators := make(map[string]string)
 	var problem error
 	for i, exchange := range exchanges {
-		p.Strings(func(members []string, err error) {
+		p.Members(max(100, maxListed/len(exchanges)), func(members []string, size int, err error) {
+			if err == nil && size > len(members) {
+				err = tooMany(size, "bindings", len(members))
+			}
 			if err != nil {
 				problem = err
 			}
@@ -126,7 +123,7 @@ func (celery) Read(p *poll, r *reading) {
 			if i == len(exchanges)-1 {
 				celeryQueues(p, r, names, separators, problem)
 			}
-		}, "SMEMBERS", r.Prefix+celeryBinding+exchange)
+		}, r.Prefix+celeryBinding+exchange)
 	}
 }
 
@@ -137,16 +134,23 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 		r.MissSums(problem)
 	}
 	slices.Sort(names)
-	for _, q := range r.Open(slices.Compact(names)) {
-		separator, ok := separators[q.Name]
-		if !ok {
-			separator = celerySeparator
-		}
-		for step := range 10 {
-			list := r.Prefix + q.Name
+	lists := func(q *queue) (out [10]string) {
+		for step := range out {
+			out[step] = r.Prefix + q.Name
 			if step > 0 {
-				list += separator + strconv.Itoa(step)
+				out[step] += cmp.Or(separators[q.Name], celerySeparator) + strconv.Itoa(step)
 			}
+		}
+		return out
+	}
+	queues := r.Open(slices.Compact(names))
+	r.ReadRest(p, 10, func(q *queue) {
+		for _, list := range lists(q) {
+			p.Count(&q.figures, figWaiting, "LLEN", list)
+		}
+	})
+	for _, q := range queues {
+		for _, list := range lists(q) {
 			p.Ask(func(v resp.Value, err error) {
 				var n int64
 				if err == nil {

@@ -36,6 +36,9 @@ type spec struct {
 	Markers func(prefix string) []marker
 	// Clue judges a key that SCAN came across; nil when no key is looked for.
 	Clue func(key string) (clue, bool)
+	// Splits: neither prefixes nor names of queues are free of colons, so that a
+	// configured prefix tells where a key is to be split.
+	Splits bool
 	// Lacks is what the system does not keep.
 	Lacks []lack
 	// Commands are those it sends, as ACL SETUSER names them.
