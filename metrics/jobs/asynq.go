@@ -18,7 +18,7 @@ var asynqSpec = &spec{
 	Name:   "asynq",
 	Prefix: func(string) string { return "" },
 	Markers: func(string) []marker {
-		return []marker{{"asynq:queues", "set"}, {"asynq:servers", "zset"}}
+		return []marker{{Key: "asynq:queues", Type: "set"}, {Key: "asynq:servers", Type: "zset"}}
 	},
 	Commands: []string{"exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount",
 		"zrange"},

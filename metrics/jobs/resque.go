@@ -39,7 +39,9 @@ var resqueSpec = &spec{
 	Prefix:        withoutColon,
 	Markers: func(prefix string) []marker {
 		p := rubyPrefix(prefix)
-		return []marker{{p + "queues", "set"}, {p + "workers", "set"}, {p + "stat:processed", "string"}}
+		return []marker{
+			{Key: p + "queues", Type: "set"}, {Key: p + "workers", Type: "set"}, {Key: p + "stat:processed", Type: "string"},
+		}
 	},
 	Clue: func(key string) (clue, bool) {
 		prefix, ok := strings.CutSuffix(key, ":workers:heartbeat")

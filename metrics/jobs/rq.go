@@ -24,7 +24,7 @@ var rqSpec = &spec{
 	Name:          "rq",
 	DefaultPrefix: "rq",
 	Markers: func(prefix string) []marker {
-		return []marker{{prefix + ":queues", "set"}, {prefix + ":workers", "set"}}
+		return []marker{{Key: prefix + ":queues", Type: "set"}, {Key: prefix + ":workers", Type: "set"}}
 	},
 	Clue: func(key string) (clue, bool) {
 		fields := []string{"origin", "created_at"}

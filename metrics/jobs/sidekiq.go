@@ -19,7 +19,11 @@ var sidekiqSpec = &spec{
 	Prefix: withoutColon,
 	Markers: func(prefix string) []marker {
 		p := rubyPrefix(prefix)
-		return []marker{{p + "stat:processed", "string"}, {p + "processes", "set"}, {p + "queues", "set"}}
+		// Resque without a namespace has the last two as well.
+		return []marker{
+			{Key: p + "processes", Type: "set"}, {Key: p + "workers:heartbeat", Type: "hash", Absent: true},
+			{Key: p + "stat:processed", Type: "string"}, {Key: p + "queues", Type: "set"},
+		}
 	},
 	Clue: func(key string) (clue, bool) {
 		prefix, ok := strings.CutSuffix(key, ":processes")
@@ -41,7 +45,7 @@ var sidekiqSpec = &spec{
 	Commands: []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)
-		return []string{p + "queues", p + "queue:*", p + "processes", p + "paused", p + "schedule", p + "retry",
+		return []string{p + "queues", p + "queue:*", p + "processes", p + "workers:heartbeat", p + "paused", p + "schedule", p + "retry",
 			p + "dead", p + "stat:processed", p + "stat:failed", p + "*:[0-9]*:*"}
 	},
 }

@@ -49,7 +49,12 @@ type spec struct {
 }
 
 // marker is a key that a system owns, and its type in TYPE's words.
-type marker struct{ Key, Type string }
+type marker struct {
+	Key, Type string
+	// Absent: it shows that another system owns the markers after it, which have the
+	// same names there.
+	Absent bool
+}
 
 // clue is a key that may belong to a system.
 type clue struct {
@@ -62,6 +67,8 @@ type clue struct {
 	Proof         []redisclient.Command
 	Proves        func(replies []resp.Value) bool
 	OncePerPrefix bool
+	// Rare: few keys of that shape are to be expected, and more are somebody else's.
+	Rare bool
 }
 
 // lack is a figure that a system does not keep.
