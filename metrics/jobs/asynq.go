@@ -18,28 +18,32 @@ var asynqSpec = &spec{
 	Name:   "asynq",
 	Prefix: func(string) string { return "" },
 	Markers: func(string) []marker {
-		return []marker{{"asynq:queues", "set"}, {"asynq:servers", "zset"}}
+		return []marker{{Key: "asynq:queues", Type: "set"}, {Key: "asynq:servers", Type: "zset"}}
 	},
-	Commands: []string{"exists", "get", "hget", "hvals", "lindex", "llen", "smembers", "zcard", "zcount", "zrange"},
-	Keys:     func(string, []string) []string { return []string{"asynq:*"} },
+	Commands: []string{"exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount",
+		"zrange"},
+	Keys: func(string, []string) []string { return []string{"asynq:*"} },
 }
 
 func (asynq) Spec() *spec { return asynqSpec }
 
 func (asynq) Read(p *poll, r *reading) {
-	p.Strings(func(names []string, err error) {
-		for _, q := range r.OpenListed(names, err) {
-			asynqQueue(p, q)
+	p.Members(maxListed, func(names []string, size int, err error) {
+		queues := r.OpenListed(names, size, err)
+		for _, q := range queues {
+			asynqQueue(p, q, max(10, maxFollowed/len(queues)))
 		}
-	}, "SMEMBERS", "asynq:queues")
+		r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", "asynq:{"+q.Name+"}:pending") })
+	}, "asynq:queues")
 	// The score is when a server is taken for dead; those that are stay listed.
 	p.scoredWorkers(r, "asynq:servers",
 		func(until float64) bool { return until >= p.Now() },
 		func(name string, w *worker) { asynqServer(p, r, name, w) })
 }
 
-// asynqQueue asks for a queue's figures. The server's time is known.
-func asynqQueue(p *poll, q *queue) {
+// asynqQueue asks for a queue's figures, and for what is in its groups when there
+// are not more than maxGroups. The server's time is known.
+func asynqQueue(p *poll, q *queue, maxGroups int) {
 	k := "asynq:{" + q.Name + "}:"
 	p.Count(&q.figures, figWaiting, "LLEN", k+"pending")
 	p.Count(&q.figures, figActive, "LLEN", k+"active")
@@ -56,14 +60,18 @@ func asynqQueue(p *poll, q *queue) {
 	// A worker renews its lease on each of its tasks.
 	p.Count(&q.figures, figOrphaned, "ZCOUNT", k+"lease", "-inf", p.NowArg(1))
 	q.Set(figAggregating, 0)
-	p.Strings(func(groups []string, err error) {
+	p.AllMembers(maxGroups, "groups", func(groups []string, err error) {
+		if err == nil && !p.FollowUps(len(groups)) {
+			err = errManyFollowUps
+		}
 		if err != nil {
 			q.Miss(figAggregating, err.Error())
+			return
 		}
 		for _, group := range groups {
 			p.Count(&q.figures, figAggregating, "ZCARD", k+"g:"+group)
 		}
-	}, "SMEMBERS", k+"groups")
+	}, k+"groups")
 	p.Ask(func(v resp.Value, err error) {
 		id, err := firstText(v, err)
 		if err != nil {
@@ -94,20 +102,24 @@ func asynqServer(p *poll, r *reading, key string, w *worker) {
 			r.Miss(figWorkersQuiet, "a server's record: "+err.Error())
 			return
 		}
-		w.Slots, w.Quiet = info.concurrency, info.status == "stopped"
+		w.Slots, w.Quiet, w.Queues = info.concurrency, info.status == "stopped", info.queues
 	}, "GET", key)
+	tasksKey := strings.Replace(key, "asynq:servers:", "asynq:workers:", 1)
 	p.Ask(func(v resp.Value, err error) {
-		var tasks []resp.Value
-		if err == nil {
-			tasks, err = v.Array()
+		if n, err := number(v, err); err == nil {
+			w.Busy = n
+		}
+	}, "HLEN", tasksKey)
+	p.Fields(maxTasks, func(tasks []resp.Value, more bool, err error) {
+		if err == nil && more {
+			err = fmt.Errorf("a server has more than the %d tasks that are read", maxTasks)
 		}
 		if err != nil {
-			r.Miss(figOldestRunning, "HVALS: "+err.Error())
+			r.Miss(figOldestRunning, err.Error())
 			return
 		}
-		w.Busy = float64(len(tasks))
-		for _, task := range tasks {
-			at, err := parseAsynqTask(task.Str)
+		for i := 1; i < len(tasks); i += 2 {
+			at, err := parseAsynqTask(tasks[i].Str)
 			if err != nil {
 				r.Miss(figOldestRunning, "a running task: "+err.Error())
 				return
@@ -116,23 +128,30 @@ func asynqServer(p *poll, r *reading, key string, w *worker) {
 				w.RunningSince = at
 			}
 		}
-	}, "HVALS", strings.Replace(key, "asynq:servers:", "asynq:workers:", 1))
+	}, tasksKey)
 }
 
 // asynqServerInfo is what is wanted of message ServerInfo.
 type asynqServerInfo struct {
 	concurrency float64
 	status      string
+	queues      []string // nil when it names none
 }
 
 // parseAsynqServer reads message ServerInfo of internal/proto/asynq.proto: the
-// number of tasks that it runs at once, and its state.
+// number of tasks that it runs at once, its queues, and its state.
 func parseAsynqServer(text []byte) (asynqServerInfo, error) {
 	var out asynqServerInfo
 	err := eachField(text, func(number int, value uint64, bytes []byte) {
 		switch number {
 		case 4:
 			out.concurrency = float64(int32(value))
+		case 5: // an entry of a map: its key is 1
+			_ = eachField(bytes, func(number int, _ uint64, name []byte) {
+				if number == 1 {
+					out.queues = append(out.queues, string(name))
+				}
+			})
 		case 7:
 			out.status = string(bytes)
 		}

@@ -2,15 +2,16 @@ package jobs
 
 import (
 	"fmt"
-	"redisjobs/metrics/item"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/metrics/item"
 )
 
 // bullQueue are the figures of a queue with nothing in it but what is given.
 func bullQueue(figures map[string]float64) map[string]float64 {
-	for _, name := range []figure{figWaiting, figActive, figScheduled, figOverdue, figFailed, figCompleted, figPaused, figLatency, figOrphaned} {
+	for _, name := range []figure{figWaiting, figActive, figScheduled, figOverdue, figFailed, figCompleted, figPaused, figLatency, figOrphaned, figRateLimited} {
 		if _, ok := figures[name.String()]; !ok {
 			figures[name.String()] = 0
 		}
@@ -30,7 +31,7 @@ func bullmqQueue(figures map[string]float64) map[string]float64 {
 func bullCases() []conformance {
 	counters := []figure{figProcessed, figFailedTotal}
 	noWorker := func(figures map[string]float64) map[string]float64 {
-		figures["workers"], figures["workers_alive"] = 0, 0
+		figures["workers"], figures["workers_alive"], figures["rate_limited"] = 0, 0, 0
 		return figures
 	}
 	many := func(meta func(q string) []string) func(int) [][]string {
@@ -179,7 +180,7 @@ func FuzzClientNames(f *testing.F) {
 	f.Add([]byte("id=3 addr=10.0.0.9:4711 name=bull:bWFpbA== age=12 db=0\nid=4 addr=/tmp/a b name= db=0\n"))
 	f.Add([]byte("name=x\n name=y z\r\n name="))
 	f.Fuzz(func(t *testing.T, list []byte) {
-		for _, name := range clientNames(list) {
+		for _, name := range clientNames(list, "0") {
 			require.NotEmpty(t, name)
 			require.NotContains(t, name, " ")
 			require.LessOrEqual(t, len(name), maxClientName)

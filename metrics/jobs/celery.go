@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,12 @@ import (
 // routing key, pattern and queue, joined by a separator that the application may
 // choose; it is taken from there. Messages with a priority lie in lists of their
 // own, <queue><separator><step>; all steps from 1 to 9 are looked at, whatever
-// priority_steps says.
+// priority_steps says. Queues that are made anew at each start have a UUID in their
+// names (those of Broadcast and of events), and are one queue here, with a star for
+// it.
+//
+// Exchanges have names that an application may choose. A worker binds a queue to
+// its control exchange, <name>.pidbox, whatever the name is.
 // Sources: kombu/transport/redis.py and virtual/base.py of 5.2.4 and 5.6.2.
 type celery struct{}
 
@@ -26,8 +32,11 @@ const (
 	celeryBinding = "_kombu.binding."
 	// celerySeparator is kombu's own.
 	celerySeparator = "\x06\x16"
-	// celeryPidbox names the exchange to which every worker binds a queue.
+	// celeryPidbox names the exchange to which every worker binds a queue, unless
+	// control_exchange names another.
 	celeryPidbox = "celery.pidbox"
+	// celeryUnacked is kombu's unacked_key, and with _index the unacked_index_key.
+	celeryUnacked = "unacked"
 	// celeryVisibility is kombu's default visibility_timeout.
 	celeryVisibility = time.Hour
 )
@@ -36,16 +45,19 @@ var celerySpec = &spec{
 	Name: "celery",
 	Markers: func(prefix string) []marker {
 		return []marker{
-			{prefix + celeryBinding + "celery", "set"}, {prefix + celeryBinding + celeryPidbox, "set"},
-			{prefix + "unacked_index", "zset"},
+			{Key: prefix + celeryBinding + "celery", Type: "set"}, {Key: prefix + celeryBinding + celeryPidbox, Type: "set"},
+			{Key: prefix + "unacked_index", Type: "zset"},
 		}
 	},
 	Clue: func(key string) (clue, bool) {
 		prefix, exchange, ok := strings.Cut(key, celeryBinding)
-		if !ok || exchange == "" {
+		if !ok {
+			return celeryUnackedClue(key)
+		}
+		if exchange == "" {
 			return clue{}, false
 		}
-		if exchange == "celeryev" || strings.HasSuffix(exchange, ".pidbox") {
+		if exchange == "celeryev" || isReply(exchange) {
 			exchange = "" // shows the system, and no queue
 		}
 		return clue{
@@ -71,7 +83,7 @@ var celerySpec = &spec{
 		lackOfSystem("it is not known whether workers live", figQueuesStuck),
 		lackOfSystem("it is not known which worker has a message: see unacked_expired and oldest_unacked", figOrphaned),
 	),
-	Commands: []string{"hlen", "lindex", "llen", "smembers", "zcount", "zrange"},
+	Commands: []string{"hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcount", "zrange"},
 	Keys: func(prefix string, queues []string) []string {
 		if prefix != "" {
 			return []string{prefix + "*"}
@@ -87,30 +99,33 @@ var celerySpec = &spec{
 func (celery) Spec() *spec { return celerySpec }
 
 func (celery) Read(p *poll, r *reading) {
-	p.Count(&r.figures, figUnacked, "HLEN", r.Prefix+"unacked")
-	p.Ask(func(v resp.Value, err error) {
-		celeryOldest(p, r, v, err)
-		p.Count(&r.figures, figUnackedExpired, "ZCOUNT", r.Prefix+"unacked_index",
-			"-inf", strconv.FormatFloat(p.Now()-cmp.Or(p.options.CeleryVisibility, celeryVisibility).Seconds(), 'f', -1, 64))
-	}, "ZRANGE", r.Prefix+"unacked_index", "0", "0", "WITHSCORES")
-	// A killed worker stays in it, and others cannot be told from it.
-	p.Strings(func(members []string, err error) {
-		if err != nil {
-			r.Miss(figWorkers, err.Error())
-			return
+	unacked, pidboxes, exchanges := []string{celeryUnacked}, []string{celeryPidbox}, []string{"celery"}
+	for _, name := range r.Found {
+		list := &exchanges
+		if base, ok := strings.CutPrefix(name, celeryUnackedMark); ok {
+			list, name = &unacked, base
+		} else if strings.HasSuffix(name, ".pidbox") {
+			list = &pidboxes
 		}
-		r.Set(figWorkers, float64(len(members)))
-	}, "SMEMBERS", r.Prefix+celeryBinding+celeryPidbox)
-
-	exchanges := r.Found
-	if !slices.Contains(exchanges, "celery") {
-		exchanges = append([]string{"celery"}, exchanges...)
+		if !slices.Contains(*list, name) {
+			*list = append(*list, name)
+		}
+	}
+	for _, key := range unacked {
+		celeryReadUnacked(p, r, r.Prefix+key)
+	}
+	// A killed worker stays in it, and others cannot be told from it.
+	for _, pidbox := range pidboxes {
+		p.Count(&r.figures, figWorkers, "SCARD", r.Prefix+celeryBinding+pidbox)
 	}
 	var names []string
 	separators := make(map[string]string)
 	var problem error
 	for i, exchange := range exchanges {
-		p.Strings(func(members []string, err error) {
+		p.Members(max(100, maxListed/len(exchanges)), func(members []string, size int, err error) {
+			if err == nil && size > len(members) {
+				err = tooMany(size, "bindings", len(members))
+			}
 			if err != nil {
 				problem = err
 			}
@@ -126,7 +141,7 @@ func (celery) Read(p *poll, r *reading) {
 			if i == len(exchanges)-1 {
 				celeryQueues(p, r, names, separators, problem)
 			}
-		}, "SMEMBERS", r.Prefix+celeryBinding+exchange)
+		}, r.Prefix+celeryBinding+exchange)
 	}
 }
 
@@ -136,17 +151,32 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 	if problem != nil {
 		r.MissSums(problem)
 	}
-	slices.Sort(names)
-	for _, q := range r.Open(slices.Compact(names)) {
-		separator, ok := separators[q.Name]
-		if !ok {
-			separator = celerySeparator
-		}
-		for step := range 10 {
-			list := r.Prefix + q.Name
+	folded := make(map[string][]string)
+	for _, name := range names {
+		name = name[:min(len(name), maxName+1)]
+		folded[celeryFold(name)] = append(folded[celeryFold(name)], name)
+	}
+	lists := func(q *queue) (out [10]string) {
+		for step := range out {
+			out[step] = r.Prefix + q.Name
 			if step > 0 {
-				list += separator + strconv.Itoa(step)
+				out[step] += cmp.Or(separators[q.Name], celerySeparator) + strconv.Itoa(step)
 			}
+		}
+		return out
+	}
+	queues := r.Open(slices.Sorted(maps.Keys(folded)))
+	r.ReadRest(p, 10, func(q *queue) {
+		for _, list := range lists(q) {
+			p.Count(&q.figures, figWaiting, "LLEN", list)
+		}
+	})
+	for _, q := range queues {
+		if strings.Contains(q.Name, "*") && len(folded[q.Name]) > 0 {
+			celeryFolded(p, r.Prefix, q, folded[q.Name])
+			continue
+		}
+		for _, list := range lists(q) {
 			p.Ask(func(v resp.Value, err error) {
 				var n int64
 				if err == nil {
@@ -163,34 +193,6 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 			}, "LLEN", list)
 		}
 	}
-}
-
-// celeryOldest reads the message that was handed out first.
-func celeryOldest(p *poll, r *reading, v resp.Value, err error) {
-	var elems []resp.Value
-	if err == nil {
-		elems, err = v.Array()
-	}
-	if err == nil && len(elems) == 1 { // RESP3 has a pair
-		elems, err = elems[0].Array()
-	}
-	var at float64
-	switch {
-	case err == nil && len(elems) == 0:
-		r.Set(figOldestUnacked, 0)
-		return
-	case err == nil && len(elems) == 2:
-		if at, err = elems[1].Float64(); err == nil && (at < moment2000 || at > moment2200) {
-			err = errMoment
-		}
-	case err == nil:
-		err = errMoment
-	}
-	if err != nil {
-		r.Miss(figOldestUnacked, "unacked_index: "+err.Error())
-		return
-	}
-	r.Set(figOldestUnacked, p.Age(at))
 }
 
 // parseCeleryBinding reads routing key, pattern and queue. With a separator of

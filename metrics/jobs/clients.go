@@ -2,51 +2,217 @@ package jobs
 
 import (
 	"bytes"
-	"slices"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
 
+	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
 // maxClientName is the longest name of a client that is looked at, in bytes.
 const maxClientName = 1024
 
-// clients gives then the names of the connected clients, once for all who ask
-// in the same round. It is for systems whose workers show nowhere else.
-func (p *poll) clients(then func(names []string, err error)) {
+// wantsClients are called with the names of the clients that are connected to each
+// node, once for all who ask.
+type wantsClients []func(nodes [][]string, err error)
+
+// clients gives then the names of the clients that are connected with the
+// target's database selected, by node: one list for a server that is in no
+// cluster. It is for systems whose workers show nowhere else.
+func (p *poll) clients(then func(nodes [][]string, err error)) {
 	p.wantClients = append(p.wantClients, then)
-	if len(p.wantClients) > 1 {
-		return
-	}
-	p.Ask(func(v resp.Value, err error) {
-		var names []string
-		if err == nil {
-			_, err = v.Text()
-		}
-		if err == nil {
-			names = clientNames(v.Str)
-		}
-		all := p.wantClients
-		p.wantClients = nil
-		for _, then := range all {
-			then(slices.Clone(names), err)
-		}
-	}, "CLIENT", "LIST")
 }
 
-// clientNames reads the names in a reply to CLIENT LIST: a line for each client,
-// with pairs that are separated by blanks. Names have no blanks in them.
+// tell gives all who asked the same answer.
+func (w wantsClients) tell(nodes [][]string, err error) {
+	for _, then := range w {
+		then(nodes, err)
+	}
+}
+
+// askClients asks for the clients if anybody wants them: in the poll's own round
+// trip, or of a cluster beside it.
+func (p *poll) askClients(ctx context.Context) error {
+	if len(p.wantClients) == 0 {
+		return nil
+	}
+	masters, err := p.masters(ctx)
+	switch {
+	case err != nil && redisclient.ConcernsServer(err):
+		return err
+	case err != nil:
+		p.wantClients.tell(nil, fmt.Errorf("CLIENT LIST: the other nodes of the cluster are not known: %w", err))
+	case len(masters) > 0:
+		ctx, cancel := thirdOf(ctx)
+		defer cancel()
+		nodes, err := clientsOfNodes(ctx, masters)
+		p.wantClients.tell(nodes, err)
+	default:
+		var own []byte
+		var ownErr error
+		p.Ask(func(v resp.Value, err error) { own, ownErr = ownID(v, err) }, "CLIENT", "ID")
+		p.Ask(func(v resp.Value, err error) {
+			names, err := readClients(own, ownErr, v, err)
+			p.wantClients.tell([][]string{names}, err)
+		}, "CLIENT", "LIST")
+	}
+	return nil
+}
+
+// masters are those of the target's cluster; none for a server that is in none,
+// which is asked again with each search.
+func (p *poll) masters(ctx context.Context) ([]node, error) {
+	c, ok := p.doer.(wholeCluster)
+	if !ok {
+		return nil, nil
+	}
+	s := p.state
+	s.mu.Lock()
+	alone := s.alone.After(time.Now())
+	s.mu.Unlock()
+	if alone {
+		return nil, nil
+	}
+	ctx, cancel := thirdOf(ctx)
+	defer cancel()
+	masters, err := c.Masters(ctx)
+	if err == nil && len(masters) == 0 {
+		s.mu.Lock()
+		s.alone = time.Now().Add(aloneMemory)
+		s.mu.Unlock()
+	}
+	return masters, err
+}
+
+// thirdOf leaves the others of the time to the poll itself.
+func thirdOf(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Until(deadline)/3)
+}
+
+// aloneMemory is how long a server that is in no cluster is not asked again
+// whether it is.
+const aloneMemory = 10 * time.Minute
+
+// clientsOfNodes asks all nodes side by side. Without one of them it is not known
+// who works.
+func clientsOfNodes(ctx context.Context, nodes []node) ([][]string, error) {
+	out := make([][]string, len(nodes))
+	errs := make([]error, len(nodes))
+	var wg sync.WaitGroup
+	for i, n := range nodes {
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil { // it would end the process, and the agent with it
+					errs[i] = fmt.Errorf("internal error: %v", r)
+				}
+			}()
+			if out[i], errs[i] = clientsOfNode(ctx, n); errs[i] != nil {
+				errs[i] = fmt.Errorf("node %s: %w", n.Addr, errs[i])
+			}
+		})
+	}
+	wg.Wait()
+	for _, err := range errs { // one is enough
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func clientsOfNode(ctx context.Context, n node) ([]string, error) {
+	if n.Err != nil {
+		return nil, n.Err
+	}
+	replies, err := n.DoAll(ctx, redisclient.Command{"CLIENT", "ID"}, redisclient.Command{"CLIENT", "LIST"})
+	if err != nil {
+		return nil, err
+	}
+	own, ownErr := ownID(replies[0], replies[0].Err())
+	return readClients(own, ownErr, replies[1], replies[1].Err())
+}
+
+// ownID is the id of our own connection, as CLIENT LIST shows it.
+func ownID(v resp.Value, err error) ([]byte, error) {
+	var id int64
+	if err == nil {
+		id, err = v.Int64()
+	}
+	return fmt.Appendf(nil, "id=%d ", id), err
+}
+
+var errOwnDatabase = errors.New("CLIENT LIST: it is not known which clients use this database: our own connection is not in it")
+
+// readClients reads a reply to CLIENT LIST. It lists the clients of all
+// databases; ours is where our own connection is.
+func readClients(own []byte, ownErr error, v resp.Value, err error) ([]string, error) {
+	if err == nil {
+		_, err = v.Text()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("CLIENT LIST: %w", err)
+	}
+	if ownErr != nil {
+		// Servers before 5.0 have no CLIENT ID. One database is enough for most.
+		db, ok := onlyDatabase(v.Str)
+		if !ok || redisclient.ReasonOf(ownErr) == redisclient.ReasonACL {
+			return nil, fmt.Errorf("CLIENT ID: %w", ownErr)
+		}
+		return clientNames(v.Str, db), nil
+	}
+	for line := range bytes.Lines(v.Str) {
+		if bytes.HasPrefix(line, own) {
+			db, ok := clientField(line, "db")
+			if !ok {
+				break
+			}
+			return clientNames(v.Str, db), nil
+		}
+	}
+	return nil, errOwnDatabase
+}
+
+// onlyDatabase is the one that all clients use.
+func onlyDatabase(list []byte) (string, bool) {
+	only := ""
+	for line := range bytes.Lines(list) {
+		db, ok := clientField(line, "db")
+		if !ok || only != "" && db != only {
+			return "", false
+		}
+		only = db
+	}
+	return only, only != ""
+}
+
+// clientNames reads the names of the clients of a database: a line for each
+// client, with pairs that are separated by blanks. Names have no blanks in them.
 // Source: https://redis.io/docs/latest/commands/client-list/
-func clientNames(list []byte) []string {
+func clientNames(list []byte, database string) []string {
 	var names []string
 	for line := range bytes.Lines(list) {
-		_, rest, ok := bytes.Cut(line, []byte(" name="))
-		if !ok {
-			continue
-		}
-		name, _, _ := bytes.Cut(bytes.TrimRight(rest, "\r\n"), []byte(" "))
-		if len(name) > 0 && len(name) <= maxClientName {
-			names = append(names, string(name))
+		name, ok := clientField(line, "name")
+		db, _ := clientField(line, "db")
+		if ok && db == database && name != "" && len(name) <= maxClientName {
+			names = append(names, name)
 		}
 	}
 	return names
+}
+
+// clientField is a field of a client's line.
+func clientField(line []byte, field string) (string, bool) {
+	_, rest, ok := bytes.Cut(line, []byte(" "+field+"="))
+	if !ok {
+		return "", false
+	}
+	value, _, _ := bytes.Cut(bytes.TrimRight(rest, "\r\n"), []byte(" "))
+	return string(value), true
 }

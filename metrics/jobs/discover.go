@@ -72,11 +72,14 @@ type candidate struct {
 // askMarkers calls shown when one of the markers is there, and notes when that
 // cannot be known.
 func (p *poll) askMarkers(c candidate, shown func()) {
-	there, left := false, len(c.markers)
+	there, foreign, left := false, false, len(c.markers)
 	var problem error
 	for _, m := range c.markers {
 		p.Ask(func(v resp.Value, err error) {
-			if err == nil && m.shows(v) && !there {
+			switch is := err == nil && m.shows(v); {
+			case is && m.Absent:
+				foreign = true
+			case is && !foreign && !there:
 				there = true
 				shown()
 			}

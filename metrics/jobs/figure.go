@@ -29,7 +29,8 @@ const (
 	figCompleted
 	// figPaused is 1 when workers leave the queue alone, else 0.
 	figPaused
-	// figLatency is the age of the oldest waiting job, 0 when none waits.
+	// figLatency is the age of the oldest waiting job, 0 when none waits; of a system
+	// the greatest that is known of its queues, see figLatencyUnknown.
 	figLatency
 	// figProcessed and figFailedTotal are total counters; whether failed attempts are
 	// among those processed is the system's own rule.
@@ -37,7 +38,8 @@ const (
 	figFailedTotal
 	// figAdded is the total counter of jobs that were ever added.
 	figAdded
-	// figOrphaned are the active jobs whose worker is dead.
+	// figOrphaned are the active jobs whose worker is dead, or those of them that
+	// were found among the oldest ones where not all are looked at.
 	figOrphaned
 
 	// figDeferred wait for other jobs to end.
@@ -71,7 +73,9 @@ const (
 	figWorkersBusy
 	// figWorkersSlots are jobs that living workers could run at once.
 	figWorkersSlots
-	// figUtilisation is figWorkersBusy / figWorkersSlots, 0-1.
+	// figUtilisation is figWorkersBusy / figWorkersSlots, 0-1, of the fullest of the
+	// groups of workers that serve the same queues: slots of one are no help to the
+	// queues of another.
 	figUtilisation
 	// figWorkersQuiet are living workers that take no more jobs.
 	figWorkersQuiet
@@ -91,11 +95,23 @@ const (
 	figTimeToEmpty
 	// figStalled is how long jobs have been waiting and none was seen to be taken.
 	figStalled
-	// figStuck is 1 when figStalled is at least stuckAfter though workers live and the
-	// queue is not paused, else 0.
+	// figStuck is 1 when figStalled is at least stuckAfter though workers live and
+	// nothing holds the queue back: it is neither paused nor rate limited, none of
+	// its jobs runs, and workers that serve it have a slot that is free, or none
+	// serves it. Else it is 0.
 	figStuck
+	// figSaturated is 1 when figStalled is at least stuckAfter because all slots are
+	// taken that serve the queue, or its own jobs run on and on, else 0.
+	figSaturated
+	// figLatencyUnknown counts a system's queues whose latency is not known; jobs
+	// wait in them, or may.
+	figLatencyUnknown
+	// figQueuesSaturated counts a system's queues.
+	figQueuesSaturated
 
-	// figQueueCount, figQueuesPaused and figQueuesStuck count a system's queues.
+	// figQueueCount, figQueuesPaused and figQueuesStuck count a system's queues; the
+	// last two are left out when they are 0 of those queues that are known, and
+	// something is not known of others.
 	figQueueCount
 	figQueuesPaused
 	figQueuesStuck
@@ -114,6 +130,7 @@ var figureNames = [figureCount]string{
 	figWorkersSlots: "workers_slots", figUtilisation: "utilisation", figWorkersQuiet: "workers_quiet",
 	figOldestRunning: "oldest_running", figSchedulersAlive: "schedulers_alive", figGrowth: "growth_rate",
 	figArrival: "arrival_rate", figDrain: "drain_rate", figTimeToEmpty: "time_to_empty", figStalled: "stalled", figStuck: "stuck",
+	figSaturated: "saturated", figLatencyUnknown: "latency_unknown", figQueuesSaturated: "queues_saturated",
 	figQueueCount: "queue_count", figQueuesPaused: "queues_paused", figQueuesStuck: "queues_stuck",
 }
 

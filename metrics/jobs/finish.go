@@ -1,12 +1,16 @@
 package jobs
 
-import "fmt"
+import (
+	"fmt"
+	"iter"
+	"slices"
+)
 
 // summed are the figures of a system that are the sums over its queues, unless
 // the system tells them itself.
 var summed = []figure{
 	figWaiting, figActive, figScheduled, figOverdue, figRetry, figFailed, figCompleted, figProcessed, figFailedTotal, figAdded, figOrphaned,
-	figDeferred, figCanceled, figPrioritized, figWaitingChildren, figAggregating, figUnacked,
+	figDeferred, figCanceled, figPrioritized, figWaitingChildren, figAggregating, figRateLimited, figUnacked,
 }
 
 // workerFigures follow from Reading.Workers.
@@ -17,6 +21,7 @@ var workerFigures = []figure{
 // finish makes the figures that follow from others.
 func (r *reading) finish(p *poll, s *state) {
 	r.sumWorkers(p)
+	s.sight(p, r)
 	if r.only == "" {
 		r.sumQueues()
 	}
@@ -34,6 +39,7 @@ func (r *reading) settable(f figure) bool {
 
 func (r *reading) sumWorkers(p *poll) {
 	var registered, alive, busy, slots, quiet, since float64
+	cut := float64(r.CutWorkers)
 	busyKnown, slotsKnown := true, true
 	for _, w := range r.Workers {
 		registered++
@@ -55,7 +61,7 @@ func (r *reading) sumWorkers(p *poll) {
 	set := func(f figure, value float64, known bool) {
 		switch {
 		case !r.settable(f):
-		case r.CutWorkers > 0 && f != figWorkers:
+		case r.CutWorkers > 0 && f != figWorkers && !r.CutDead:
 			r.Miss(f, fmt.Sprintf("there are %d workers, more than the %d that are read", len(r.Workers)+r.CutWorkers, maxWorkers))
 		case !known:
 			r.Miss(f, "a worker does not tell it")
@@ -63,22 +69,19 @@ func (r *reading) sumWorkers(p *poll) {
 			r.Set(f, value)
 		}
 	}
-	set(figWorkers, registered+float64(r.CutWorkers), true)
+	set(figWorkers, registered+cut, true)
 	set(figWorkersAlive, alive, true)
-	set(figWorkersDead, registered-alive, true)
+	set(figWorkersDead, registered+cut-alive, true)
 	set(figWorkersBusy, busy, busyKnown)
 	set(figWorkersSlots, slots, slotsKnown)
 	set(figWorkersQuiet, quiet, true)
 	if r.settable(figUtilisation) {
-		busy, ok1 := r.Get(figWorkersBusy)
-		slots, ok2 := r.Get(figWorkersSlots)
-		switch {
-		case !ok1 || !ok2:
+		_, ok1 := r.Get(figWorkersBusy)
+		_, ok2 := r.Get(figWorkersSlots)
+		if fullest, ok := r.fullest(); ok && ok1 && ok2 {
+			r.Set(figUtilisation, fullest)
+		} else {
 			r.Miss(figUtilisation, "a worker does not tell it")
-		case slots > 0:
-			r.Set(figUtilisation, busy/slots)
-		default:
-			r.Set(figUtilisation, 0)
 		}
 	}
 	if since > 0 {
@@ -88,45 +91,62 @@ func (r *reading) sumWorkers(p *poll) {
 	}
 }
 
+// sumQueues adds up what is known of all queues. A sum that lacks one is not
+// shown: it would be wrong.
 func (r *reading) sumQueues() {
 	for _, f := range summed {
 		if !r.settable(f) || r.spec.lacks(f, true) {
 			continue
 		}
 		sum, known := 0.0, 0
-		for _, q := range r.Queues {
+		for _, q := range r.all() {
 			if v, ok := q.Get(f); ok {
 				sum += v
 				known++
 			}
 		}
-		switch {
-		case r.Truncated > 0:
-			r.Miss(f, fmt.Sprintf("%d queues were not read", r.Truncated))
-		case known == len(r.Queues) && (known > 0 || r.always(f)):
+		switch all := len(r.Queues) + r.Truncated; {
+		case known == 0 && !r.always(f):
+		case known == all:
 			r.Set(f, sum)
-		case known > 0 || r.always(f):
-			r.Miss(f, fmt.Sprintf("it is not known of %d queues", len(r.Queues)-known))
+		case known == len(r.Queues) && r.Truncated > 0:
+			r.Miss(f, fmt.Sprintf("%d queues were not read", r.Truncated))
+		default:
+			r.Miss(f, fmt.Sprintf("it is not known of %d queues", all-known))
 		}
 	}
+	r.greatestLatency()
+}
+
+// all are the queues of which anything was read.
+func (r *reading) all() iter.Seq2[int, *queue] { return slices.All(slices.Concat(r.Queues, r.Rest)) }
+
+// greatestLatency is that of the queues of which it is known: one that is not
+// must not hide the others. Of those beyond the limit it is known where nothing
+// waits.
+func (r *reading) greatestLatency() {
 	if !r.settable(figLatency) || r.spec.lacks(figLatency, true) {
 		return
 	}
-	oldest, unknown := 0.0, 0
-	for _, q := range r.Queues {
+	for _, q := range r.Rest {
+		if n, ok := q.Get(figWaiting); ok && n == 0 {
+			q.Set(figLatency, 0)
+		}
+	}
+	oldest, unknown := 0.0, r.Unread
+	for _, q := range r.all() {
 		v, ok := q.Get(figLatency)
 		if !ok {
 			unknown++
 		}
 		oldest = max(oldest, v)
 	}
-	if unknown > 0 {
+	if unknown > 0 && oldest == 0 { // it says nothing
 		r.Miss(figLatency, fmt.Sprintf("it is not known of %d queues", unknown))
-	} else if r.Truncated > 0 {
-		r.Miss(figLatency, fmt.Sprintf("%d queues were not read", r.Truncated))
 	} else {
 		r.Set(figLatency, oldest)
 	}
+	r.Set(figLatencyUnknown, float64(unknown))
 }
 
 // always reports whether every system tells the figure or lacks it, so that it
@@ -144,15 +164,31 @@ func (r *reading) countQueues() {
 	if r.settable(figQueueCount) {
 		r.Set(figQueueCount, float64(len(r.Queues)+r.Truncated))
 	}
-	for _, c := range []struct{ count, of figure }{{figQueuesPaused, figPaused}, {figQueuesStuck, figStuck}} {
-		n, known := 0.0, r.Truncated == 0
-		for _, q := range r.Queues {
-			v, ok := q.Get(c.of)
-			known = known && ok
-			n += v
+	for _, c := range []struct{ count, of figure }{
+		{figQueuesPaused, figPaused}, {figQueuesStuck, figStuck}, {figQueuesSaturated, figSaturated},
+	} {
+		if !r.settable(c.count) || r.spec.lacks(c.of, true) {
+			continue
 		}
-		if known && r.settable(c.count) && !r.spec.lacks(c.of, true) {
+		n, known := 0.0, 0
+		for _, q := range r.Queues {
+			if v, ok := q.Get(c.of); ok {
+				n += v
+				known++
+			}
+		}
+		switch unknown := len(r.Queues) + r.Truncated - known; {
+		case n > 0 || unknown == 0:
 			r.Set(c.count, n)
+		case c.count == figQueuesStuck && r.spec.lacks(figWorkersAlive, false):
+		case c.count != figQueuesSaturated && (known > 0 || r.tells(c.of)):
+			r.Miss(c.count, fmt.Sprintf("it is not known of %d queues", unknown))
 		}
 	}
+}
+
+// tells reports whether it is the fault of this poll that a figure is known of no
+// queue.
+func (r *reading) tells(f figure) bool {
+	return r.Truncated > 0 || slices.ContainsFunc(r.Queues, func(q *queue) bool { return q.missed(f) })
 }

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 
+	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
 
 // horizon reads what Laravel Horizon keeps of its workers and of the jobs of the
-// last hour. Its queues are Laravel's own, and read as such.
+// last hour. Its queues are Laravel's own, and read as such. Its prefix has the
+// application's name in it: <app>_horizon:.
 // Sources: src/Repositories/Redis*Repository.php of 5.29.1.
 type horizon struct{}
 
@@ -27,7 +30,24 @@ var horizonSpec = &spec{
 	Name:          "horizon",
 	DefaultPrefix: "laravel_horizon:",
 	Markers: func(prefix string) []marker {
-		return []marker{{prefix + "supervisors", "zset"}, {prefix + "masters", "zset"}}
+		return []marker{{Key: prefix + "supervisors", Type: "zset"}, {Key: prefix + "masters", Type: "zset"}}
+	},
+	Clue: func(key string) (clue, bool) {
+		for _, suffix := range []string{"supervisors", "masters", "recent_jobs"} {
+			prefix, ok := strings.CutSuffix(key, suffix)
+			if !ok || prefix == "" {
+				continue
+			}
+			return clue{
+				Prefix: prefix, OncePerPrefix: true,
+				Proof: []redisclient.Command{
+					{"TYPE", prefix + "supervisors"}, {"TYPE", prefix + "masters"},
+					{"ZRANGE", prefix + "recent_jobs", "0", "0", "WITHSCORES"},
+				},
+				Proves: horizonProves,
+			}, true
+		}
+		return clue{}, false
 	},
 	Lacks: slices.Concat(
 		lackOfQueues(horizonQueues, append(slices.Clone(figuresOfQueues), figStuck)...),
@@ -38,8 +58,26 @@ var horizonSpec = &spec{
 	Commands: []string{"hmget", "zcard", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
 		return []string{prefix + "masters", prefix + "supervisors", prefix + "supervisor:*", prefix + "failed_jobs",
-			prefix + "completed_jobs"}
+			prefix + "completed_jobs", prefix + "recent_jobs"}
 	},
+}
+
+// horizonProves: supervisors and their masters are there, or, when all are dead,
+// the jobs of the last hour, whose scores are negative times.
+func horizonProves(replies []resp.Value) bool {
+	if areTypes("zset", "zset")(replies[:2]) {
+		return true
+	}
+	var score string
+	if elems, err := replies[2].Array(); err == nil && len(elems) > 0 {
+		last := elems[len(elems)-1]
+		if last.Kind == resp.Array && len(last.Elems) == 2 { // RESP3 has a pair
+			last = last.Elems[1]
+		}
+		score, _ = last.Text()
+	}
+	at, err := strconv.ParseFloat(score, 64)
+	return err == nil && -at >= moment2000 && -at <= moment2200
 }
 
 func (horizon) Spec() *spec { return horizonSpec }

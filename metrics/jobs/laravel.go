@@ -67,7 +67,9 @@ var laravelSpec = &spec{
 func (laravel) Spec() *spec { return laravelSpec }
 
 func (laravel) Read(p *poll, r *reading) {
-	for _, q := range r.Open(r.Found) {
+	queues := r.Open(r.Found)
+	r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", r.Prefix+"queues:"+q.Name) })
+	for _, q := range queues {
 		k := r.Prefix + "queues:" + q.Name
 		p.Count(&q.figures, figWaiting, "LLEN", k)
 		p.Count(&q.figures, figScheduled, "ZCARD", k+":delayed")

@@ -48,3 +48,27 @@ func (p *poll) oldest(q *queue, v resp.Value, err error, parse func(text []byte)
 	}
 	q.Set(figLatency, p.Age(job.at))
 }
+
+// firstText is a text, or the first one of an array; "" for nothing.
+func firstText(v resp.Value, err error) (string, error) {
+	if err != nil || v.IsNull() {
+		return "", err
+	}
+	if v.Kind == resp.Array {
+		texts, err := v.Strings()
+		if err != nil || len(texts) == 0 {
+			return "", err
+		}
+		return texts[0], nil
+	}
+	return v.Text()
+}
+
+// epochOf reads a reply as a time, see parseEpoch.
+func epochOf(v resp.Value) (float64, error) {
+	text, err := v.Text()
+	if err != nil {
+		return 0, err
+	}
+	return parseEpoch(text)
+}

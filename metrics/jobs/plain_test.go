@@ -32,7 +32,7 @@ func plainCases() []conformance {
 				{"ZADD", "ranks", "5", "a", "7", "b"},
 				{"SADD", "tags", "x", "y"},
 			},
-			figures: map[string]float64{"waiting": 10, "queue_count": 6},
+			figures: map[string]float64{"waiting": 10, "latency": 100, "queue_count": 6},
 			queues: map[string]map[string]float64{
 				"mails":   {"waiting": 3},
 				"later":   {"waiting": 2, "scheduled": 1, "latency": 100},
@@ -42,7 +42,7 @@ func plainCases() []conformance {
 				"gone":    {"waiting": 0, "latency": 0},
 			},
 			unknown: map[string][]figure{
-				"":      {figActive, figScheduled, figLatency},
+				"":      {figActive, figScheduled},
 				"mails": {figActive, figScheduled, figLatency, figArrival, figDrain}, "later": {figActive, figArrival, figDrain},
 				"laterms": {figActive, figArrival, figDrain}, "ranks": {figActive, figScheduled, figLatency, figArrival, figDrain},
 				"tags": {figActive, figScheduled, figLatency, figArrival, figDrain, figStalled, figStuck}, "gone": {figActive, figScheduled, figArrival, figDrain},

@@ -27,7 +27,10 @@ type poll struct {
 	// payloads: jobs themselves were asked for.
 	payloads bool
 
-	wantClients []func(names []string, err error) // see clients
+	// followUps are the commands sent so far that lists of any length caused.
+	followUps int
+
+	wantClients wantsClients // see clients
 }
 
 type question struct {

@@ -35,7 +35,12 @@ type sample struct {
 	// since is when the jobs that wait began to wait for nothing; 0 when they do
 	// not.
 	since float64
-	rates figures
+	// held is when something was last seen that kept workers from the queue; 0 for
+	// never.
+	held float64
+	// headAt is when last.head was first seen.
+	headAt float64
+	rates  figures
 }
 
 func newMoment(now float64, f *figures, head string) moment {
@@ -64,7 +69,6 @@ func (s *state) rates(p *poll, r *reading) {
 			systemMoved = processed != old.last.done
 		}
 	}
-	alive, aliveKnown := r.Get(figWorkersAlive)
 	for _, q := range r.Queues {
 		key.queue = q.Name
 		m := newMoment(now, &q.figures, q.Head)
@@ -81,10 +85,12 @@ func (s *state) rates(p *poll, r *reading) {
 			continue
 		}
 		q.Set(figStalled, stalled)
-		paused, _ := q.Get(figPaused)
-		if aliveKnown {
-			q.Flag(figStuck, stalled >= stuckAfter.Seconds() && alive > 0 && paused == 0)
+		why := r.holds(q)
+		old := s.sampleOf(key)
+		if why != heldByNothing {
+			old.held = now
 		}
+		r.judge(q, stalled, min(stalled, now-old.held), why)
 	}
 }
 
@@ -103,7 +109,7 @@ func (s *state) observe(key sampleKey, m moment, f *figures) {
 		if s.samples == nil || len(s.samples) >= maxSamples {
 			s.samples = make(map[sampleKey]*sample)
 		}
-		old = &sample{base: m}
+		old = &sample{base: m, headAt: m.at}
 		s.samples[key] = old
 		if m.hasWaiting && m.waiting > 0 {
 			old.since = m.at
@@ -111,12 +117,16 @@ func (s *state) observe(key sampleKey, m moment, f *figures) {
 	}
 	if m.at < old.last.at { // another server's clock: what was seen by the other one says nothing
 		old.base, old.rates = m, figures{}
-		old.since = min(old.since, m.at)
+		old.since, old.held = min(old.since, m.at), min(old.held, m.at)
 	}
 	if m.at-old.base.at >= minWindow.Seconds() {
 		old.rates = ratesBetween(old.base, m)
 		old.base = m
 	}
+	if m.head != old.last.head && old.last.at != 0 {
+		old.headAt = m.at
+	}
+	old.headAt = min(old.headAt, m.at)
 	old.last = m
 	old.rates.Each(f.Set)
 	growth, ok := old.rates.Get(figGrowth)
@@ -150,6 +160,31 @@ func ratesBetween(a, b moment) figures {
 		out.Set(figDrain, max(0, arrival-growth))
 	}
 	return out
+}
+
+// sight gives the latency of queues whose oldest job does not tell since when it
+// waits: the time since it was seen first. A queue that was never looked at before
+// has none yet.
+func (s *state) sight(p *poll, r *reading) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, q := range r.Queues {
+		if !q.FirstSeen {
+			continue
+		}
+		old := s.sampleOf(sampleKey{r.instance, q.Name})
+		if old == nil {
+			q.Miss(figLatency, "oldest job: it was tried before or promoted, and not seen yet when it was put back")
+			continue
+		}
+		age := 0.0
+		if old.last.head == q.Head {
+			age = p.Age(old.headAt)
+		}
+		if known, _ := q.Get(figLatency); age >= known {
+			q.Set(figLatency, age)
+		}
+	}
 }
 
 // stalled is how long jobs wait and none was seen to be taken. unsure: an

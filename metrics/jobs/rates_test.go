@@ -28,7 +28,7 @@ func openShop(t *testing.T) *shop {
 	s.Do(t, "SADD", "queues", "a", "b")
 	s.Do(t, "SET", "stat:processed", "100")
 	s.Do(t, "SADD", "processes", "vm:1:a")
-	s.Do(t, "HSET", "vm:1:a", "busy", "1", "concurrency", "1")
+	s.Do(t, "HSET", "vm:1:a", "busy", "1", "concurrency", "2")
 	return x
 }
 

@@ -59,14 +59,15 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 		}
 	}
 	p := &poll{doer: doer, state: s, options: &o}
-	left := maxQueues
 	out := &result{}
-	for _, instance := range s.wanted(q, &o) {
+	wanted := s.wanted(q, &o)
+	share := &share{left: maxQueues, others: len(wanted)}
+	for _, instance := range wanted {
 		system, _ := lookup(instance.System)
 		spec := system.Spec()
 		r := &reading{
 			instance: instance, Found: s.names(instance), spec: spec,
-			extra: o.Queues[instance.System], only: q.Queue, left: &left,
+			extra: o.Queues[instance.System], only: q.Queue, share: share,
 		}
 		out.Systems = append(out.Systems, r)
 		if spec.Markers != nil {
@@ -77,6 +78,9 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 	}
 	if !named {
 		p.askNewcomers(&o, out.Systems)
+	}
+	if err := p.askClients(ctx); err != nil {
+		return nil, err
 	}
 	if err := p.run(ctx); err != nil {
 		return nil, err

@@ -31,17 +31,41 @@ type reading struct {
 	figures
 	Queues  []*queue
 	Workers []worker
+	// Rest are queues beyond the limit, of which only Waiting is read, for the sums.
+	Rest []*queue
 
-	// Truncated are the queues, Skipped the names that were left out because they
+	// Truncated are the queues that are not in Queues, and Unread those of them
+	// that are not in Rest either; Skipped the names that were left out because they
 	// are no text.
-	Truncated, Skipped int
-	// CutWorkers are the workers that were not read.
+	Truncated, Unread, Skipped int
+	// CutWorkers are the workers that were not read. CutDead: it is known that they
+	// are dead.
 	CutWorkers int
+	CutDead    bool
 
 	spec  *spec
 	extra []string // configured names of queues
 	only  string   // the one queue that is wanted; "" for all
-	left  *int     // queues that may still be opened in this poll
+	share *share
+	// hasList: the system's own list of queues was read; partList: not all of it.
+	hasList, partList bool
+}
+
+// share parts the queues that are read in one poll among the systems.
+type share struct {
+	left   int // queues that may still be opened
+	others int // systems that have opened none yet
+}
+
+// reserved is what a system leaves for each of those that come after it.
+const reserved = 50
+
+// take is how many of n queues a system may open.
+func (s *share) take(n int) int {
+	s.others = max(0, s.others-1)
+	n = min(n, max(s.left-min(s.others*reserved, maxQueues/2), 0))
+	s.left -= n
+	return n
 }
 
 // queue is one queue.
@@ -55,12 +79,23 @@ type queue struct {
 	Head string
 	// HeadRepeats: two jobs may have the same Head.
 	HeadRepeats bool
+	// Exists: what the system keeps of a queue as long as there is one was found.
+	Exists bool
+	// FirstSeen: a job at the head does not tell since when it waits, and waits since
+	// it was seen there first, or longer.
+	FirstSeen bool
+	// Orphans are jobs among Active that no living worker runs.
+	Orphans float64
 }
 
 // worker is one process that registered as a worker.
 type worker struct {
 	Alive bool
 	Quiet bool
+	// Capsules are its parts when it has several, see capsule; else Queues are those
+	// that it serves, nil when that is not known.
+	Capsules []capsule
+	Queues   []string
 	// Busy are the jobs that it runs, Slots those that it could run at once;
 	// negative when not known.
 	Busy, Slots float64
@@ -73,7 +108,8 @@ type worker struct {
 func (r *reading) Lacks() []lack { return r.spec.Lacks }
 
 // Open returns the queues to read: of those names and the configured ones, each
-// once and sorted by name, those that are wanted and within the limit.
+// once and sorted by name, those that are wanted and within the limit. What is
+// beyond it gets into Rest.
 func (r *reading) Open(names []string) []*queue {
 	listed := slices.Clone(names)
 	slices.Sort(listed)
@@ -88,35 +124,55 @@ func (r *reading) Open(names []string) []*queue {
 			r.Skipped++
 			continue
 		}
-		if *r.left == 0 {
-			r.Truncated++
-			continue
-		}
-		*r.left--
 		_, isListed := slices.BinarySearch(listed, name)
 		opened = append(opened, &queue{Name: name, Listed: isListed})
 	}
-	r.Queues = append(r.Queues, opened...)
-	return opened
+	n := r.share.take(len(opened))
+	r.Rest = append(r.Rest, opened[n:]...)
+	r.Truncated += len(opened) - n
+	r.Queues = append(r.Queues, opened[:n]...)
+	return opened[:n]
+}
+
+// ReadRest asks for what is waiting in each queue of Rest, of which one costs that
+// many commands.
+func (r *reading) ReadRest(p *poll, commands int, ask func(q *queue)) {
+	for i, q := range r.Rest {
+		if !p.FollowUps(commands) {
+			r.Unread += len(r.Rest) - i
+			r.Rest = r.Rest[:i]
+			return
+		}
+		ask(q)
+	}
 }
 
 // OpenWorkers returns the workers to read of those names, sorted, and notes how
-// many there are.
-func (r *reading) OpenWorkers(names []string) []string {
+// many of size there are besides.
+func (r *reading) OpenWorkers(names []string, size int) []string {
 	names = slices.Clone(names)
 	slices.Sort(names)
 	if len(names) > maxWorkers {
-		r.CutWorkers = len(names) - maxWorkers
 		names = names[:maxWorkers]
 	}
+	r.CutWorkers = max(0, size-len(names))
 	return names
 }
 
-// OpenListed opens the queues of a list that was read, or could not be.
-func (r *reading) OpenListed(names []string, err error) []*queue {
+// OpenListed opens the queues of a list that was read as far as names, or could
+// not be; it has size of them.
+func (r *reading) OpenListed(names []string, size int, err error) []*queue {
 	if err != nil {
 		return r.MissQueues(err)
 	}
+	if size > len(names) {
+		if r.only == "" {
+			r.Truncated += size - len(names)
+			r.Unread += size - len(names)
+		}
+		r.partList = true
+	}
+	r.hasList = true
 	return r.Open(names)
 }
 
@@ -195,6 +251,14 @@ func (c *running) count(queue string) {
 	}
 	if q := c.queues[queue]; q != nil {
 		q.Add(figActive, 1)
+	}
+}
+
+// orphan notes that a dead worker has one of those that were counted.
+func (c *running) orphan(queue string) {
+	c.r.Add(figOrphaned, 1)
+	if q := c.queues[queue]; q != nil {
+		q.Orphans++
 	}
 }
 

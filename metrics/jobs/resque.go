@@ -39,7 +39,9 @@ var resqueSpec = &spec{
 	Prefix:        withoutColon,
 	Markers: func(prefix string) []marker {
 		p := rubyPrefix(prefix)
-		return []marker{{p + "queues", "set"}, {p + "workers", "set"}, {p + "stat:processed", "string"}}
+		return []marker{
+			{Key: p + "queues", Type: "set"}, {Key: p + "workers", Type: "set"}, {Key: p + "stat:processed", Type: "string"},
+		}
 	},
 	Clue: func(key string) (clue, bool) {
 		prefix, ok := strings.CutSuffix(key, ":workers:heartbeat")
@@ -59,7 +61,7 @@ var resqueSpec = &spec{
 		lackEverywhere("plugins for retries schedule the job again", figRetry),
 		lackEverywhere("a job is deleted when it is done", figCompleted),
 	),
-	Commands: []string{"get", "hgetall", "lindex", "llen", "smembers", "zrange"},
+	Commands: []string{"get", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)
 		return []string{p + "*"}
@@ -74,14 +76,18 @@ func (resque) Read(p *poll, r *reading) {
 	p.Count(&r.figures, figFailedTotal, "GET", k+"stat:failed")
 	p.Count(&r.figures, figFailed, "LLEN", k+"failed")
 	// The backend for failures with a list for each queue.
-	p.Strings(func(lists []string, err error) {
+	p.AllMembers(maxFollowed, "lists of failed jobs", func(lists []string, err error) {
+		if err == nil && !p.FollowUps(len(lists)) {
+			err = errManyFollowUps
+		}
 		if err != nil {
 			r.Miss(figFailed, "failed_queues: "+err.Error())
+			return
 		}
 		for _, list := range lists {
 			p.Count(&r.figures, figFailed, "LLEN", k+list)
 		}
-	}, "SMEMBERS", k+"failed_queues")
+	}, k+"failed_queues")
 	resqueDelayed(p, r, k)
 
 	paused, pausedErr := false, error(nil)
@@ -89,8 +95,9 @@ func (resque) Read(p *poll, r *reading) {
 		paused, pausedErr = string(v.Str) == "true", err
 	}, "GET", k+"pause-all-workers")
 	var queues []*queue
-	p.Strings(func(names []string, err error) {
-		queues = r.OpenListed(names, err)
+	p.Members(maxListed, func(names []string, size int, err error) {
+		queues = r.OpenListed(names, size, err)
+		r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", k+"queue:"+q.Name) })
 		for _, q := range queues {
 			p.Count(&q.figures, figWaiting, "LLEN", k+"queue:"+q.Name)
 			q.HeadRepeats = true // jobs have no ids
@@ -101,17 +108,17 @@ func (resque) Read(p *poll, r *reading) {
 				q.Flag(figPaused, paused)
 			}
 		}
-	}, "SMEMBERS", k+"queues")
+	}, k+"queues")
 
 	var beats map[string]float64
 	var beatsErr error
-	p.Ask(func(v resp.Value, err error) {
-		if err == nil {
-			beats, err = parseResqueBeats(v)
+	p.Fields(2*maxWorkers, func(pairs []resp.Value, more bool, err error) {
+		if err == nil && more {
+			err = fmt.Errorf("it has more than the %d members that are read", 2*maxWorkers)
 		}
-		beatsErr = err
-	}, "HGETALL", k+"workers:heartbeat")
-	p.Strings(func(names []string, err error) {
+		beats, beatsErr = parseResqueBeats(pairs), err
+	}, k+"workers:heartbeat")
+	p.Members(maxWorkers, func(names []string, size int, err error) {
 		jobs := newRunning(r, queues)
 		if err == nil && beatsErr != nil {
 			err = fmt.Errorf("workers:heartbeat: %w", beatsErr)
@@ -122,52 +129,22 @@ func (resque) Read(p *poll, r *reading) {
 			jobs.fail(err)
 			return
 		}
-		names = r.OpenWorkers(names)
+		names = r.OpenWorkers(names, size)
 		r.Workers = make([]worker, len(names))
 		r.Set(figOrphaned, 0)
 		for i, name := range names {
 			resqueWorker(p, k, name, &r.Workers[i], beats, jobs)
 		}
-	}, "SMEMBERS", k+"workers")
-}
-
-// resqueDelayed reads what resque-scheduler keeps: a sorted set of moments, and
-// a list of jobs for each.
-func resqueDelayed(p *poll, r *reading, k string) {
-	r.Set(figScheduled, 0)
-	r.Set(figOverdue, 0)
-	p.Strings(func(moments []string, err error) {
-		if err == nil && len(moments) > maxTimestamps {
-			err = fmt.Errorf("there are jobs for more than %d moments", maxTimestamps)
-		}
-		if err != nil {
-			r.Miss(figScheduled, "delayed_queue_schedule: "+err.Error())
-			r.Miss(figOverdue, "delayed_queue_schedule: "+err.Error())
-			return
-		}
-		for _, moment := range moments {
-			p.Count(&r.figures, figScheduled, "LLEN", k+"delayed:"+moment)
-			if at, err := strconv.ParseFloat(moment, 64); err != nil {
-				r.Miss(figOverdue, "delayed_queue_schedule: a member is no time")
-			} else if at <= p.Now() {
-				p.Count(&r.figures, figOverdue, "LLEN", k+"delayed:"+moment)
-			}
-		}
-	}, "ZRANGE", k+"delayed_queue_schedule", "0", strconv.Itoa(maxTimestamps))
-	// The namespace stands in it twice.
-	p.Ask(func(v resp.Value, err error) {
-		if err != nil {
-			r.Miss(figSchedulersAlive, err.Error())
-			return
-		}
-		r.Flag(figSchedulersAlive, !v.IsNull())
-	}, "GET", k+k+"resque_scheduler_master_lock")
+	}, k+"workers")
 }
 
 // resqueWorker reads what a worker is doing. Its key is there while it runs a
 // job, and stays when it is killed.
 func resqueWorker(p *poll, k, name string, w *worker, beats map[string]float64, jobs *running) {
 	w.Slots = 1
+	if i := strings.LastIndexByte(name, ':'); i > 0 { // host:pid:queues
+		w.Queues = strings.Split(name[i+1:], ",")
+	}
 	miss := func(err error) {
 		err = fmt.Errorf("a worker: %w", err)
 		jobs.r.MissWorkers(err)
@@ -220,7 +197,7 @@ func resqueWorker(p *poll, k, name string, w *worker, beats map[string]float64, 
 		w.Busy = 1
 		jobs.count(queue)
 		if !w.Alive { // which was asked before
-			jobs.r.Add(figOrphaned, 1)
+			jobs.orphan(queue)
 		}
 	}, "GET", k+"worker:"+name)
 }
@@ -242,18 +219,14 @@ var resqueLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05 -
 
 // parseResqueBeats reads the heartbeats of workers; one that is no time counts
 // as none.
-func parseResqueBeats(v resp.Value) (map[string]float64, error) {
-	pairs, err := v.Pairs()
-	if err != nil {
-		return nil, err
-	}
+func parseResqueBeats(pairs []resp.Value) map[string]float64 {
 	out := make(map[string]float64, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
+	for i := 0; i+1 < len(pairs); i += 2 {
 		if at, err := parseDate(string(pairs[i+1].Str), resqueLayouts...); err == nil {
 			out[string(pairs[i].Str)] = at
 		}
 	}
-	return out, nil
+	return out
 }
 
 // parseResqueWork reads what a worker says of its job.

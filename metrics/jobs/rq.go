@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -25,7 +24,7 @@ var rqSpec = &spec{
 	Name:          "rq",
 	DefaultPrefix: "rq",
 	Markers: func(prefix string) []marker {
-		return []marker{{prefix + ":queues", "set"}, {prefix + ":workers", "set"}}
+		return []marker{{Key: prefix + ":queues", Type: "set"}, {Key: prefix + ":workers", Type: "set"}}
 	},
 	Clue: func(key string) (clue, bool) {
 		fields := []string{"origin", "created_at"}
@@ -50,7 +49,7 @@ var rqSpec = &spec{
 		lackOfQueues("there are no counters but those of living workers", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackOfSystem("there are no counters but those of living workers", figProcessed, figFailedTotal),
 	),
-	Commands: []string{"get", "hget", "hmget", "lindex", "llen", "smembers", "zcard", "zcount"},
+	Commands: []string{"get", "hget", "hmget", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
 	Keys:     func(prefix string, _ []string) []string { return []string{prefix + ":*"} },
 }
 
@@ -67,8 +66,11 @@ func (rq) Read(p *poll, r *reading) {
 	prefix := r.Prefix + ":"
 	suspended, suspendedErr := false, error(nil)
 	p.Ask(func(v resp.Value, err error) { suspended, suspendedErr = !v.IsNull(), err }, "GET", prefix+"suspended")
-	p.Strings(func(keys []string, err error) {
-		for _, q := range r.OpenListed(trimAll(r, keys, prefix+"queue:"), err) {
+	p.Members(maxListed, func(keys []string, size int, err error) {
+		names := trimAll(r, keys, prefix+"queue:")
+		queues := r.OpenListed(names, size-len(keys)+len(names), err)
+		r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", prefix+"queue:"+q.Name) })
+		for _, q := range queues {
 			if suspendedErr != nil {
 				q.Miss(figPaused, "suspended: "+suspendedErr.Error())
 			} else {
@@ -76,27 +78,28 @@ func (rq) Read(p *poll, r *reading) {
 			}
 			rqReadQueue(p, prefix, q)
 		}
-	}, "SMEMBERS", prefix+"queues")
-	p.Strings(func(keys []string, err error) {
+	}, prefix+"queues")
+	p.Members(maxWorkers, func(keys []string, size int, err error) {
 		if err != nil {
 			r.MissWorkers(err)
 			return
 		}
-		keys = r.OpenWorkers(keys)
+		keys = r.OpenWorkers(keys, size)
 		r.Workers = make([]worker, len(keys))
 		for i, key := range keys {
 			rqReadWorker(p, r, key, &r.Workers[i])
 		}
-	}, "SMEMBERS", prefix+"workers")
+	}, prefix+"workers")
 	if r.only == "" {
-		p.Strings(func(limits []string, err error) { rqReadLimits(p, r, limits, err) }, "SMEMBERS", prefix+"rl-keys")
+		p.AllMembers(maxFollowed, "rate limits", func(limits []string, err error) { rqReadLimits(p, r, limits, err) }, prefix+"rl-keys")
 	}
 }
 
-// rqReadLimits counts what rate limits hold back. They have no queue.
+// rqReadLimits counts what rate limits hold back. They have no queue; an
+// application may have one for each of its users.
 func rqReadLimits(p *poll, r *reading, limits []string, err error) {
-	if err == nil && len(limits) > maxRateLimits {
-		err = fmt.Errorf("there are %d rate limits, more than the %d that are read", len(limits), maxRateLimits)
+	if err == nil && !p.FollowUps(len(limits)) {
+		err = errManyFollowUps
 	}
 	if err != nil {
 		r.Miss(figRateLimited, err.Error())
@@ -107,10 +110,6 @@ func rqReadLimits(p *poll, r *reading, limits []string, err error) {
 		p.Count(&r.figures, figRateLimited, "ZCARD", r.Prefix+":rl:"+limit+":rate_limited")
 	}
 }
-
-// maxRateLimits bounds the keys of rate limits that are read: an application may
-// have one for each of its users.
-const maxRateLimits = 1000
 
 // trimAll takes a prefix off full keys; what does not have it is skipped.
 func trimAll(r *reading, keys []string, prefix string) []string {
@@ -182,13 +181,17 @@ func jobID(v resp.Value) (string, error) {
 
 func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 	w.Busy, w.Slots = 0, 1
+	// RQ 3 names what a worker runs here, and no more in its record.
+	var executions []string
+	var executionsErr error
+	p.Ask(func(v resp.Value, err error) { _, executions, executionsErr = scanned(v, err) }, "SSCAN", key+":executions", "0", "COUNT", "10")
 	p.Ask(func(v resp.Value, err error) {
 		var fields []resp.Value
 		if err == nil {
 			fields, err = v.Array()
 		}
-		if err == nil && len(fields) != 2 {
-			err = errors.New("HMGET: expected 2 members")
+		if err == nil && len(fields) != 3 {
+			err = errors.New("HMGET: expected 3 members")
 		}
 		if err != nil {
 			r.MissWorkers(err)
@@ -197,10 +200,17 @@ func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 		state, job := string(fields[0].Str), fields[1]
 		w.Alive = !fields[0].IsNull() // the record ends some time after the last heartbeat
 		w.Quiet = state == "suspended"
+		if queues := string(fields[2].Str); queues != "" {
+			w.Queues = strings.Split(queues, ",")
+		}
 		if state != "busy" {
 			return
 		}
 		w.Busy = 1
+		if executionsErr == nil && len(executions) > 0 {
+			rqExecutions(p, r, w, executions)
+			return
+		}
 		id, err := jobID(job)
 		if err != nil {
 			r.Miss(figOldestRunning, "a worker does not name its job")
@@ -214,7 +224,34 @@ func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 				r.Miss(figOldestRunning, "a running job: "+err.Error())
 			}
 		}, "HGET", r.Prefix+":job:"+id, "started_at")
-	}, "HMGET", key, "state", "current_job")
+	}, "HMGET", key, "state", "current_job", "queues")
+}
+
+// rqExecutions asks when what a worker runs was begun; it is one, but for a
+// moment.
+func rqExecutions(p *poll, r *reading, w *worker, executions []string) {
+	for _, execution := range executions[:min(len(executions), 10)] {
+		if execution == "" || len(execution) > 2*maxJobID {
+			r.Miss(figOldestRunning, "a running job: it is no id of an execution")
+			continue
+		}
+		p.Ask(func(v resp.Value, err error) {
+			if err == nil && v.IsNull() {
+				return // it has ended in the meantime
+			}
+			var at float64
+			if err == nil {
+				at, err = epochOf(v)
+			}
+			if err != nil {
+				r.Miss(figOldestRunning, "a running job: "+err.Error())
+				return
+			}
+			if w.RunningSince == 0 || at < w.RunningSince {
+				w.RunningSince = at
+			}
+		}, "HGET", r.Prefix+":execution:"+execution, "created_at")
+	}
 }
 
 // parseRQTime reads a time in a job's record.

@@ -143,7 +143,7 @@ func TestTooManyRateLimits(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
 	args := []string{"SADD", "rq:rl-keys"}
-	for i := range maxRateLimits + 1 {
+	for i := range maxFollowed + 1 {
 		args = append(args, fmt.Sprint(i))
 	}
 	s.Do(t, args...)

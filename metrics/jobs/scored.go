@@ -4,23 +4,29 @@ import (
 	"errors"
 	"math"
 	"strconv"
+
+	"redisjobs/redisclient/resp"
 )
 
 // scoredWorkers reads workers of a sorted set, whose scores tell who lives; the
-// dead ones stay in it until somebody tidies up. ask is called for each that is
-// alive.
+// dead ones stay in it until somebody tidies up. They are read from its end, where
+// those are that live. ask is called for each that is alive.
 func (p *poll) scoredWorkers(r *reading, key string, alive func(score float64) bool, ask func(name string, w *worker)) {
+	size, sizeErr := 0.0, error(nil)
+	p.Ask(func(v resp.Value, err error) { size, sizeErr = number(v, err) }, "ZCARD", key)
 	p.Strings(func(pairs []string, err error) {
 		var names []string
 		var scores map[string]float64
 		if err == nil {
 			names, scores, err = scored(pairs)
 		}
-		if err != nil {
+		if err = errors.Join(err, sizeErr); err != nil {
 			r.MissWorkers(err)
 			return
 		}
-		names = r.OpenWorkers(names)
+		// Those that were not read have smaller scores than all that were.
+		r.CutDead = len(names) > 0 && !alive(scores[names[0]])
+		names = r.OpenWorkers(names, int(size))
 		r.Workers = make([]worker, len(names))
 		for i, name := range names {
 			w := &r.Workers[i]
@@ -29,7 +35,7 @@ func (p *poll) scoredWorkers(r *reading, key string, alive func(score float64) b
 				ask(name, w)
 			}
 		}
-	}, "ZRANGE", key, "0", "-1", "WITHSCORES")
+	}, "ZRANGE", key, strconv.Itoa(-maxWorkers), "-1", "WITHSCORES")
 }
 
 // scored parts the members of a sorted set from their scores.

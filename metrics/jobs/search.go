@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"redisjobs/metrics/item"
@@ -19,6 +20,8 @@ const (
 	scanCount = 1000
 	// maxClues bounds the keys that are proven in one search.
 	maxClues = 10_000
+	// maxRare bounds those of them that are called rare.
+	maxRare = 100
 )
 
 // search is the SCAN of a target.
@@ -98,7 +101,7 @@ func scan(ctx context.Context, doer redisclient.Doer, next *search, o *item.Jobs
 		cursors[n.Addr] = next.cursors[n.Addr]
 	}
 	next.cursors = cursors
-	s := &scanning{search: next, budget: o.ScanBudget, seen: make(map[string]bool)}
+	s := newScanning(next, o)
 	ended := true
 	for i, n := range sources {
 		err := n.Err
@@ -134,9 +137,30 @@ func refusedScan(err error) bool {
 // scanning is one search under way.
 type scanning struct {
 	*search
-	budget int
-	clues  []clueOf
-	seen   map[string]bool
+	options *item.JobsOptions
+	budget  int
+	clues   []clueOf
+	seen    map[string]bool
+	rare    int
+}
+
+func newScanning(next *search, o *item.JobsOptions) *scanning {
+	return &scanning{search: next, options: o, budget: o.ScanBudget, seen: make(map[string]bool)}
+}
+
+// split parts prefix and name where a configured prefix says so.
+func (s *scanning) split(spec *spec, c *clue) {
+	if !spec.Splits {
+		return
+	}
+	key := c.Prefix + ":" + c.Name
+	longest := ""
+	for _, prefix := range s.options.Prefixes[spec.Name] {
+		if name, ok := strings.CutPrefix(key, prefix+":"); ok && name != "" && len(prefix) > len(longest) {
+			longest = prefix
+			c.Prefix, c.Name = prefix, name
+		}
+	}
 }
 
 // node looks at a node's keys from where the last search ended. It shares the
@@ -183,6 +207,7 @@ func (s *scanning) judge(keys []string) {
 				continue
 			}
 			clue, ok := spec.Clue(key)
+			s.split(spec, &clue)
 			clue.Prefix = spec.canonical(clue.Prefix)
 			name := spec.Name + " " + key
 			if clue.OncePerPrefix && clue.Name == "" { // there may be one for each job
@@ -190,6 +215,11 @@ func (s *scanning) judge(keys []string) {
 			}
 			if !ok || s.seen[name] {
 				continue
+			}
+			if clue.Rare {
+				if s.rare++; s.rare > maxRare {
+					continue
+				}
 			}
 			if len(s.clues) == maxClues {
 				s.dropped++

@@ -19,7 +19,11 @@ var sidekiqSpec = &spec{
 	Prefix: withoutColon,
 	Markers: func(prefix string) []marker {
 		p := rubyPrefix(prefix)
-		return []marker{{p + "stat:processed", "string"}, {p + "processes", "set"}, {p + "queues", "set"}}
+		// Resque without a namespace has the last two as well.
+		return []marker{
+			{Key: p + "processes", Type: "set"}, {Key: p + "workers:heartbeat", Type: "hash", Absent: true},
+			{Key: p + "stat:processed", Type: "string"}, {Key: p + "queues", Type: "set"},
+		}
 	},
 	Clue: func(key string) (clue, bool) {
 		prefix, ok := strings.CutSuffix(key, ":processes")
@@ -38,10 +42,10 @@ var sidekiqSpec = &spec{
 		lackEverywhere("a job is deleted when it is done", figCompleted),
 		lackOfSystem("the jobs of a killed worker are lost, and in no key", figOrphaned),
 	),
-	Commands: []string{"get", "hgetall", "hmget", "lindex", "llen", "smembers", "zcard", "zcount"},
+	Commands: []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)
-		return []string{p + "queues", p + "queue:*", p + "processes", p + "paused", p + "schedule", p + "retry",
+		return []string{p + "queues", p + "queue:*", p + "processes", p + "workers:heartbeat", p + "paused", p + "schedule", p + "retry",
 			p + "dead", p + "stat:processed", p + "stat:failed", p + "*:[0-9]*:*"}
 	},
 }
@@ -69,11 +73,12 @@ func (sidekiq) Read(p *poll, r *reading) {
 	// Pro's; without it nothing is ever paused.
 	var paused []string
 	var pausedErr error
-	p.Strings(func(names []string, err error) { paused, pausedErr = names, err }, "SMEMBERS", k+"paused")
+	p.AllMembers(maxListed, "paused queues", func(names []string, err error) { paused, pausedErr = names, err }, k+"paused")
 
 	var queues []*queue
-	p.Strings(func(names []string, err error) {
-		queues = r.OpenListed(names, err)
+	p.Members(maxListed, func(names []string, size int, err error) {
+		queues = r.OpenListed(names, size, err)
+		r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", k+"queue:"+q.Name) })
 		for _, q := range queues {
 			p.Count(&q.figures, figWaiting, "LLEN", k+"queue:"+q.Name)
 			p.AskPayload(func(v resp.Value, err error) { p.oldest(q, v, err, parseSidekiqJob) }, "LINDEX", k+"queue:"+q.Name, "-1")
@@ -83,20 +88,20 @@ func (sidekiq) Read(p *poll, r *reading) {
 		for _, set := range []string{"schedule", "retry"} {
 			p.Count(&r.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
 		}
-	}, "SMEMBERS", k+"queues")
-	p.Strings(func(names []string, err error) {
+	}, k+"queues")
+	p.Members(maxWorkers, func(names []string, size int, err error) {
 		if err != nil {
 			r.MissWorkers(err)
 			newRunning(r, queues).fail(err)
 			return
 		}
-		names = r.OpenWorkers(names)
+		names = r.OpenWorkers(names, size)
 		r.Workers = make([]worker, len(names))
 		jobs := newRunning(r, queues)
 		for i, name := range names {
 			sidekiqWorker(p, k+name, &r.Workers[i], jobs) // identities have no prefix of their own
 		}
-	}, "SMEMBERS", k+"processes")
+	}, k+"processes")
 }
 
 // parseSidekiqJob reads a job. Its times are seconds with a fraction, from
@@ -119,75 +124,6 @@ func parseSidekiqJob(text []byte) (oldestJob, error) {
 		return oldestJob{}, errors.New("it does not say when it was enqueued")
 	}
 	return job, nil
-}
-
-// sidekiqWorker reads one process and the jobs it runs. It is dead when its hash
-// is gone, a minute after its last heartbeat.
-func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
-	w.Busy, w.Slots = -1, -1
-	p.Ask(func(v resp.Value, err error) {
-		var fields []resp.Value
-		if err == nil {
-			fields, err = v.Array()
-		}
-		if err == nil && len(fields) != 4 {
-			err = errors.New("HMGET: expected 4 members")
-		}
-		if err != nil {
-			jobs.r.MissWorkers(err)
-			return
-		}
-		busy, concurrency, quiet, info := fields[0], fields[1], fields[2], fields[3]
-		if busy.IsNull() && info.IsNull() {
-			return
-		}
-		w.Alive = true
-		w.Quiet = string(quiet.Str) == "true"
-		if n, err := busy.Float64(); err == nil && n >= 0 {
-			w.Busy = n
-		}
-		n, err := concurrency.Float64()
-		if err != nil { // only from 8.1.2 on a field of its own
-			n, err = parseSidekiqInfo(info.Str)
-		}
-		if err == nil && n >= 0 {
-			w.Slots = n
-		}
-	}, "HMGET", key, "busy", "concurrency", "quiet", "info")
-	for _, suffix := range []string{":work", ":workers"} { // the latter up to 6.4.1
-		p.AskPayload(func(v resp.Value, err error) {
-			var pairs []resp.Value
-			if err == nil {
-				pairs, err = v.Pairs()
-			}
-			if err != nil {
-				jobs.fail(err)
-				return
-			}
-			for i := 1; i < len(pairs); i += 2 {
-				queue, at, err := parseSidekiqWork(pairs[i].Str)
-				if err != nil {
-					jobs.fail(err)
-					continue
-				}
-				jobs.count(queue)
-				if w.RunningSince == 0 || at < w.RunningSince {
-					w.RunningSince = at
-				}
-			}
-		}, "HGETALL", key+suffix)
-	}
-}
-
-// parseSidekiqInfo reads the concurrency of a process.
-func parseSidekiqInfo(text []byte) (float64, error) {
-	var info struct {
-		Concurrency json.Number `json:"concurrency"`
-	}
-	if err := parseJSON(text, &info); err != nil {
-		return 0, err
-	}
-	return info.Concurrency.Float64()
 }
 
 // parseSidekiqWork reads a running job: its queue, and when it began.

@@ -88,7 +88,7 @@ func sidekiqCases() []conformance {
 			figures: map[string]float64{
 				"waiting": 2, "active": 3, "scheduled": 0, "retry": 0, "overdue": 0, "failed": 0, "processed_total": 7,
 				"failed_total": 0, "latency": 1795229000 - 1795228977.923, "workers": 4, "workers_alive": 3,
-				"workers_dead": 1, "workers_busy": 3, "workers_slots": 10, "workers_quiet": 1, "utilisation": 0.3,
+				"workers_dead": 1, "workers_busy": 3, "workers_slots": 10, "workers_quiet": 1, "utilisation": 2. / 3, // of the first
 				"oldest_running": 50, "queue_count": 2, "queues_paused": 1, "queues_stuck": 0,
 			},
 			queues: map[string]map[string]float64{
@@ -112,8 +112,11 @@ func FuzzSidekiq(f *testing.F) {
 		if _, at, err := parseSidekiqWork(text); err == nil {
 			requireMoment(t, at)
 		}
-		if n, err := parseSidekiqInfo(text); err == nil {
-			require.False(t, n != n)
+		if info, err := parseSidekiqInfo(text); err == nil {
+			require.False(t, info.concurrency != info.concurrency)
+			for _, c := range info.capsules {
+				require.Positive(t, c.Slots)
+			}
 		}
 	})
 }

@@ -18,6 +18,8 @@ type state struct {
 	unmarked  map[instance]error // why it is not known whether it is there
 	samples   map[sampleKey]*sample
 	heavy     heavy
+	// alone: until then it is known that the server is in no cluster.
+	alone time.Time
 }
 
 // stateOf returns a target's state, a new one the first time.

@@ -36,6 +36,9 @@ type spec struct {
 	Markers func(prefix string) []marker
 	// Clue judges a key that SCAN came across; nil when no key is looked for.
 	Clue func(key string) (clue, bool)
+	// Splits: neither prefixes nor names of queues are free of colons, so that a
+	// configured prefix tells where a key is to be split.
+	Splits bool
 	// Lacks is what the system does not keep.
 	Lacks []lack
 	// Commands are those it sends, as ACL SETUSER names them.
@@ -46,7 +49,12 @@ type spec struct {
 }
 
 // marker is a key that a system owns, and its type in TYPE's words.
-type marker struct{ Key, Type string }
+type marker struct {
+	Key, Type string
+	// Absent: it shows that another system owns the markers after it, which have the
+	// same names there.
+	Absent bool
+}
 
 // clue is a key that may belong to a system.
 type clue struct {
@@ -59,6 +67,8 @@ type clue struct {
 	Proof         []redisclient.Command
 	Proves        func(replies []resp.Value) bool
 	OncePerPrefix bool
+	// Rare: few keys of that shape are to be expected, and more are somebody else's.
+	Rare bool
 }
 
 // lack is a figure that a system does not keep.

@@ -141,13 +141,14 @@ func TestErrorsQuoteNoMoreThanTheBeginningOfAReply(t *testing.T) {
 func TestALimitThatIsNotSetHasItsDefaultWhateverElseIsSet(t *testing.T) {
 	t.Parallel()
 	all := Limits{}.orDefault()
-	require.Equal(t, Limits{64 << 20, 1 << 20, 16, 64 << 20, 256 << 20, 512 << 20}, *all)
+	require.Equal(t, Limits{64 << 20, 1 << 20, 16, 64 << 20, 256 << 20, 512 << 20, 512 << 20}, *all)
 	for name, set := range map[string]func(l *Limits, n int){
 		"MaxBulk":     func(l *Limits, n int) { l.MaxBulk = n },
 		"MaxElements": func(l *Limits, n int) { l.MaxElements = n },
 		"MaxDepth":    func(l *Limits, n int) { l.MaxDepth = n },
 		"MaxReply":    func(l *Limits, n int) { l.MaxReply = n },
 		"MaxTogether": func(l *Limits, n int) { l.MaxTogether = n },
+		"MaxLines":    func(l *Limits, n int) { l.MaxLines = n },
 		"MaxPass":     func(l *Limits, n int) { l.MaxPass = n },
 	} {
 		one, want, negative := Limits{}, *all, Limits{}

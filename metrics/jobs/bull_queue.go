@@ -1,0 +1,325 @@
+package jobs
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"redisjobs/redisclient/resp"
+)
+
+// bullReading reads what both have in common.
+type bullReading struct {
+	p *poll
+	r *reading
+	// oldestRunning is the begin of the running job that began first; 0 for none.
+	oldestRunning float64
+}
+
+func newBullReading(p *poll, r *reading) *bullReading {
+	b := &bullReading{p: p, r: r}
+	r.Set(figOldestRunning, 0)
+	p.clients(func(nodes [][]string, err error) {
+		if err != nil {
+			r.MissWorkers(err)
+			return
+		}
+		b.workers(nodes)
+	})
+	return b
+}
+
+// workers notes those that the names of clients show. A worker waits at the node
+// of a cluster that has its queue's slot, and may have idle connections to others:
+// of each queue the node that has the most counts.
+func (b *bullReading) workers(nodes [][]string) {
+	queues := make(map[string]string) // by prefix:queue, since either may have colons
+	for _, q := range b.r.all() {
+		queues[b.r.Prefix+":"+q.Name] = q.Name
+	}
+	most := make(map[string]int)
+	for _, names := range nodes {
+		count := make(map[string]int)
+		for _, name := range names {
+			if base, ok := bullWorker(name); ok {
+				if queue, ok := queues[base]; ok {
+					count[queue]++
+				}
+			}
+		}
+		for queue, n := range count {
+			most[queue] = max(most[queue], n)
+		}
+	}
+	for _, queue := range slices.Sorted(maps.Keys(most)) {
+		for range most[queue] {
+			b.r.Workers = append(b.r.Workers, worker{Alive: true, Busy: -1, Slots: -1, Queues: []string{queue}})
+		}
+	}
+}
+
+// base begins the keys of a queue.
+func (b *bullReading) base(q *queue) string { return b.r.Prefix + ":" + q.Name + ":" }
+
+// bullWorker reads the name of a client as prefix:queue. It is the prefix and the
+// queue in base64, with ":w:" and the worker's own name when it has one. Queue
+// events end in ":qe".
+func bullWorker(client string) (base string, ok bool) {
+	client, _, _ = strings.Cut(client, ":w:")
+	i := strings.LastIndexByte(client, ':')
+	if i < 0 {
+		return "", false
+	}
+	name, err := base64.StdEncoding.DecodeString(client[i+1:])
+	return client[:i+1] + string(name), err == nil && len(name) > 0
+}
+
+// waiting asks for what waits, but jobs with a priority in BullMQ.
+func (b *bullReading) waiting(q *queue) {
+	b.p.Count(&q.figures, figWaiting, "LLEN", b.base(q)+"wait")
+	b.p.Count(&q.figures, figWaiting, "LLEN", b.base(q)+"paused")
+}
+
+// limit counts the jobs that a rate limit holds back: all that wait, while it is
+// reached. Its counter ends with the limit's time; most, when the queue keeps it,
+// is how far it may go, and otherwise only the workers know. (Bull delays the jobs
+// that are beyond it, if it is not told to leave them.)
+func (b *bullReading) limit(q *queue, most func() string) {
+	k := b.base(q)
+	var count float64
+	var countErr error
+	b.p.Ask(func(v resp.Value, err error) { count, countErr = number(v, err) }, "GET", k+"limiter")
+	b.p.Ask(func(v resp.Value, err error) {
+		left, err := number(v, err)
+		if err = errors.Join(err, countErr); err != nil {
+			q.Miss(figRateLimited, "limiter: "+err.Error())
+			return
+		}
+		limit, err := strconv.ParseFloat(most(), 64)
+		waiting, known := q.Get(figWaiting)
+		switch {
+		case left <= 0 || err == nil && count < limit:
+			q.Set(figRateLimited, 0)
+		case known:
+			q.Set(figRateLimited, waiting)
+		default:
+			q.Miss(figRateLimited, "it is not known how many jobs wait")
+		}
+	}, "PTTL", k+"limiter")
+}
+
+// queue asks for the figures of one queue, but its oldest job.
+func (b *bullReading) queue(q *queue) {
+	p, k := b.p, b.base(q)
+	b.waiting(q)
+	p.Count(&q.figures, figActive, "LLEN", k+"active")
+	p.Count(&q.figures, figScheduled, "ZCARD", k+"delayed")
+	p.Count(&q.figures, figFailed, "ZCARD", k+"failed")
+	p.Count(&q.figures, figCompleted, "ZCARD", k+"completed")
+	p.Ask(func(v resp.Value, err error) {
+		n, err := number(v, err)
+		if err != nil {
+			q.Miss(figAdded, "GET: "+err.Error())
+			return
+		}
+		q.Exists = q.Exists || !v.IsNull()
+		q.Set(figAdded, n)
+	}, "GET", k+"id")
+	b.processed(q)
+	p.Ask(func(v resp.Value, err error) {
+		p.Count(&q.figures, figOverdue, "ZCOUNT", k+"delayed", "-inf", p.NowArg(1000*bullDelay)) // the time is known by now
+		var ids []string
+		if err == nil {
+			ids, err = v.Strings()
+		}
+		if err != nil {
+			q.Miss(figOrphaned, err.Error())
+			b.r.Miss(figOldestRunning, err.Error())
+			return
+		}
+		b.running(q, ids)
+	}, "LRANGE", k+"active", bullOldest, "-1")
+}
+
+// processed reads the counters that workers keep when they are told to; what
+// failed is counted apart.
+func (b *bullReading) processed(q *queue) {
+	k := b.base(q)
+	var counts [2]float64
+	var known [2]bool
+	for i, key := range []string{"metrics:completed", "metrics:failed"} {
+		b.p.Ask(func(v resp.Value, err error) {
+			if err == nil && !v.IsNull() {
+				counts[i], err = v.Float64()
+				known[i] = err == nil
+			}
+			switch {
+			case err != nil:
+				q.Miss(figProcessed, err.Error())
+				q.Miss(figFailedTotal, err.Error())
+			case i == 0:
+			case known[0] || known[1]:
+				q.Set(figProcessed, counts[0]+counts[1])
+				q.Set(figFailedTotal, counts[1])
+			default:
+				const reason = "the workers keep no metrics"
+				q.Miss(figProcessed, reason)
+				q.Miss(figFailedTotal, reason)
+			}
+		}, "HGET", k+key, "count")
+	}
+}
+
+// running looks at the jobs that were running when the round before was
+// answered. A worker holds a lock on each of its jobs, and renews it; without
+// one the worker is dead, if the job has not ended in the meantime.
+func (b *bullReading) running(q *queue, ids []string) {
+	p, k := b.p, b.base(q)
+	if len(ids) == 0 {
+		q.Set(figOrphaned, 0)
+		return
+	}
+	unlocked := make(map[string]bool)
+	for _, id := range ids {
+		p.Ask(func(v resp.Value, err error) {
+			ttl, err := number(v, err)
+			if err != nil {
+				q.Miss(figOrphaned, err.Error())
+			} else if ttl == -2 {
+				unlocked[id] = true
+			}
+		}, "PTTL", k+id+":lock")
+	}
+	p.Strings(func(still []string, err error) {
+		if err != nil {
+			q.Miss(figOrphaned, err.Error())
+			return
+		}
+		orphaned := 0
+		for _, id := range still {
+			if unlocked[id] {
+				orphaned++
+			}
+		}
+		if orphaned == 0 && len(ids) == bullActive {
+			q.Miss(figOrphaned, fmt.Sprintf("%d jobs run or more, and not all were looked at", bullActive))
+			return
+		}
+		q.Set(figOrphaned, float64(orphaned))
+	}, "LRANGE", k+"active", bullOldest, "-1")
+	// New ones are put before the others.
+	p.Ask(func(v resp.Value, err error) {
+		if err == nil && v.IsNull() {
+			return // it has ended, and was not kept
+		}
+		var began float64
+		if err == nil {
+			began, err = epochOf(v)
+		}
+		if err != nil {
+			b.r.Miss(figOldestRunning, "a running job: "+err.Error())
+			return
+		}
+		if b.oldestRunning == 0 || began < b.oldestRunning {
+			b.oldestRunning = began
+			b.r.Set(figOldestRunning, p.Age(began))
+		}
+	}, "HGET", k+ids[len(ids)-1], "processedOn")
+}
+
+// oldest asks commands for the id of the job that is next, and then for the time
+// at which the oldest of them was added.
+func (b *bullReading) oldest(q *queue, commands ...[]string) {
+	p := b.p
+	q.Set(figLatency, 0)
+	for _, cmd := range commands {
+		p.Ask(func(v resp.Value, err error) {
+			id, err := firstText(v, err)
+			if err != nil {
+				q.Miss(figLatency, cmd[0]+": "+err.Error())
+				return
+			}
+			if id == "" {
+				return
+			}
+			q.Head += "/" + id
+			b.since(q, id)
+		}, cmd...)
+	}
+}
+
+// since asks since when a waiting job waits. It was made at its timestamp, and
+// waits since its delay is over: what a job scheduler made a day before has not
+// waited for a day. A job that was tried already says when it was begun, and not
+// when it came back; one that somebody has retried, or promoted before its time,
+// says nothing at all.
+func (b *bullReading) since(q *queue, id string) {
+	p := b.p
+	p.AskPayload(func(v resp.Value, err error) {
+		var fields []resp.Value
+		if err == nil {
+			fields, err = v.Array()
+		}
+		if err == nil && len(fields) != 5 {
+			err = errors.New("HMGET: expected 5 members")
+		}
+		var made, delay float64
+		if err == nil {
+			made, err = epochOf(fields[0])
+		}
+		if err == nil {
+			delay, err = bullDelayOf(fields[1])
+		}
+		if err != nil {
+			q.Miss(figLatency, "oldest job: "+err.Error())
+			return
+		}
+		tried := false
+		for _, v := range fields[2:4] {
+			n, err := number(v, nil)
+			tried = tried || err == nil && n > 0
+		}
+		at := made + delay
+		switch {
+		case tried && fields[4].IsNull():
+			q.Miss(figLatency, "oldest job: somebody had it tried again, and it does not say when")
+		case tried || at > p.Now()+1:
+			q.FirstSeen = true
+		default:
+			if age, _ := q.Get(figLatency); p.Age(at) >= age {
+				q.Set(figLatency, p.Age(at))
+			}
+		}
+	}, "HMGET", b.base(q)+id, "timestamp", "opts", "atm", "attemptsMade", "processedOn")
+}
+
+// bullDelayOf reads the delay that a job was made with, in seconds, from its
+// options; the field of that name is 0 as soon as the delay is over.
+func bullDelayOf(opts resp.Value) (float64, error) {
+	if opts.IsNull() || len(opts.Str) == 0 {
+		return 0, nil
+	}
+	text, err := payload(opts)
+	if err != nil {
+		return 0, err
+	}
+	var raw struct {
+		Delay json.Number `json:"delay"`
+	}
+	if err := parseJSON(text, &raw); err != nil {
+		return 0, err
+	}
+	if raw.Delay == "" {
+		return 0, nil
+	}
+	ms, err := raw.Delay.Float64()
+	if err != nil || ms < 0 || ms > 1e15 {
+		return 0, errors.New("its delay is none")
+	}
+	return ms / 1000, nil
+}

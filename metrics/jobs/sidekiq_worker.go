@@ -1,0 +1,142 @@
+package jobs
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"redisjobs/redisclient/resp"
+)
+
+// sidekiqWorker reads one process and the jobs it runs. It is dead when its hash
+// is gone, a minute after its last heartbeat.
+func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
+	w.Busy, w.Slots = -1, -1
+	p.Ask(func(v resp.Value, err error) {
+		var fields []resp.Value
+		if err == nil {
+			fields, err = v.Array()
+		}
+		if err == nil && len(fields) != 4 {
+			err = errors.New("HMGET: expected 4 members")
+		}
+		if err != nil {
+			jobs.r.MissWorkers(err)
+			return
+		}
+		busy, concurrency, quiet, info := fields[0], fields[1], fields[2], fields[3]
+		if busy.IsNull() && info.IsNull() {
+			return
+		}
+		w.Alive = true
+		w.Quiet = string(quiet.Str) == "true"
+		if n, err := busy.Float64(); err == nil && n >= 0 {
+			w.Busy = n
+		}
+		n, err := concurrency.Float64() // only from 8.1.2 on a field of its own
+		if told, infoErr := parseSidekiqInfo(info.Str); infoErr == nil {
+			w.Queues, w.Capsules = told.queues, told.capsules
+			if err != nil {
+				n, err = told.concurrency, nil
+			}
+		}
+		if err == nil && n >= 0 {
+			w.Slots = n
+		}
+	}, "HMGET", key, "busy", "concurrency", "quiet", "info")
+	var runs []string
+	known := true
+	for i, suffix := range []string{":work", ":workers"} { // the latter up to 6.4.1
+		p.Fields(maxTasks, func(pairs []resp.Value, more bool, err error) {
+			if err == nil && more {
+				err = fmt.Errorf("a process has more than the %d jobs that are read", maxTasks)
+			}
+			if err != nil {
+				known = false
+				jobs.fail(err)
+			}
+			for i := 1; i < len(pairs); i += 2 {
+				queue, at, err := parseSidekiqWork(pairs[i].Str)
+				if err != nil {
+					known = false
+					jobs.fail(err)
+					continue
+				}
+				runs = append(runs, queue)
+				jobs.count(queue)
+				if w.RunningSince == 0 || at < w.RunningSince {
+					w.RunningSince = at
+				}
+			}
+			switch {
+			case i == 0:
+			case known:
+				fillCapsules(w.Capsules, runs)
+			default:
+				w.Capsules = nil
+			}
+		}, key+suffix)
+	}
+}
+
+// fillCapsules counts which capsule runs which job: of those that serve its
+// queue, the one with the fewest queues that has a slot for it.
+func fillCapsules(capsules []capsule, queues []string) {
+	slices.SortStableFunc(capsules, func(a, b capsule) int { return len(a.Queues) - len(b.Queues) })
+	for _, queue := range queues {
+		best := -1
+		for i := range capsules {
+			c := &capsules[i]
+			if full, _ := c.full(); c.mayServe(queue) && (best < 0 || !full) {
+				best = i
+				if !full {
+					break
+				}
+			}
+		}
+		if best >= 0 {
+			capsules[best].Busy++
+		}
+	}
+}
+
+// sidekiqInfo is what a process says of itself.
+type sidekiqInfo struct {
+	concurrency float64
+	queues      []string
+	capsules    []capsule // from 8.0.8 on
+}
+
+// parseSidekiqInfo reads the concurrency of a process and what it serves.
+func parseSidekiqInfo(text []byte) (sidekiqInfo, error) {
+	var info struct {
+		Concurrency json.Number `json:"concurrency"`
+		Queues      []string    `json:"queues"`
+		Capsules    map[string]struct {
+			Concurrency float64                    `json:"concurrency"`
+			Weights     map[string]json.RawMessage `json:"weights"`
+		} `json:"capsules"`
+	}
+	if err := parseJSON(text, &info); err != nil {
+		return sidekiqInfo{}, err
+	}
+	out := sidekiqInfo{queues: info.Queues}
+	for _, c := range info.Capsules {
+		if c.Concurrency <= 0 || len(c.Weights) == 0 {
+			out.capsules = nil
+			break
+		}
+		out.capsules = append(out.capsules, capsule{slices.Sorted(maps.Keys(c.Weights)), 0, c.Concurrency})
+	}
+	if info.Concurrency == "" {
+		for _, c := range out.capsules {
+			out.concurrency += c.Slots
+		}
+		return out, nil
+	}
+	var err error
+	out.concurrency, err = info.Concurrency.Float64()
+	return out, err
+}

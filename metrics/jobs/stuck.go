@@ -1,0 +1,132 @@
+package jobs
+
+import (
+	"slices"
+	"strings"
+)
+
+// A queue of which no job was taken for a while may have nobody who serves it, or
+// all who do are busy, or something keeps them from it. Only the first is what is
+// called stuck: the second wants more workers, and the third is somebody's will.
+
+// capsule is a part of a worker with slots of its own, which serve some queues
+// and no others. Most workers are one.
+type capsule struct {
+	Queues      []string // nil when they are not known
+	Busy, Slots float64  // negative when not known
+}
+
+// capsules are all of a worker.
+func (w *worker) capsules() []capsule {
+	if len(w.Capsules) > 0 {
+		return w.Capsules
+	}
+	return []capsule{{w.Queues, w.Busy, w.Slots}}
+}
+
+func (c *capsule) full() (full, known bool) {
+	return c.Busy >= c.Slots, c.Busy >= 0 && c.Slots >= 0
+}
+
+// mayServe reports whether a queue is one of the capsule's, as far as is known.
+// Names may be patterns: "*" serves all in Resque.
+func (c *capsule) mayServe(queue string) bool {
+	return c.Queues == nil || slices.ContainsFunc(c.Queues, func(name string) bool {
+		return name == queue || strings.Contains(name, "*")
+	})
+}
+
+// fullest is the part of the slots that are taken among the capsules that serve
+// the same queues, of those where it is greatest. It is not known when a worker
+// does not tell what it runs, or could.
+func (r *reading) fullest() (part float64, known bool) {
+	groups := make(map[string]capsule)
+	for i := range r.Workers {
+		w := &r.Workers[i]
+		if !w.Alive {
+			continue
+		}
+		for _, c := range w.capsules() {
+			if _, known := c.full(); !known {
+				return 0, false
+			}
+			names := slices.Clone(c.Queues)
+			slices.Sort(names)
+			key := strings.Join(slices.Compact(names), "\x00")
+			g := groups[key]
+			groups[key] = capsule{nil, g.Busy + c.Busy, g.Slots + c.Slots}
+		}
+	}
+	for _, g := range groups {
+		if g.Slots > 0 {
+			part = max(part, g.Busy/g.Slots)
+		}
+	}
+	return part, true
+}
+
+// hold is why the jobs of a queue wait.
+type hold uint8
+
+const (
+	heldByNothing hold = iota
+	heldUnknown
+	heldByPause
+	heldByLimit // a rate limit
+	heldByWork  // all who serve it are busy, or with its own jobs
+)
+
+// holds says what keeps workers from a queue.
+func (r *reading) holds(q *queue) hold {
+	if paused, _ := q.Get(figPaused); paused != 0 {
+		return heldByPause
+	}
+	if limited, _ := q.Get(figRateLimited); limited > 0 {
+		return heldByLimit
+	}
+	active, activeKnown := q.Get(figActive)
+	orphaned, _ := q.Get(figOrphaned)
+	if activeKnown && active > max(orphaned, q.Orphans) {
+		return heldByWork
+	}
+	served, full, fullKnown := false, true, true
+	for i := range r.Workers {
+		w := &r.Workers[i]
+		if !w.Alive || w.Quiet {
+			continue
+		}
+		for _, c := range w.capsules() {
+			if !c.mayServe(q.Name) {
+				continue
+			}
+			served = true
+			isFull, known := c.full()
+			full = full && isFull
+			fullKnown = fullKnown && known
+		}
+	}
+	switch {
+	case served && fullKnown && full:
+		return heldByWork
+	case activeKnown || fullKnown && len(r.Workers) > 0 && r.CutWorkers == 0:
+		return heldByNothing
+	}
+	return heldUnknown
+}
+
+// judge says of a queue of which no job was taken for so long whether that is
+// wrong. freeFor is how long nothing has held it back.
+func (r *reading) judge(q *queue, stalled, freeFor float64, why hold) {
+	long := stalled >= stuckAfter.Seconds()
+	if why != heldUnknown {
+		q.Flag(figSaturated, long && why == heldByWork)
+	}
+	alive, known := r.Get(figWorkersAlive)
+	switch {
+	case !known:
+	case why == heldUnknown && long && alive > 0:
+		q.Miss(figStuck, "it is not known whether jobs of it run, nor whether all workers are busy")
+	default:
+		q.Flag(figStuck, long && alive > 0 && why == heldByNothing && freeFor >= stuckAfter.Seconds())
+	}
+}
