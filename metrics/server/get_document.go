@@ -18,8 +18,9 @@ type document struct {
 	replicas []info.Replica
 	masters  []info.Master
 	cut      ask.Truncations
-	// lists and modules are the bytes that these kinds of sections took so far.
-	lists, modules int
+	// lists and modules are the bytes that these kinds of sections took so far,
+	// standard those of the last section of the server's own.
+	lists, modules, standard int
 	// uncounted says why the section Errorstats is no list of all errors.
 	uncounted error
 }
