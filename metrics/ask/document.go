@@ -110,3 +110,26 @@ func (t Truncations) Write(w *jsondoc.Writer) {
 	}
 	w.EndObject()
 }
+
+// Unreadable counts the rows of a document's lists that had not the form that
+// they should have, and were left out.
+type Unreadable struct{ rows Truncations }
+
+// Add notes rows of a list.
+func (u *Unreadable) Add(list string, rows int) {
+	if rows > 0 {
+		u.rows.Add(list, rows)
+	}
+}
+
+// Write writes the member unreadable, or nothing when all rows could be read.
+func (u *Unreadable) Write(w *jsondoc.Writer) {
+	if len(u.rows) == 0 {
+		return
+	}
+	w.Key("unreadable").BeginObject()
+	for _, e := range u.rows {
+		w.Key(e.List).Int(int64(e.Rows))
+	}
+	w.EndObject()
+}

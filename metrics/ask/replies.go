@@ -41,31 +41,59 @@ type LatencyEvent struct {
 
 var errLatencyShort = errors.New("an event has a name, a time, its latest and its highest latency")
 
-func ParseLatencyLatest(v resp.Value) ([]LatencyEvent, error) {
-	rows, err := v.Array()
+// RowsOf reads a list of rows, each of which says something by itself: one that
+// read refuses is left out, and counted. It fails when none can be read; name is
+// what the error calls a row.
+func RowsOf[T any](v resp.Value, name string, read func(resp.Value) (T, error)) (rows []T, unreadable int, err error) {
+	elems, err := v.Array()
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	out := make([]LatencyEvent, len(rows))
-	for i, row := range rows {
-		fields, err := row.Array()
-		if err == nil && len(fields) < 4 {
-			err = errLatencyShort
+	var first error
+	rows = make([]T, 0, len(elems))
+	for i, e := range elems {
+		row, err := read(e)
+		if err != nil {
+			unreadable++
+			if first == nil {
+				first = Misfit(name, i, err)
+			}
+			continue
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 && first != nil {
+		return nil, 0, first
+	}
+	return rows, unreadable, nil
+}
+
+// ParseLatencyLatest reads the answer to LATENCY LATEST; see RowsOf.
+func ParseLatencyLatest(v resp.Value) (events []LatencyEvent, unreadable int, err error) {
+	return RowsOf(v, "event", parseLatencyEvent)
+}
+
+func parseLatencyEvent(row resp.Value) (LatencyEvent, error) {
+	var e LatencyEvent
+	fields, err := row.Array()
+	if err == nil && len(fields) < 4 {
+		err = errLatencyShort
+	}
+	if err != nil {
+		return e, err
+	}
+	if e.Name, err = fields[0].Text(); err != nil {
+		return e, err
+	}
+	for i, to := range []*int64{&e.time, &e.latest, &e.max} {
+		if *to, err = fields[1+i].Int64(); err == nil && *to < 0 {
+			err = ErrNegative
 		}
 		if err != nil {
-			return nil, Misfit("event", i, err)
-		}
-		e := &out[i]
-		if e.Name, err = fields[0].Text(); err != nil {
-			return nil, Misfit("event", i, err)
-		}
-		for j, to := range []*int64{&e.time, &e.latest, &e.max} {
-			if *to, err = fields[1+j].Int64(); err != nil {
-				return nil, Misfit("event", i, err)
-			}
+			return e, err
 		}
 	}
-	return out, nil
+	return e, nil
 }
 
 // WriteLatencyEvents writes the events as a list of that name, with what more

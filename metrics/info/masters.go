@@ -46,7 +46,7 @@ func Masters(x *Text, id *Identity, lines []Line) []Master {
 	var out []Master
 	for _, l := range fields {
 		name := masterField(l.Key(x.Text))
-		if name == "host" || name == "link_status" && len(out) == 0 {
+		if string(name) == "host" || string(name) == "link_status" && len(out) == 0 {
 			out = append(out, Master{first: l.Start})
 		}
 		if len(out) == 0 {
@@ -58,8 +58,8 @@ func Masters(x *Text, id *Identity, lines []Line) []Master {
 	return out
 }
 
-func (m *Master) take(id *Identity, name string, value []byte) {
-	switch name {
+func (m *Master) take(id *Identity, name, value []byte) {
+	switch string(name) {
 	case "host":
 		m.Host = value
 	case "port":
@@ -90,15 +90,15 @@ func isReadOffset(key []byte) bool {
 
 // masterField is the name of a master's field without "master_" and the number
 // of the master behind that.
-func masterField(key []byte) string {
+func masterField(key []byte) []byte {
 	rest, ok := bytes.CutPrefix(key, []byte("master_"))
 	if !ok {
-		return string(key)
+		return key
 	}
 	if number, name, found := bytes.Cut(rest, []byte("_")); found && len(bytes.TrimLeft(number, "0123456789")) == 0 {
-		return string(name)
+		return name
 	}
-	return string(rest)
+	return rest
 }
 
 // Links sums up the links to all masters.

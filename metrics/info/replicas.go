@@ -48,6 +48,9 @@ func Replicas(x *Text, id *Identity, lines []Line) []Replica {
 			own = ParseCount(l.Value(x.Text))
 		}
 	}
+	if len(rows) == 0 {
+		return nil
+	}
 	slices.SortStableFunc(rows, func(a, b Line) int { return compareDigits(a.Key(x.Text)[5:], b.Key(x.Text)[5:]) })
 	out := make([]Replica, 0, len(rows))
 	index := make(map[string]int, len(rows))
@@ -213,7 +216,11 @@ func (x *Text) Has(name string) bool {
 func (x *Text) SectionLines(name string) []Line {
 	var out []Line
 	for _, s := range x.Sections {
-		if x.is(s, name) {
+		switch {
+		case !x.is(s, name):
+		case out == nil:
+			out = x.Lines[s.First:s.End:s.End]
+		default:
 			out = append(out, x.Lines[s.First:s.End]...)
 		}
 	}

@@ -47,7 +47,7 @@ const minFragmentationSize = 100 << 20
 //	replica_unapplied_bytes     of a replica: received and not yet applied
 //	sync_left_bytes             of a replica that is loading its master's data
 //
-// Of the last window seconds, at least recentWindow:
+// Of the last window seconds, at least info.RateWindow:
 //
 //	window                      seconds
 //	hit_ratio_recent            percent

@@ -4,20 +4,11 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"redisjobs/metrics/info"
 )
 
-// A target's history is shared by all items that ask for it, which may have
-// different intervals and belong to different Zabbix servers. So what is said
-// of the time "between two polls" never is that between any two of them: it is
-// the time back to the newest sample that is old enough, whoever asked for it.
 const (
-	// recentWindow is the shortest time that a rate is reckoned over.
-	recentWindow = 30 * time.Second
-	// recentStep is the time between two samples that are kept; recentSamples
-	// of them reach back farther than recentWindow however often is asked.
-	recentStep    = 5 * time.Second
-	recentSamples = 8
-
 	// The slope of the memory is that over many polls, see slope. With one a
 	// minute it needs four minutes and looks back a quarter of an hour.
 	memoryStep       = 45 * time.Second
@@ -45,7 +36,6 @@ var counterNames = [...]struct {
 
 // counterSample is what the counters stood at, -1 for one that is not known.
 type counterSample struct {
-	at       time.Duration // since the history's beginning
 	counters [len(counterNames)]int64
 	cpu      int64 // microseconds
 	offset   int64 // of the replication stream
@@ -60,7 +50,7 @@ type history struct {
 	runID  string
 	uptime int64
 
-	recent ring[counterSample]
+	recent info.Window[counterSample]
 	replID string // of the offsets in recent
 
 	memory ring[memorySample]
@@ -108,11 +98,11 @@ func (h *history) poll(f *figures, now time.Time) trend {
 	defer h.mu.Unlock()
 	h.follow(f, now)
 	at := now.Sub(h.began)
-	s := counterSample{at: at, cpu: f.cpu(), offset: f.counter(figReplOffset)}
+	s := counterSample{cpu: f.cpu(), offset: f.counter(figReplOffset)}
 	for i, c := range counterNames {
 		s.counters[i] = f.counter(c.figure)
 	}
-	t := h.rates(&s, string(f[figReplID]))
+	t := h.rates(at, &s, string(f[figReplID]))
 	h.growth(&t, f, at)
 	h.rewrite(&t, f, at)
 	return t
@@ -133,34 +123,34 @@ func (h *history) follow(f *figures, now time.Time) {
 	}
 	if !same {
 		h.began, h.runID, h.rewrites, h.rewritten = now, runID, -1, 0
-		h.recent.samples, h.memory.samples = h.recent.samples[:0], h.memory.samples[:0]
+		h.recent.Clear()
+		h.memory.samples = h.memory.samples[:0]
 	}
 }
 
 // latest is when the newest sample was taken.
 func (h *history) latest() time.Duration {
-	if n := len(h.recent.samples); n > 0 {
-		return h.recent.samples[n-1].at
+	if newest := h.recent.Newest(); newest != nil {
+		return newest.At
 	}
 	return 0
 }
 
-// rates compares a sample with the newest one that is older by recentWindow,
-// and keeps it.
-func (h *history) rates(s *counterSample, replID string) trend {
-	if n := len(h.recent.samples); n > 0 && s.at >= h.recent.samples[n-1].at {
-		newest := &h.recent.samples[n-1]
-		// CONFIG RESETSTAT sets all counters but CPU's to zero.
-		for i, v := range s.counters {
-			if v >= 0 && v < newest.counters[i] {
-				h.recent.samples = h.recent.samples[:0]
-				break
+// rates compares a sample with the newest one that is old enough for a rate, and
+// keeps it.
+func (h *history) rates(at time.Duration, s *counterSample, replID string) trend {
+	if newest := h.recent.Newest(); newest != nil && at >= newest.At {
+		// Another history of the data set: its offsets cannot be compared.
+		if replID != h.replID || s.offset < newest.Value.offset {
+			for i := range h.recent.Samples {
+				h.recent.Samples[i].Value.offset = -1
 			}
 		}
-		// Another history of the data set: its offsets cannot be compared.
-		if replID != h.replID || s.offset < newest.offset {
-			for i := range h.recent.samples {
-				h.recent.samples[i].offset = -1
+		// CONFIG RESETSTAT sets all counters but CPU's to zero.
+		for i, v := range s.counters {
+			if v >= 0 && v < newest.Value.counters[i] {
+				h.recent.Clear()
+				break
 			}
 		}
 	}
@@ -168,26 +158,15 @@ func (h *history) rates(s *counterSample, replID string) trend {
 	for i := range t.grown {
 		t.grown[i] = -1
 	}
-	for i := len(h.recent.samples) - 1; i >= 0; i-- {
-		base := &h.recent.samples[i]
-		if s.at-base.at < recentWindow {
-			continue
-		}
-		t.window = s.at - base.at
+	if base := h.recent.Base(at); base != nil {
+		t.window = at - base.At
 		for i := range s.counters {
-			t.grown[i] = grown(base.counters[i], s.counters[i])
+			t.grown[i] = grown(base.Value.counters[i], s.counters[i])
 		}
-		t.cpu, t.offset = grown(base.cpu, s.cpu), grown(base.offset, s.offset)
-		break
+		t.cpu, t.offset = grown(base.Value.cpu, s.cpu), grown(base.Value.offset, s.offset)
 	}
-	if n := len(h.recent.samples); n == 0 || s.at-h.recent.samples[n-1].at >= recentStep {
-		h.recent.add(*s, recentSamples)
+	if h.recent.Add(at, *s) {
 		h.replID = replID
-		// The first but one will do for whoever comes; one more for a poll that
-		// ends late. There may be ten thousand histories.
-		for len(h.recent.samples) > 2 && s.at-h.recent.samples[2].at >= recentWindow {
-			h.recent.drop()
-		}
 	}
 	return t
 }

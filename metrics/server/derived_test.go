@@ -137,7 +137,7 @@ func TestTwoPollersOfOneServerDoNotSpoilEachOthersRates(t *testing.T) {
 				for round := range 5 {
 					for range 2 {
 						if got := poll(); round > 0 {
-							require.GreaterOrEqual(t, got["window"], recentWindow.Seconds())
+							require.GreaterOrEqual(t, got["window"], info.RateWindow.Seconds())
 							require.LessOrEqual(t, got["window"], 95.0)
 							require.InDelta(t, 1000, got["commands_per_second"], 50)
 						}
@@ -152,18 +152,18 @@ func TestTwoPollersOfOneServerDoNotSpoilEachOthersRates(t *testing.T) {
 		target, began := metrictest.NewTarget(nil), time.Now()
 		for range 300 {
 			got := derivedOf(t, target, stats("a", int(time.Since(began).Seconds()))...)
-			if time.Since(began) >= recentWindow+recentStep {
+			if time.Since(began) >= info.RateWindow+info.RateStep {
 				require.InDelta(t, 32, got["window"], 3, "however often is asked, the window is short and not too short")
 			}
 			time.Sleep(time.Second)
 		}
 		known, _ := target.Memory.Load(getMemoryName)
-		require.LessOrEqual(t, len(known.(*getMemory).history.recent.samples), recentSamples)
+		require.LessOrEqual(t, len(known.(*getMemory).history.recent.Samples), info.RateSamples)
 		for range 2 * memorySamples {
 			derivedOf(t, target, "Server run_id:a", "Memory used_memory:1")
 			time.Sleep(time.Minute)
 		}
-		require.LessOrEqual(t, len(known.(*getMemory).history.recent.samples), 3, "what nobody will need is forgotten")
+		require.LessOrEqual(t, len(known.(*getMemory).history.recent.Samples), 3, "what nobody will need is forgotten")
 		require.Len(t, known.(*getMemory).history.memory.samples, memorySamples)
 	})
 }

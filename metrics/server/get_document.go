@@ -18,8 +18,11 @@ type document struct {
 	replicas []info.Replica
 	masters  []info.Master
 	cut      ask.Truncations
-	// lists and modules are the bytes that these kinds of sections took so far.
-	lists, modules int
+	// unreadable counts rows of other answers than INFO.
+	unreadable ask.Unreadable
+	// lists and modules are the bytes that these kinds of sections took so far,
+	// standard those of the last section of the server's own.
+	lists, modules, standard int
 	// uncounted says why the section Errorstats is no list of all errors.
 	uncounted error
 }
@@ -67,7 +70,7 @@ func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 	}
 	p.writeSlowlog(w)
 	p.writeConfig(w, &x, &d)
-	p.writeEvents(w, &doc.cut)
+	p.writeEvents(w, &doc)
 	p.writeSize(w)
 	d.write(w, &p.known.history, time.Now())
 	if problem != nil {
@@ -76,6 +79,7 @@ func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 	uncounted := ask.Part{Name: "errorstats", Err: doc.uncounted}
 	ask.Unavailable(w, &p.ping, &p.info, &p.read, &uncounted, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize)
 	doc.cut.Write(w)
+	doc.unreadable.Write(w)
 	w.EndObject()
 }
 
@@ -162,13 +166,15 @@ func (p *getParts) writeConfig(w *jsondoc.Writer, x *info.Text, d *derived) {
 }
 
 // writeEvents writes the member latency_events.
-func (p *getParts) writeEvents(w *jsondoc.Writer, cut *ask.Truncations) {
+func (p *getParts) writeEvents(w *jsondoc.Writer, d *document) {
 	if p.events.Err != nil {
 		return
 	}
 	var events []ask.LatencyEvent
-	if events, p.events.Err = ask.ParseLatencyLatest(p.events.Value); p.events.Err == nil {
-		ask.WriteLatencyEvents(w, "latency_events", events, nil, cut)
+	var unreadable int
+	if events, unreadable, p.events.Err = ask.ParseLatencyLatest(p.events.Value); p.events.Err == nil {
+		d.unreadable.Add("latency_events", unreadable)
+		ask.WriteLatencyEvents(w, "latency_events", events, nil, &d.cut)
 	}
 }
 

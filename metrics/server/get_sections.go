@@ -39,20 +39,23 @@ const (
 	maxModules = 200 << 10
 )
 
-// room returns a function that reports whether there is room for another row of
-// a list that begins now.
-func (d *document) room(w *jsondoc.Writer) func() bool {
-	return d.roomFor(w, maxSection, &d.lists, maxLists)
+// room is what a section may still take.
+type room struct {
+	begin, before, most, all int
+	used                     *int
 }
 
-// roomFor bounds what is written from now on to most bytes, and to what is left
-// of all for a kind of section; used counts that.
-func (d *document) roomFor(w *jsondoc.Writer, most int, used *int, all int) func() bool {
-	begin, before := w.Len(), *used
-	return func() bool {
-		*used = before + w.Len() - begin
-		return w.Len()-begin < most && *used < all
-	}
+// room is that for the rows of a list that begins now.
+func (d *document) room(w *jsondoc.Writer) room {
+	return room{begin: w.Len(), before: d.lists, most: maxSection, all: maxLists, used: &d.lists}
+}
+
+// fits reports whether there is room for another row, and counts what was
+// written so far.
+func (r *room) fits(w *jsondoc.Writer) bool {
+	n := w.Len() - r.begin
+	*r.used = r.before + n
+	return n < r.most && *r.used < r.all
 }
 
 // standardSections are those whose fields are known well enough to tell an
@@ -83,9 +86,9 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 	case "keyspace":
 		d.writeKeyspace(w, lines)
 	case "commandstats":
-		d.writeStats(w, lines, statsList{"commandstats", "cmdstat_", "command", d.writePair})
+		d.writeStats(w, lines, statsList{"commandstats", "cmdstat_", "command", (*document).writePair})
 	case "errorstats":
-		d.writeStats(w, lines, statsList{"errorstats", d.id.Means.ErrorPrefix, "error", d.writePair})
+		d.writeStats(w, lines, statsList{"errorstats", d.id.Means.ErrorPrefix, "error", (*document).writePair})
 	case "latencystats":
 		d.writeStats(w, lines, statsList{"latencystats", "latency_percentiles_usec_", "command", writePercentile})
 	case "modules":
@@ -105,9 +108,9 @@ func (d *document) writePair(w *jsondoc.Writer, key, value []byte) {
 // writeObject writes a section as an object of its fields.
 func (d *document) writeObject(w *jsondoc.Writer, section string, lines []info.Line) {
 	replication, standard := section == "replication", standardSections[section]
-	fits, written := d.roomFor(w, maxSection, &d.modules, maxModules), 0
+	left, written := room{begin: w.Len(), before: d.modules, most: maxSection, all: maxModules, used: &d.modules}, 0
 	if standard {
-		fits = d.roomFor(w, maxStandard, new(int), maxStandard)
+		left = room{begin: w.Len(), most: maxStandard, all: maxStandard, used: &d.standard}
 	}
 	w.BeginObject()
 	for len(lines) > 0 {
@@ -127,7 +130,7 @@ func (d *document) writeObject(w *jsondoc.Writer, section string, lines []info.L
 			continue
 		case standard && d.id.Impossible(key, value):
 			continue
-		case written >= ask.MaxRows || !fits():
+		case written >= ask.MaxRows || !left.fits(w):
 			d.cut.Add(section, len(lines)+1)
 			lines = nil
 			continue
@@ -170,17 +173,17 @@ func (d *document) ofWorstMaster(lines []info.Line) info.Line {
 // and is left out until it has confirmed anything. count is how many replicas
 // have the address, in_sync how many of them are in sync.
 func (d *document) writeReplicas(w *jsondoc.Writer) {
-	fits := d.room(w)
+	left := d.room(w)
 	w.Key("replicas").BeginArray()
 	limit := d.cut.Limit("replicas", len(d.replicas))
 	for i, r := range d.replicas[:limit] {
-		if !fits() {
+		if !left.fits(w) {
 			d.cut.Add("replicas", limit-i)
 			break
 		}
 		var buf [16]info.Pair
 		w.BeginObject()
-		writePairs(w, info.ReplicaPairs(r.Line.Value(d.x.Text), buf[:0]), "", func(w *jsondoc.Writer, key, value []byte) {
+		d.writePairs(w, info.ReplicaPairs(r.Line.Value(d.x.Text), buf[:0]), "", func(d *document, w *jsondoc.Writer, key, value []byte) {
 			switch string(key) {
 			case "lag", "lag_bytes", "lag_writes", "count", "in_sync":
 			default:

@@ -15,7 +15,7 @@ import (
 // figure is written.
 type statsList struct {
 	list, prefix, names string
-	write               func(w *jsondoc.Writer, key, value []byte)
+	write               func(d *document, w *jsondoc.Writer, key, value []byte)
 }
 
 // writeStats writes a list of rows such as
@@ -26,11 +26,11 @@ type statsList struct {
 //
 // in the order of the names. A dot in a figure's name becomes "_": p99_9.
 func (d *document) writeStats(w *jsondoc.Writer, lines []info.Line, s statsList) {
-	fits := d.room(w)
+	left := d.room(w)
 	w.BeginArray()
 	limit := d.cut.Limit(s.list, len(lines))
 	for i, l := range lines[:limit] {
-		if !fits() {
+		if !left.fits(w) {
 			d.cut.Add(s.list, limit-i)
 			break
 		}
@@ -50,7 +50,7 @@ func (d *document) writeStats(w *jsondoc.Writer, lines []info.Line, s statsList)
 		}
 		w.BeginObject()
 		w.Key(s.names).StringBytes(bytes.TrimPrefix(name, []byte(s.prefix)))
-		writePairs(w, pairs, s.names, s.write)
+		d.writePairs(w, pairs, s.names, s.write)
 		w.EndObject()
 	}
 	w.EndArray()
@@ -98,18 +98,18 @@ func statsRow(text []byte, l info.Line) (name, value []byte) {
 
 // writePairs writes the parts of a value as members of an object, sorted; of
 // equal names the last one counts, and one that is taken is left out.
-func writePairs(w *jsondoc.Writer, pairs []info.Pair, taken string, write func(w *jsondoc.Writer, key, value []byte)) {
+func (d *document) writePairs(w *jsondoc.Writer, pairs []info.Pair, taken string, write func(d *document, w *jsondoc.Writer, key, value []byte)) {
 	slices.SortStableFunc(pairs, func(a, b info.Pair) int { return bytes.Compare(a.Key, b.Key) })
 	for i, p := range pairs {
 		if p.Value == nil || string(p.Key) == taken || i+1 < len(pairs) && bytes.Equal(p.Key, pairs[i+1].Key) {
 			continue
 		}
-		write(w, p.Key, p.Value)
+		write(d, w, p.Key, p.Value)
 	}
 }
 
 // writePercentile writes 4.015 microseconds as 0.000004015 seconds.
-func writePercentile(w *jsondoc.Writer, key, value []byte) {
+func writePercentile(_ *document, w *jsondoc.Writer, key, value []byte) {
 	if !jsondoc.IsNumber(value) || bytes.ContainsAny(value, "eE") {
 		return
 	}
@@ -147,12 +147,12 @@ func (d *document) writeKeyspace(w *jsondoc.Writer, lines []info.Line) {
 		rows = append(rows, keyspaceRow{index, l})
 	}
 	slices.SortFunc(rows, func(a, b keyspaceRow) int { return a.index - b.index })
-	fits := d.room(w)
+	left := d.room(w)
 	never := info.NeverCounted(x, &d.id)
 	w.BeginArray()
 	limit := d.cut.Limit("keyspace", len(rows))
 	for i, row := range rows[:limit] {
-		if !fits() {
+		if !left.fits(w) {
 			d.cut.Add("keyspace", limit-i)
 			break
 		}
@@ -160,7 +160,7 @@ func (d *document) writeKeyspace(w *jsondoc.Writer, lines []info.Line) {
 		w.BeginObject()
 		w.Key("db").StringBytes(row.line.Key(x.Text))
 		w.Key("index").Int(int64(row.index))
-		writePairs(w, info.Pairs(row.line.Value(x.Text), buf[:0]), "db", func(w *jsondoc.Writer, key, value []byte) {
+		d.writePairs(w, info.Pairs(row.line.Value(x.Text), buf[:0]), "db", func(d *document, w *jsondoc.Writer, key, value []byte) {
 			if string(key) != "index" && !(never && string(value) == "0") {
 				d.writePair(w, key, value)
 			}
@@ -174,11 +174,11 @@ func (d *document) writeKeyspace(w *jsondoc.Writer, lines []info.Line) {
 //
 //	module:name=search,ver=20000,api=1,filters=0,usedby=[],using=[ReJSON],options=[]
 func (d *document) writeModules(w *jsondoc.Writer, lines []info.Line) {
-	x, fits := d.x, d.room(w)
+	x, left := d.x, d.room(w)
 	w.BeginArray()
 	limit := d.cut.Limit("modules", len(lines))
 	for i, l := range lines[:limit] {
-		if !fits() {
+		if !left.fits(w) {
 			d.cut.Add("modules", limit-i)
 			break
 		}
@@ -190,7 +190,7 @@ func (d *document) writeModules(w *jsondoc.Writer, lines []info.Line) {
 			continue
 		}
 		w.BeginObject()
-		writePairs(w, pairs, "", info.WriteField)
+		d.writePairs(w, pairs, "", (*document).writePair)
 		w.EndObject()
 	}
 	w.EndArray()

@@ -72,25 +72,27 @@ func hasCommandlog(server *ask.Part) bool {
 }
 
 // write writes the member, or nothing where there are no such logs.
-func (c commandlog) write(w *jsondoc.Writer, showArgs bool) {
+func (c commandlog) write(w *jsondoc.Writer, showArgs bool, unreadable *ask.Unreadable) {
 	if len(c) == 0 {
 		return
 	}
 	w.Key("commandlog").BeginObject()
 	for _, l := range c {
-		l.write(w, showArgs)
+		l.write(w, showArgs, unreadable)
 	}
 	w.EndObject()
 }
 
-func (l commandlogPart) write(w *jsondoc.Writer, showArgs bool) {
+func (l commandlogPart) write(w *jsondoc.Writer, showArgs bool, unreadable *ask.Unreadable) {
 	var length int64
 	if l.length.Err == nil {
 		length, l.length.Err = l.length.Value.Int64()
 	}
 	var entries []slowEntry
 	if l.newest.Err == nil {
-		entries, l.newest.Err = parseSlowlog(l.newest.Value)
+		var bad int
+		entries, bad, l.newest.Err = parseSlowlog(l.newest.Value)
+		unreadable.Add(l.member, bad)
 	}
 	if l.length.Err != nil && l.newest.Err != nil {
 		return

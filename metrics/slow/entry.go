@@ -35,27 +35,24 @@ var (
 )
 
 // parseSlowlog reads the answer to SLOWLOG GET; the entries come back sorted by
-// id.
-func parseSlowlog(v resp.Value) ([]slowEntry, error) {
-	rows, err := v.Array()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]slowEntry, len(rows))
-	for i, row := range rows {
-		if out[i], err = parseSlowlogEntry(row); err != nil {
-			return nil, ask.Misfit("entry", i, err)
-		}
-	}
-	slices.SortFunc(out, func(a, b slowEntry) int { return cmp.Compare(a.id, b.id) })
-	return out, nil
+// id. Those that cannot be read are left out and counted, see ask.RowsOf.
+func parseSlowlog(v resp.Value) (entries []slowEntry, unreadable int, err error) {
+	entries, unreadable, err = ask.RowsOf(v, "entry", parseSlowlogEntry)
+	slices.SortFunc(entries, func(a, b slowEntry) int { return cmp.Compare(a.id, b.id) })
+	return entries, unreadable, err
 }
 
+// parseSlowlogEntry reads one entry. Redis Enterprise puts a text about the
+// command's complexity ("N:1000") before the command.
+// Source: redis-py#622, redis/commands/helpers.py
 func parseSlowlogEntry(v resp.Value) (slowEntry, error) {
 	var e slowEntry
 	fields, err := v.Array()
 	if err != nil {
 		return e, err
+	}
+	if len(fields) > 4 && fields[3].Kind != resp.Array && fields[4].Kind == resp.Array {
+		fields = slices.Delete(slices.Clone(fields), 3, 4)
 	}
 	if len(fields) < 4 {
 		return e, errSlowlogShort

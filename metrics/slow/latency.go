@@ -73,8 +73,9 @@ func collectLatencyGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 		return ask.Down(w, t.Name, err)
 	}
 	var events []ask.LatencyEvent
+	unreadableEvents := 0
 	if latest.Err == nil {
-		events, latest.Err = ask.ParseLatencyLatest(latest.Value)
+		events, unreadableEvents, latest.Err = ask.ParseLatencyLatest(latest.Value)
 	}
 	var commands []commandLatency
 	if histogram.Err == nil {
@@ -103,9 +104,12 @@ func collectLatencyGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 		}
 		w.EndArray()
 	}
-	log.write(w, r.Env.SlowlogArguments)
+	var unreadable ask.Unreadable
+	unreadable.Add("events", unreadableEvents)
+	log.write(w, r.Env.SlowlogArguments, &unreadable)
 	ask.Unavailable(w, slices.Concat([]*ask.Part{latest, histogram, server}, histories.parts(), log.parts())...)
 	cut.Write(w)
+	unreadable.Write(w)
 	w.EndObject()
 	return nil
 }

@@ -35,6 +35,8 @@ import (
 //	commands     the same by command, that with the longest total first:
 //	             [{"command":"keys","count":3,"total":0.9,"max":0.5}], seconds
 //	unavailable  what the server refused
+//	unreadable   {"entries":1}: entries in the log that have not the form of one
+//	             and are left out; no member when there are none
 //
 // Arguments are data of the application. Only with the option SlowlogArguments
 // an entry has args, their texts: see slowEntry.shownArgs.
@@ -72,8 +74,11 @@ func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 		return ask.Down(w, t.Name, err)
 	}
 	var entries []slowEntry
+	var unreadable ask.Unreadable
 	if entriesPart.Err == nil {
-		entries, entriesPart.Err = parseSlowlog(entriesPart.Value)
+		var bad int
+		entries, bad, entriesPart.Err = parseSlowlog(entriesPart.Value)
+		unreadable.Add("entries", bad)
 	}
 	w.Grow(1024 + 192*len(entries))
 	w.BeginObject()
@@ -101,6 +106,7 @@ func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 		found.write(w, r.Env.SlowlogArguments)
 	}
 	ask.Unavailable(w, parts...)
+	unreadable.Write(w)
 	w.EndObject()
 	return nil
 }
