@@ -57,6 +57,16 @@ func (rt *Runtime) request(metric *item.Metric, params []string) (*item.Request,
 	return request, nil
 }
 
+// TargetName is the target that a request's parameters mean, as it may be shown;
+// "" when there is none.
+func (rt *Runtime) TargetName(metric *item.Metric, params []string) string {
+	request, err := rt.request(metric, params)
+	if err != nil || request.Target == nil {
+		return ""
+	}
+	return request.Target.Name
+}
+
 // judge gives a check's error its context, and makes one of an answer that is
 // too long.
 func (rt *Runtime) judge(metric *item.Metric, request *item.Request, length int, err error) error {
