@@ -252,7 +252,7 @@ func (f *follower) current(ctx context.Context) (master *target, renewal *inquir
 	}
 	return nil, nil, &redisclient.Error{
 		Op: "master " + f.name, Reason: redisclient.ReasonTimeout,
-		Err: redisclient.TimeUp("the sentinels have not answered yet", ctx.Err()),
+		Err: redisclient.InWords("the sentinels have not answered yet", ctx.Err()),
 	}
 }
 

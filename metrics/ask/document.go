@@ -64,12 +64,7 @@ func Down(w *jsondoc.Writer, target string, err error) error {
 // ErrorLine says in one line of at most MaxErrorLine characters what could
 // not be done to which target.
 func ErrorLine(target string, err error) string {
-	text := err.Error()
-	if strings.Contains(text, target) {
-		text = "Cannot query: " + text
-	} else {
-		text = "Cannot query " + target + ": " + text
-	}
+	text := "Cannot query " + target + ": " + redisclient.Words(err)
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '
