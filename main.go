@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 
 	"golang.zabbix.com/sdk/plugin/comms"
 
@@ -119,7 +118,7 @@ func isSocket(arg string) bool {
 // process group; we wait for the agent's own word, because an agent dies with
 // a plugin that ends before it.
 func serve(socket string, registering bool) int {
-	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
+	signal.Ignore(ignored...)
 	// One processor serves tens of thousands of checks a second: checks wait for
 	// servers. More of them would wake each other for every short piece of work,
 	// which costs a third more, and a monitored host has better use for them.

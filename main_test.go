@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
 	"time"
 
@@ -98,7 +97,7 @@ func TestRule02SignalsDoNotEndAServingProcess(t *testing.T) {
 	t.Parallel()
 	p := start(t, "false")
 	p.configure(t)
-	for _, sig := range []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+	for _, sig := range ignored {
 		require.NoError(t, p.Process.Signal(sig))
 		require.Empty(t, p.export(t, "redis.pool.get").Error)
 	}

@@ -275,7 +275,6 @@ var othersWords = map[string]string{
 	"Could not find leader nimbus":                    "Storm, NimbusClient",
 	"Timeout while executing a shell script":          "agent 2, UserParameter",
 	"Unknown metric":                                  "agent 2, scheduler",
-	"context deadline exceeded":                       "Go context",
 	"permission denied":                               "the operating system",
 	"cannot register duplicate metric":                "Zabbix SDK, plugin/registry.go",
 	"failed to add Alias":                             "agent 2, pkg alias",

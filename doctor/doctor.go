@@ -83,8 +83,19 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	}
 	d := &doctor{config: readConfig(file), offline: offline}
 	d.user = findAccount(user)
-	d.examine()
+	d.examineSafely()
 	return report(d.findings, stdout)
+}
+
+// examineSafely turns a panic into a problem: whatever was found before it is
+// reported.
+func (d *doctor) examineSafely() {
+	defer func() {
+		if reason := recover(); reason != nil {
+			d.say(problem, "doctor", fmt.Sprintf("internal error: %v", reason), "please report it")
+		}
+	}()
+	d.examine()
 }
 
 // examine looks at everything. What keeps the agent from reading its

@@ -47,11 +47,23 @@ func (d *doctor) sessions(options *conf.Options) {
 		wg.Go(func() {
 			places <- struct{}{}
 			defer func() { <-places }()
-			found[i] = d.session(client, options, name)
+			found[i] = d.safely(name, func() []finding { return d.session(client, options, name) })
 		})
 	}
 	wg.Wait()
 	d.findings = append(d.findings, slices.Concat(found...)...)
+}
+
+// safely turns a panic into a problem of that session, so that the others are
+// looked at.
+func (d *doctor) safely(name string, look func() []finding) (found []finding) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			found = []finding{{problem, "session", fmt.Sprintf("%s: internal error: %v", cmp.Or(name, "Default"), reason),
+				"please report it, with the version of the server"}}
+		}
+	}()
+	return look()
 }
 
 // session looks at one server: whether it lets us in, and what it permits.
@@ -73,6 +85,9 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	hello, err := doer.DoAll(ctx, redisclient.Command{"PING"}, redisclient.Command{"INFO", "server"})
 	if err != nil {
 		return []finding{{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}}
+	}
+	if len(hello) != 2 {
+		return []finding{{problem, subject, fmt.Sprintf("%s: %d replies to two commands", shown, len(hello)), ""}}
 	}
 	user := cmp.Or(target.User(), "default")
 	sentinel := strings.Contains(string(hello[1].Str), "redis_mode:sentinel")

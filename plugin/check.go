@@ -16,6 +16,21 @@ import (
 // Check runs one check without an agent, with the options of a configuration
 // file or, when file is "", the defaults. It is what -t prints.
 func Check(key, file, version string) (string, error) {
+	return withoutTrace(func() (string, error) { return check(key, file, version) })
+}
+
+// withoutTrace makes an error of a panic: a person at a terminal has no use for
+// a Go trace.
+func withoutTrace(do func() (string, error)) (value string, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			value, err = "", fmt.Errorf("internal error: %v (please report it, with the item key)", reason)
+		}
+	}()
+	return do()
+}
+
+func check(key, file, version string) (string, error) {
 	options, err := conf.Load(file)
 	if err != nil {
 		return "", err

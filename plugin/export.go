@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"redisjobs/metrics/jsondoc"
+	"redisjobs/targets"
 )
 
 // export starts a check. Only its reading and bounding happen here, in the
@@ -70,19 +72,70 @@ func (s *server) work(r request) {
 // run answers one check.
 func (s *server) run(r request) {
 	defer func() { <-s.running }()
+	g := s.guardAnswer(r)
 	buf := answers.Get().(*[]byte)
 	answer, err := s.check(r, (*buf)[:0])
 	// An error of the write means that the agent is gone; the goroutine that
 	// reads its socket ends the process.
-	if err != nil {
+	switch {
+	case !g.claim(): // the agent has an answer already
+	case err != nil:
 		_ = s.out.sendError(r.id, clip(err.Error()))
-	} else {
+	default:
 		_ = s.out.sendValue(r.id, answer)
 	}
 	if cap(answer) <= keepBuffer {
 		*buf = answer
 		answers.Put(buf)
 	}
+}
+
+// lateAnswer sees to it that a request is answered in time, and once. A check
+// ends at its deadline by itself as long as it waits for a server; one that is
+// busy with what a server sent does not.
+type lateAnswer struct {
+	answered atomic.Bool
+	timer    *time.Timer
+}
+
+// claim reports whether the caller is the one to answer.
+func (g *lateAnswer) claim() bool {
+	if g.timer != nil {
+		g.timer.Stop()
+	}
+	return g.answered.CompareAndSwap(false, true)
+}
+
+// guardGrace is how much later than its deadline a check may answer itself: its
+// own words say more than the guard's. It is less than targets.Runtime.Allowed
+// leaves for the way back.
+const guardGrace = 20 * time.Millisecond
+
+// guardAnswer starts the guard of a request.
+func (s *server) guardAnswer(r request) *lateAnswer {
+	g := &lateAnswer{}
+	rt := s.current.Load()
+	if rt == nil {
+		return g
+	}
+	allowed := rt.Allowed(r.timeout)
+	g.timer = time.AfterFunc(time.Until(r.began.Add(allowed+guardGrace)), func() {
+		if g.answered.CompareAndSwap(false, true) {
+			_ = s.out.sendError(r.id, clip(s.lateText(rt, r, allowed)))
+		}
+	})
+	return g
+}
+
+// lateText is the guard's answer.
+func (s *server) lateText(rt *targets.Runtime, r request, allowed time.Duration) string {
+	from := ""
+	if metric := s.byKey[r.key]; metric != nil {
+		if name := rt.TargetName(metric, r.params); name != "" {
+			from = " from " + name
+		}
+	}
+	return fmt.Sprintf("cannot get %s%s: not finished within %s: the replies are too large or come too slowly", r.key, from, allowed)
 }
 
 // answers are buffers for answers on their way to the agent.

@@ -135,7 +135,7 @@ func (c *Conn) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error)
 		}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, &Error{Op: "write", Reason: ReasonOf(err), Err: err}
+		return nil, &Error{Op: "write", Reason: ReasonOf(err), Err: InWords(Words(err), err)}
 	}
 	deadline, _ := ctx.Deadline() // the zero time is none
 	if err := c.raw.SetDeadline(deadline); err != nil {

@@ -66,6 +66,9 @@ func handshakeError(err error, unanswered bool) error {
 		reason = ReasonTLS
 	}
 	err = withoutRoute(err)
+	if reason == ReasonTimeout || reason == ReasonClosed {
+		err = InWords(Words(err), err)
+	}
 	switch {
 	case errors.Is(err, io.EOF):
 		err = fmt.Errorf("the server closed the connection: %w", err)

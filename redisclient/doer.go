@@ -2,6 +2,7 @@ package redisclient
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"redisjobs/redisclient/resp"
@@ -35,18 +36,28 @@ func (f DoerFunc) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, err
 	return f(ctx, cmds...)
 }
 
-// timeUp is the end of a context in words.
-type timeUp struct {
+// worded is an error in other words than its own.
+type worded struct {
 	text  string
 	cause error
 }
 
-func (e *timeUp) Error() string { return e.text }
-func (e *timeUp) Unwrap() error { return e.cause }
+func (e *worded) Error() string { return e.text }
+func (e *worded) Unwrap() error { return e.cause }
 
-// TimeUp puts the end of a context, which Go words for programmers, in the words
-// of text. It wraps cause.
-func TimeUp(text string, cause error) error { return &timeUp{text, cause} }
+// InWords is an error with a text of its own that wraps cause, for causes whose
+// words are for programmers, as those of the end of a context.
+func InWords(text string, cause error) error { return &worded{text, cause} }
+
+// goWords are Go's own words for the end of a context, which say nothing to who
+// reads an item's error.
+var goWords = strings.NewReplacer(
+	context.DeadlineExceeded.Error(), "no answer in the time that the check had",
+	context.Canceled.Error(), "the plugin is stopping",
+)
+
+// Words is the text of an error as it may be shown.
+func Words(err error) string { return goWords.Replace(err.Error()) }
 
 // secondTry is the least time worth asking a second server in.
 const secondTry = 20 * time.Millisecond

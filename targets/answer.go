@@ -9,6 +9,7 @@ import (
 
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
 )
 
 // Allowed is how long a check may take: the shorter of the item's and the
@@ -60,14 +61,24 @@ func (rt *Runtime) request(metric *item.Metric, params []string) (*item.Request,
 	return request, nil
 }
 
+// TargetName is the target that a request's parameters mean, as it may be shown;
+// "" when there is none.
+func (rt *Runtime) TargetName(metric *item.Metric, params []string) string {
+	request, err := rt.request(metric, params)
+	if err != nil || request.Target == nil {
+		return ""
+	}
+	return request.Target.Name
+}
+
 // judge gives a check's error its context, and makes one of an answer that is
 // too long.
 func (rt *Runtime) judge(metric *item.Metric, request *item.Request, length int, err error) error {
 	switch {
 	case err != nil && request.Target != nil:
-		return fmt.Errorf("cannot get %s from %s: %w", metric.Key, request.Target.Name, err)
+		return redisclient.InWords(fmt.Sprintf("cannot get %s from %s: %s", metric.Key, request.Target.Name, redisclient.Words(err)), err)
 	case err != nil:
-		return fmt.Errorf("cannot get %s: %w", metric.Key, err)
+		return redisclient.InWords(fmt.Sprintf("cannot get %s: %s", metric.Key, redisclient.Words(err)), err)
 	case length > rt.options.MaxAnswer:
 		return fmt.Errorf("the answer to %s has %d bytes, more than the limit of %d (option Plugins.%s.MaxAnswer)",
 			metric.Key, length, rt.options.MaxAnswer, conf.PluginName)

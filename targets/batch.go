@@ -124,7 +124,7 @@ func (b *batcher) wait(ctx context.Context, c *call, began time.Time, surplus bo
 		case <-ctx.Done():
 			if b.leave(c, began, true) {
 				return nil, &redisclient.Error{
-					Op: "wait", Reason: redisclient.ReasonTimeout, Err: redisclient.TimeUp("no answer before the deadline", ctx.Err()),
+					Op: "wait", Reason: redisclient.ReasonTimeout, Err: redisclient.InWords("no answer before the deadline", ctx.Err()),
 				}
 			}
 			return nil, &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: &busyError{b.limit, ctx.Err()}}

@@ -33,9 +33,9 @@ func (q *inquiry) wait(ctx context.Context) bool {
 	}
 }
 
-// credulous reports whether the inquiry took the first word for a master that
-// is in doubt now, and the other sentinels were not asked.
-func (q *inquiry) credulous(master *target) bool {
+// unsuspecting reports whether the inquiry ended with a master that is in doubt
+// now, on the word of the first sentinel: the others were not asked.
+func (q *inquiry) unsuspecting(master *target) bool {
 	return q.err == nil && q.suspect == "" && q.master.conf == master.conf
 }
 

@@ -355,6 +355,8 @@ func explain(err error) error {
 		return &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTimeout, Err: err}
 	case errors.As(err, &wait):
 		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: err}
+	case err == context.DeadlineExceeded || err == context.Canceled: // before the pool had anything to do
+		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonOf(err), Err: redisclient.InWords(redisclient.Words(err), err)}
 	case errors.Is(err, pool.ErrClosed):
 		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonClosed, Err: err}
 	}

@@ -18,13 +18,14 @@ import (
 
 const (
 	// masterFresh is how long what the sentinels said is used without asking
-	// them again in the background.
+	// them again.
 	masterFresh = 3 * time.Second
 	// askPause is how long an answer of the sentinels holds for those who doubt
 	// it: a hundred checks that fail in one moment are one inquiry.
 	askPause = 50 * time.Millisecond
 	// sentinelShare is the least time that one sentinel has for its answer,
-	// while others are left.
+	// while others are left, and the most that a check with an answer of the
+	// master waits for the sentinels.
 	sentinelShare = 500 * time.Millisecond
 	// roleMemory is how long a server that does not let us ask for its role is
 	// believed to be what the sentinels say.
@@ -36,10 +37,10 @@ const (
 // pipeline, so that a value never comes from a server that is no master any
 // more, however old its connections are; the price is one short reply.
 //
-// The sentinels are asked at the first check, in the background once the answer
-// is older than masterFresh, and at once when a conversation fails or a server
-// turns out to be no master. Then the check goes to the new master, if there is
-// one.
+// The sentinels are asked at the first check, in the same moment as the master
+// once their answer is older than masterFresh, and at once when a conversation
+// fails or a server turns out to be no master. When there is a new master the
+// check goes to it.
 type follower struct {
 	t    *target
 	name string // the master's
@@ -74,33 +75,66 @@ func (e *notMasterError) Error() string {
 // DoAll implements redisclient.Doer.
 func (f *follower) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
 	began := time.Now()
-	master, err := f.current(ctx)
+	master, renewal, err := f.current(ctx)
 	if err != nil {
 		return nil, err
 	}
 	values, err := f.converse(ctx, master, cmds)
-	if err == nil && !readOnly(values) || !f.doubtful(err) {
-		return values, f.explain(master, err, "")
+	if err == nil {
+		err = readOnly(values)
+	}
+	if err == nil {
+		return f.confirmed(ctx, master, renewal, values, cmds)
+	}
+	if !f.doubtful(err) {
+		return nil, f.explain(master, err, "")
 	}
 	q := f.inquire(began, master.conf.Address())
-	for redisclient.HasTime(ctx) && (!q.wait(ctx) || q.credulous(master)) {
+	for redisclient.HasTime(ctx) && (!q.wait(ctx) || q.unsuspecting(master)) {
 		q = f.inquire(began, master.conf.Address())
 	}
 	if !redisclient.HasTime(ctx) { // the inquiry goes on, for the next check
-		return values, f.explain(master, err, "")
+		return nil, f.explain(master, err, "")
 	}
 	if q.err != nil || q.master.conf == master.conf {
-		if q.err != nil && err == nil {
-			return values, nil
-		}
 		return nil, f.explain(master, err, q.said)
 	}
 	values, err = f.converse(ctx, q.master, cmds)
-	return values, f.explain(q.master, err, q.said)
+	if err == nil {
+		err = readOnly(values)
+	}
+	if err != nil {
+		return nil, f.explain(q.master, err, q.said)
+	}
+	return values, nil
 }
 
-// doubtful reports whether a failed conversation says something about the
-// server. No error but READONLY replies do.
+// confirmed is the answer of a master that called itself one. A master that the
+// sentinels have replaced does so until it is told, so when they were asked in
+// the same moment (renewal) and name another one, that one is asked.
+func (f *follower) confirmed(
+	ctx context.Context, master *target, renewal *inquiry, values []resp.Value, cmds []redisclient.Command,
+) ([]resp.Value, error) {
+	if renewal == nil {
+		return values, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, sentinelShare)
+	defer cancel()
+	if !renewal.wait(waiting) || renewal.err != nil || renewal.master.conf == master.conf || !redisclient.HasTime(ctx) {
+		return values, nil
+	}
+	newer, err := f.converse(ctx, renewal.master, cmds)
+	if err == nil {
+		err = readOnly(newer)
+	}
+	if err != nil { // the sentinels' new master does not serve yet, and the old one does
+		return values, nil
+	}
+	return newer, nil
+}
+
+// doubtful reports whether the error of a conversation says something about the
+// server.
 func (f *follower) doubtful(err error) bool {
 	switch redisclient.ReasonOf(err) {
 	case redisclient.ReasonPool, redisclient.ReasonClosed:
@@ -109,13 +143,22 @@ func (f *follower) doubtful(err error) bool {
 	return true
 }
 
-func readOnly(values []resp.Value) bool {
+// readOnlyError says that a server calls itself the master and refuses like a
+// replica.
+type readOnlyError struct{ refusal error }
+
+func (e *readOnlyError) Error() string {
+	return fmt.Sprintf("it calls itself the master, and refuses as a replica does: %v", e.refusal)
+}
+
+// readOnly is a *readOnlyError when one of the replies is READONLY.
+func readOnly(values []resp.Value) error {
 	for _, v := range values {
 		if v.Kind == resp.Error && strings.HasPrefix(string(v.Str), "READONLY ") {
-			return true
+			return &redisclient.Error{Op: "read", Reason: redisclient.ReasonSentinel, Err: &readOnlyError{v.Err()}}
 		}
 	}
-	return false
+	return nil
 }
 
 // explain names the master in an error, and what the sentinels said of it.
@@ -189,26 +232,27 @@ func readRole(v resp.Value) (string, error) {
 	return role, err
 }
 
-// current is the master as far as is known. The first check waits for the
-// sentinels.
-func (f *follower) current(ctx context.Context) (*target, error) {
+// current is the master as far as is known, and the inquiry that was started
+// because the sentinels' last answer is old; nil when it is not. The first check
+// waits for the sentinels.
+func (f *follower) current(ctx context.Context) (master *target, renewal *inquiry, err error) {
 	f.mu.Lock()
-	master := f.master
+	master = f.master
 	fresh := f.last != nil && time.Since(f.last.began) < masterFresh
 	f.mu.Unlock()
 	if master != nil {
 		if !fresh {
-			f.inquire(time.Now(), "")
+			renewal = f.inquire(time.Now(), "")
 		}
-		return master, nil
+		return master, renewal, nil
 	}
 	q := f.inquire(time.Now(), "")
 	if q.wait(ctx) {
-		return q.master, q.err
+		return q.master, nil, q.err
 	}
-	return nil, &redisclient.Error{
+	return nil, nil, &redisclient.Error{
 		Op: "master " + f.name, Reason: redisclient.ReasonTimeout,
-		Err: fmt.Errorf("the sentinels have not answered yet: %w", ctx.Err()),
+		Err: redisclient.InWords("the sentinels have not answered yet", ctx.Err()),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -160,6 +161,86 @@ func TestAHangingMasterIsLeftByTheNextCheck(t *testing.T) {
 	value, err = getKey(t, target)
 	require.NoError(t, err)
 	require.Equal(t, "new", value)
+}
+
+// TestTheFirstCheckAfterAFailoverIsAnsweredByTheNewMaster, though the old one is
+// up and was not told yet, as one that was cut off from its sentinels.
+func TestTheFirstCheckAfterAFailoverIsAnsweredByTheNewMaster(t *testing.T) {
+	t.Parallel()
+	old, next := masterWith(t, "old"), masterWith(t, "new")
+	current := old.Addr
+	var mu sync.Mutex
+	sentinel := redistest.NewFake(t, redistest.Script{func(p *redistest.Peer) error {
+		for {
+			cmd, err := p.ReadCommand()
+			if err != nil {
+				return err
+			}
+			mu.Lock()
+			host, port, _ := strings.Cut(current, ":")
+			mu.Unlock()
+			text := fmt.Sprintf("*2\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n", len(host), host, len(port), port)
+			if cmd[0] == "CLIENT" {
+				text = "+OK\r\n"
+			}
+			if err := redistest.Write(text)(p); err != nil {
+				return err
+			}
+		}
+	}})
+	_, target := followed(t, sentinel)
+	value, err := getKey(t, target)
+	require.NoError(t, err)
+	require.Equal(t, "old", value)
+
+	mu.Lock()
+	current = next.Addr
+	mu.Unlock()
+	target.follow.mu.Lock()
+	target.follow.last.began = time.Now().Add(-masterFresh) // the next poll, a while later
+	target.follow.mu.Unlock()
+	value, err = getKey(t, target)
+	require.NoError(t, err)
+	require.Equal(t, "new", value)
+
+	// Sentinels that are gone take nothing from a master that answers.
+	target.follow.sentinels = nil
+	target.follow.mu.Lock()
+	target.follow.last.began = time.Now().Add(-masterFresh)
+	target.follow.mu.Unlock()
+	value, err = getKey(t, target)
+	require.NoError(t, err)
+	require.Equal(t, "new", value)
+}
+
+// TestAMasterThatRefusesLikeAReplicaIsAnError, with its cause and never nothing.
+func TestAMasterThatRefusesLikeAReplicaIsAnError(t *testing.T) {
+	t.Parallel()
+	odd := redistest.NewFake(t, redistest.Script{func(p *redistest.Peer) error {
+		for {
+			cmd, err := p.ReadCommand()
+			if err != nil {
+				return err
+			}
+			text := "-READONLY You can't write against a read only replica.\r\n"
+			switch cmd[0] {
+			case "CLIENT":
+				text = "+OK\r\n"
+			case "ROLE":
+				text = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n"
+			}
+			if err := redistest.Write(text)(p); err != nil {
+				return err
+			}
+		}
+	}})
+	for range 2 {
+		_, target := followed(t, sentinelSaying(t, odd.Addr))
+		values, err := target.view().DoAll(soon(t), redisclient.Command{"GET", "k"})
+		require.Nil(t, values)
+		require.Equal(t, redisclient.ReasonSentinel, redisclient.ReasonOf(err))
+		require.ErrorContains(t, err, "master mymaster at "+odd.Addr+": read: it calls itself the master, and refuses as a replica does: READONLY")
+	}
 }
 
 func TestManyChecksAtOnceAreOneInquiry(t *testing.T) {

@@ -2,7 +2,6 @@ package ask
 
 import (
 	"errors"
-	"strings"
 	"time"
 
 	"redisjobs/metrics/jsondoc"
@@ -63,13 +62,7 @@ func Down(w *jsondoc.Writer, target string, err error) error {
 // ErrorLine says in one line of at most MaxErrorLine characters what could
 // not be done to which target.
 func ErrorLine(target string, err error) string {
-	text := err.Error()
-	if strings.Contains(text, target) {
-		text = "Cannot query: " + text
-	} else {
-		text = "Cannot query " + target + ": " + text
-	}
-	return Line(text, MaxErrorLine)
+	return Line("Cannot query "+target+": "+redisclient.Words(err), MaxErrorLine)
 }
 
 // Truncations counts the rows that were left out of a document's lists.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"sync"
+	"time"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
