@@ -71,10 +71,10 @@ func runExamples(t *testing.T, world *docsWorld) {
 				}
 			case "valkey":
 				// What Valkey alone knows; metrics/acl_test.go proves that it is enough.
-				require.Equal(t, metrics.ACLRuleValkey("zabbix"), strings.TrimSpace(b.Text), b.At())
+				require.Equal(t, metrics.ACL{User: "zabbix", Purposes: metrics.AllACLPurposes()}.RuleValkey(), strings.TrimSpace(b.Text), b.At())
 			case "search":
 				// What servers with search indexes know; metrics/search_find_test.go has a real one.
-				require.Equal(t, metrics.ACLRuleSearch("zabbix"), strings.TrimSpace(b.Text), b.At())
+				require.Equal(t, metrics.ACL{User: "zabbix", Purposes: metrics.AllACLPurposes()}.RuleSearch(), strings.TrimSpace(b.Text), b.At())
 			case "json":
 				require.True(t, json.Valid([]byte(b.Text)), "%s is no JSON", b.At())
 			case "text":
