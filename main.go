@@ -26,7 +26,8 @@ var version = "0.0.0-dev"
 
 const usage = `Usage:
   zabbix-agent2-plugin-redisjobs -t <item key> [-c <file>]   run one check and print its value
-  zabbix-agent2-plugin-redisjobs -acl [-c <file>]            print the rights that the Redis user needs
+  zabbix-agent2-plugin-redisjobs -acl [purpose ...] [-c <file>]
+                                                             print the rights that the Redis user needs
   zabbix-agent2-plugin-redisjobs record <job> ...            write the record of a job, or run a command
                                                              and record how it goes; see record -h
   zabbix-agent2-plugin-redisjobs doctor [-c <file>]          say what is wrong with the configuration and
@@ -39,7 +40,9 @@ Options:
   -c, --config <file>  the agent's or the plugin's configuration file; without it
                        the defaults are used and no session is known
       --acl            print the ACL SETUSER command for a user with just enough rights,
-                       and what it needs besides on some servers
+                       and what it needs besides on some servers. Purposes: server (its own
+                       figures, no key), storm, jobs [system ...], keys <pattern> ...;
+                       without one: server storm jobs
   -V, --version        print the version
   -h, --help           print this help
 
@@ -75,7 +78,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		flags.BoolVar(&showVersion, name, false, "")
 	}
 	flags.BoolVar(&showACL, "acl", false, "")
-	err := flags.Parse(args)
+	words, err := parseFlags(flags, args)
 	switch {
 	case len(args) == 0 || err == flag.ErrHelp:
 		fmt.Fprint(stdout, usage)
@@ -83,8 +86,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		fmt.Fprintf(stderr, "%v\n\n%s", err, usage)
 		return 2
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "unexpected argument %q\n\n%s", flags.Arg(0), usage)
+	case len(words) > 0 && !showACL:
+		fmt.Fprintf(stderr, "unexpected argument %q\n\n%s", words[0], usage)
 		return 2
 	case showVersion:
 		fmt.Fprintf(stdout, "Zabbix %s plugin\nVersion %s, built with %s\nProtocol version %s, others are accepted\n\nMIT licence\n",
@@ -96,7 +99,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	var value string
 	if showACL {
-		value, err = plugin.ACL(file)
+		value, err = plugin.ACL(file, words...)
 	} else {
 		value, err = plugin.Check(key, file, version)
 	}
@@ -106,6 +109,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stdout, value)
 	return 0
+}
+
+// parseFlags reads flags and the words between and behind them.
+func parseFlags(flags *flag.FlagSet, args []string) (words []string, err error) {
+	for err = flags.Parse(args); err == nil && flags.NArg() > 0; err = flags.Parse(args) {
+		words = append(words, flags.Arg(0))
+		args = flags.Args()[1:]
+	}
+	return words, err
 }
 
 // isSocket tells the agent's way of starting the process: the path of a unix

@@ -89,7 +89,7 @@ func probes(storm item.StormOptions, o item.JobsOptions, sentinel bool) []probe 
 			out = append(out, keyProbe("storm.", pattern))
 		}
 	}
-	for _, pattern := range jobs.KeyPatterns(o) {
+	for _, pattern := range jobs.KeyPatterns(o, jobs.Names()) {
 		out = append(out, keyProbe("job.", pattern))
 	}
 	return out

@@ -21,7 +21,7 @@ func TestClusterRightsAreEnough(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{Args: []string{"--cluster-enabled", "yes"}})
 	s.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))[2:]
+	rule := strings.Fields(strings.Replace(testACL().Rule(), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
 	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, cluster.Get, target)))
@@ -83,7 +83,7 @@ func TestCommandlogOfRealServers(t *testing.T) {
 			require.InDelta(t, 5009, entry["bytes"], 5)
 
 			// A user with the documented rights, and with those for this server.
-			rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))
+			rule := strings.Fields(strings.Replace(testACL().Rule(), ">PASSWORD", "nopass", 1))
 			s.Do(t, rule...)
 			ask := func() map[string]any {
 				target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any"})
@@ -92,7 +92,7 @@ func TestCommandlogOfRealServers(t *testing.T) {
 				return metrictest.Decode(t, text)
 			}
 			require.Contains(t, metrictest.Section(t, ask(), "unavailable")["commandlog"], "NOPERM")
-			s.Do(t, strings.Fields(ACLRuleValkey("zabbix"))...)
+			s.Do(t, strings.Fields(testACL().RuleValkey())...)
 			doc = ask()
 			require.Empty(t, doc["unavailable"])
 			require.Len(t, metrictest.Section(t, doc, "commandlog"), 3)
@@ -105,10 +105,10 @@ func TestCommandlogOfRealServers(t *testing.T) {
 // module FT.INFO counts as a write to a key of the index's name.
 func TestTheRightsForSearchIndexes(t *testing.T) {
 	t.Parallel()
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))
+	rule := strings.Fields(strings.Replace(testACL().Rule(), ">PASSWORD", "nopass", 1))
 	plain := redistest.Start(t, redistest.Config{})
 	plain.Do(t, rule...)
-	_, err := plain.TryDo(strings.Fields(ACLRuleSearch("zabbix"))...)
+	_, err := plain.TryDo(strings.Fields(testACL().RuleSearch())...)
 	require.ErrorContains(t, err, "Unknown command", "so these rights cannot be in the rule")
 
 	s := metrictest.RediSearch1(t, "")

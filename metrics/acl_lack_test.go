@@ -140,7 +140,7 @@ func lossOf(permission, key, typ string) (loss, bool) {
 func TestALackingPermissionCostsWhatItIsForAndNothingElse(t *testing.T) {
 	t.Parallel()
 	s := serverForACL(t)
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))[2:]
+	rule := strings.Fields(strings.Replace(testACL().Rule(), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
 	whole := map[string]map[string]bool{}
 	eachItem(t, s, func(key, typ string, ask func() (string, error)) {

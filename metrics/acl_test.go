@@ -23,10 +23,20 @@ import (
 	"redisjobs/redisclient"
 )
 
+// testACL is what -acl prints with the default configuration.
+func testACL(purposes ...string) ACL {
+	p, err := ParseACLPurposes(purposes)
+	if err != nil {
+		panic(err)
+	}
+	return ACL{User: "zabbix", Purposes: p, Storm: metrictest.DefaultStorm(), Jobs: metrictest.DefaultJobs()}
+}
+
 func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 	t.Parallel()
+	process := "%R~*:[0-9]*:" + strings.Repeat("[0-9a-f]", 12)
 	require.Equal(t, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels %R~storm:job:* %R~storm:jobs "+
-		"%R~storm:jobs:heartbeat %R~storm:jobs:state %R~*:[0-9]*:* %R~_kombu.binding.* %R~asynq:* %R~bull:* "+
+		"%R~storm:jobs:heartbeat %R~storm:jobs:state "+process+" "+process+":work "+process+":workers %R~_kombu.binding.* %R~asynq:* %R~bull:* "+
 		"%R~celery* %R~dead %R~laravel_database_queues:* %R~laravel_horizon:completed_jobs "+
 		"%R~laravel_horizon:failed_jobs %R~laravel_horizon:masters %R~laravel_horizon:supervisor:* "+
 		"%R~laravel_horizon:supervisors %R~paused %R~processes %R~queue:* %R~queues %R~resque:* %R~retry %R~rq:* "+
@@ -36,18 +46,18 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 		"+latency|latest +lindex +llen +lrange +memory|usage +object|encoding +ping +pttl +scan +scard +sismember "+
 		"+slowlog|get +slowlog|len +smembers +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream "+
 		"+xlen +xpending +xrange +zcard +zcount +zrange +zscore",
-		ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()))
-	odd := metrictest.DefaultStorm()
-	odd.KeyPattern, odd.IndexKey, odd.HeartbeatKey, odd.StateKey = `jobs [x] {job}`, "", "", ""
-	require.Contains(t, ACLRule("zabbix", odd, metrictest.DefaultJobs()), ` "%R~jobs \\[x\\] *" %R~`)
+		testACL().Rule())
+	odd := testACL()
+	odd.Storm.KeyPattern, odd.Storm.IndexKey, odd.Storm.HeartbeatKey, odd.Storm.StateKey = `jobs [x] {job}`, "", "", ""
+	require.Contains(t, odd.Rule(), ` "%R~jobs \\[x\\] *" %R~`)
 }
 
 func TestTheRulesForSomeServersNameWhatTheOtherLeavesOut(t *testing.T) {
 	t.Parallel()
-	require.Equal(t, "ACL SETUSER zabbix +commandlog|get +commandlog|len", ACLRuleValkey("zabbix"))
-	require.Equal(t, "ACL SETUSER zabbix +ft._list +ft.info", ACLRuleSearch("zabbix"))
-	require.NotContains(t, ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), "commandlog")
-	require.NotContains(t, ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), "ft.")
+	require.Equal(t, "ACL SETUSER zabbix +commandlog|get +commandlog|len", testACL().RuleValkey())
+	require.Equal(t, "ACL SETUSER zabbix +ft._list +ft.info", testACL().RuleSearch())
+	require.NotContains(t, testACL().Rule(), "commandlog")
+	require.NotContains(t, testACL().Rule(), "ft.")
 }
 
 // TestACLRuleIsEnoughAndNothingInItIsSpare gives a real server's user just the
@@ -56,7 +66,7 @@ func TestTheRulesForSomeServersNameWhatTheOtherLeavesOut(t *testing.T) {
 func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 	t.Parallel()
 	s := serverForACL(t)
-	rule := strings.Fields(strings.Replace(ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), ">PASSWORD", "nopass", 1))[2:]
+	rule := strings.Fields(strings.Replace(testACL().Rule(), ">PASSWORD", "nopass", 1))[2:]
 	s.Do(t, slices.Concat([]string{"ACL", "SETUSER"}, rule)...)
 	s.Do(t, "ACL", "LOG", "RESET")
 	require.Empty(t, losses(t, s), "the rule is enough")
@@ -132,9 +142,9 @@ func serverForACL(t *testing.T) *redistest.Server {
 // be missed.
 var jobSystemKeys = map[int][]string{
 	6: {
-		"SADD queues default", `LPUSH queue:default {"jid":"1","enqueued_at":1795227509.7}`, "SADD processes host:1:a",
-		`HSET host:1:a busy 1 quiet false info {"concurrency":5}`,
-		`HSET host:1:a:work tid {"queue":"default","run_at":1795227509}`,
+		"SADD queues default", `LPUSH queue:default {"jid":"1","enqueued_at":1795227509.7}`, "SADD processes host:1:0123456789ab",
+		`HSET host:1:0123456789ab busy 1 quiet false info {"concurrency":5}`,
+		`HSET host:1:0123456789ab:work tid {"queue":"default","run_at":1795227509}`,
 	},
 	7: {"SADD resque:queues default", "RPUSH resque:queue:default {}"},
 	8: {"SADD rq:queues rq:queue:default"},

@@ -62,16 +62,18 @@ func check(key, file, version string) (string, error) {
 	return w.Document(), nil
 }
 
-// ACL returns the ACL SETUSER command for a Redis user with just the rights
-// that checks need with the options of a configuration file, or the defaults;
-// and behind it, each under a line that says where, those for what only some
-// servers know: a server refuses a rule with a command that is none of its own.
-func ACL(file string) (string, error) {
+// ACL returns the ACL SETUSER commands for a Redis user with just the rights that
+// the plugin needs for some purposes, or all, with the options of a configuration
+// file, or the defaults. [metrics.ACL.Text] says what stands in which line.
+func ACL(file string, purposes ...string) (string, error) {
 	options, err := conf.Load(file)
 	if err != nil {
 		return "", err
 	}
-	return metrics.ACLRule("zabbix", item.StormOptions(options.Storm), item.JobsOptions(options.Jobs)) +
-		"\n# in addition, on Valkey 8.1 and newer:\n" + metrics.ACLRuleValkey("zabbix") +
-		"\n# in addition, where there are search indexes (Redis 8, RediSearch 2, valkey-search):\n" + metrics.ACLRuleSearch("zabbix"), nil
+	p, err := metrics.ParseACLPurposes(purposes)
+	if err != nil {
+		return "", err
+	}
+	acl := metrics.ACL{User: "zabbix", Purposes: p, Storm: item.StormOptions(options.Storm), Jobs: item.JobsOptions(options.Jobs)}
+	return acl.Text(), nil
 }

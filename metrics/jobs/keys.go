@@ -17,7 +17,7 @@ var Metrics = []*item.Metric{
 		Key:         "job.get",
 		Description: "Returns the job systems found in a Redis, their queues and workers as JSON, also when the server is down.",
 		Params:      item.ConnParams(paramSystem(false), paramPrefix),
-		Commands:    append(commands(), "cluster|nodes", "info"),
+		Commands:    append(Commands(Names()), "cluster|nodes", "info"),
 		Collect:     collectGet,
 	},
 	{
@@ -27,7 +27,7 @@ var Metrics = []*item.Metric{
 			Name: "Queue", Required: true, Check: checkQueue,
 			Description: "name of the queue",
 		}, paramPrefix),
-		Commands: commands(),
+		Commands: Commands(Names()),
 		Collect:  collectQueue,
 	},
 }

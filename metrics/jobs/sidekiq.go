@@ -45,8 +45,11 @@ var sidekiqSpec = &spec{
 	Commands: []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)
+		// HOST:PID:NONCE, whose nonce is twelve digits, so that no key of another kind
+		// can be read. Source: sidekiq lib/sidekiq/component.rb, identity
+		process := p + "*:[0-9]*:" + strings.Repeat("[0-9a-f]", 12)
 		return []string{p + "queues", p + "queue:*", p + "processes", p + "workers:heartbeat", p + "paused", p + "schedule", p + "retry",
-			p + "dead", p + "stat:processed", p + "stat:failed", p + "*:[0-9]*:*"}
+			p + "dead", p + "stat:processed", p + "stat:failed", process, process + ":work", process + ":workers"}
 	},
 }
 

@@ -78,12 +78,12 @@ func sidekiqCases() []conformance {
 				// 8.1 counts milliseconds.
 				{"LPUSH", "queue:default", `{"class":"OkJob","jid":"b","args":[1],"created_at":1795228977000,"enqueued_at":1795228977923}`},
 				{"LPUSH", "queue:slow", `{"class":"OkJob","jid":"c","args":[1],"created_at":1795228999000}`},
-				{"SADD", "processes", "vm:1:a64", "vm:2:b73", "vm:3:c81", "vm:4:dead"},
-				{"HSET", "vm:1:a64", "busy", "2", "beat", "1795228999.1", "quiet", "false", "info", `{"hostname":"vm","started_at":1795228900.5,"pid":1,"concurrency":3,"queues":["default"]}`},
-				{"HSET", "vm:1:a64:workers", "t1", `{"queue":"default","payload":"{}","run_at":1795228990}`, "t2", `{"queue":"slow","payload":"{}","run_at":1795228950}`},
-				{"HSET", "vm:2:b73", "busy", "0", "beat", "1795228999.1", "quiet", "true", "info", `{"hostname":"vm","pid":2,"concurrency":2,"version":"7.3.10"}`},
-				{"HSET", "vm:3:c81", "busy", "1", "beat", "1795228999.1", "quiet", "false", "concurrency", "5", "info", `{"hostname":"vm","pid":3,"capsules":{}}`},
-				{"HSET", "vm:3:c81:work", "t3", `{"queue":"default","payload":"{}","run_at":1795228980}`},
+				{"SADD", "processes", "vm:1:a64000000000", "vm:2:b73000000000", "vm:3:c81000000000", "vm:4:dead00000000"},
+				{"HSET", "vm:1:a64000000000", "busy", "2", "beat", "1795228999.1", "quiet", "false", "info", `{"hostname":"vm","started_at":1795228900.5,"pid":1,"concurrency":3,"queues":["default"]}`},
+				{"HSET", "vm:1:a64000000000:workers", "t1", `{"queue":"default","payload":"{}","run_at":1795228990}`, "t2", `{"queue":"slow","payload":"{}","run_at":1795228950}`},
+				{"HSET", "vm:2:b73000000000", "busy", "0", "beat", "1795228999.1", "quiet", "true", "info", `{"hostname":"vm","pid":2,"concurrency":2,"version":"7.3.10"}`},
+				{"HSET", "vm:3:c81000000000", "busy", "1", "beat", "1795228999.1", "quiet", "false", "concurrency", "5", "info", `{"hostname":"vm","pid":3,"capsules":{}}`},
+				{"HSET", "vm:3:c81000000000:work", "t3", `{"queue":"default","payload":"{}","run_at":1795228980}`},
 			},
 			figures: map[string]float64{
 				"waiting": 2, "active": 3, "scheduled": 0, "retry": 0, "overdue": 0, "failed": 0, "processed_total": 7,

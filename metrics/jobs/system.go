@@ -165,23 +165,28 @@ func lookup(name string) (system, bool) {
 	return all[i], true
 }
 
-// commands are the commands that all systems send, sorted, as ACL SETUSER
+// Commands are those that reading the named systems sends, sorted, as ACL SETUSER
 // names them; those of the poll itself and of discovery included.
-func commands() []string {
+func Commands(systems []string) []string {
 	out := []string{"time", "type", "scan"}
-	for _, s := range all {
-		out = append(out, s.Spec().Commands...)
+	for _, name := range systems {
+		if s, ok := lookup(name); ok {
+			out = append(out, s.Spec().Commands...)
+		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// KeyPatterns are the keys that all systems read under their default prefix and
-// the configured ones, sorted, as ACL SETUSER has them.
-func KeyPatterns(o item.JobsOptions) []string {
+// KeyPatterns are the keys that the named systems read under their default prefix
+// and the configured ones, sorted, as ACL SETUSER has them.
+func KeyPatterns(o item.JobsOptions, systems []string) []string {
 	var out []string
 	for _, s := range all {
 		spec := s.Spec()
+		if !slices.Contains(systems, spec.Name) {
+			continue
+		}
 		for _, prefix := range prefixesOf(&o, spec) {
 			var queues []string
 			for _, queue := range o.Queues[spec.Name] {

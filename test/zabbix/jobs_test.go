@@ -33,7 +33,7 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 		s.Do(t, "DEL", key)
 	}
 	// The heartbeats are written as Sidekiq writes them.
-	const worker = "host:1:abc"
+	const worker = "host:1:0123456789ab"
 	busy := 0
 	beat := func() {
 		s.TryDo("SADD", "processes", worker)
