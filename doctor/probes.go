@@ -58,6 +58,7 @@ var own = map[string]string{
 	"zscan":             "K 0",
 	"module|list":       "",
 	"command|info":      "get",
+	"client|id":         "",
 	"sentinel|masters":  "",
 }
 

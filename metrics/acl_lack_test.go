@@ -55,9 +55,10 @@ var lossesOf = map[string]map[string]loss{
 		"redis.server.slowlog.count": {}, // INFO only tells of restarts
 		"redis.slowlog.get":          {part: "server"},
 		"redis.latency.get":          {part: "server"},
-		"redis.get":                  {part: "down", each: true},
-		"redis.status":               {part: "info", members: "flavour loading mode role version"},
-		"redis.cluster.get":          {part: "info"},
+		"redis.get": {part: "info", members: "clients cluster commandstats cpu errorstats flavour keyspace latencystats loading memory mode " +
+			"modules persistence replication role server stats version"},
+		"redis.status":      {part: "info", members: "flavour loading mode role version"},
+		"redis.cluster.get": {part: "info"},
 	},
 	"+latency|histogram": {"redis.latency.get": {part: "commands", members: "commands"}},
 	"+latency|history":   {"redis.latency.get": {part: "history"}},
