@@ -1,6 +1,6 @@
 // Command relay is the yardstick of the benchmarks: the least that a loadable
 // plugin for Zabbix agent 2 can do and still read Redis. It forwards the text
-// of INFO as it is, parses nothing, has no retries, no limits and no care for
+// of INFO, or the replies to all commands of redis.get, as they are, parses nothing, has no retries, no limits and no care for
 // servers that are down. What a real plugin costs more than this is the price
 // of what it does more.
 //
@@ -87,6 +87,7 @@ func serve(args []string) error {
 			a.write(&response{ID: q.ID, Type: registerResponse, Name: "Relay", Interfaces: 1, Metrics: []string{
 				"relay.ping", "Returns 1 if the server answers.",
 				"relay.info", "Returns the text of INFO.",
+				"relay.get", "Returns the replies to the commands of redis.get.",
 			}})
 		case validateRequest:
 			a.write(&response{ID: q.ID, Type: validateResponse})
@@ -160,6 +161,8 @@ func collect(q *request, pools *pools) (string, error) {
 		return "1", nil
 	case "relay.info":
 		return p.roundTrip(deadline, "INFO")
+	case "relay.get":
+		return p.forward(deadline, getCommands)
 	}
 	return "", fmt.Errorf("unknown key %q", q.Key)
 }

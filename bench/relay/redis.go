@@ -50,6 +50,30 @@ type conn struct {
 }
 
 func (p *pool) roundTrip(deadline time.Time, command string) (string, error) {
+	return p.with(deadline, func(c *conn) (string, error) { return c.ask(command) })
+}
+
+// getCommands are what redis.get sends to a server that is no cluster.
+var getCommands = []string{"PING", "INFO everything", "SLOWLOG LEN", "SLOWLOG GET 1", "CONFIG GET max*", "LATENCY LATEST"}
+
+// forward sends commands as one pipeline and returns their replies as they came.
+func (p *pool) forward(deadline time.Time, commands []string) (string, error) {
+	return p.with(deadline, func(c *conn) (string, error) {
+		if _, err := io.WriteString(c, strings.Join(commands, "\r\n")+"\r\n"); err != nil {
+			return "", err
+		}
+		var replies []byte
+		var err error
+		for range commands {
+			if replies, err = c.raw(replies); err != nil {
+				return "", err
+			}
+		}
+		return string(replies), nil
+	})
+}
+
+func (p *pool) with(deadline time.Time, talk func(c *conn) (string, error)) (string, error) {
 	p.slots <- struct{}{}
 	defer func() { <-p.slots }()
 	c, err := p.get(deadline)
@@ -57,7 +81,7 @@ func (p *pool) roundTrip(deadline time.Time, command string) (string, error) {
 		return "", err
 	}
 	c.SetDeadline(deadline)
-	reply, err := c.ask(command)
+	reply, err := talk(c)
 	if err != nil {
 		c.Close()
 		return "", err
@@ -117,4 +141,32 @@ func (c *conn) ask(command string) (string, error) {
 		return string(body[:n]), nil
 	}
 	return "", fmt.Errorf("unexpected reply %s", text)
+}
+
+// raw appends the next reply to dst.
+func (c *conn) raw(dst []byte) ([]byte, error) {
+	line, err := c.in.ReadSlice('\n')
+	if err != nil {
+		return dst, err
+	}
+	dst = append(dst, line...)
+	switch line[0] {
+	case '$', '*':
+		n, err := strconv.Atoi(strings.TrimRight(string(line[1:]), "\r\n"))
+		if err != nil || n < 0 {
+			return dst, err
+		}
+		if line[0] == '$' {
+			start := len(dst)
+			dst = append(dst, make([]byte, n+2)...)
+			_, err := io.ReadFull(c.in, dst[start:])
+			return dst, err
+		}
+		for range n {
+			if dst, err = c.raw(dst); err != nil {
+				return dst, err
+			}
+		}
+	}
+	return dst, nil
 }

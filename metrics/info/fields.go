@@ -14,10 +14,10 @@ func WriteField(w *jsondoc.Writer, key, value []byte) {
 	case isTextField(key):
 		w.KeyBytes(key).StringBytes(value)
 	case jsondoc.IsNumber(value):
-		w.KeyBytes(key).Number(value)
+		w.KeyBytes(key).NumberPlain(value)
 	case IsNoReading(bytes.TrimSuffix(value, []byte("%"))):
 	case bytes.HasSuffix(value, []byte("%")) && jsondoc.IsNumber(value[:len(value)-1]):
-		w.KeyBytes(key).Number(value[:len(value)-1])
+		w.KeyBytes(key).NumberPlain(value[:len(value)-1])
 	default:
 		w.KeyBytes(key).StringBytes(value)
 	}

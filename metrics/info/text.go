@@ -231,7 +231,13 @@ func (x *Text) compareNames(a, b section) int {
 	if !x.Fold {
 		return bytes.Compare(x.Name(a), x.Name(b))
 	}
-	return bytes.Compare(SnakeName(x.Name(a)), SnakeName(x.Name(b)))
+	left, right := x.Name(a), x.Name(b)
+	for i := range min(len(left), len(right)) {
+		if c := cmp.Compare(snakeByte(left[i]), snakeByte(right[i])); c != 0 {
+			return c
+		}
+	}
+	return cmp.Compare(len(left), len(right))
 }
 
 // SnakeName makes a member name of a section name: "Cluster Info" is
@@ -242,6 +248,26 @@ func SnakeName(name []byte) []byte {
 		out[i] = snakeByte(c)
 	}
 	return out
+}
+
+// sectionNames are the usual sections, as servers write them and as SnakeName does.
+var sectionNames = func() map[string]string {
+	names := make(map[string]string)
+	for _, name := range []string{
+		"Server", "Clients", "Memory", "Persistence", "Stats", "Replication", "CPU", "Modules", "Commandstats", "Errorstats",
+		"Latencystats", "Cluster", "Keyspace", "Threads", "Keysizes", "Hotkeys", "Sentinel",
+	} {
+		names[name] = string(SnakeName([]byte(name)))
+	}
+	return names
+}()
+
+// SectionName is SnakeName as a string.
+func SectionName(name []byte) string {
+	if s, ok := sectionNames[string(name)]; ok {
+		return s
+	}
+	return string(SnakeName(name))
 }
 
 func snakeByte(c byte) byte {

@@ -23,6 +23,8 @@ type Writer struct {
 	comma bool
 	// keyed: a key was written and waits for its value.
 	keyed bool
+	// assumed: strings at hand as bytes need no escape.
+	assumed bool
 	// quoted: the document is the inside of a JSON string.
 	quoted bool
 	// start is where the document begins in buf, extra the number of bytes in
@@ -45,6 +47,11 @@ func NewQuoted(dst []byte) *Writer { return &Writer{buf: dst, quoted: true, star
 // Bytes returns the document, behind what NewQuoted was given. It is the
 // Writer's own memory.
 func (w *Writer) Bytes() []byte { return w.buf }
+
+// AssumePlain says that the names and strings that are handed over as bytes from
+// now on need no look for what JSON escapes, because all of them are parts of a
+// text that IsPlain, line by line.
+func (w *Writer) AssumePlain(on bool) { w.assumed = on }
 
 // Restart drops what was written.
 func (w *Writer) Restart() {
@@ -146,7 +153,9 @@ func (w *Writer) text(s string) {
 }
 
 func (w *Writer) string(s []byte) {
-	if w.quoted {
+	if w.assumed {
+		w.plain(s)
+	} else if w.quoted {
 		w.quote(s)
 	} else {
 		w.buf = AppendString(w.buf, s)
@@ -258,6 +267,11 @@ func (w *Writer) Number(text []byte) {
 		w.StringBytes(text)
 		return
 	}
+	w.NumberPlain(text)
+}
+
+// NumberPlain is Number for a text that IsNumber.
+func (w *Writer) NumberPlain(text []byte) {
 	w.begin()
 	w.buf = append(w.buf, text...)
 }

@@ -119,18 +119,33 @@ type getMemory struct {
 
 const getMemoryName = "redis.get"
 
+// getCommands are the commands of redis.get beside INFO. They are shared by all
+// requests, which do not change them.
+var getCommands = struct {
+	ping, length, newest, config, events, cluster, dbsize redisclient.Command
+}{
+	ping:   redisclient.Command{"PING"},
+	length: redisclient.Command{"SLOWLOG", "LEN"},
+	newest: redisclient.Command{"SLOWLOG", "GET", "1"},
+	// One pattern instead of three names: servers before 7 take only one, and a
+	// refusal counts once.
+	config:  redisclient.Command{"CONFIG", "GET", "max*"},
+	events:  redisclient.Command{"LATENCY", "LATEST"},
+	cluster: redisclient.Command{"CLUSTER", "INFO"},
+	dbsize:  redisclient.Command{"DBSIZE"},
+}
+
 func newGetParts(t *item.Target) *getParts {
+	c := &getCommands
 	p := &getParts{
-		ping:   ask.Part{Name: "ping", Cmd: redisclient.Command{"PING"}},
-		info:   ask.Part{Name: "info", Must: true},
-		length: ask.Part{Name: "slowlog", Cmd: redisclient.Command{"SLOWLOG", "LEN"}},
-		newest: ask.Part{Name: "slowlog", Cmd: redisclient.Command{"SLOWLOG", "GET", "1"}},
-		// One pattern instead of three names: servers before 7 take only one,
-		// and a refusal counts once.
-		config:  ask.Part{Name: "config", Cmd: redisclient.Command{"CONFIG", "GET", "max*"}},
-		events:  ask.Part{Name: "latency_events", Cmd: redisclient.Command{"LATENCY", "LATEST"}},
-		cluster: ask.Part{Name: "cluster_info", Cmd: redisclient.Command{"CLUSTER", "INFO"}},
-		dbsize:  ask.Part{Name: "dbsize", Cmd: redisclient.Command{"DBSIZE"}, Value: resp.Value{Kind: resp.Null}},
+		ping:    ask.Part{Name: "ping", Cmd: c.ping},
+		info:    ask.Part{Name: "info", Must: true},
+		length:  ask.Part{Name: "slowlog", Cmd: c.length},
+		newest:  ask.Part{Name: "slowlog", Cmd: c.newest},
+		config:  ask.Part{Name: "config", Cmd: c.config},
+		events:  ask.Part{Name: "latency_events", Cmd: c.events},
+		cluster: ask.Part{Name: "cluster_info", Cmd: c.cluster},
+		dbsize:  ask.Part{Name: "dbsize", Cmd: c.dbsize, Value: resp.Value{Kind: resp.Null}},
 		read:    readCheck(),
 	}
 	t.Memory.Update(getMemoryName, func(v any) any {
@@ -206,11 +221,24 @@ func (p *getParts) askInfo(ctx context.Context, t *item.Target, known int) ([]by
 	}
 }
 
+// sectionHas reports whether a section of INFO has a line that begins so, line
+// break before it included; without that section, whether the text has one. It is
+// looked at before the text is taken apart.
+func sectionHas(text []byte, header, line string) bool {
+	if i := bytes.Index(text, []byte(header)); i >= 0 {
+		text = text[i+len(header):]
+		if end := bytes.Index(text, []byte("\n#")); end >= 0 {
+			text = text[:end]
+		}
+	}
+	return bytes.Contains(text, []byte(line))
+}
+
 // askMore asks for what this INFO shows to be worth asking for and was not
 // asked yet, and returns the text with the answer to CLUSTER INFO behind it. A
 // conversation that fails here costs these parts alone.
 func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, askedCluster, askedSize bool) []byte {
-	isCluster := bytes.Contains(text, []byte("\ncluster_enabled:1"))
+	isCluster := sectionHas(text, "# Cluster", "\ncluster_enabled:1")
 	// A sentinel has no keys at all.
 	noKeyspace := !bytes.Contains(text, []byte("# Keyspace")) && !bytes.Contains(text, []byte("\nredis_mode:sentinel"))
 	p.known.isCluster.Store(isCluster)

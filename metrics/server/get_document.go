@@ -61,13 +61,15 @@ func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 	c.Write(w, problem, &x, &doc.id)
 	d := derived{id: &doc.id, replicas: doc.replicas, links: info.SumLinks(&x, &doc.id, doc.masters)}
 	x.SortSections()
+	w.AssumePlain(x.Plain)
 	for i := 0; i < len(x.Sections); {
 		name, lines, next := x.Group(i)
 		i = next
-		section := string(info.SnakeName(name))
+		section := info.SectionName(name)
 		doc.writeSection(w, section, lines)
 		d.take(&x, section, lines)
 	}
+	w.AssumePlain(false)
 	p.writeSlowlog(w)
 	p.writeConfig(w, &x, &d)
 	p.writeEvents(w, &doc)
@@ -128,15 +130,13 @@ func (p *getParts) writeSlowlog(w *jsondoc.Writer) {
 // number, is taken from INFO, which newer servers let everybody read. The limits
 // are noted for the derived figures.
 func (p *getParts) writeConfig(w *jsondoc.Writer, x *info.Text, d *derived) {
-	var params []ask.ConfigParam
+	var params []resp.Value
 	if p.config.Err == nil {
-		params, p.config.Err = ask.ConfigParams(p.config.Value)
+		params, p.config.Err = p.config.Value.Pairs()
 	}
 	read := func(name, section, field string, usable func([]byte) bool) []byte {
-		for _, c := range params {
-			if c.Name == name && usable([]byte(c.Value)) {
-				return []byte(c.Value)
-			}
+		if v, ok := ask.FieldOf(params, name); ok && usable(v.Str) {
+			return v.Str
 		}
 		if v, ok := x.Field(section, field); ok && usable(v) {
 			return v

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"bytes"
 	"context"
 
 	"redisjobs/metrics/ask"
@@ -78,7 +77,7 @@ func readCheck() ask.Part {
 
 // linkDown reports whether INFO tells of a link to a master that is down: of
 // Redis' only one, or of any that KeyDB has.
-func linkDown(text []byte) bool { return bytes.Contains(text, []byte("link_status:down")) }
+func linkDown(text []byte) bool { return sectionHas(text, "# Replication", "link_status:down") }
 
 // joinSections makes one INFO of the sections that the server told. A text that
 // cannot be read makes its parts unavailable.
