@@ -35,6 +35,7 @@ const (
 
 var resqueSpec = &spec{
 	Name:          "resque",
+	Lists:         true,
 	DefaultPrefix: "resque",
 	Prefix:        withoutColon,
 	Markers: func(prefix string) []marker {
