@@ -31,7 +31,7 @@ func (r *reading) missAbsent() {
 			continue
 		}
 		for f := range figureCount {
-			if !r.spec.lacks(f, true) && (q.known&(1<<f) != 0 || slices.Contains(figuresOfQueues, f)) {
+			if !r.spec.lacks(f, true) && (q.known&(1<<f) != 0 || slices.Contains(figuresOfQueues, f) || f == figStuck) {
 				q.Miss(f, reason)
 			}
 		}
