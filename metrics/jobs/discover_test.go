@@ -169,6 +169,9 @@ type clustered struct {
 
 func (c *clustered) Masters(context.Context) ([]node, error) { return c.nodes, c.err }
 
+// errNoAnswer is why a node cannot be asked.
+var errNoAnswer = errors.New("it does not answer")
+
 // mute is a node that does not answer in time.
 type mute struct{}
 
