@@ -16,6 +16,7 @@ type asynq struct{}
 
 var asynqSpec = &spec{
 	Name:   "asynq",
+	Lists:  true,
 	Prefix: func(string) string { return "" },
 	Markers: func(string) []marker {
 		return []marker{{Key: "asynq:queues", Type: "set"}, {Key: "asynq:servers", Type: "zset"}}

@@ -31,6 +31,7 @@ const (
 
 var bullmqSpec = &spec{
 	Name:          "bullmq",
+	Lists:         true,
 	DefaultPrefix: "bull",
 	Clue: func(key string) (clue, bool) {
 		// Queues' names have no colon; prefixes may.
@@ -56,6 +57,7 @@ var bullmqSpec = &spec{
 
 var bullSpec = &spec{
 	Name:          "bull",
+	Lists:         true,
 	DefaultPrefix: "bull",
 	Clue: func(key string) (clue, bool) {
 		base, ok := strings.CutSuffix(key, ":id")

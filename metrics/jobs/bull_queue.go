@@ -319,7 +319,7 @@ func bullDelayOf(opts resp.Value) (float64, error) {
 	}
 	ms, err := raw.Delay.Float64()
 	if err != nil || ms < 0 || ms > 1e15 {
-		return 0, errors.New("its delay is none")
+		return 0, errDelay
 	}
 	return ms / 1000, nil
 }

@@ -42,7 +42,8 @@ const (
 )
 
 var celerySpec = &spec{
-	Name: "celery",
+	Name:  "celery",
+	Lists: true,
 	Markers: func(prefix string) []marker {
 		return []marker{
 			{Key: prefix + celeryBinding + "celery", Type: "set"}, {Key: prefix + celeryBinding + celeryPidbox, Type: "set"},
@@ -111,6 +112,9 @@ func (celery) Read(p *poll, r *reading) {
 			*list = append(*list, name)
 		}
 	}
+	if r.only != "" && !slices.Contains(exchanges, r.only) {
+		exchanges = append(exchanges, r.only) // which is what a queue has when nothing else is said
+	}
 	for _, key := range unacked {
 		celeryReadUnacked(p, r, r.Prefix+key)
 	}
@@ -151,6 +155,8 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 	if problem != nil {
 		r.MissSums(problem)
 	}
+	// Those of other exchanges are known when all keys were searched.
+	r.hasList = problem == nil && r.searched
 	folded := make(map[string][]string)
 	for _, name := range names {
 		name = name[:min(len(name), maxName+1)]

@@ -27,12 +27,12 @@ func isReply(exchange string) bool {
 // sorted set, beside bindings under the same prefix.
 func celeryUnackedClue(key string) (clue, bool) {
 	base, ok := strings.CutSuffix(key, "_index")
-	if !ok || strings.HasSuffix(base, celeryUnacked) {
+	if !ok {
 		return clue{}, false
 	}
 	i := strings.LastIndexByte(base, ':') + 1
 	prefix, name := base[:i], base[i:]
-	if name == "" {
+	if name == "" || name == celeryUnacked {
 		return clue{}, false
 	}
 	return clue{

@@ -275,7 +275,7 @@ func (c *conformance) testFigures(t *testing.T, d *teller) {
 func (c *conformance) requireSpec(t *testing.T, d *teller) {
 	t.Helper()
 	system, _ := lookup(c.system)
-	may := append([]string{"time", "type"}, system.Spec().Commands...)
+	may := append([]string{"time", "type", "scan"}, system.Spec().Commands...)
 	for _, cmd := range d.sent {
 		word := strings.ToLower(cmd[0])
 		if slices.ContainsFunc(may, func(name string) bool { return strings.HasPrefix(name, word+"|") }) {

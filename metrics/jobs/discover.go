@@ -144,7 +144,7 @@ func discover(ctx context.Context, doer redisclient.Doer, s *state, o *item.Jobs
 		return err
 	}
 	next.running, next.ended = false, time.Now()
-	s.search = next
+	s.search, s.rejected = next, nil
 	for instance, names := range found {
 		s.see(instance, names, now)
 	}

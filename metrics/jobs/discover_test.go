@@ -169,6 +169,9 @@ type clustered struct {
 
 func (c *clustered) Masters(context.Context) ([]node, error) { return c.nodes, c.err }
 
+// errNoAnswer is why a node cannot be asked.
+var errNoAnswer = errors.New("it does not answer")
+
 // mute is a node that does not answer in time.
 type mute struct{}
 
@@ -255,7 +258,7 @@ func TestWhatMayNotBeReadIsNotTakenForNothing(t *testing.T) {
 	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")), "what was refused is not asked again")
 }
 
-func TestAQueueThatNobodyKnowsIsEmpty(t *testing.T) {
+func TestAQueueThatNobodyKnows(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
 	s.Do(t, "SADD", "queues", "a", "bad\x00name", strings.Repeat("q", 300))
@@ -265,11 +268,13 @@ func TestAQueueThatNobodyKnowsIsEmpty(t *testing.T) {
 	require.Equal(t, maxRounds-1, d.calls, "no search")
 	require.Len(t, r.Queues, 1)
 	require.False(t, r.Queues[0].Listed)
-	waiting, ok := r.Queues[0].Get(figWaiting)
-	require.True(t, ok && waiting == 0)
+	_, ok := r.Queues[0].Get(figWaiting)
+	require.False(t, ok)
 
 	o := defaultOptions()
 	o.Queues = map[string][]string{"sidekiq": {"c"}}
+	waiting, ok := pollOnce(t, d, m, o, query{System: "sidekiq", Queue: "c"}).Systems[0].Queues[0].Get(figWaiting)
+	require.True(t, ok && waiting == 0, "who configures it says that it is one")
 	r = pollOnce(t, d, m, o, query{}).Systems[0]
 	require.Len(t, r.Queues, 2)
 	require.True(t, r.Queues[0].Listed)

@@ -22,6 +22,7 @@ var workerFigures = []figure{
 func (r *reading) finish(p *poll, s *state) {
 	r.sumWorkers(p)
 	s.sight(p, r)
+	r.missAbsent()
 	if r.only == "" {
 		r.sumQueues()
 	}

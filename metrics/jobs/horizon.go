@@ -33,19 +33,24 @@ var horizonSpec = &spec{
 		return []marker{{Key: prefix + "supervisors", Type: "zset"}, {Key: prefix + "masters", Type: "zset"}}
 	},
 	Clue: func(key string) (clue, bool) {
-		for _, suffix := range []string{"supervisors", "masters", "recent_jobs"} {
-			prefix, ok := strings.CutSuffix(key, suffix)
-			if !ok || prefix == "" {
-				continue
+		for _, suffix := range []string{"supervisors", "masters"} {
+			if prefix, ok := strings.CutSuffix(key, suffix); ok && prefix != "" {
+				return clue{
+					Prefix: prefix,
+					Proof:  []redisclient.Command{{"TYPE", prefix + "supervisors"}, {"TYPE", prefix + "masters"}},
+					Proves: areTypes("zset", "zset"),
+				}, true
 			}
-			return clue{
-				Prefix: prefix, OncePerPrefix: true,
-				Proof: []redisclient.Command{
-					{"TYPE", prefix + "supervisors"}, {"TYPE", prefix + "masters"},
-					{"ZRANGE", prefix + "recent_jobs", "0", "0", "WITHSCORES"},
-				},
-				Proves: horizonProves,
-			}, true
+		}
+		// When all are dead, these are left. Their scores are negative times.
+		for _, suffix := range []string{"completed_jobs", "failed_jobs"} {
+			if prefix, ok := strings.CutSuffix(key, suffix); ok && prefix != "" {
+				return clue{
+					Prefix: prefix,
+					Proof:  []redisclient.Command{{"ZRANGE", key, "0", "0", "WITHSCORES"}},
+					Proves: hasNegativeTime,
+				}, true
+			}
 		}
 		return clue{}, false
 	},
@@ -58,25 +63,21 @@ var horizonSpec = &spec{
 	Commands: []string{"hmget", "zcard", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
 		return []string{prefix + "masters", prefix + "supervisors", prefix + "supervisor:*", prefix + "failed_jobs",
-			prefix + "completed_jobs", prefix + "recent_jobs"}
+			prefix + "completed_jobs"}
 	},
 }
 
-// horizonProves: supervisors and their masters are there, or, when all are dead,
-// the jobs of the last hour, whose scores are negative times.
-func horizonProves(replies []resp.Value) bool {
-	if areTypes("zset", "zset")(replies[:2]) {
-		return true
+// hasNegativeTime: the first score of a sorted set is a time with a minus.
+func hasNegativeTime(replies []resp.Value) bool {
+	elems, err := replies[0].Array()
+	if err != nil || len(elems) == 0 {
+		return false
 	}
-	var score string
-	if elems, err := replies[2].Array(); err == nil && len(elems) > 0 {
-		last := elems[len(elems)-1]
-		if last.Kind == resp.Array && len(last.Elems) == 2 { // RESP3 has a pair
-			last = last.Elems[1]
-		}
-		score, _ = last.Text()
+	last := elems[len(elems)-1]
+	if last.Kind == resp.Array && len(last.Elems) == 2 { // RESP3 has a pair
+		last = last.Elems[1]
 	}
-	at, err := strconv.ParseFloat(score, 64)
+	at, err := last.Float64()
 	return err == nil && -at >= moment2000 && -at <= moment2200
 }
 

@@ -76,7 +76,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	             way, else in the last; masters, those of the target's cluster, whose
 //	             keys are all searched
 //	truncated    {"queues":7,"workers":1,"clues":3}: what was left out
-//	unavailable  what concerns no single system
+//	databases    {"db":0,"keys":12}, those with keys, where no system was found
+//	unavailable  what concerns no single system; systems, when none was found
 //
 // What is remembered between polls makes the rates; the first poll has none.
 func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -108,7 +109,13 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 		}
 	}
 	w.EndArray()
-	writeFound(w, result)
+	var why string
+	if len(result.Systems) == 0 {
+		all, err := databases(ctx, r.Target)
+		why = nothingFound(result.Discovery.Complete, all, err)
+		writeDatabases(w, all)
+	}
+	writeFound(w, result, why)
 	w.EndObject()
 	return nil
 }
@@ -181,8 +188,9 @@ func writeProblems(w *jsondoc.Writer, f *figures) {
 	}
 }
 
-// writeFound writes what concerns all systems together.
-func writeFound(w *jsondoc.Writer, result *result) {
+// writeFound writes what concerns all systems together; nothing says why there are
+// none.
+func writeFound(w *jsondoc.Writer, result *result, nothing string) {
 	d := &result.Discovery
 	w.Key("discovery").BeginObject()
 	w.Key("complete").Int(flag(d.Complete))
@@ -202,6 +210,9 @@ func writeFound(w *jsondoc.Writer, result *result) {
 	cut.LimitTo("clues", d.Dropped, 0)
 	cut.Write(w)
 	w.Key("unavailable").BeginObject()
+	if nothing != "" {
+		w.Key("systems").String(nothing)
+	}
 	if d.Err != nil {
 		w.Key("search").String(d.Err.Error())
 	}

@@ -84,7 +84,9 @@ func (laravel) Read(p *poll, r *reading) {
 	}
 }
 
-// parseLaravelJob reads a job; at is 0 when it does not say when it was pushed.
+// parseLaravelJob reads a job; at is 0 when it does not say when it was pushed. One
+// that was delayed waits since the delay is over, which Laravel from 13 on says in
+// it. One that was tried before does not say since when it waits again.
 func parseLaravelJob(text []byte) (oldestJob, error) {
 	var raw struct {
 		ID       *string     `json:"id"`
@@ -92,6 +94,8 @@ func parseLaravelJob(text []byte) (oldestJob, error) {
 		Job      *string     `json:"job"`
 		Created  json.Number `json:"createdAt"`
 		PushedAt json.Number `json:"pushedAt"` // Horizon's
+		Attempts json.Number `json:"attempts"`
+		Delay    any         `json:"delay"` // seconds
 	}
 	if err := parseJSON(text, &raw); err != nil {
 		return oldestJob{}, err
@@ -106,13 +110,30 @@ func parseLaravelJob(text []byte) (oldestJob, error) {
 			break
 		}
 	}
+	if n, err := raw.Attempts.Float64(); err == nil && n > 0 {
+		job.again = true
+	}
+	switch delay := raw.Delay.(type) {
+	case nil:
+	case float64:
+		if delay >= 0 && delay < 1e10 {
+			job.at += delay
+		} else {
+			job.problem = errDelay
+		}
+	default:
+		job.problem = errDelay
+	}
 	return job, nil
 }
 
 // laravelOldest is parseLaravelJob of a job that must say when it was pushed.
 func laravelOldest(text []byte) (oldestJob, error) {
 	job, err := parseLaravelJob(text)
-	if err == nil && job.at == 0 {
+	if err == nil {
+		err = job.problem
+	}
+	if err == nil && job.at < moment2000 {
 		err = errors.New("it does not say when it was pushed, as Laravel from 12.11 on and Horizon do")
 	}
 	return job, err

@@ -15,8 +15,9 @@ import (
 // many members as it is asked for, which is all of them in a set of that size.
 
 const (
-	// maxListed bounds the names of queues that are read from a system's list.
-	maxListed = 10_000
+	// maxListed bounds the names of queues that are read from a system's list: so
+	// many keep a server busy for some milliseconds.
+	maxListed = 5000
 	// maxFollowed bounds the members of any other list that cost a command each.
 	maxFollowed = 1000
 	// maxFollowUps bounds such commands of one poll, all systems together.

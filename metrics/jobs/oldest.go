@@ -24,6 +24,10 @@ func (p *poll) addedAt(q *queue, read func(resp.Value) (float64, error), cmd ...
 type oldestJob struct {
 	id string
 	at float64 // when it was added, in unix seconds
+	// again: it was added a second time since, and does not say when.
+	again bool
+	// problem is why it cannot be told when it was added, though it is a job.
+	problem error
 }
 
 // oldest takes a queue's head and latency from its oldest job itself; a null is
@@ -42,11 +46,14 @@ func (p *poll) oldest(q *queue, v resp.Value, err error, parse func(text []byte)
 		job, err = parse(text)
 	}
 	q.Head = job.id
-	if err != nil {
+	switch {
+	case err != nil:
 		q.Miss(figLatency, "oldest job: "+err.Error())
-		return
+	case job.again:
+		q.FirstSeen = true
+	default:
+		q.Set(figLatency, p.Age(job.at))
 	}
-	q.Set(figLatency, p.Age(job.at))
 }
 
 // firstText is a text, or the first one of an array; "" for nothing.

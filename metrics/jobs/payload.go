@@ -81,3 +81,5 @@ func parseDate(text string, layouts ...string) (float64, error) {
 	}
 	return 0, errMoment
 }
+
+var errDelay = errors.New("its delay is none")

@@ -68,7 +68,9 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 		r := &reading{
 			instance: instance, Found: s.names(instance), spec: spec,
 			extra: o.Queues[instance.System], only: q.Queue, share: share,
+			named: named,
 		}
+		r.found, r.searched = s.knows(instance)
 		out.Systems = append(out.Systems, r)
 		if spec.Markers != nil {
 			r.Marked = true
@@ -78,6 +80,7 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 	}
 	if !named {
 		p.askNewcomers(&o, out.Systems)
+		p.lookAround(&o)
 	}
 	if err := p.askClients(ctx); err != nil {
 		return nil, err
@@ -86,6 +89,7 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 		return nil, err
 	}
 	for _, r := range out.Systems {
+		r.doubt = s.doubts(r.instance)
 		r.finish(p, s)
 	}
 	s.mu.Lock()
@@ -147,6 +151,21 @@ func (s *state) wanted(q query, o *item.JobsOptions) []instance {
 	out = slices.DeleteFunc(out, func(i instance) bool { return q.System != "" && i.System != q.System })
 	slices.SortFunc(out, instance.Compare)
 	return out
+}
+
+// knows reports whether an instance was found, and whether all keys were searched
+// not long ago.
+func (s *state) knows(i instance) (found, searched bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.instances[i] != nil, s.search.complete(time.Now())
+}
+
+// doubts reports whether it is not known if an instance's markers are there.
+func (s *state) doubts(i instance) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unmarked[i] != nil
 }
 
 // names are those that SCAN found of an instance, sorted.

@@ -47,6 +47,11 @@ type reading struct {
 	extra []string // configured names of queues
 	only  string   // the one queue that is wanted; "" for all
 	share *share
+	// named: the item key says which prefix or queue.
+	named bool
+	// found: a search has found the instance. searched: all keys were looked at not
+	// long ago. doubt: it is not known whether its markers are there.
+	found, searched, doubt bool
 	// hasList: the system's own list of queues was read; partList: not all of it.
 	hasList, partList bool
 }

@@ -35,6 +35,7 @@ const (
 
 var resqueSpec = &spec{
 	Name:          "resque",
+	Lists:         true,
 	DefaultPrefix: "resque",
 	Prefix:        withoutColon,
 	Markers: func(prefix string) []marker {
@@ -112,9 +113,9 @@ func (resque) Read(p *poll, r *reading) {
 
 	var beats map[string]float64
 	var beatsErr error
-	p.Fields(2*maxWorkers, func(pairs []resp.Value, more bool, err error) {
+	p.Fields(maxWorkers, func(pairs []resp.Value, more bool, err error) {
 		if err == nil && more {
-			err = fmt.Errorf("it has more than the %d members that are read", 2*maxWorkers)
+			err = fmt.Errorf("it has more than the %d members that are read", maxWorkers)
 		}
 		beats, beatsErr = parseResqueBeats(pairs), err
 	}, k+"workers:heartbeat")

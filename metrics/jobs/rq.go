@@ -22,6 +22,7 @@ type rq struct{}
 
 var rqSpec = &spec{
 	Name:          "rq",
+	Lists:         true,
 	DefaultPrefix: "rq",
 	Markers: func(prefix string) []marker {
 		return []marker{{Key: prefix + ":queues", Type: "set"}, {Key: prefix + ":workers", Type: "set"}}

@@ -16,6 +16,7 @@ type sidekiq struct{}
 
 var sidekiqSpec = &spec{
 	Name:   "sidekiq",
+	Lists:  true,
 	Prefix: withoutColon,
 	Markers: func(prefix string) []marker {
 		p := rubyPrefix(prefix)

@@ -19,6 +19,8 @@ type state struct {
 	unmarked  map[instance]error // why it is not known whether it is there
 	samples   map[sampleKey]*sample
 	heavy     heavy
+	// rejected are clues that the polls since the last search have examined in vain.
+	rejected []string
 	// alone: until then it is known that the server is in no cluster.
 	alone time.Time
 }

@@ -36,6 +36,9 @@ type spec struct {
 	Markers func(prefix string) []marker
 	// Clue judges a key that SCAN came across; nil when no key is looked for.
 	Clue func(key string) (clue, bool)
+	// Lists: the system keeps a list of its queues, or a key of each as long as there
+	// is one, so that one without it does not exist.
+	Lists bool
 	// Splits: neither prefixes nor names of queues are free of colons, so that a
 	// configured prefix tells where a key is to be split.
 	Splits bool

@@ -1,0 +1,74 @@
+package jobs
+
+import (
+	"fmt"
+	"slices"
+)
+
+// An item key may name a prefix or a queue that does not exist. An empty list and
+// one that never was are the same to Redis, so that all of it would read 0. A
+// system that lists its queues knows better.
+
+// missAbsent makes all figures unknown of what the item key names and the system
+// does not have.
+func (r *reading) missAbsent() {
+	if !r.named || !r.spec.Lists {
+		return
+	}
+	if reason := r.noSystem(); reason != "" {
+		for f := range figureCount {
+			if !r.spec.lacks(f, false) && (r.known&(1<<f) != 0 || r.settable(f) && slices.Contains(systemFigures, f)) {
+				r.Miss(f, reason)
+			}
+		}
+	}
+	if r.only == "" {
+		return
+	}
+	for _, q := range r.Queues {
+		reason := r.noQueue(q)
+		if reason == "" {
+			continue
+		}
+		for f := range figureCount {
+			if !r.spec.lacks(f, true) && (q.known&(1<<f) != 0 || slices.Contains(figuresOfQueues, f) || f == figStuck) {
+				q.Miss(f, reason)
+			}
+		}
+	}
+}
+
+// noSystem says why there is no such system under the prefix; "" when there is, or
+// may be.
+func (r *reading) noSystem() string {
+	switch {
+	case r.Exists || r.found || r.doubt:
+		return ""
+	case r.Marked:
+		return fmt.Sprintf("there is no key of %s under the prefix %q", r.System, r.Prefix)
+	case r.only == "" && len(r.Queues) == 0 && r.Truncated == 0:
+		return fmt.Sprintf("no queue of %s was found under the prefix %q", r.System, r.Prefix)
+	}
+	return ""
+}
+
+// noQueue says why there is no such queue; "" when there is, or may be: one that is
+// configured need not have been used yet.
+func (r *reading) noQueue(q *queue) string {
+	if q.Listed || q.Exists || slices.Contains(r.extra, q.Name) {
+		return ""
+	}
+	used := false
+	q.Each(func(f figure, value float64) { used = used || value > 0 && f != figPaused && f != figSchedulersAlive })
+	switch {
+	case used:
+		return ""
+	case r.spec.Markers == nil:
+		return "there is no such queue: none of its keys exists"
+	case !r.hasList:
+		return ""
+	case r.partList:
+		return fmt.Sprintf("it is not among the %d names that are read of the list of queues", maxListed)
+	}
+	return "there is no such queue in the list of queues"
+}

@@ -1,0 +1,163 @@
+package jobs
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// manyMembers is more than anything reads, and enough to keep a server busy for
+// more than 10 ms that is asked for all of them.
+const manyMembers = 50_000
+
+// bounded is a real connection that notes the longest reply to one command, in
+// members.
+type bounded struct {
+	*teller
+	most int
+	what string
+}
+
+func (d *bounded) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	replies, err := d.teller.DoAll(ctx, cmds...)
+	for i, v := range replies {
+		if n := members(v); n > d.most {
+			d.most, d.what = n, strings.Join(cmds[i], " ")
+		}
+	}
+	return replies, err
+}
+
+func members(v resp.Value) int {
+	n := len(v.Elems)
+	for _, e := range v.Elems {
+		n += members(e)
+	}
+	return n
+}
+
+// hugeLists are, by the system's id, keys of any length that its polls read, with
+// what must be there for them to be read; and the figures that are unknown because
+// of them, and some that are known all the same.
+var hugeLists = []struct {
+	id             string
+	seed           []string
+	sets, hashes   []string
+	sorted         []string
+	unknown, known []figure
+}{
+	{"sidekiq/", nil, []string{"queues", "processes", "paused"}, nil, nil,
+		[]figure{figWaiting, figWorkersAlive}, []figure{figQueueCount, figWorkers, figFailed}},
+	{"sidekiq/", []string{"SADD queues a", "SADD processes h:1:a", "HSET h:1:a busy 1 concurrency 5 quiet false info {}"}, nil,
+		[]string{"h:1:a:work", "h:1:a:workers"}, nil, []figure{figActive, figOldestRunning}, []figure{figWaiting, figWorkersBusy, figWorkersAlive}},
+	{"resque/resque", []string{"SADD resque:queues a", "SADD resque:workers h:1:a"}, []string{"resque:failed_queues"},
+		[]string{"resque:workers:heartbeat"}, []string{"resque:delayed_queue_schedule"},
+		[]figure{figFailed, figScheduled, figWorkersAlive}, []figure{figWaiting}},
+	{"resque/resque", nil, []string{"resque:queues", "resque:workers"}, nil, nil, []figure{figWaiting, figWorkersBusy}, []figure{figQueueCount}},
+	{"rq/rq", []string{"SADD rq:queues rq:queue:a"}, []string{"rq:workers", "rq:rl-keys"}, nil, nil, []figure{figRateLimited, figWorkersAlive}, []figure{figWaiting, figWorkers}},
+	{"rq/rq", nil, []string{"rq:queues"}, nil, nil, nil, []figure{figWorkers}},
+	{"celery/", []string{"SADD _kombu.binding.celery celery\x06\x16\x06\x16celery"}, []string{"_kombu.binding.video", "_kombu.binding.celery.pidbox"},
+		[]string{"unacked"}, []string{"unacked_index"}, []figure{figWaiting, figQueueCount}, []figure{figWorkers, figUnacked}},
+	{"asynq/", []string{"SADD asynq:queues default", "ZADD asynq:servers 4000000000 asynq:servers:{a}", "SET asynq:servers:{a} <server>"},
+		[]string{"asynq:{default}:groups"}, []string{"asynq:workers:{a}"}, nil, []figure{figAggregating, figOldestRunning}, []figure{figWaiting, figWorkersBusy, figWorkersSlots}},
+	{"asynq/", nil, []string{"asynq:queues"}, nil, []string{"asynq:servers"}, []figure{figWaiting}, []figure{figQueueCount, figWorkers}},
+	{"horizon/laravel_horizon:", nil, nil, nil, []string{"laravel_horizon:supervisors"}, nil, []figure{figWorkers, figWorkersAlive}},
+}
+
+// TestListsOfAnyLength neither block the server nor cost the poll anything but the
+// figures that would need them.
+func TestListsOfAnyLength(t *testing.T) {
+	t.Parallel()
+	for i, tt := range hugeLists {
+		t.Run(fmt.Sprint(i, " ", tt.id), func(t *testing.T) {
+			t.Parallel()
+			s := seeded(t, tt.seed...)
+			fill := func(script string, keys []string) {
+				for _, key := range keys {
+					s.Do(t, "EVAL", "for i=1,ARGV[1] do "+script+" end", "1", key, strconv.Itoa(manyMembers))
+				}
+			}
+			fill("redis.call('SADD',KEYS[1],KEYS[1]:sub(1,2)=='rq' and 'rq:queue:u'..i or 'u'..i)", tt.sets)
+			fill("redis.call('HSET',KEYS[1],'u'..i,'{}')", tt.hashes)
+			fill("redis.call('ZADD',KEYS[1],i,i)", tt.sorted)
+			s.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "10000")
+			d, m := &bounded{teller: dial(t, s, "", 0)}, &item.Memory{}
+			d.at = fieldAt
+			pollOnce(t, d, m, defaultOptions(), query{})
+			slow := map[string]int{}
+			var r *reading
+			for range 3 { // a command may have to wait for a processor, but not each time
+				s.Do(t, "SLOWLOG", "RESET")
+				d.calls = 0
+				result := pollOnce(t, d, m, defaultOptions(), query{})
+				require.LessOrEqual(t, d.calls, maxRounds)
+				r = find(t, result, tt.id)
+				for _, command := range slowlog(t, s) {
+					slow[command]++
+				}
+			}
+			require.LessOrEqual(t, d.most, 2*(maxListed+1000), "%s", d.what)
+			for command, times := range slow {
+				require.Less(t, times, 3, "%s is always slow", command)
+			}
+			for _, f := range tt.unknown {
+				wantUnknown(t, sum(r, f), f, "")
+				require.NotEmpty(t, reasonOf(sum(r, f), f), f.String())
+			}
+			for _, f := range tt.known {
+				_, ok := r.Get(f)
+				require.True(t, ok, "%s: %v", f, r.Problems)
+			}
+			if slices := len(tt.sets) + len(tt.sorted); slices > 0 && len(tt.known) > 0 && tt.known[0] == figQueueCount {
+				want(t, &r.figures, figQueueCount, manyMembers)
+			}
+		})
+	}
+}
+
+// sum is where a figure is kept: some are of queues alone.
+func sum(r *reading, f figure) *figures {
+	if f == figAggregating && len(r.Queues) == 1 {
+		return &r.Queues[0].figures
+	}
+	return &r.figures
+}
+
+func find(t *testing.T, result *result, id string) *reading {
+	t.Helper()
+	for _, r := range result.Systems {
+		if r.ID() == id {
+			return r
+		}
+	}
+	require.Fail(t, "not found", id)
+	return nil
+}
+
+// slowlog lists the commands that the server found slow, but the test's own.
+func slowlog(t *testing.T, s *redistest.Server) []string {
+	t.Helper()
+	conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr})
+	require.NoError(t, err)
+	defer conn.Close()
+	replies, err := conn.DoAll(t.Context(), redisclient.Command{"SLOWLOG", "GET", "1000"})
+	require.NoError(t, err)
+	var out []string
+	for _, entry := range replies[0].Elems {
+		args, err := entry.Elems[3].Strings()
+		require.NoError(t, err)
+		if args[0] != "SLOWLOG" && args[0] != "EVAL" {
+			out = append(out, strings.Join(args[:min(len(args), 2)], " "))
+		}
+	}
+	return out
+}
