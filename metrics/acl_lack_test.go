@@ -55,7 +55,7 @@ var lossesOf = map[string]map[string]loss{
 		"redis.server.slowlog.count": {}, // INFO only tells of restarts
 		"redis.slowlog.get":          {part: "server"},
 		"redis.latency.get":          {part: "server"},
-		"redis.get":                  {part: "down", each: true},
+		"redis.get":                  {part: "info", members: "clients cluster commandstats cpu errorstats flavour keyspace latencystats loading memory mode modules persistence replication role server stats version"},
 		"redis.status":               {part: "info", members: "flavour loading mode role version"},
 		"redis.cluster.get":          {part: "info"},
 	},
