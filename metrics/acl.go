@@ -35,7 +35,7 @@ func aclCommands() []string {
 	}
 	slices.Sort(out)
 	return slices.DeleteFunc(slices.Compact(out), func(c string) bool {
-		return slices.Contains(valkeyCommands, c) || slices.Contains(searchCommands, c) || c == valkey9Command || c == redis84Command
+		return slices.Contains(valkeyCommands, c) || slices.Contains(searchCommands, c) || slices.Contains(newerNames(), c)
 	})
 }
 
@@ -47,21 +47,6 @@ var valkeyCommands = []string{"commandlog|get", "commandlog|len"}
 // 8.1 and newer, as a command of its own.
 func ACLRuleValkey(user string) string {
 	return "ACL SETUSER " + user + " +" + strings.Join(valkeyCommands, " +")
-}
-
-// The commands that tell of atomic migrations of slots, one of each kind of
-// server.
-const (
-	valkey9Command = "cluster|getslotmigrations"
-	redis84Command = "cluster|migration"
-)
-
-// ACLRuleMigrations returns what a user made by ACLRule needs in addition on the
-// nodes of a cluster that can move slots atomically: of Valkey 9, and of Redis
-// 8.4.
-func ACLRuleMigrations(user string) (valkey9, redis84 string) {
-	rule := "ACL SETUSER " + user + " +"
-	return rule + valkey9Command, rule + redis84Command
 }
 
 // searchCommands are those of a server that has search indexes.

@@ -46,10 +46,6 @@ func TestTheRulesForSomeServersNameWhatTheOtherLeavesOut(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix +commandlog|get +commandlog|len", ACLRuleValkey("zabbix"))
 	require.Equal(t, "ACL SETUSER zabbix +ft._list +ft.info", ACLRuleSearch("zabbix"))
-	valkey9, redis84 := ACLRuleMigrations("zabbix")
-	require.Equal(t, "ACL SETUSER zabbix +cluster|getslotmigrations", valkey9)
-	require.Equal(t, "ACL SETUSER zabbix +cluster|migration", redis84)
-	require.NotContains(t, ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), "migration")
 	require.NotContains(t, ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), "commandlog")
 	require.NotContains(t, ACLRule("zabbix", metrictest.DefaultStorm(), metrictest.DefaultJobs()), "ft.")
 }

@@ -56,10 +56,7 @@ func ACL(file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	valkey9, redis84 := metrics.ACLRuleMigrations("zabbix")
 	return metrics.ACLRule("zabbix", item.StormOptions(options.Storm), item.JobsOptions(options.Jobs)) +
 		"\n# in addition, on Valkey 8.1 and newer:\n" + metrics.ACLRuleValkey("zabbix") +
-		"\n# in addition, where there are search indexes (Redis 8, RediSearch 2, valkey-search):\n" + metrics.ACLRuleSearch("zabbix") +
-		"\n# in addition, on the nodes of a cluster of Valkey 9 and newer:\n" + valkey9 +
-		"\n# in addition, on the nodes of a cluster of Redis 8.4 and newer:\n" + redis84, nil
+		"\n# in addition, where there are search indexes (Redis 8, RediSearch 2, valkey-search):\n" + metrics.ACLRuleSearch("zabbix"), nil
 }
