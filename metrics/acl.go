@@ -152,7 +152,7 @@ func (a ACL) commands() []string {
 		}
 	}
 	slices.Sort(out)
-	return without(slices.Compact(out), slices.Concat(valkeyCommands, searchCommands))
+	return without(slices.Compact(out), slices.Concat(valkeyCommands, searchCommands, newerNames()))
 }
 
 // everythingElse: the rule without purposes has the commands for keys as well,
@@ -218,14 +218,16 @@ func (a ACL) Text() string {
 		a.Rule(),
 		"# instead, on Redis 6, where keys cannot be read-only:", a.RuleRedis6(),
 	}
-	for _, more := range []struct{ where, rule string }{
+	additions := []ACLAddition{
 		{"in addition, on Valkey 8.1 and newer:", a.RuleValkey()},
 		{"in addition, where there are search indexes (Redis 8, RediSearch 2, valkey-search):", a.RuleSearch()},
-		{"CONFIG GET shows this user the passwords in requirepass and masterauth. Without it redis.server.config is an error, " +
-			"and redis.get has limits only as far as INFO has them:", a.RuleNoConfig()},
-	} {
-		if more.rule != "" {
-			lines = append(lines, "# "+more.where, more.rule)
+	}
+	for _, more := range append(append(additions, a.RulesNewer()...), ACLAddition{
+		"CONFIG GET shows this user the passwords in requirepass and masterauth. Without it redis.server.config is an error, " +
+			"and redis.get has limits only as far as INFO has them:", a.RuleNoConfig(),
+	}) {
+		if more.Rule != "" {
+			lines = append(lines, "# "+more.Where, more.Rule)
 		}
 	}
 	return strings.Join(lines, "\n")

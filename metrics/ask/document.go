@@ -110,9 +110,7 @@ type Unreadable struct{ rows Truncations }
 
 // Add notes rows of a list.
 func (u *Unreadable) Add(list string, rows int) {
-	if rows > 0 {
-		u.rows.Add(list, rows)
-	}
+	u.rows.LimitTo(list, rows, 0)
 }
 
 // Write writes the member unreadable, or nothing when all rows could be read.

@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
+	"time"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -33,9 +35,11 @@ import (
 //	                 state (ok, pfail, fail: as the entry node sees the master),
 //	                 master {"id","addr"}, replicas [{"id","addr"}], has_replica (0
 //	                 when every replica is failing), keys, memory (bytes) and ops
-//	                 (commands per second) of the master
-//	nodes            a row per node, sorted by address: id, addr, hostname, role,
-//	                 shard, master (its id), flags ("master,fail"), link (connected,
+//	                 (commands per second since an earlier poll) of the master
+//	nodes            a row per node, sorted by address: id, addr (of two nodes with one
+//	                 address, and of one without, with the begin of its id behind),
+//	                 ip, hostname, role, shard, master (its id), flags
+//	                 ("master,fail"), link (connected,
 //	                 disconnected), epoch, slot_count, seen_failing (how many nodes
 //	                 see it in fail? or fail) and seen_failing_by (their addresses, at
 //	                 most maxWitnesses); up, reason, error; keys, used_memory,
@@ -49,22 +53,33 @@ import (
 //	failing          nodes that any node sees in fail? or fail
 //	skew             of slots, keys, memory and ops: the largest shard divided by the
 //	                 average one; 1 is even. Left out while there is nothing
-//	moving           slots under way: slot, state (migrating, importing), node, other
-//	partial          true when not every node answered
+//	moving           slots under way: slot, state (migrating, importing), node, other;
+//	                 and the atomic migrations of Valkey 9 and Redis 8.4: migration
+//	                 (its id), slots, operation (import, export), state (the server's
+//	                 word), active (0 for one that failed or was canceled within the
+//	                 last half hour), message, node, other
+//	partial          true when not every node answered, or not every line of CLUSTER
+//	                 NODES could be read
 //	unanswered       those: id, addr, reason, error
 //
-// and unavailable and truncated as in redis.get.
+// and unavailable and truncated as in redis.get, and unreadable {"nodes":1} with
+// the number of lines of CLUSTER NODES that could not be read.
+//
+// A node is asked at its announced name, which its certificate may be for, or
+// which leads through a NAT; at its address where it has none, or where the name
+// does not resolve. The first maxViews nodes say who they are, so that another
+// server which has got a node's address is not taken for it.
 var Get = &item.Metric{
 	Key:         "redis.cluster.get",
 	Description: "Returns the state of a whole cluster, its shards and nodes, as JSON from any of its nodes.",
 	Params:      item.ConnParams(),
-	Commands:    []string{"info", "cluster|info", "cluster|nodes"},
+	Commands:    []string{"info", "cluster|info", "cluster|nodes", "cluster|getslotmigrations", "cluster|migration"},
 	Collect:     collect,
 }
 
 const (
-	// maxViews bounds the nodes that are asked whom they see failing: their
-	// replies grow with the square of the cluster.
+	// maxViews bounds the nodes that are asked who they are and whom they see
+	// failing: their replies grow with the square of the cluster.
 	maxViews = 128
 	// offMemory marks a server that is no cluster, so that it is not
 	// asked again what it counts as errors.
@@ -78,10 +93,9 @@ type member struct {
 	err     error  // why it did not answer
 	figures nodeFigures
 	view    *view // nil when it was not asked, or did not tell
-}
 
-var errNoAddress = &redisclient.Error{
-	Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("the cluster knows no address of this node"),
+	migrations []migration
+	refused    error // why it did not tell of its migrations
 }
 
 func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -117,8 +131,10 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	if err != nil {
 		return ask.Down(w, t.Name, err)
 	}
-	c.info, c.state = &info, &state
+	c.info, c.state, c.now = &info, &state, time.Now()
 	c.gather(ctx)
+	c.rate()
+	c.nameRows()
 	c.write(w)
 	return nil
 }
@@ -142,25 +158,31 @@ type cluster struct {
 	info, state *ask.Part // of the entry node
 	members     []*member
 	entry       *member // nil when the view names no "myself"
+	unreadable  int     // lines of the entry node's view
+	now         time.Time
 }
 
 // newCluster reads the entry node's view.
 func newCluster(t *item.Target, reply *ask.Part) (*cluster, error) {
-	view, err := nodesReply(reply)
+	view, unreadable, err := nodesReply(reply)
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{target: t}
+	c := &cluster{target: t, unreadable: unreadable}
+	here, _ := ask.Connection(t)
 	for _, n := range view {
 		m := &member{node: n}
 		if n.is("myself") && c.entry == nil {
 			c.entry = m
 			m.view = newView(view)
 			if strings.HasPrefix(n.addr, ":") { // it has met nobody yet
-				if info, ok := ask.Connection(t); ok && info.Addr != "" {
-					m.addr = info.Addr
-				}
+				m.addr = cmp.Or(here.Addr, m.addr)
 			}
+		} else if strings.HasPrefix(n.addr, ":") { // that is not known of others
+			m.addr = ""
+		}
+		if n.hostname != "" && isLoopback(n.ip) && !atLoopback(t, here.Addr) {
+			m.addr = net.JoinHostPort(n.hostname, n.port)
 		}
 		c.members = append(c.members, m)
 	}
@@ -169,10 +191,10 @@ func newCluster(t *item.Target, reply *ask.Part) (*cluster, error) {
 	return c, nil
 }
 
-func nodesReply(reply *ask.Part) ([]node, error) {
+func nodesReply(reply *ask.Part) (nodes []node, unreadable int, err error) {
 	text, err := reply.Value.Text()
 	if err != nil {
-		return nil, fmt.Errorf("CLUSTER NODES: %w", err)
+		return nil, 0, fmt.Errorf("CLUSTER NODES: %w", err)
 	}
 	return parseNodes(text)
 }
@@ -207,6 +229,9 @@ func firstSlot(m *member) int {
 func (c *cluster) gather(ctx context.Context) {
 	if c.entry != nil {
 		c.entry.err = c.entry.read(c.info)
+		if c.entry.err == nil {
+			c.entry.migrations, c.entry.refused = migrationsOf{}.read(ctx, c.target, c.entry)
+		}
 	}
 	var others []*member
 	for _, m := range c.members {
@@ -230,31 +255,53 @@ func (c *cluster) gather(ctx context.Context) {
 
 // ask asks one node.
 func (c *cluster) ask(ctx context.Context, m *member, forView bool) error {
-	if m.addr == "" || m.is("handshake") || strings.HasSuffix(m.addr, ":0") {
-		return errNoAddress
-	}
-	peer, err := c.target.Peer(m.addr)
+	peer, err := c.peer(m)
 	if err != nil {
 		return err
 	}
-	info := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}
+	reply := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}
 	nodes := ask.Part{Name: "cluster_nodes", Cmd: redisclient.Command{"CLUSTER", "NODES"}}
-	parts := []*ask.Part{&info}
+	moves := knownMigrations(peer, m)
+	parts := append([]*ask.Part{&reply}, moves.parts()...)
 	if forView {
 		parts = append(parts, &nodes)
 	}
 	if err := ask.Do(ctx, peer, parts...); err != nil {
 		return err
 	}
-	if forView && nodes.Err == nil {
-		view, err := nodesReply(&nodes)
-		if err != nil {
+	if forView {
+		if m.view, err = readView(m.id, &nodes); err != nil {
 			return err
 		}
-		m.view = newView(view)
 	}
-	if forView && nodes.Err != nil && !ask.Lasting(nodes.Err) {
-		return nodes.Err
+	if err := m.read(&reply); err != nil {
+		m.view = nil
+		return err
 	}
-	return m.read(&info)
+	m.migrations, m.refused = moves.read(ctx, peer, m)
+	return nil
+}
+
+// readView reads what the node with that id sees; nil when it may not tell. It
+// fails when another server answers.
+func readView(id string, reply *ask.Part) (*view, error) {
+	if reply.Err != nil {
+		if isAlone(reply.Err) {
+			return nil, strangerError("a server that is no node of a cluster")
+		}
+		if ask.Lasting(reply.Err) {
+			return nil, nil
+		}
+		return nil, reply.Err
+	}
+	nodes, _, err := nodesReply(reply)
+	if err != nil {
+		return nil, err
+	}
+	for i := range nodes {
+		if nodes[i].is("myself") && nodes[i].id != id {
+			return nil, strangerError("the node " + string(ask.ClipBytes([]byte(nodes[i].id))))
+		}
+	}
+	return newView(nodes), nil
 }

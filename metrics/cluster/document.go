@@ -47,8 +47,11 @@ func (c *cluster) write(w *jsondoc.Writer) {
 	writeSkew(w, shards)
 	c.writeMoving(w, &cut)
 	c.writeUnanswered(w, &cut)
-	ask.Unavailable(w, c.info, c.state)
+	ask.Unavailable(w, c.info, c.state, c.refusedMigrations())
 	cut.Write(w)
+	var unreadable ask.Unreadable
+	unreadable.Add("nodes", c.unreadable)
+	unreadable.Write(w)
 	w.EndObject()
 }
 
@@ -89,6 +92,10 @@ func (c *cluster) writeState(w *jsondoc.Writer) {
 		if !m.is("fail") {
 			served.add(m.slots)
 		}
+	}
+	if c.unreadable > 0 { // they may be those of a node that is left out
+		w.EndObject()
+		return
 	}
 	ranges, missing := served.missing()
 	w.Key("uncovered").Int(int64(missing))
@@ -152,7 +159,7 @@ func (c *cluster) writeShards(w *jsondoc.Writer, shards []*shard, cut *ask.Trunc
 		f := &s.master.figures
 		info.WriteReading(w, "keys", f.keys)
 		info.WriteReading(w, "memory", f.memory)
-		info.WriteReading(w, "ops", f.ops)
+		f.writeOps(w)
 		w.EndObject()
 	}
 	w.EndArray()
@@ -194,6 +201,9 @@ func writeNode(w *jsondoc.Writer, m, master *member, witnesses []string) {
 	w.BeginObject()
 	w.Key("id").String(m.id)
 	w.Key("addr").String(m.addr)
+	if m.ip != "" {
+		w.Key("ip").String(m.ip)
+	}
 	if m.hostname != "" {
 		w.Key("hostname").String(m.hostname)
 	}
@@ -215,7 +225,7 @@ func writeNode(w *jsondoc.Writer, m, master *member, witnesses []string) {
 		link = "connected"
 	}
 	w.Key("link").String(link)
-	w.Key("epoch").Int(m.epoch)
+	info.WriteReading(w, "epoch", m.epoch)
 	w.Key("slot_count").Int(int64(m.slotCount()))
 	w.Key("seen_failing").Int(int64(len(witnesses)))
 	w.Key("seen_failing_by").BeginArray()
@@ -234,7 +244,7 @@ func writeNode(w *jsondoc.Writer, m, master *member, witnesses []string) {
 	info.WriteReading(w, "keys", f.keys)
 	info.WriteReading(w, "used_memory", f.memory)
 	info.WriteReading(w, "maxmemory", f.maxMemory)
-	info.WriteReading(w, "ops", f.ops)
+	f.writeOps(w)
 	info.WriteReading(w, "clients", f.clients)
 	if m.is("slave") {
 		info.WriteReading(w, "link_up", f.linkUp)
@@ -267,20 +277,20 @@ func writeSkew(w *jsondoc.Writer, shards []*shard) {
 	w.Key("skew").BeginObject()
 	for _, figure := range []struct {
 		name string
-		of   func(*member) info.Reading
+		of   func(*member) (float64, bool)
 	}{
-		{"slots", func(m *member) info.Reading { return info.Known(int64(m.slotCount())) }},
-		{"keys", func(m *member) info.Reading { return m.figures.keys }},
-		{"memory", func(m *member) info.Reading { return m.figures.memory }},
-		{"ops", func(m *member) info.Reading { return m.figures.ops }},
+		{"slots", func(m *member) (float64, bool) { return float64(m.slotCount()), true }},
+		{"keys", func(m *member) (float64, bool) { return float64(m.figures.keys.Value), m.figures.keys.Known }},
+		{"memory", func(m *member) (float64, bool) { return float64(m.figures.memory.Value), m.figures.memory.Known }},
+		{"ops", func(m *member) (float64, bool) { return m.figures.ops, m.figures.opsKnown }},
 	} {
 		var largest, sum float64
 		known := true
 		for _, s := range shards {
-			r := figure.of(s.master)
-			known = known && r.Known
-			largest = max(largest, float64(r.Value))
-			sum += float64(r.Value)
+			value, ok := figure.of(s.master)
+			known = known && ok
+			largest = max(largest, value)
+			sum += value
 		}
 		if known && sum > 0 {
 			w.Key(figure.name).Float(largest * float64(len(shards)) / sum)
@@ -313,8 +323,30 @@ func (c *cluster) writeMoving(w *jsondoc.Writer, cut *ask.Truncations) {
 			w.EndObject()
 		}
 	}
+	for _, m := range c.members {
+		for i := range m.migrations {
+			if !m.migrations[i].shown(c.now) {
+				continue
+			}
+			if count++; count <= ask.MaxRows {
+				m.migrations[i].write(w, m.id)
+			}
+		}
+	}
 	w.EndArray()
 	cut.Limit("moving", count)
+}
+
+// refusedMigrations is the part that is unavailable when a node does not tell of
+// its migrations.
+func (c *cluster) refusedMigrations() *ask.Part {
+	part := &ask.Part{Name: "cluster_migrations"}
+	for _, m := range c.members {
+		if m.refused != nil && part.Err == nil {
+			part.Err = m.refused
+		}
+	}
+	return part
 }
 
 func (c *cluster) writeUnanswered(w *jsondoc.Writer, cut *ask.Truncations) {
@@ -324,7 +356,7 @@ func (c *cluster) writeUnanswered(w *jsondoc.Writer, cut *ask.Truncations) {
 			silent = append(silent, m)
 		}
 	}
-	w.Key("partial").Bool(len(silent) > 0)
+	w.Key("partial").Bool(len(silent) > 0 || c.unreadable > 0)
 	w.Key("unanswered").BeginArray()
 	for _, m := range silent[:cut.Limit("unanswered", len(silent))] {
 		w.BeginObject()

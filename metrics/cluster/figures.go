@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
-	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,11 +15,15 @@ import (
 // nodeFigures are what INFO says of one node, as far as a cluster's document
 // has it.
 type nodeFigures struct {
-	keys, memory, maxMemory, ops, clients info.Reading
-	offset                                info.Reading // of the replication stream: what a master has written, a replica has read
-	linkUp                                info.Reading // of a replica to its master: 1 or 0
-	replicas                              []info.Replica
-	id                                    info.Identity
+	keys, memory, maxMemory, clients info.Reading
+	commands                         info.Reading // that it has processed
+	ops                              float64      // commands per second
+	opsKnown                         bool
+	runID                            string
+	offset                           info.Reading // of the replication stream: what a master has written, a replica has read
+	linkUp                           info.Reading // of a replica to its master: 1 or 0
+	replicas                         []info.Replica
+	id                               info.Identity
 }
 
 // read takes the figures from a reply to INFO.
@@ -46,7 +49,10 @@ func (m *member) read(reply *ask.Part) error {
 	id := info.Identify(&x)
 	f := &m.figures
 	f.memory, f.maxMemory = get("memory", "used_memory"), get("memory", "maxmemory")
-	f.ops = get("stats", "instantaneous_ops_per_sec")
+	f.commands = get("stats", "total_commands_processed")
+	if id, ok := x.Field("server", "run_id"); ok {
+		f.runID = string(id)
+	}
 	f.clients = get("clients", "connected_clients")
 	f.id = id
 	replication := x.SectionLines("replication")
@@ -73,7 +79,7 @@ func replicaLag(replica, master *member) (lagBytes, lag info.Reading) {
 	}
 	theirs := replica.figures.offset
 	for _, r := range master.figures.replicas {
-		if net.JoinHostPort(r.IP, r.Port) == replica.addr && r.InSync.Value == r.Count {
+		if r.Port == replica.port && (r.IP == replica.ip || r.IP == replica.hostname) && r.InSync.Value == r.Count {
 			lag = r.Lag
 			if r.Offset.Value != 0 { // it has confirmed something
 				theirs = r.Offset

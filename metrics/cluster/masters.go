@@ -19,6 +19,8 @@ type Master struct {
 
 // Masters asks a node of a cluster for the masters that have slots, and
 // returns them in the order of their addresses, or the node's refusal to tell.
+// One at whose address another server answers cannot be asked, which is found
+// out for maxViews of them; nor can those be of which the node's lines cannot be read, which are one more master.
 func Masters(ctx context.Context, t *item.Target) (masters []Master, refusal, err error) {
 	ctx, cancel := context.WithTimeout(ctx, info.AskLimit)
 	defer cancel()
@@ -33,22 +35,38 @@ func Masters(ctx context.Context, t *item.Target) (masters []Master, refusal, er
 	if err != nil {
 		return nil, nil, err
 	}
+	var ids []string
 	for _, m := range c.members {
 		if len(m.slots) == 0 {
 			continue
 		}
 		master := Master{Addr: m.addr, Target: t}
-		switch {
-		case m == c.entry:
-		case m.addr == "":
-			master.Err = errNoAddress
-		default:
-			master.Target, master.Err = t.Peer(m.addr)
+		if m != c.entry {
+			master.Target, master.Err = peerOf(t, &m.node, m.addr)
 		}
-		masters = append(masters, master)
+		masters, ids = append(masters, master), append(ids, m.id)
 	}
 	if len(masters) > ask.MaxRows {
 		return nil, nil, fmt.Errorf("more than %d masters", ask.MaxRows)
 	}
+	ask.SideBySide(min(len(masters), maxViews), func(i int) {
+		if m := &masters[i]; m.Err == nil && m.Target != t {
+			m.Err = isMaster(ctx, m.Target, ids[i])
+		}
+	}, func(i int, err error) { masters[i].Err = err })
+	if c.unreadable > 0 {
+		masters = append(masters, Master{Err: fmt.Errorf("%d lines of CLUSTER NODES cannot be read", c.unreadable)})
+	}
 	return masters, nil, nil
+}
+
+// isMaster is nil for the node with that id, and for a server that does not
+// answer: its own question will tell why.
+func isMaster(ctx context.Context, t *item.Target, id string) error {
+	nodes := &ask.Part{Name: "cluster_nodes", Cmd: redisclient.Command{"CLUSTER", "NODES"}}
+	if err := ask.Do(ctx, t, nodes); err != nil || nodes.Err != nil && !isAlone(nodes.Err) {
+		return nil
+	}
+	_, err := readView(id, nodes)
+	return err
 }

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -9,6 +10,7 @@ import (
 	"strings"
 
 	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
 )
 
 // totalSlots is the number of hash slots of a cluster.
@@ -18,14 +20,17 @@ const totalSlots = 16384
 // node is one line of CLUSTER NODES: what one node thinks of another.
 type node struct {
 	id string
-	// addr is host:port for clients, with brackets round an IPv6 address; ":port"
-	// where the node does not know its own host yet, "" where there is no
-	// address (noaddr).
+	// addr is host:port for clients, with brackets round an IPv6 address: of the IP
+	// address, or of the announced name where that is all there is; ":port" where
+	// the node does not know its own host yet, "" where there is no address
+	// (noaddr).
 	addr      string
+	ip        string   // as the cluster's bus has it; "" when not known
+	port      string   // for clients
 	hostname  string   // announced, or ""
 	flags     []string // in Redis' words, without "noflags"
 	master    string   // the id of a replica's master, or ""
-	epoch     int64
+	epoch     info.Reading
 	connected bool
 	slots     []slotRange // ascending as Redis prints them
 	moves     []slotMove  // only of the node that printed the line
@@ -82,31 +87,51 @@ var (
 //	<id> <ip:port@cport[,hostname[,…]]> <flags> <master> <ping> <pong> <epoch> <link> <slot> …
 //
 // where a slot is 5, 5-9, [5->-id] (migrating) or [5-<-id] (importing), and
-// servers before Redis 4 print no @cport. A reply with one line that cannot be
-// read is refused as a whole: a node that is left out would look like one that
-// left.
+// servers before Redis 4 print no @cport. A line that cannot be read is left out,
+// and counted: a node that is missing must not look like one that left. Of two
+// lines of one node that which has an address counts. A reply of which nothing
+// can be read is refused.
 // Source: https://redis.io/docs/latest/commands/cluster-nodes/
-func parseNodes(text string) ([]node, error) {
-	var out []node
-	slots := 0
+func parseNodes(text string) (nodes []node, unreadable int, err error) {
+	index := make(map[string]int)
+	lines, slots := 0, 0
+	var first error
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
 		if len(fields) == 0 {
 			continue
 		}
+		lines++
 		n, err := parseNode(fields)
 		if err != nil {
-			return nil, fmt.Errorf("line %d of CLUSTER NODES: %w", len(out)+1, err)
+			unreadable++
+			if first == nil {
+				first = fmt.Errorf("line %d of CLUSTER NODES: %w", lines, err)
+			}
+			continue
+		}
+		at, seen := index[n.id]
+		switch {
+		case !seen:
+			index[n.id] = len(nodes)
+			nodes = append(nodes, n)
+		case nodes[at].addr == "" && n.addr != "" || n.is("myself"):
+			slots -= nodes[at].slotCount()
+			nodes[at] = n
+		default:
+			continue
 		}
 		if slots += n.slotCount(); slots > totalSlots {
-			return nil, errTooManySlots
+			return nil, 0, errTooManySlots
 		}
-		out = append(out, n)
 	}
-	if len(out) == 0 {
-		return nil, errNoNodes
+	switch {
+	case len(nodes) == 0 && first != nil:
+		return nil, 0, first
+	case len(nodes) == 0:
+		return nil, 0, errNoNodes
 	}
-	return out, nil
+	return nodes, unreadable, nil
 }
 
 func parseNode(fields []string) (node, error) {
@@ -115,24 +140,19 @@ func parseNode(fields []string) (node, error) {
 		return n, fmt.Errorf("expected at least 8 fields, got %d", len(fields))
 	}
 	n.id = fields[0]
-	var err error
-	if n.addr, n.hostname, err = parseNodeAddr(fields[1]); err != nil {
-		return n, err
-	}
+	n.parseAddr(fields[1])
 	for flag := range strings.SplitSeq(fields[2], ",") {
 		if flag != "noflags" && flag != "" {
 			n.flags = append(n.flags, flag)
 		}
 	}
 	if n.is("noaddr") {
-		n.addr = ""
+		n.addr, n.ip, n.port, n.hostname = "", "", "", ""
 	}
 	if fields[3] != "-" {
 		n.master = fields[3]
 	}
-	if n.epoch, err = strconv.ParseInt(fields[6], 10, 64); err != nil {
-		return n, fmt.Errorf("%q is no configuration epoch", ask.ClipBytes([]byte(fields[6])))
-	}
+	n.epoch = info.ParseCount([]byte(fields[6]))
 	n.connected = fields[7] == "connected"
 	for _, field := range fields[8:] {
 		if err := n.addSlots(field); err != nil {
@@ -142,28 +162,29 @@ func parseNode(fields []string) (node, error) {
 	return n, nil
 }
 
-// parseNodeAddr reads the second field. The port for clients stands before the
-// @; an IPv6 address has no brackets there. A host that is not known is empty,
-// and the announced name is used where there is one.
-func parseNodeAddr(field string) (addr, hostname string, err error) {
+// parseAddr reads the second field. The port for clients stands before the @; an
+// IPv6 address has no brackets there. A host that the server does not know is
+// empty, or "?". What is no address leaves the node without one.
+func (n *node) parseAddr(field string) {
 	field, rest, _ := strings.Cut(field, ",")
-	hostname, _, _ = strings.Cut(rest, ",")
-	if strings.Contains(hostname, "=") {
-		hostname = "" // the first of further fields, in a line that has no name
+	hostname, _, _ := strings.Cut(rest, ",")
+	if hostname != "?" && !strings.Contains(hostname, "=") { // that is the first of further fields
+		n.hostname = hostname
 	}
 	field, _, _ = strings.Cut(field, "@")
 	colon := strings.LastIndexByte(field, ':')
 	if colon < 0 {
-		return "", "", fmt.Errorf("%q is no address", ask.ClipBytes([]byte(field)))
+		return
 	}
 	host, port := strings.Trim(field[:colon], "[]"), field[colon+1:]
-	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-		return "", "", fmt.Errorf("%q has no valid port", ask.ClipBytes([]byte(field)))
+	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+		return
 	}
-	if host == "" {
-		host = hostname
+	n.port = port
+	if host != "?" {
+		n.ip = host
 	}
-	return net.JoinHostPort(host, port), hostname, nil
+	n.addr = net.JoinHostPort(cmp.Or(n.ip, n.hostname), port)
 }
 
 // addSlots reads one of the last fields.

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/metrics/info"
 )
 
 func clusterReply(t testing.TB, name string) string {
@@ -19,7 +21,7 @@ func clusterReply(t testing.TB, name string) string {
 // recordedNode is the node with that port in a recorded reply.
 func recordedNode(t testing.TB, reply, port string) node {
 	t.Helper()
-	nodes, err := parseNodes(clusterReply(t, reply))
+	nodes, _, err := parseNodes(clusterReply(t, reply))
 	require.NoError(t, err)
 	for _, n := range nodes {
 		if strings.HasSuffix(n.addr, ":"+port) {
@@ -37,11 +39,11 @@ const (
 
 func TestRecordedClusterNodes(t *testing.T) {
 	t.Parallel()
-	healthy, err := parseNodes(clusterReply(t, "healthy"))
+	healthy, _, err := parseNodes(clusterReply(t, "healthy"))
 	require.NoError(t, err)
 	require.Len(t, healthy, 6)
 	require.Equal(t, node{
-		id: recorded2, addr: "127.0.0.1:17002", flags: []string{"master"}, epoch: 2, connected: true,
+		id: recorded2, addr: "127.0.0.1:17002", ip: "127.0.0.1", port: "17002", flags: []string{"master"}, epoch: info.Known(2), connected: true,
 		slots: []slotRange{{5461, 10922}},
 	}, healthy[0])
 	me := healthy[1]
@@ -67,7 +69,7 @@ func TestRecordedClusterNodes(t *testing.T) {
 	require.False(t, failed.connected)
 	require.Equal(t, "5461-10922", failed.slotText(), "a failed master keeps its slots until somebody takes them")
 	require.Empty(t, recordedNode(t, "failed-over", "17002").slots)
-	require.Equal(t, int64(7), recordedNode(t, "failed-over", "17005").epoch)
+	require.Equal(t, info.Known(7), recordedNode(t, "failed-over", "17005").epoch)
 
 	lone := recordedNode(t, "lone", "17009")
 	require.Equal(t, ":17009", lone.addr, "it has met nobody who told it its address")
@@ -80,41 +82,61 @@ func TestParseClusterNodes(t *testing.T) {
 		name, text string
 		want       node
 	}{
-		{"Redis 3 prints no bus port", "a 10.0.0.1:6379" + rest, node{addr: "10.0.0.1:6379"}},
-		{"an IPv6 address gets brackets", "a 2001:db8::1:6379@16379" + rest, node{addr: "[2001:db8::1]:6379"}},
-		{"a name without an address is used", "a :6379@16379,node.example.com" + rest, node{addr: "node.example.com:6379", hostname: "node.example.com"}},
-		{"further fields behind the name", "a 10.0.0.1:6379@16379,n,shard-id=x" + rest, node{addr: "10.0.0.1:6379", hostname: "n"}},
-		{"further fields without a name", "a 10.0.0.1:6379@16379,,shard-id=x" + rest, node{addr: "10.0.0.1:6379"}},
-		{"single slots and ranges", "a h:1@2" + rest + " 5 7-9", node{addr: "h:1", slots: []slotRange{{5, 5}, {7, 9}}}},
+		{"Redis 3 prints no bus port", "a 10.0.0.1:6379" + rest, node{addr: "10.0.0.1:6379", ip: "10.0.0.1", port: "6379"}},
+		{"an IPv6 address gets brackets", "a 2001:db8::1:6379@16379" + rest, node{addr: "[2001:db8::1]:6379", ip: "2001:db8::1", port: "6379"}},
+		{"a name without an address is used", "a :6379@16379,node.example.com" + rest, node{addr: "node.example.com:6379", port: "6379", hostname: "node.example.com"}},
+		{"further fields behind the name", "a 10.0.0.1:6379@16379,n,shard-id=x" + rest, node{addr: "10.0.0.1:6379", ip: "10.0.0.1", port: "6379", hostname: "n"}},
+		{"further fields without a name", "a 10.0.0.1:6379@16379,,shard-id=x" + rest, node{addr: "10.0.0.1:6379", ip: "10.0.0.1", port: "6379"}},
+		{"an address that the server does not know", "a ?:6379@16379" + rest, node{addr: ":6379", port: "6379"}},
+		{"no address", "a 10.0.0.9" + rest, node{}},
+		{"a port out of range", "a h:99999@1" + rest, node{}},
+		{"single slots and ranges", "a h:1@2" + rest + " 5 7-9", node{addr: "h:1", ip: "h", port: "1", slots: []slotRange{{5, 5}, {7, 9}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			nodes, err := parseNodes(tt.text)
+			nodes, _, err := parseNodes(tt.text)
 			require.NoError(t, err)
-			tt.want.id, tt.want.flags, tt.want.epoch, tt.want.connected = "a", []string{"master"}, 1, true
+			tt.want.id, tt.want.flags, tt.want.epoch, tt.want.connected = "a", []string{"master"}, info.Known(1), true
 			require.Equal(t, []node{tt.want}, nodes)
 		})
 	}
-	gone, err := parseNodes("a :0@0 slave,noaddr b 0 0 1 disconnected\n")
+	wrapped, _, err := parseNodes("a h:1@2 master - 0 0 18446744073709551615 connected 0-5\n")
+	require.NoError(t, err)
+	require.False(t, wrapped[0].epoch.Known)
+	require.Equal(t, 6, wrapped[0].slotCount())
+	gone, _, err := parseNodes("a :0@0 slave,noaddr b 0 0 1 disconnected\n")
 	require.NoError(t, err)
 	require.Empty(t, gone[0].addr)
 	for name, text := range map[string]string{
-		"nothing":                  " \n\n",
-		"too few fields":           "a h:1@2 master - 0 0 1",
-		"no address":               "a h master - 0 0 1 connected",
-		"a port out of range":      "a h:99999@1 master - 0 0 1 connected",
-		"an epoch that is a word":  "a h:1@2 master - 0 0 x connected",
-		"a slot out of range":      "a h:1@2 master - 0 0 1 connected 16384",
-		"a range that runs back":   "a h:1@2 master - 0 0 1 connected 9-7",
-		"a move to nobody":         "a h:1@2 master - 0 0 1 connected [5->-]",
-		"a move of no known kind":  "a h:1@2 master - 0 0 1 connected [5-=-b]",
-		"slots that two own":       "a h:1@2 master - 0 0 1 connected 0-16383\nb h:2@3 master - 0 0 1 connected 7",
-		"a negative slot":          "a h:1@2 master - 0 0 1 connected -5",
-		"the second line is wrong": clusterReply(t, "lone") + "x\n",
+		"nothing":                 " \n\n",
+		"too few fields":          "a h:1@2 master - 0 0 1",
+		"a slot out of range":     "a h:1@2 master - 0 0 1 connected 16384",
+		"a range that runs back":  "a h:1@2 master - 0 0 1 connected 9-7",
+		"a move to nobody":        "a h:1@2 master - 0 0 1 connected [5->-]",
+		"a move of no known kind": "a h:1@2 master - 0 0 1 connected [5-=-b]",
+		"slots that two own":      "a h:1@2 master - 0 0 1 connected 0-16383\nb h:2@3 master - 0 0 1 connected 7",
+		"a negative slot":         "a h:1@2 master - 0 0 1 connected -5",
 	} {
-		_, err := parseNodes(text)
+		_, _, err := parseNodes(text)
 		require.Error(t, err, name)
 	}
+}
+
+// A line that cannot be read loses no other one.
+func TestOneLineOfClusterNodesThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	for name, line := range map[string]string{
+		"a word": "x", "too few fields": "a h:1@2 master - 0 0 1", "a slot out of range": "a h:1@2 master - 0 0 1 connected 16384",
+	} {
+		nodes, unreadable, err := parseNodes(line + "\n" + clusterReply(t, "healthy") + line)
+		require.NoError(t, err, name)
+		require.Len(t, nodes, 6, name)
+		require.Equal(t, 2, unreadable, name)
+	}
+	nodes, _, err := parseNodes("a :0@0 master,noaddr - 0 0 1 disconnected\na 10.0.0.1:6379@1 master - 0 0 1 connected 5\na 10.0.0.2:6379@1 slave,noaddr - 0 0 1 connected\n")
+	require.NoError(t, err)
+	require.Len(t, nodes, 1)
+	require.Equal(t, "10.0.0.1:6379", nodes[0].addr, "the line with an address is the node's")
 }
 
 func TestMissingSlots(t *testing.T) {
@@ -132,12 +154,18 @@ func FuzzClusterNodes(f *testing.F) {
 	}
 	f.Add("a 2001:db8::1:6379@16379,,shard-id=x slave,noaddr,handshake b 0 0 1 disconnected [1->-b] [2-<-c] 3 4-5")
 	f.Fuzz(func(t *testing.T, text string) {
-		nodes, err := parseNodes(text)
+		nodes, unreadable, err := parseNodes(text)
 		if err != nil {
 			require.Less(t, len(err.Error()), 400)
 			return
 		}
 		require.NotEmpty(t, nodes)
+		require.LessOrEqual(t, unreadable, strings.Count(text, "\n")+1)
+		ids := map[string]bool{}
+		for _, n := range nodes {
+			require.False(t, ids[n.id])
+			ids[n.id] = true
+		}
 		var have slotSet
 		for _, n := range nodes {
 			require.NotEmpty(t, n.id)

@@ -23,8 +23,8 @@ var Metrics = []*item.Metric{Get, Length, TTL, Value}
 //
 //	key          the key
 //	exists       true or false
-//	type         string, list, set, zset, hash, stream, a module's word, or
-//	             none for a key that does not exist
+//	type         string, list, set, zset, hash, stream, vectorset, array, a module's
+//	             word, or none for a key that does not exist
 //	length       0 for a key that does not exist, else as in redis.key.length;
 //	             left out for types of modules
 //	expires      whether the key has a time to live
@@ -38,7 +38,7 @@ var Get = &item.Metric{
 	Params:      item.ConnParams(ask.ParamKey),
 	Commands: []string{
 		"type", "pttl", "memory|usage", "object|encoding",
-		"strlen", "llen", "scard", "zcard", "hlen", "xlen",
+		"strlen", "llen", "scard", "zcard", "hlen", "xlen", "vcard", "arcount",
 	},
 	Collect: collectKeyGet,
 }
@@ -51,7 +51,7 @@ var Length = &item.Metric{
 	Key:         "redis.key.length",
 	Description: "Returns the number of members of a key, or of bytes of a string; 0 when there is no such key.",
 	Params:      item.ConnParams(ask.ParamKey),
-	Commands:    []string{"type", "strlen", "llen", "scard", "zcard", "hlen", "xlen"},
+	Commands:    []string{"type", "strlen", "llen", "scard", "zcard", "hlen", "xlen", "vcard", "arcount"},
 	Collect:     collectKeyLength,
 }
 

@@ -30,6 +30,7 @@ func (s *sentinels) write(w *jsondoc.Writer) {
 		cut.Add("masters", s.left)
 	}
 	cut.Write(w)
+	s.unread.Write(w)
 	w.EndObject()
 }
 
@@ -80,7 +81,7 @@ func (s *sentinels) writeReplicas(w *jsondoc.Writer, name string) {
 	if s.replicas[name].Err != nil {
 		return
 	}
-	list := s.members[memberKey(s.replicas[name])]
+	list := s.members[s.replicas[name]]
 	w.Key("replicas").BeginArray()
 	for _, f := range list[:min(len(list), ask.MaxRows)] {
 		w.BeginObject()
@@ -101,7 +102,7 @@ func (s *sentinels) writePeers(w *jsondoc.Writer, name string) {
 	if s.peers[name].Err != nil {
 		return
 	}
-	list := s.members[memberKey(s.peers[name])]
+	list := s.members[s.peers[name]]
 	w.Key("sentinels").BeginArray()
 	for _, f := range list[:min(len(list), ask.MaxRows)] {
 		w.BeginObject()

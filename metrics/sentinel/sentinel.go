@@ -30,7 +30,8 @@ import (
 //	             counts), has_quorum (enough of them to call the master down),
 //	             has_majority (enough to let one lead a failover), failover (1 while
 //	             one is under way) and failover_state, agree (0 when sentinels name
-//	             different addresses or do not know the name) and, then, views
+//	             different servers or do not know the name; a host name and its IP
+//	             address are one server) and, then, views
 //	             [{"sentinel","addr"}] (no addr: not known)
 //	             replicas [{"addr","flags","down","link_up","priority","offset"}]
 //	             sentinels [{"addr","id","flags","down"}], the others
@@ -42,7 +43,7 @@ import (
 //	partial      true when not every sentinel answered
 //	unanswered   those: addr, reason, error
 //
-// and unavailable and truncated as in redis.get.
+// and unavailable, truncated and unreadable as in redis.get.
 // Source: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/
 var Get = &item.Metric{
 	Key:         "redis.sentinel.get",
@@ -63,6 +64,7 @@ type view struct {
 	err     error
 	tilt    info.Reading
 	masters map[string]fields // by name
+	unread  int               // rows of masters that could not be read
 }
 
 // fields is one flat list of names and values, as SENTINEL answers.
@@ -87,8 +89,10 @@ type sentinels struct {
 	voice    *view // the one that tells
 	replicas map[string]*ask.Part
 	peers    map[string]*ask.Part
-	members  map[string][]fields // of both kinds of part, by its memberKey
-	left     int                 // masters beyond maxMasters
+	members  map[*ask.Part][]fields // of both kinds of part
+	hosts    *hosts
+	unread   ask.Unreadable
+	left     int // masters beyond maxMasters
 }
 
 func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -123,6 +127,7 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 		}
 		return ask.Down(w, r.Target.Name, err)
 	}
+	s.hosts = newHosts(ctx)
 	if err := s.askMembers(ctx); err != nil {
 		return ask.Down(w, r.Target.Name, err)
 	}
@@ -164,10 +169,11 @@ func (v *view) ask(ctx context.Context) error {
 	if err := ask.Do(ctx, v.target, &masters, &reply, &id); err != nil {
 		return err
 	}
-	list, err := readMembers(&masters)
+	list, unread, err := readMembers(&masters)
 	if err != nil {
 		return fmt.Errorf("SENTINEL MASTERS: %w", err)
 	}
+	v.unread = unread
 	v.masters = make(map[string]fields, len(list))
 	for _, m := range list {
 		v.masters[m["name"]] = m
@@ -186,22 +192,12 @@ func (v *view) ask(ctx context.Context) error {
 	return nil
 }
 
-// readMembers reads an array of flat lists.
-func readMembers(p *ask.Part) ([]fields, error) {
+// readMembers reads an array of flat lists; see ask.RowsOf.
+func readMembers(p *ask.Part) ([]fields, int, error) {
 	if p.Err != nil {
-		return nil, p.Err
+		return nil, 0, p.Err
 	}
-	elems, err := p.Value.Array()
-	if err != nil {
-		return nil, err
-	}
-	out := make([]fields, len(elems))
-	for i, e := range elems {
-		if out[i], err = readFlat(e); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return ask.RowsOf(p.Value, "row", readFlat)
 }
 
 func readFlat(v resp.Value) (fields, error) {
@@ -236,34 +232,78 @@ func (s *sentinels) names() []string {
 // masters, in one round trip.
 func (s *sentinels) askMembers(ctx context.Context) error {
 	s.replicas, s.peers = make(map[string]*ask.Part), make(map[string]*ask.Part)
-	s.members = make(map[string][]fields)
+	s.members = make(map[*ask.Part][]fields)
 	names := s.names()
 	if len(names) > maxMasters {
 		s.left = len(names) - maxMasters
 		names = names[:maxMasters]
 	}
+	if err := s.askReplicas(ctx, names); err != nil {
+		return err
+	}
+	s.unread.Add("masters", s.voice.unread)
+	for _, kind := range []struct {
+		list  string
+		parts map[string]*ask.Part
+	}{{"replicas", s.replicas}, {"sentinels", s.peers}} {
+		for _, name := range names {
+			p := kind.parts[name]
+			var unread int
+			s.members[p], unread, p.Err = readMembers(p)
+			s.unread.Add(kind.list, unread)
+			slices.SortFunc(s.members[p], func(a, b fields) int { return strings.Compare(a.addr(), b.addr()) })
+		}
+	}
+	return nil
+}
+
+// replicaWords are the subcommands that list replicas, the newest first: SENTINEL
+// REPLICAS exists since Redis 5, and SLAVES may go one day.
+var replicaWords = []string{"REPLICAS", "SLAVES"}
+
+// wordMemory is where a sentinel's Memory has which of replicaWords it knows.
+const wordMemory = "redis.sentinel.get word for replicas"
+
+// askReplicas asks for the replicas and the other sentinels of the masters, once
+// more for the replicas where the subcommand is not known.
+func (s *sentinels) askReplicas(ctx context.Context, names []string) error {
+	t := s.voice.target
+	v, _ := t.Memory.Load(wordMemory)
+	word, _ := v.(int)
 	var parts []*ask.Part
 	for _, name := range names {
-		s.replicas[name] = &ask.Part{Name: "replicas", Cmd: redisclient.Command{"SENTINEL", "REPLICAS", name}, Must: true}
+		s.replicas[name] = &ask.Part{Name: "replicas", Cmd: redisclient.Command{"SENTINEL", replicaWords[word], name}, Must: true}
 		s.peers[name] = &ask.Part{Name: "sentinels", Cmd: redisclient.Command{"SENTINEL", "SENTINELS", name}, Must: true}
 		parts = append(parts, s.replicas[name], s.peers[name])
 	}
 	if len(parts) == 0 {
 		return nil
 	}
-	if err := ask.Do(ctx, s.voice.target, parts...); err != nil {
+	if err := ask.Do(ctx, t, parts...); err != nil {
 		return err
 	}
-	for _, name := range names {
-		for _, p := range []*ask.Part{s.replicas[name], s.peers[name]} {
-			s.members[memberKey(p)], p.Err = readMembers(p)
-			slices.SortFunc(s.members[memberKey(p)], func(a, b fields) int { return strings.Compare(a.addr(), b.addr()) })
-		}
+	if !unknownSubcommand(parts[0].Err) {
+		return nil
 	}
-	return nil
+	word = len(replicaWords) - 1 - word
+	t.Memory.Store(wordMemory, word)
+	parts = nil
+	for _, name := range names {
+		s.replicas[name].Cmd = redisclient.Command{"SENTINEL", replicaWords[word], name}
+		parts = append(parts, s.replicas[name])
+	}
+	return ask.Do(ctx, t, parts...)
 }
 
-func memberKey(p *ask.Part) string { return strings.Join(p.Cmd, " ") }
+// unknownSubcommand knows the words of a sentinel: "ERR Unknown sentinel
+// subcommand 'replicas'" before Redis 7, "ERR unknown subcommand" from then on.
+func unknownSubcommand(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, "unknown") && strings.Contains(text, "subcommand")
+}
 
 // others are the sentinels that the voice knows and that were not asked yet.
 func (s *sentinels) others() []*view {
@@ -274,13 +314,18 @@ func (s *sentinels) others() []*view {
 			asked[v.id] = true
 		}
 	}
+	known := func(f fields) bool {
+		return asked[f.addr()] || asked[f["runid"]] || slices.ContainsFunc(s.views, func(v *view) bool {
+			return v.id == "" && s.hosts.same(v.addr, f.addr())
+		})
+	}
 	var out []*view
 	for _, name := range s.names() {
 		if s.peers[name] == nil {
 			continue
 		}
-		for _, f := range s.members[memberKey(s.peers[name])] {
-			if asked[f.addr()] || asked[f["runid"]] || len(out) >= ask.MaxRows {
+		for _, f := range s.members[s.peers[name]] {
+			if known(f) || len(out) >= ask.MaxRows {
 				continue
 			}
 			asked[f.addr()], asked[f["runid"]] = true, true
@@ -303,51 +348,4 @@ func (s *sentinels) dropTwins() {
 		seen[v.id] = true
 		return twin
 	})
-}
-
-// consensus is what the sentinels together can do about a master.
-type consensus struct {
-	usable, known          int
-	hasQuorum, hasMajority bool
-	quorum                 info.Reading
-}
-
-// judge counts as Sentinel does: itself, and the others that it does not see
-// down. ok is false when the others are not known.
-func (s *sentinels) judge(name string) (c consensus, ok bool) {
-	p := s.peers[name]
-	if p == nil || p.Err != nil {
-		return c, false
-	}
-	c.usable, c.known = 1, 1
-	for _, f := range s.members[memberKey(p)] {
-		c.known++
-		c.usable += 1 - ask.Number(f.down())
-	}
-	c.quorum = s.voice.masters[name].reading("quorum")
-	c.hasQuorum = c.quorum.Known && int64(c.usable) >= c.quorum.Value
-	c.hasMajority = c.usable >= c.known/2+1
-	return c, true
-}
-
-// opinions are the addresses that the sentinels give for a master, when they
-// are not of one mind; of one that does not know the name "". A sentinel that
-// did not answer has no opinion.
-func (s *sentinels) opinions(name string) (views []*view, addrs []string) {
-	same := true
-	for _, v := range s.views {
-		if v.err != nil {
-			continue
-		}
-		addr := ""
-		if f, ok := v.masters[name]; ok {
-			addr = f.addr()
-		}
-		views, addrs = append(views, v), append(addrs, addr)
-		same = same && addr == addrs[0]
-	}
-	if same {
-		return nil, nil
-	}
-	return views, addrs
 }

@@ -1,0 +1,123 @@
+package sentinel
+
+import (
+	"context"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/metrictest"
+	"redisjobs/internal/redistest"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+)
+
+// servers-12: a sentinel of Redis 4, by its source, src/sentinel.c: it knows
+// SENTINEL SLAVES, and not REPLICAS (5.0) nor MYID (6.2).
+func TestASentinelBeforeRedis5(t *testing.T) {
+	t.Parallel()
+	s := sentinelOf("", listReply(masterFields("10.0.0.1", "master", "2")), peerFields(2, "sentinel"))
+	s.Peer = func(string) (*item.Target, error) { return nil, errors.New("not reached") }
+	d := s.Doer.(*metrictest.ScriptDoer)
+	d.Replies["SENTINEL SLAVES m"] = d.Replies["SENTINEL REPLICAS m"]
+	d.Replies["SENTINEL REPLICAS m"] = "-ERR Unknown sentinel subcommand 'replicas'\r\n"
+	d.Replies["SENTINEL MYID"] = "-ERR Unknown sentinel subcommand 'myid'\r\n"
+	for poll, calls := range []int{3, 2} {
+		d.Calls = 0
+		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, s)))
+		require.Empty(t, doc["unavailable"])
+		m := metrictest.Row(t, doc["masters"], "name", "m")
+		require.Equal(t, []any{map[string]any{"addr": "10.0.0.2:6379", "flags": "slave,s_down", "down": 1.0, "link_up": 0.0}}, m["replicas"])
+		require.Equal(t, calls, d.Calls, "poll %d: its word is remembered", poll)
+	}
+	// It was upgraded, and SLAVES has gone.
+	d.Replies["SENTINEL REPLICAS m"] = d.Replies["SENTINEL SLAVES m"]
+	d.Replies["SENTINEL SLAVES m"] = "-ERR unknown subcommand 'slaves'. Try SENTINEL HELP.\r\n"
+	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, s)))
+	require.Len(t, metrictest.Row(t, doc["masters"], "name", "m")["replicas"], 1)
+}
+
+func TestOneRowOfASentinelThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	s := sentinelOf("id1", listReply(masterFields("10.0.0.1", "master", "2"), ":1\r\n"), peerFields(2, "sentinel"), "*1\r\n$1\r\nx\r\n")
+	s.Peer = func(string) (*item.Target, error) { return nil, errors.New("not reached") }
+	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, s)))
+	require.Equal(t, map[string]any{"masters": 1.0, "sentinels": 1.0}, doc["unreadable"])
+	require.Empty(t, doc["unavailable"])
+	require.Len(t, metrictest.Row(t, doc["masters"], "name", "m")["sentinels"], 1)
+}
+
+func TestAddressesAreComparedAsSentinelDoes(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	h := &hosts{t.Context(), func(_ context.Context, host string) ([]string, error) {
+		asked++
+		switch host {
+		case "db.example.com":
+			return []string{"10.0.0.1", "2001:db8::1"}, nil
+		case "alias.example.com":
+			return []string{"2001:db8::1"}, nil
+		}
+		return nil, errors.New("no such host")
+	}, map[string][]string{}}
+	for _, tt := range []struct {
+		a, b string
+		want bool
+	}{
+		{"10.0.0.1:6379", "10.0.0.1:6379", true},
+		{"db.example.com:6379", "10.0.0.1:6379", true},
+		{"[2001:db8:0::1]:6379", "db.example.com:6379", true},
+		{"alias.example.com:6379", "db.example.com:6379", true},
+		{"db.example.com:6380", "10.0.0.1:6379", false},
+		{"10.0.0.2:6379", "10.0.0.1:6379", false},
+		{"db.example.com:6379", "10.0.0.2:6379", false},
+		{"nosuch.example.com:6379", "nosuch.example.com:6379", true},
+		{"nosuch.example.com:6379", "10.0.0.1:6379", false},
+		{"nosuch.example.com:6379", "gone.example.com:6379", false},
+		{"", "10.0.0.1:6379", false},
+	} {
+		require.Equal(t, tt.want, h.same(tt.a, tt.b), "%s %s", tt.a, tt.b)
+		require.Equal(t, tt.want, h.same(tt.b, tt.a), "%s %s", tt.b, tt.a)
+	}
+	require.Equal(t, 4, asked, "each name once")
+	s := &sentinels{hosts: h}
+	server := func(ip, runid string) fields { return fields{"ip": ip, "port": "6379", "runid": runid} }
+	require.True(t, s.sameServer(server("nosuch.example.com", "a"), server("10.0.0.1", "a")), "the process is the same")
+	require.False(t, s.sameServer(server("nosuch.example.com", ""), server("10.0.0.1", "")))
+	require.False(t, s.sameServer(server("10.0.0.1", "a"), server("10.0.0.9", "b")))
+	require.True(t, s.sameServer(server("10.0.0.1", "a"), server("10.0.0.1", "b")), "one has not seen its restart yet")
+	require.False(t, s.sameServer(server("10.0.0.1", "a"), nil))
+	require.True(t, s.sameServer(nil, nil))
+}
+
+// servers-13: a rolling change of announce-hostnames is no disagreement.
+func TestRealSentinelsOfWhichOneAnnouncesHostNames(t *testing.T) {
+	t.Parallel()
+	w := redistest.NewWatched(t, "", "", "")
+	_, port, err := net.SplitHostPort(w.Servers[0].Addr)
+	require.NoError(t, err)
+	s := w.Sentinels[0]
+	s.Do(t, "SENTINEL", "CONFIG", "SET", "resolve-hostnames", "yes")
+	s.Do(t, "SENTINEL", "CONFIG", "SET", "announce-hostnames", "yes")
+	s.Do(t, "SENTINEL", "REMOVE", "mymaster")
+	s.Do(t, "SENTINEL", "MONITOR", "mymaster", "localhost", port, "2")
+	require.Eventually(t, func() bool {
+		return strings.Contains(s.Do(t, "SENTINEL", "MASTER", "mymaster"), "num-other-sentinels\n2\n")
+	}, 20*time.Second, 50*time.Millisecond)
+	require.Contains(t, s.Do(t, "SENTINEL", "MASTER", "mymaster"), "localhost")
+	for _, entry := range w.Sentinels {
+		target, _ := metrictest.DialTarget(t, redisclient.Config{Address: entry.Addr})
+		target.Peer = func(addr string) (*item.Target, error) {
+			peer, _ := metrictest.DialTarget(t, redisclient.Config{Address: addr})
+			return peer, nil
+		}
+		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, target)))
+		require.Len(t, doc["sentinels"], 3)
+		require.Equal(t, 0.0, doc["disagreements"])
+		require.Equal(t, 1.0, metrictest.Row(t, doc["masters"], "name", "mymaster")["agree"])
+	}
+}

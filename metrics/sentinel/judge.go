@@ -1,0 +1,71 @@
+package sentinel
+
+import (
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
+)
+
+// consensus is what the sentinels together can do about a master.
+type consensus struct {
+	usable, known          int
+	hasQuorum, hasMajority bool
+	quorum                 info.Reading
+}
+
+// judge counts as Sentinel does: itself, and the others that it does not see
+// down. ok is false when the others are not known.
+func (s *sentinels) judge(name string) (c consensus, ok bool) {
+	p := s.peers[name]
+	if p == nil || p.Err != nil {
+		return c, false
+	}
+	c.usable, c.known = 1, 1
+	for _, f := range s.members[p] {
+		c.known++
+		c.usable += 1 - ask.Number(f.down())
+	}
+	c.quorum = s.voice.masters[name].reading("quorum")
+	c.hasQuorum = c.quorum.Known && int64(c.usable) >= c.quorum.Value
+	c.hasMajority = c.usable >= c.known/2+1
+	return c, true
+}
+
+// opinions are the addresses that the sentinels give for a master, when they
+// are not of one mind; of one that does not know the name "". A sentinel that
+// did not answer has no opinion.
+func (s *sentinels) opinions(name string) (views []*view, addrs []string) {
+	same := true
+	var first fields
+	for _, v := range s.views {
+		if v.err != nil || v.unread > 0 && v.masters[name] == nil {
+			continue
+		}
+		addr := ""
+		f, ok := v.masters[name]
+		if ok {
+			addr = f.addr()
+		}
+		views, addrs = append(views, v), append(addrs, addr)
+		if len(views) == 1 {
+			first = f
+		}
+		same = same && s.sameServer(first, f)
+	}
+	if same {
+		return nil, nil
+	}
+	return views, addrs
+}
+
+// sameServer reports whether two sentinels mean one server by a master of one
+// name: by the id of its process, which both have from the server, else by its
+// address. A nil is a sentinel that does not know the name.
+func (s *sentinels) sameServer(a, b fields) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	if id := a["runid"]; id != "" && id == b["runid"] {
+		return true
+	}
+	return s.hosts.same(a.addr(), b.addr())
+}
