@@ -22,6 +22,7 @@ type Options struct {
 	KeepAlive           time.Duration // idle connections are closed after it
 	MaxConnections      int           // to one target
 	MaxConnectionsTotal int
+	MaxPeers            int           // of one target: servers that its servers name
 	MaxWaiting          int           // checks of one target that is silent
 	MaxLifetime         time.Duration // of a connection; 0: no limit
 	MaxAnswer           int           // bytes of one value

@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
@@ -30,8 +31,8 @@ type Runtime struct {
 	between *background
 	names   *names
 
-	mu      sync.Mutex
-	targets map[*conf.Target]*target
+	mu    sync.Mutex
+	known known
 }
 
 // target is what the process knows of one server beyond its connections, and
@@ -43,6 +44,9 @@ type target struct {
 	public item.Target
 	follow *follower          // of a master that sentinels know; nil for other targets
 	web    *httpclient.Client // of a Storm UI; nil for other targets
+
+	place   *list.Element // in known.byUse
+	foundBy *conf.Target  // the target that a peer was found by; nil for one that the operator named
 
 	mu       sync.Mutex
 	secret   conf.Secret // the newest connection's password
@@ -59,12 +63,9 @@ type target struct {
 // anything.
 const nameMemory = time.Hour
 
-// maxTargets bounds the targets that are remembered; see runtime.target.
-const maxTargets = 20_000
-
 func New(options *conf.Options) (*Runtime, error) {
 	rt := &Runtime{
-		options: options, targets: make(map[*conf.Target]*target), between: newBackground(options.KeyspacePasses),
+		options: options, between: newBackground(options.KeyspacePasses),
 		names: newNames(),
 	}
 	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
@@ -82,6 +83,9 @@ func New(options *conf.Options) (*Runtime, error) {
 		return nil, err
 	}
 	rt.pool = p
+	rt.known.byConf = make(map[*conf.Target]*target)
+	rt.known.peers.each, rt.known.peers.memory = options.MaxPeers, options.KeepAlive
+	rt.known.peers.all = peerShare(maxConnections(options.MaxConnectionsTotal, OpenFiles()), options.MaxConnections)
 	rt.Env = item.Env{
 		Pool:  rt.stats,
 		Storm: item.StormOptions(options.Storm),
@@ -122,7 +126,7 @@ func (rt *Runtime) stats() pool.Stats {
 	s := rt.pool.Stats()
 	queued := make(map[string]waits)
 	rt.mu.Lock()
-	for _, t := range rt.targets {
+	for _, t := range rt.known.byConf {
 		if w := t.batch.figures(); w.count > 0 {
 			queued[t.public.Name] = w
 		}
@@ -142,25 +146,6 @@ func (rt *Runtime) stats() pool.Stats {
 		}
 	}
 	return s
-}
-
-// target finds or makes what belongs to a target. Item keys are free text, so
-// the number is bounded: when it is reached everything is forgotten, which
-// costs a few round trips and no correctness.
-func (rt *Runtime) target(t *conf.Target) *target {
-	rt.mu.Lock()
-	defer rt.mu.Unlock()
-	if known := rt.targets[t]; known != nil {
-		return known
-	}
-	if len(rt.targets) >= maxTargets {
-		rt.closeWebClients()
-		clear(rt.targets)
-	}
-	made := rt.newTarget(t)
-	rt.targets[t] = made
-	tuneCollector(len(rt.targets))
-	return made
 }
 
 func (rt *Runtime) newTarget(t *conf.Target) *target {
@@ -194,15 +179,6 @@ func (t *target) view() *item.Target {
 		return t.follow.view()
 	}
 	return &t.public
-}
-
-// at is another server that the target named.
-func (t *target) at(addr string) (*target, error) {
-	peer, err := t.rt.options.Peer(t.conf, addr)
-	if err != nil {
-		return nil, &redisclient.Error{Op: "dial", Reason: redisclient.ReasonConfig, Err: err}
-	}
-	return t.rt.target(peer), nil
 }
 
 // peer is another server for metrics.
