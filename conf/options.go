@@ -132,7 +132,7 @@ func (o *Options) Sessions() []SessionInfo {
 }
 
 // CheckFiles reads every file that Default and the sessions name: certificates,
-// keys and passwords. The error names the option and the file. It is for the
+// keys and passwords. The error names the option. It is for the
 // Validate request, where it makes the agent refuse to start; later a file is
 // read when it is needed, and a problem is one of that check.
 func (o *Options) CheckFiles() error {

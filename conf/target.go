@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
@@ -123,8 +124,8 @@ func (t *Target) Database() int { return t.database }
 func (t *Target) Hint() string { return t.hint }
 
 // Credential is the password, "" when there is none. A PasswordFile is read
-// now, so that it may change at any time; one line end behind the password does
-// not count. The error names the option and the file.
+// now, so that it may change at any time; line ends behind the password and a
+// byte order mark before it do not count. The error names the option.
 func (t *Target) Credential() (string, error) {
 	if t.passwordFile == "" {
 		return t.password.Reveal(), nil
@@ -140,10 +141,17 @@ func readSecret(file setting, what string) (string, error) {
 	if err != nil {
 		return fail(err)
 	}
-	data = bytes.TrimSuffix(data, []byte("\n"))
-	data = bytes.TrimSuffix(data, []byte("\r"))
+	// What editors add: a byte order mark, line ends behind the last line.
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return fail(errors.New("the file is in UTF-16: save it as UTF-8"))
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	data = bytes.TrimRight(data, "\r\n")
+	if bytes.ContainsAny(data, "\r\n") {
+		return fail(fmt.Errorf("the file has more than one line, and may hold nothing but the %s", what))
+	}
 	if len(data) == 0 {
-		return fail(errors.New(file.value + " holds no " + what))
+		return fail(errors.New("the file holds no " + what))
 	}
 	return string(data), nil
 }
