@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"unique"
 )
 
 // settings are what makes two targets the same one.
@@ -26,6 +27,7 @@ type settings struct {
 	sentinelUser         string
 	sentinelPassword     Secret
 	sentinelPasswordFile string
+	ruleTexts            unique.Handle[ruleTexts] // zero: none
 }
 
 // setting is a value with the option it was taken from, for errors.
@@ -37,6 +39,7 @@ type Target struct {
 	settings
 	endpoint       *endpoint
 	session        string
+	rules          *rules // of ruleTexts; nil: none
 	name           string // see String; "" until it is known
 	hint           string
 	passwordSource setting

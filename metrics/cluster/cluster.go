@@ -233,7 +233,7 @@ func (c *cluster) ask(ctx context.Context, m *member, forView bool) error {
 	if m.addr == "" || m.is("handshake") || strings.HasSuffix(m.addr, ":0") {
 		return errNoAddress
 	}
-	peer, err := c.target.Peer(m.addr)
+	peer, err := c.target.Peer(m.peerAddr())
 	if err != nil {
 		return err
 	}

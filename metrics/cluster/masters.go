@@ -43,7 +43,7 @@ func Masters(ctx context.Context, t *item.Target) (masters []Master, refusal, er
 		case m.addr == "":
 			master.Err = errNoAddress
 		default:
-			master.Target, master.Err = t.Peer(m.addr)
+			master.Target, master.Err = t.Peer(m.peerAddr())
 		}
 		masters = append(masters, master)
 	}

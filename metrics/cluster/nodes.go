@@ -47,6 +47,14 @@ func (n *node) is(flag string) bool { return slices.Contains(n.flags, flag) }
 // (fail?), or the masters have agreed that nobody can (fail).
 func (n *node) failing() bool { return n.is("fail") || n.is("fail?") }
 
+// peerAddr is the address for item.Target.Peer.
+func (n *node) peerAddr() string {
+	if n.hostname == "" {
+		return n.addr
+	}
+	return n.addr + "," + n.hostname
+}
+
 func (n *node) slotCount() int {
 	count := 0
 	for _, r := range n.slots {
