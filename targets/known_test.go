@@ -2,6 +2,9 @@ package targets
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,4 +111,14 @@ func TestPeersTakeTheirShareOfTheConnectionsAlone(t *testing.T) {
 		rt.known.peers.forget(root)
 	}
 	require.Zero(t, rt.known.peers.count)
+}
+
+// decoded are the options of lines, as "Sessions.A.Uri=tcp://h".
+func decoded(t testing.TB, lines ...string) *conf.Options {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "redisjobs.conf")
+	require.NoError(t, os.WriteFile(file, []byte("Plugins.RedisJobs."+strings.Join(lines, "\nPlugins.RedisJobs.")+"\n"), 0o600))
+	options, err := conf.LoadFile(file)
+	require.NoError(t, err)
+	return options
 }

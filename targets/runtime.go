@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -224,6 +226,7 @@ func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 		Database:   t.Database(),
 		ClientName: known.clientName(),
 		Known:      known.hasAnswered(),
+		Renamed:    t.Renamed,
 	})
 	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {
 		err = fmt.Errorf("%w (%s)", err, t.Hint())
@@ -272,6 +275,7 @@ func (t *target) connInfo() (redisclient.ConnInfo, bool) {
 
 // talk sends commands in one conversation over the pool.
 func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+	cmds = renamed(t.conf, cmds)
 	var values []resp.Value
 	conversation := func(ctx context.Context, c *redisclient.Conn) error {
 		var err error
@@ -292,6 +296,21 @@ func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.V
 		return nil, explain(err)
 	}
 	return values, nil
+}
+
+// renamed are the commands by their names on the target's server.
+func renamed(t *conf.Target, cmds []redisclient.Command) []redisclient.Command {
+	if !t.Renames() {
+		return cmds
+	}
+	out := slices.Clone(cmds)
+	for i, cmd := range out {
+		if name, ok := t.Renamed(strings.ToUpper(cmd[0])); ok {
+			out[i] = slices.Clone(cmd)
+			out[i][0] = name
+		}
+	}
+	return out
 }
 
 // noteAnswered remembers that the server has answered, whatever came after it.
