@@ -41,6 +41,8 @@ type block struct {
 	tlsCertFile   string
 	tlsKeyFile    string
 	tlsServerName string
+	peerRules     rules
+	ruleTexts     ruleTexts
 	lines         map[string]int // of the options that are set
 }
 
@@ -108,7 +110,7 @@ func blockOptions(group, whom string) []Option {
 		uri, database = "", ""
 	}
 	databases := bounds{max: maxDatabase, text: fmt.Sprintf("0-%d", maxDatabase)}
-	return []Option{
+	return append([]Option{
 		row("Uri", uri, "",
 			"Address %s: tcp://host:port/database, host, host:port, unix:/path, redis:// or rediss:// (with TLS), "+
 				"or sentinel://host:port,host:port/master: whichever server these sentinels call the master. "+
@@ -194,7 +196,7 @@ func blockOptions(group, whom string) []Option {
 				b.tlsServerName = strings.ToLower(value)
 				return nil
 			}),
-	}
+	}, ruleOptions(row)...)
 }
 
 func checkUser(user string) error {

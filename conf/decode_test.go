@@ -192,7 +192,7 @@ func TestDecodeRefuses(t *testing.T) {
 		},
 		{
 			"a relative file", []string{"Default.PasswordFile=pw"},
-			`Default.PasswordFile (line 1): "pw" is not an absolute path`,
+			`Default.PasswordFile (line 1): is not the absolute path of a file`,
 		},
 		{"a user with a space", []string{"Default.User=a b"}, "Default.User (line 1): holds a space"},
 		{

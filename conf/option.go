@@ -100,6 +100,11 @@ func generalOptions() []Option {
 			"The most connections to all targets together; each is one open file, and never more than seven "+
 				"eighths of the files that the process may have open. The default lets 10000 targets have two each.",
 			func(o *Options) *int { return &o.MaxConnectionsTotal }),
+		number("MaxPeers", "1000", bounds{min: 1, max: 10000, text: "1-10000"},
+			"The most other servers that are asked because a server of one session named them: the nodes of its cluster, or "+
+				"the masters that its sentinels know. One that is not asked for KeepAlive counts no more. Those of all sessions "+
+				"together take at most half of MaxConnectionsTotal.",
+			func(o *Options) *int { return &o.MaxPeers }),
 		number("MaxWaiting", "32", bounds{min: 1, max: 1000, text: "1-1000"},
 			"The most requests that wait for one target that has answered nothing for half a second. Further ones get an "+
 				"error at once, so that a server that hangs cannot take all the checks that an agent runs at a time: "+

@@ -22,6 +22,7 @@ type Options struct {
 	KeepAlive           time.Duration // idle connections are closed after it
 	MaxConnections      int           // to one target
 	MaxConnectionsTotal int
+	MaxPeers            int           // of one target: servers that its servers name
 	MaxWaiting          int           // checks of one target that is silent
 	MaxLifetime         time.Duration // of a connection; 0: no limit
 	MaxAnswer           int           // bytes of one value
@@ -132,7 +133,7 @@ func (o *Options) Sessions() []SessionInfo {
 }
 
 // CheckFiles reads every file that Default and the sessions name: certificates,
-// keys and passwords. The error names the option and the file. It is for the
+// keys and passwords. The error names the option. It is for the
 // Validate request, where it makes the agent refuse to start; later a file is
 // read when it is needed, and a problem is one of that check.
 func (o *Options) CheckFiles() error {

@@ -3,6 +3,8 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -14,28 +16,110 @@ import (
 // Resolve.
 //
 // addr comes from the network and is taken as nothing but host:port, with
-// brackets round an IPv6 address; where the host is missing it is the target's
-// own, as Redis means it. A target behind a unix socket has no TLS settings, so
-// that its peers are refused where Default asks for TLS: the password would
-// travel in the clear.
+// brackets round an IPv6 address, and with ",name" behind it where the server
+// announces a name too; where the host is missing it is the target's own, as
+// Redis means it. AddressMap goes before everything. Otherwise the announced
+// name is dialed, for certificates and NAT know names, but nothing that
+// PeersAllowed does not have, and no loopback address for a target that is
+// elsewhere: that is the target's own host. A target behind a unix socket has no
+// TLS settings, so that its peers are refused where Default asks for TLS: the
+// password would travel in the clear.
 func (o *Options) Peer(t *Target, addr string) (*Target, error) {
-	e, err := t.peerEndpoint(addr)
+	addr, name, _ := strings.Cut(addr, ",")
+	if len(name) > maxConnString || !validHost(name) {
+		name = ""
+	}
+	e, err := t.peerEndpoint(addr, name)
 	if err != nil {
 		return nil, fmt.Errorf("the server named a node at %s: %w", quote(addr), err)
 	}
 	if mode := o.def.tlsConnect; t.network == "unix" && mode != "" && mode != tlsDisabled {
 		return nil, fmt.Errorf("the node %s is not asked: the unix socket has no TLS settings, which Default.TLSConnect asks for", addr)
 	}
-	return o.interned.target(t.at(e)), nil
+	peer := t.at(e)
+	if peer.tls.mode != "" && !peer.tls.nameGiven && name != "" && isAddress(e.host) {
+		peer.tls.serverName = strings.ToLower(name)
+	}
+	return o.interned.target(peer), nil
 }
 
-// peerEndpoint checks an address that a server named.
-func (t *Target) peerEndpoint(addr string) (*endpoint, error) {
+var (
+	errLoopback = errors.New("is the agent's own machine, and the target is elsewhere: announce another address, or set AddressMap")
+	errAllowed  = errors.New("is not asked: PeersAllowed does not have it")
+)
+
+// peerEndpoint chooses what to dial for an address that a server named, and the
+// name that it has there, if any.
+func (t *Target) peerEndpoint(addr, name string) (*endpoint, error) {
 	host, port, err := splitNamed(addr, t.endpoint.host)
 	if err != nil {
 		return nil, err
 	}
-	return &endpoint{network: "tcp", host: host, port: port, database: -1}, nil
+	at := func(host, port string) *endpoint {
+		if !isAddress(host) { // case means nothing in names, but in IPv6 zones
+			host = strings.ToLower(host)
+		}
+		return &endpoint{network: "tcp", host: host, port: port, database: -1}
+	}
+	for _, announced := range []string{host, name} {
+		if toHost, toPort, ok := t.rules.mapped(announced, port); ok {
+			return at(toHost, toPort), nil
+		}
+	}
+	choices := []string{host}
+	if name != "" {
+		choices = []string{name, host}
+	}
+	if !t.isLocal() {
+		choices = slices.DeleteFunc(choices, isLoopback)
+		if len(choices) == 0 && t.endpoint.host == "" {
+			return nil, errLoopback
+		}
+		if len(choices) == 0 {
+			choices = []string{t.endpoint.host}
+		}
+	}
+	for _, host := range choices {
+		if strings.EqualFold(host, t.endpoint.host) || t.rules.allows(host) {
+			return at(host, port), nil
+		}
+	}
+	return nil, errAllowed
+}
+
+// isLocal reports whether the target is on the agent's own machine, so that its
+// peers may be.
+func (t *Target) isLocal() bool {
+	switch t.network {
+	case "unix":
+		return true
+	case networkSentinel:
+		return slices.ContainsFunc(t.endpoint.hosts, func(addr string) bool {
+			host, _, err := splitHostPort(addr)
+			return err == nil && isLoopback(host)
+		})
+	}
+	return isLoopback(t.endpoint.host)
+}
+
+// isLoopback knows the addresses and names that lead to the machine itself; the
+// unspecified address does so when it is dialed.
+func isLoopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") || strings.HasPrefix(host, "localhost.") {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	addr = addr.Unmap()
+	return addr.IsLoopback() || addr.IsUnspecified()
+}
+
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }
 
 // splitNamed splits host:port; fallback stands for a missing host.
@@ -61,7 +145,7 @@ func splitNamed(addr, fallback string) (host, port string, err error) {
 // at is the target at another address.
 func (t *Target) at(e *endpoint) *Target {
 	peer := &Target{
-		settings: t.settings, endpoint: e, session: t.session,
+		settings: t.settings, endpoint: e, session: t.session, rules: t.rules,
 		passwordSource: t.passwordSource, tlsFiles: t.tlsFiles,
 	}
 	peer.sentinelUser, peer.sentinelPassword, peer.sentinelPasswordFile = "", Secret{}, ""

@@ -31,12 +31,12 @@ func TestPeerIsTheSameAccountElsewhere(t *testing.T) {
 	require.NoError(t, err)
 	require.Same(t, a, home, "a way back leads to the same target")
 
-	b, err := o.Peer(mustResolve(t, o, Ref{Conn: "B"}), "[::1]:7001")
+	b, err := o.Peer(mustResolve(t, o, Ref{Conn: "B"}), "[fd00::1]:7001")
 	require.NoError(t, err)
 	config, err = b.TLS()
 	require.NoError(t, err)
 	require.Equal(t, "cluster.example.com", config.ServerName, "TLSServerName is meant for all nodes")
-	require.Equal(t, "[::1]:7001", b.Address())
+	require.Equal(t, "[fd00::1]:7001", b.Address())
 }
 
 func TestPeerTakesNothingButAnAddress(t *testing.T) {

@@ -143,6 +143,7 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 		// Case means nothing in host names, but in paths and IPv6 zones.
 		t.address = strings.ToLower(t.address)
 	}
+	t.settleRules(levels)
 	if levels[0].uri == nil {
 		if err := levels[1].webRules(t.endpoint); err != nil {
 			return nil, err

@@ -291,7 +291,7 @@ func TestPasswordFile(t *testing.T) {
 	o := mustDecode(t, "Sessions.A.PasswordFile="+file, "Default.Password=default")
 	target := mustResolve(t, o, Ref{Conn: "A"})
 	for text, want := range map[string]string{
-		marker: marker, marker + "\n": marker, marker + "\r\n": marker, marker + "\n\n": marker + "\n", " a ": " a ",
+		marker: marker, marker + "\n": marker, marker + "\r\n": marker, marker + "\n\n": marker, marker + "\r\n\r\n": marker, "\ufeff" + marker: marker, " a ": " a ",
 		strings.Repeat("x", maxSecret): strings.Repeat("x", maxSecret),
 	} {
 		write(text)
@@ -308,15 +308,19 @@ func TestPasswordFile(t *testing.T) {
 		requireNoSecret(t, err)
 	}
 	write("\n")
-	refused(file + " holds no password")
+	refused("the file holds no password")
 	write("")
-	refused(file + " is empty")
+	refused("the file is empty")
 	write(strings.Repeat(marker, 400))
-	refused(file + " is larger than 4096 bytes")
+	refused("the file is larger than 4096 bytes")
+	write("one\ntwo\n")
+	refused("the file has more than one line, and may hold nothing but the password")
+	write("\xff\xfep\x00w\x00")
+	refused("the file is in UTF-16: save it as UTF-8")
 	require.NoError(t, os.Remove(file))
-	refused("stat " + file + ": no such file or directory")
+	refused("the file cannot be read: no such file or directory")
 	require.NoError(t, os.Mkdir(file, 0o700))
-	refused(file + " is not a regular file")
+	refused("what it names is not a regular file")
 }
 
 func TestWarnings(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -85,4 +86,47 @@ func TestSecret(t *testing.T) {
 	text, err := json.Marshal([]Secret{s, none})
 	require.NoError(t, err)
 	require.JSONEq(t, `["***",""]`, string(text))
+}
+
+// TestWhatStandsInPlaceOfAFileIsNotRepeated: a password is easily written into
+// PasswordFile and its like. That is so over all options that name a file.
+func TestWhatStandsInPlaceOfAFileIsNotRepeated(t *testing.T) {
+	t.Parallel()
+	options := 0
+	for _, o := range Table() {
+		if !strings.HasSuffix(o.Name, "File") {
+			continue
+		}
+		options++
+		name := strings.Replace(o.Name, "*", "A", 1)
+		group := strings.TrimSuffix(name, name[strings.LastIndexByte(name, '.')+1:])
+		for _, value := range []string{marker, "/" + marker, "/etc/" + marker + "/x"} {
+			lines := []string{name + "=" + value}
+			switch {
+			case strings.Contains(name, "TLSCert"):
+				lines = append(lines, group+"TLSKeyFile=/etc/hostname")
+			case strings.Contains(name, "TLSKey"):
+				lines = append(lines, group+"TLSCertFile=/etc/hostname")
+			}
+			if strings.Contains(name, "TLS") {
+				lines = append(lines, group+"TLSConnect=verify_full")
+			}
+			switch {
+			case strings.HasSuffix(name, ".TokenFile"):
+				lines = append(lines, group+"Uri=http://h")
+			case strings.HasSuffix(name, ".SentinelPasswordFile"):
+				lines = append(lines, group+"Uri=sentinel://h/m")
+			default:
+				lines = append(lines, group+"Uri=tcp://h")
+			}
+			decoded, err := Decode(sent(t, lines...), Global{})
+			if err == nil {
+				requireNoSecret(t, decoded.Warnings())
+				err = decoded.CheckFiles()
+			}
+			require.ErrorContains(t, err, prefix+name)
+			requireNoSecret(t, err)
+		}
+	}
+	require.Equal(t, 12, options)
 }

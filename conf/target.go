@@ -3,10 +3,12 @@ package conf
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"net"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"unique"
 )
 
 // settings are what makes two targets the same one.
@@ -25,6 +27,7 @@ type settings struct {
 	sentinelUser         string
 	sentinelPassword     Secret
 	sentinelPasswordFile string
+	ruleTexts            unique.Handle[ruleTexts] // zero: none
 }
 
 // setting is a value with the option it was taken from, for errors.
@@ -36,6 +39,7 @@ type Target struct {
 	settings
 	endpoint       *endpoint
 	session        string
+	rules          *rules // of ruleTexts; nil: none
 	name           string // see String; "" until it is known
 	hint           string
 	passwordSource setting
@@ -123,8 +127,8 @@ func (t *Target) Database() int { return t.database }
 func (t *Target) Hint() string { return t.hint }
 
 // Credential is the password, "" when there is none. A PasswordFile is read
-// now, so that it may change at any time; one line end behind the password does
-// not count. The error names the option and the file.
+// now, so that it may change at any time; line ends behind the password and a
+// byte order mark before it do not count. The error names the option.
 func (t *Target) Credential() (string, error) {
 	if t.passwordFile == "" {
 		return t.password.Reveal(), nil
@@ -140,10 +144,17 @@ func readSecret(file setting, what string) (string, error) {
 	if err != nil {
 		return fail(err)
 	}
-	data = bytes.TrimSuffix(data, []byte("\n"))
-	data = bytes.TrimSuffix(data, []byte("\r"))
+	// What editors add: a byte order mark, line ends behind the last line.
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return fail(errors.New("the file is in UTF-16: save it as UTF-8"))
+	}
+	data = bytes.TrimPrefix(data, []byte("\ufeff"))
+	data = bytes.TrimRight(data, "\r\n")
+	if bytes.ContainsAny(data, "\r\n") {
+		return fail(fmt.Errorf("the file has more than one line, and may hold nothing but the %s", what))
+	}
 	if len(data) == 0 {
-		return fail(errors.New(file.value + " holds no " + what))
+		return fail(errors.New("the file holds no " + what))
 	}
 	return string(data), nil
 }

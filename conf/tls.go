@@ -35,7 +35,7 @@ type tlsState struct {
 // TLS is the configuration for a handshake with the target, nil when TLS is not
 // used. It is made once, and again when one of its files has changed since, so
 // it is to be asked for before each dial and must not be modified. The error
-// names the option and the file.
+// names the option.
 func (t *Target) TLS() (*tls.Config, error) {
 	if t.tls.mode == "" {
 		return nil, nil
@@ -63,7 +63,7 @@ func (t *Target) makeTLS() (*tls.Config, error) {
 		}
 		config.RootCAs = x509.NewCertPool()
 		if !config.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, f.fail(errors.New(f.value + " holds no certificate in PEM form"))
+			return nil, f.fail(errors.New("the file holds no certificate in PEM form"))
 		}
 	}
 	if f := t.tlsFiles.cert; f.value != "" {
@@ -97,7 +97,7 @@ func (t *Target) clientCertificate() (tls.Certificate, error) {
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return none, certFile.fail(fmt.Errorf("%s and %s (TLSKeyFile): %w", certFile.value, keyFile.value, err))
+		return none, certFile.fail(fmt.Errorf("the certificate and the key of TLSKeyFile: %w", err))
 	}
 	return cert, nil
 }

@@ -78,7 +78,7 @@ func parseSwitch(text string) (bool, error) {
 // directory the agent was started in.
 func parseFilePath(text string) (string, error) {
 	if !filepath.IsAbs(text) {
-		return "", fmt.Errorf("%s is not an absolute path", quote(text))
+		return "", errors.New("is not the absolute path of a file") // it may be a password: not repeated
 	}
 	return filepath.Clean(text), nil
 }

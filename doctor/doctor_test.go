@@ -165,7 +165,15 @@ func TestEachFaultHasItsMend(t *testing.T) {
 		"a password file that is absent": {func(tr *tree) {
 			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.PasswordFile=/absent\nAlias=")
 		},
-			[]string{"redisjobs.conf: Plugins.RedisJobs.Sessions.A.PasswordFile", "/absent: no such file"}, false},
+			[]string{"redisjobs.conf: Plugins.RedisJobs.Sessions.A.PasswordFile", "the file cannot be read: no such file"}, false},
+		"a password in place of its file": {func(tr *tree) {
+			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.PasswordFile=/s3cret-marker\nAlias=")
+		},
+			[]string{"Plugins.RedisJobs.Sessions.A.PasswordFile", "the file cannot be read"}, false},
+		"a relative password in place of its file": {func(tr *tree) {
+			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.TLSKeyFile=s3cret-marker\nAlias=")
+		},
+			[]string{"Plugins.RedisJobs.Sessions.A.TLSKeyFile (line ", "is not the absolute path of a file"}, false},
 		"a password file that everybody can read": {func(tr *tree) {
 			tr.write("p", "s3cret-marker\n")
 			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.PasswordFile="+tr.path("p")+"\nAlias=")

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -77,6 +78,9 @@ func (d *doctor) files() {
 	}
 	for _, l := range d.config.lines {
 		named := strings.HasPrefix(l.name, prefix) && strings.HasSuffix(l.name, "File") && l.value != ""
+		if _, err := os.Stat(l.value); err != nil {
+			continue // it may be no path but a password, which must not be printed
+		}
 		if named && !d.user.may(l.value, mayRead) {
 			d.say(problem, "files", fmt.Sprintf("%s: the user %s may not read %s", l.at(), d.user.name, l.value),
 				"chgrp "+d.user.name+" "+l.value+" && chmod 0640 "+l.value)

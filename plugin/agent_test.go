@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -217,6 +219,11 @@ func testMetrics() []*item.Metric {
 	}
 	return []*item.Metric{
 		own("test.echo", func(_ context.Context, r *item.Request) (string, error) { return r.Arg("Text"), nil }),
+		own("test.repeat", func(_ context.Context, r *item.Request) (string, error) {
+			n, text, _ := strings.Cut(r.Arg("Text"), " ")
+			times, err := strconv.Atoi(n)
+			return strings.Repeat(text, times), err
+		}),
 		own("test.error", func(_ context.Context, r *item.Request) (string, error) {
 			return "", fmt.Errorf("%s", r.Arg("Text"))
 		}),

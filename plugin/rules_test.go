@@ -256,7 +256,7 @@ func TestRule11TheSystemOptionsAndEmptyOptionsAreAccepted(t *testing.T) {
 	require.Empty(t, a.validate(nil).Error, "no options at all")
 	r = a.validate(options("Sessions.A.PasswordFile=/nosuch/file"))
 	require.Contains(t, r.Error, "Plugins.RedisJobs.Sessions.A.PasswordFile", "an unreadable file is refused at agent start")
-	require.Contains(t, r.Error, "/nosuch/file")
+	require.NotContains(t, r.Error, "nosuch", "it may be a password in the wrong place")
 }
 
 func TestRule12EveryProtocolVersionIsAccepted(t *testing.T) {

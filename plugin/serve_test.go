@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,9 +12,9 @@ import (
 func TestAnAnswerOverTheLimitIsAnError(t *testing.T) {
 	t.Parallel()
 	a := serving(t, "MaxAnswer=64K")
-	require.Equal(t, strings.Repeat("x", 65536), a.export(3, "test.echo", strings.Repeat("x", 65536)).Value)
-	r := a.export(3, "test.echo", strings.Repeat("x", 65537))
-	require.Contains(t, r.Error, "the answer to test.echo has 65537 bytes, more than the limit of 65536 (option Plugins.RedisJobs.MaxAnswer)")
+	require.Equal(t, strings.Repeat("x", 65536), a.export(3, "test.repeat", "65536 x").Value)
+	r := a.export(3, "test.repeat", "65537 x")
+	require.Contains(t, r.Error, "the answer to test.repeat has 65537 bytes, more than the limit of 65536 (option Plugins.RedisJobs.MaxAnswer)")
 }
 
 func TestAWrongConfigurationIsTheErrorOfEveryCheck(t *testing.T) {
@@ -45,8 +46,9 @@ func TestManyAnswersAtOnceStayWhole(t *testing.T) {
 	var ids []uint32
 	var want []string
 	for i := range 500 {
-		want = append(want, strings.Repeat(string(rune('a'+i%26)), i*37))
-		ids = append(ids, a.ask(3, "test.echo", want[i]))
+		letter := string(rune('a' + i%26))
+		want = append(want, strings.Repeat(letter, i*37))
+		ids = append(ids, a.ask(3, "test.repeat", fmt.Sprint(i*37, " ", letter)))
 	}
 	for i, id := range ids {
 		require.Equal(t, want[i], a.exported(id).Value)

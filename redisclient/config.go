@@ -31,6 +31,9 @@ type Config struct {
 	// Known: a connection to this server was answered before, so that one that
 	// ends without an answer is no sign of a server that wants TLS.
 	Known bool
+	// Renamed, if set, is what a command, in upper case, is called on the server;
+	// false when it has its own name. Commands of DoAll are sent as they are.
+	Renamed func(command string) (string, bool)
 	// Limits bound each reply.
 	Limits resp.Limits
 }
@@ -90,6 +93,14 @@ func (c Config) opening() *opening {
 	}
 	if len(o.cmds) == 0 {
 		return nil
+	}
+	for i := range o.cmds {
+		if c.Renamed == nil {
+			break
+		}
+		if name, ok := c.Renamed(o.cmds[i][0]); ok {
+			o.cmds[i][0] = name
+		}
 	}
 	o.password = c.Password
 	return &o

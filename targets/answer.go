@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"redisjobs/conf"
 
@@ -37,8 +38,32 @@ func (rt *Runtime) Collect(ctx context.Context, metric *item.Metric, params []st
 	return rt.judge(metric, request, w.Len(), err)
 }
 
+// maxParam bounds a parameter of an item key, in characters: Zabbix keeps no
+// longer key. Only macros make longer ones.
+const maxParam = 2048
+
+// checkLengths refuses parameters that are too long: some of them are remembered.
+func checkLengths(metric *item.Metric, params []string) error {
+	for i, p := range params {
+		if len(p) <= maxParam {
+			continue
+		}
+		if n := utf8.RuneCountInString(p); n > maxParam {
+			name := ""
+			if i < len(metric.Params) {
+				name = " (" + metric.Params[i].Name + ")"
+			}
+			return fmt.Errorf("%s: parameter %d%s has %d characters, more than the %d of an item key", metric.Key, i+1, name, n, maxParam)
+		}
+	}
+	return nil
+}
+
 // request reads a check's parameters and finds its target.
 func (rt *Runtime) request(metric *item.Metric, params []string) (*item.Request, error) {
+	if err := checkLengths(metric, params); err != nil {
+		return nil, err
+	}
 	args, err := metric.ParseArgs(params)
 	if err != nil {
 		return nil, err

@@ -73,12 +73,12 @@ func (f *follower) run(q *inquiry) {
 		q.err = err
 		return
 	}
-	peer, err := f.t.rt.options.Peer(f.t.conf, addr)
+	master, err := f.t.at(addr)
 	if err != nil {
 		q.err = &redisclient.Error{Op: "master " + f.name, Reason: redisclient.ReasonSentinel, Err: err}
 		return
 	}
-	q.master = f.t.rt.target(peer)
+	q.master = master
 }
 
 // finish makes an answer known. When there is another master, connections to

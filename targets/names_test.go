@@ -86,8 +86,8 @@ func TestNamesThatMayLeadElsewhere(t *testing.T) {
 func onlyTarget(t *testing.T, rt *Runtime) *target {
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
-	require.Len(t, rt.targets, 1)
-	for _, only := range rt.targets {
+	require.Len(t, rt.known.byConf, 1)
+	for _, only := range rt.known.byConf {
 		return only
 	}
 	return nil

@@ -1,9 +1,12 @@
 package targets
 
 import (
+	"container/list"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,8 +35,8 @@ type Runtime struct {
 	between *background
 	names   *names
 
-	mu      sync.Mutex
-	targets map[*conf.Target]*target
+	mu    sync.Mutex
+	known known
 }
 
 // target is what the process knows of one server beyond its connections, and
@@ -45,6 +48,9 @@ type target struct {
 	public item.Target
 	follow *follower          // of a master that sentinels know; nil for other targets
 	web    *httpclient.Client // of a Storm UI; nil for other targets
+
+	place   *list.Element // in known.byUse
+	foundBy *conf.Target  // the target that a peer was found by; nil for one that the operator named
 
 	mu       sync.Mutex
 	secret   conf.Secret // the newest connection's password
@@ -68,12 +74,10 @@ const nameMemory = time.Hour
 // nothing.
 var replyLimits = resp.Limits{MaxBulk: 16 << 20, MaxReply: 16 << 20, MaxTogether: 32 << 20, MaxPass: 64 << 20}
 
-// maxTargets bounds the targets that are remembered; see runtime.target.
-const maxTargets = 20_000
-
+// New makes what the options say: nothing is dialed yet.
 func New(options *conf.Options) (*Runtime, error) {
 	rt := &Runtime{
-		options: options, targets: make(map[*conf.Target]*target), between: newBackground(options.KeyspacePasses),
+		options: options, between: newBackground(options.KeyspacePasses),
 		names: newNames(), budget: redisclient.NewBudget(options.MaxMemory, newRelief().run),
 	}
 	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
@@ -91,6 +95,9 @@ func New(options *conf.Options) (*Runtime, error) {
 		return nil, err
 	}
 	rt.pool = p
+	rt.known.byConf = make(map[*conf.Target]*target)
+	rt.known.peers.each, rt.known.peers.memory = options.MaxPeers, options.KeepAlive
+	rt.known.peers.all = peerShare(maxConnections(options.MaxConnectionsTotal, OpenFiles()), options.MaxConnections)
 	rt.Env = item.Env{
 		Pool:  rt.stats,
 		Storm: item.StormOptions(options.Storm),
@@ -131,7 +138,7 @@ func (rt *Runtime) stats() pool.Stats {
 	s := rt.pool.Stats()
 	queued := make(map[string]waits)
 	rt.mu.Lock()
-	for _, t := range rt.targets {
+	for _, t := range rt.known.byConf {
 		if w := t.batch.figures(); w.count > 0 {
 			queued[t.public.Name] = w
 		}
@@ -151,28 +158,6 @@ func (rt *Runtime) stats() pool.Stats {
 		}
 	}
 	return s
-}
-
-// target finds or makes what belongs to a target. Item keys are free text, so
-// the number is bounded: when it is reached everything is forgotten, which
-// costs a few round trips and no correctness.
-func (rt *Runtime) target(t *conf.Target) *target {
-	rt.mu.Lock()
-	defer rt.mu.Unlock()
-	if known := rt.targets[t]; known != nil {
-		return known
-	}
-	if len(rt.targets) >= maxTargets {
-		rt.closeWebClients()
-		clear(rt.targets)
-	}
-	made := rt.newTarget(t)
-	rt.targets[t] = made
-	tuneCollector(len(rt.targets))
-	if n := len(rt.targets); n == 1 || n%100 == 0 {
-		limitMemory(rt.options.MaxMemory, n)
-	}
-	return made
 }
 
 func (rt *Runtime) newTarget(t *conf.Target) *target {
@@ -206,15 +191,6 @@ func (t *target) view() *item.Target {
 		return t.follow.view()
 	}
 	return &t.public
-}
-
-// at is another server that the target named.
-func (t *target) at(addr string) (*target, error) {
-	peer, err := t.rt.options.Peer(t.conf, addr)
-	if err != nil {
-		return nil, &redisclient.Error{Op: "dial", Reason: redisclient.ReasonConfig, Err: err}
-	}
-	return t.rt.target(peer), nil
 }
 
 // peer is another server for metrics.
@@ -261,6 +237,7 @@ func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 		ClientName: known.clientName(),
 		Limits:     replyLimits,
 		Known:      known.hasAnswered(),
+		Renamed:    t.Renamed,
 	})
 	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {
 		err = fmt.Errorf("%w (%s)", err, t.Hint())
@@ -309,6 +286,7 @@ func (t *target) connInfo() (redisclient.ConnInfo, bool) {
 
 // talk sends commands in one conversation over the pool.
 func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+	cmds = renamed(t.conf, cmds)
 	var values []resp.Value
 	conversation := func(ctx context.Context, c *redisclient.Conn) error {
 		var err error
@@ -329,6 +307,21 @@ func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.V
 		return nil, explain(err)
 	}
 	return values, nil
+}
+
+// renamed are the commands by their names on the target's server.
+func renamed(t *conf.Target, cmds []redisclient.Command) []redisclient.Command {
+	if !t.Renames() {
+		return cmds
+	}
+	out := slices.Clone(cmds)
+	for i, cmd := range out {
+		if name, ok := t.Renamed(strings.ToUpper(cmd[0])); ok {
+			out[i] = slices.Clone(cmd)
+			out[i][0] = name
+		}
+	}
+	return out
 }
 
 // noteAnswered remembers that the server has answered, whatever came after it.

@@ -30,7 +30,7 @@ func (rt *Runtime) newWebClient(t *conf.Target) *httpclient.Client {
 // closeWebClients closes idle connections to Storm UIs; rt.mu is held. Those in
 // use end with their request.
 func (rt *Runtime) closeWebClients() {
-	for _, t := range rt.targets {
+	for _, t := range rt.known.byConf {
 		if t.web != nil {
 			t.web.Close()
 		}

@@ -26,6 +26,7 @@ import (
 type script map[string]*item.Target
 
 func (c script) peer(addr string) (*item.Target, error) {
+	addr, _, _ = strings.Cut(addr, ",")
 	_, port, _ := strings.Cut(addr, ":")
 	if t := c[port]; t != nil {
 		return t, nil

@@ -23,6 +23,16 @@ const (
 	other = "4816fa4f6d56279223b54c9925d925a2e5f199fc"
 )
 
+// byName is what targets dial for an address with an announced name, where
+// nothing is configured: see conf.Options.Peer.
+func byName(addr string) string {
+	addr, name, announced := strings.Cut(addr, ",")
+	if _, port, err := net.SplitHostPort(addr); announced && err == nil {
+		return net.JoinHostPort(name, port)
+	}
+	return addr
+}
+
 // entryOf is a node at 10.0.0.1:6379 with that view, whose peers answer as
 // peers say; addresses that are not in peers are noted and refused.
 func entryOf(view string, peers map[string]*item.Target) (entry *item.Target, dialed *[]string) {
@@ -30,6 +40,7 @@ func entryOf(view string, peers map[string]*item.Target) (entry *item.Target, di
 	entry.Name = "tcp://10.0.0.1:6379"
 	dialed = new([]string)
 	entry.Peer = func(addr string) (*item.Target, error) {
+		addr = byName(addr)
 		*dialed = append(*dialed, addr)
 		if p := peers[addr]; p != nil {
 			return p, nil
@@ -170,6 +181,7 @@ func TestARealClusterWhoseCertificatesHaveNamesOnly(t *testing.T) {
 		"--cluster-announce-hostname", "localhost",
 	}})
 	at := func(addr string) (*item.Target, error) {
+		addr = byName(addr)
 		host, _, err := net.SplitHostPort(addr)
 		if err != nil {
 			return nil, err

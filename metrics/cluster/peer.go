@@ -32,7 +32,7 @@ func peerOf(t *item.Target, n *node, addr string) (*item.Target, error) {
 	if n.hostname == "" {
 		return t.Peer(addr)
 	}
-	byName, err := t.Peer(net.JoinHostPort(n.hostname, n.port))
+	byName, err := t.Peer(net.JoinHostPort(n.ip, n.port) + "," + n.hostname)
 	if err != nil || n.ip == "" || isLoopback(n.ip) {
 		return byName, err
 	}

@@ -192,9 +192,9 @@ type Target struct {
 	// ok is false before the first.
 	ConnInfo func() (info redisclient.ConnInfo, ok bool)
 	// Peer is another server that this one named, as a node of its cluster,
-	// reached with the same account through the same pool. addr is host:port;
-	// without a host it is this server's own. An error means that the address
-	// is none that may be asked. Nil where there are no peers.
+	// reached with the same account through the same pool. addr is host:port, with
+	// ",name" behind it where a name is announced as well; without a host it is
+	// this server's own. An error means that the address is none that may be asked. Nil where there are no peers.
 	Peer func(addr string) (*Target, error)
 	// Sentinels are those that are configured for a target that is the master
 	// by their word. Nil for every other target, and that may itself be one.
