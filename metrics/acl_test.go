@@ -42,9 +42,9 @@ func TestACLRuleIsTheOneThatTheDocumentationShows(t *testing.T) {
 		"%R~laravel_horizon:supervisors %R~paused %R~processes %R~queue:* %R~queues %R~resque:* %R~retry %R~rq:* "+
 		"%R~schedule %R~stat:failed %R~stat:processed %R~unacked %R~unacked_index -@all +select +client|setname "+
 		"+asking +role +client|list +cluster|info +cluster|nodes +config|get +dbsize +exists +get +getrange "+
-		"+hexists +hget +hgetall +hkeys +hlen +hmget +hvals +info +latency|histogram +latency|history "+
+		"+hexists +hget +hgetall +hlen +hmget +hscan +hvals +info +latency|histogram +latency|history "+
 		"+latency|latest +lindex +llen +lrange +memory|usage +object|encoding +ping +pttl +scan +scard +sismember "+
-		"+slowlog|get +slowlog|len +smembers +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream "+
+		"+slowlog|get +slowlog|len +smembers +sscan +strlen +time +type +xinfo|consumers +xinfo|groups +xinfo|stream "+
 		"+xlen +xpending +xrange +zcard +zcount +zrange +zscore",
 		testACL().Rule())
 	odd := testACL()

@@ -12,7 +12,7 @@ type reader = func(typ string) redisclient.Command
 const (
 	// maxMembers is how many members of a key of all jobs are read, so that a key
 	// of any size blocks the server for no more than a few milliseconds.
-	maxMembers = 5000
+	maxMembers = 2000
 	// maxFields is how many fields of its own hash a job's record may have.
 	maxFields = 500
 )
