@@ -43,7 +43,9 @@ func (p *places) run(work func(ctx context.Context), _ func(err error)) {
 
 func answer(t *testing.T, target *item.Target, background func(work func(ctx context.Context), failed func(err error))) map[string]any {
 	t.Helper()
-	text, err := Sample.Answer(context.Background(), &item.Request{Target: target, Env: &item.Env{Keyspace: testOptions, Background: background}})
+	options := testOptions
+	options.KeysPerSecond = 20
+	text, err := Sample.Answer(context.Background(), &item.Request{Target: target, Env: &item.Env{Keyspace: options, Background: background}})
 	require.NoError(t, err)
 	return metrictest.Decode(t, text)
 }
@@ -63,7 +65,7 @@ func TestEveryPassGetsItsTurn(t *testing.T) {
 			synctest.Wait()
 		}
 		small := metrictest.NewTarget(&metrictest.ScriptDoer{Replies: map[string]string{
-			firstScan: noKeys, "SCAN 0 COUNT 16": "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n", "DBSIZE": ":1\r\n", "TYPE k": "+string\r\n",
+			firstScan: noKeys, "SCAN 0 COUNT 2": "*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n", "DBSIZE": ":1\r\n", "TYPE k": "+string\r\n",
 			"PTTL k": ":-1\r\n", "MEMORY USAGE k SAMPLES 5": ":50\r\n", "INFO": metrictest.Bulk("# Server\r\nrun_id:a\r\n"), "TIME": "*2\r\n:1\r\n:1\r\n",
 		}})
 		doc := answer(t, small, p.run)
@@ -90,7 +92,7 @@ func TestThePassOfAServerAloneGoesOnAfterItsTurn(t *testing.T) {
 		doc := answer(t, target, p.run)
 		require.Equal(t, passRunning, doc["pass"].(map[string]any)["state"])
 		require.NotContains(t, metrictest.Section(t, doc, "unavailable")["keys"], "turn")
-		for range 20 {
+		for range 8 {
 			time.Sleep(turn / 2)
 			require.NotEqual(t, passWaiting, answer(t, target, p.run)["pass"].(map[string]any)["state"])
 		}
