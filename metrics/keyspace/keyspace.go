@@ -24,6 +24,7 @@ import (
 // It looks at no more than Keyspace.KeysPerSecond keys a second, takes no more
 // than about Keyspace.SliceTime of the server at once, and pauses when the
 // server gets slow (see pace). Between slices it holds no connection.
+// Few passes work at once: each for at most turn, then it waits behind the others.
 // It begins when it is asked for and the last one began Keyspace.Interval ago,
 // stops when nobody has asked for unasked, and then goes on where it was
 // with the next question. Where the server has become another one (a restart, a
@@ -64,7 +65,8 @@ import (
 //	             most frequent of the first maxKeyGroups that were met; keys of
 //	             others, or that no pattern matches, are in the last row, (other)
 //	unavailable  what the server refused; every figure as long as there is no
-//	             finished pass
+//	             finished pass; pass, when it ended because SCAN gave a cursor
+//	             twice: the next one begins Keyspace.Interval later
 //	truncated    {"types":2}
 //
 // Sources: https://redis.io/docs/latest/commands/scan/ (guarantees),
@@ -101,11 +103,19 @@ type state struct {
 	mu    sync.Mutex
 	asked time.Time
 	// pass is not finished; the worker's own but while it is resting.
-	pass     *pass
-	state    string // "" when there is no pass
+	pass  *pass
+	state string // "" when there is no pass
+	// queued is since when the pass waits, zero while it works; begun is closed when
+	// it begins.
+	queued   time.Time
+	begun    chan struct{}
 	progress passProgress
 	last     *result
 	err      error // why the pass could not go on
+	// ended is when a pass last came to an end that it would come to again, and
+	// problem why.
+	ended    time.Time
+	problem  error
 	restarts int
 	because  string
 }
@@ -125,13 +135,14 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 			return ask.Down(w, r.Target.Name, err)
 		}
 	}
-	if work := s.ask(r.Target, r.Env.Keyspace); work != nil {
+	if begun := s.ask(r.Target, r.Env.Keyspace); begun != nil {
 		if r.Env.Background != nil {
-			r.Env.Background(work, s.failed)
+			s.queue(r.Env.Background)
+			wait(ctx, begun)
 		} else { // a check from the command line: as far as its time allows
 			ctx, cancel := ask.BeforeDeadline(ctx)
 			defer cancel()
-			work(ctx)
+			s.work(ctx, 0)
 		}
 	}
 	s.write(w, r.Target.Name)
@@ -156,7 +167,7 @@ func firstLook(ctx context.Context, t *item.Target) error {
 func (s *state) unknown() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.pass == nil && s.last == nil
+	return s.pass == nil && s.last == nil && s.problem == nil
 }
 
 func stateOf(t *item.Target) (s *state) {
@@ -170,9 +181,9 @@ func stateOf(t *item.Target) (s *state) {
 	return s
 }
 
-// ask notes a question. It returns the work to be done in the background, or nil
-// when somebody is at it or there is nothing to do.
-func (s *state) ask(t *item.Target, options item.KeyspaceOptions) func(ctx context.Context) {
+// ask notes a question. When there is work to be done in the background, which
+// nobody does yet, it returns what is closed when that begins, else nil.
+func (s *state) ask(t *item.Target, options item.KeyspaceOptions) (begun <-chan struct{}) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,44 +193,24 @@ func (s *state) ask(t *item.Target, options item.KeyspaceOptions) func(ctx conte
 		return nil
 	case s.pass != nil && now.Sub(s.pass.touched) > rest:
 		s.pass = nil
-	case s.pass == nil && s.last != nil && now.Sub(s.last.began) < options.Interval:
+	case s.pass == nil && s.last != nil && now.Sub(s.last.began) < options.Interval,
+		s.pass == nil && s.problem != nil && now.Sub(s.ended) < options.Interval:
 		return nil
 	}
 	if s.pass == nil {
 		s.pass = newPass(t, options, now)
 		s.progress = s.pass.progress()
 	}
-	s.state = passWaiting
-	return s.work
-}
-
-// work carries the pass on until it is finished, or cannot or need not go on.
-func (s *state) work(ctx context.Context) {
-	s.mu.Lock()
-	pass := s.pass
-	s.state = passRunning
-	s.mu.Unlock()
-	err := pass.run(ctx, s)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.state, s.err = passResting, err
-	var other *otherServerError
-	switch {
-	case err == nil:
-		s.last, s.pass, s.state = pass.result(time.Now()), nil, ""
-	case errors.As(err, &other):
-		s.restartLocked(err.Error())
-		s.pass, s.state, s.err = nil, "", nil
-	case errors.Is(err, errUnasked), ctx.Err() != nil:
-		s.err = nil
-	}
+	s.state, s.queued = passWaiting, now
+	s.begun = make(chan struct{})
+	return s.begun
 }
 
 // failed is called with a panic in work.
 func (s *state) failed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pass, s.state, s.err = nil, "", err
+	s.pass, s.state, s.err, s.queued = nil, "", err, time.Time{}
 }
 
 var errUnasked = errors.New("nobody has asked for a while")
@@ -265,7 +256,7 @@ func (s *state) write(w *jsondoc.Writer, target string) {
 	w.BeginObject()
 	ask.Head(w, target, s.err)
 	if s.pass != nil {
-		s.progress.write(w, s.state)
+		s.progress.write(w, s.shown())
 	}
 	w.Key("restarts").Int(int64(s.restarts))
 	if s.because != "" {
@@ -273,6 +264,9 @@ func (s *state) write(w *jsondoc.Writer, target string) {
 	}
 	var cut ask.Truncations
 	unavailable := unavailable{}
+	if s.problem != nil {
+		unavailable.add("pass", s.problem.Error())
+	}
 	if s.last != nil {
 		s.last.write(w, now, &cut, &unavailable)
 	} else {
@@ -286,9 +280,11 @@ func (s *state) write(w *jsondoc.Writer, target string) {
 // noFigures says why there is nothing to show yet.
 func (s *state) noFigures() string {
 	switch {
+	case s.pass == nil && s.problem != nil:
+		return s.problem.Error()
 	case s.err != nil:
 		return "no pass over the keys has been finished yet"
-	case s.state == passWaiting && s.progress.seen == 0:
+	case s.shown() == passWaiting && s.progress.seen == 0:
 		return "the first pass over the keys waits for its turn"
 	case s.progress.dbsizeKnown:
 		return fmt.Sprintf("the first pass over the keys is under way: %d of about %d", s.progress.seen, s.progress.dbsize)

@@ -51,12 +51,14 @@ func (k *run) ask() map[string]any {
 	return metrictest.Decode(k.t, text)
 }
 
-// work does what is waiting.
-func (k *run) work() {
-	works := k.works
-	k.works = nil
-	for _, work := range works {
-		work(context.Background())
+// work does what is waiting, turn after turn.
+func (k *run) work() { k.workFor(context.Background()) }
+
+func (k *run) workFor(ctx context.Context) {
+	for len(k.works) > 0 {
+		work := k.works[0]
+		k.works = k.works[1:]
+		work(ctx)
 	}
 }
 

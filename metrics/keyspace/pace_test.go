@@ -57,7 +57,7 @@ func (d *slowServer) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]
 		case "DBSIZE":
 			v.Int = 1 << 40
 		case "SCAN":
-			*v = resp.Value{Kind: resp.Array, Elems: []resp.Value{{Kind: resp.BulkString, Str: []byte("7")}, {Kind: resp.Array}}}
+			*v = resp.Value{Kind: resp.Array, Elems: []resp.Value{{Kind: resp.BulkString, Str: fmt.Appendf(nil, "%d", len(d.slices))}, {Kind: resp.Array}}}
 			var count int
 			_, _ = fmt.Sscan(cmd[3], &count)
 			for n := range count {
@@ -76,7 +76,7 @@ func keyspaceFor(t *testing.T, d *slowServer, options item.KeyspaceOptions, limi
 	k.ask()
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
-	k.works[0](ctx)
+	k.workFor(ctx)
 }
 
 func TestKeyspaceKeepsToItsBudget(t *testing.T) {

@@ -34,8 +34,12 @@ type pass struct {
 	refused refusals
 	sources []*source // nil until they are known
 	cluster bool
-	at      int // the source that is read
+	at      int       // the source that is read
+	until   time.Time // when it makes room for another pass; zero: never
 }
+
+// errTurnOver says that a pass has had its turn.
+var errTurnOver = errors.New("it is another pass's turn")
 
 func newPass(t *item.Target, o item.KeyspaceOptions, now time.Time) *pass {
 	return &pass{target: t, options: o, began: now, touched: now}
@@ -59,7 +63,7 @@ func (p *pass) run(ctx context.Context, s *state) error {
 		err := p.read(ctx, s, src)
 		switch {
 		case err == nil:
-		case !p.cluster || errors.Is(err, errUnasked) || ctx.Err() != nil:
+		case !p.cluster || errors.Is(err, errUnasked) || errors.Is(err, errTurnOver) || ctx.Err() != nil:
 			return err
 		default:
 			src.err = err
@@ -79,9 +83,15 @@ func (p *pass) read(ctx context.Context, s *state, src *source) error {
 		if err := s.mayGoOn(p.target); err != nil {
 			return err
 		}
+		if failures == 0 && !p.until.IsZero() && time.Now().After(p.until) {
+			return errTurnOver
+		}
 		wait, paused, err := p.slice(ctx, s, src)
 		var other *otherServerError
+		var endless *endlessError
 		switch {
+		case errors.As(err, &endless):
+			return err
 		case err == nil:
 			failures = 0
 			p.touched = time.Now()

@@ -208,6 +208,11 @@ func (q *question) take(s *source, values []resp.Value, refused *refusals) (time
 		}
 	}
 	q.account(s, figures, gone, lengths, refused)
+	if q.count > 0 && cursor != "0" {
+		if err := s.cursors.next(cursor); err != nil {
+			return 0, err
+		}
+	}
 	if q.count > 0 {
 		s.cursor, s.listed = cursor, cursor == "0"
 		s.pending = append(s.pending, listed...)

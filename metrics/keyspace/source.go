@@ -30,6 +30,7 @@ type source struct {
 
 	pace     pace
 	cursor   string
+	cursors  cursors
 	listed   bool // SCAN has come round
 	pending  []string
 	longs    []longKey // whose length is to be asked
@@ -74,6 +75,7 @@ func newSource(t *item.Target, addr, role string, o item.KeyspaceOptions) *sourc
 // begin forgets what was read.
 func (s *source) begin(o item.KeyspaceOptions) {
 	s.pace = newPace(o)
+	s.cursors = cursors{}
 	s.cursor, s.listed, s.pending, s.longs, s.dbsize = "0", false, nil, nil, -1
 	s.sum = newSum(o)
 }

@@ -43,6 +43,10 @@ type jobs struct {
 	Jobs []job
 	// Truncated counts those beyond maxJobs, which are not here.
 	Truncated int
+	// Unavailable are the keys of all jobs that were not read whole.
+	Unavailable []unreadable
+	// Incomplete is why Jobs are not all that there are, or the first of all.
+	Incomplete error
 	// Partial: the search for jobs ended at its budget; there may be more.
 	Partial bool
 	// Skipped counts names that CheckName refuses.

@@ -15,12 +15,12 @@ import (
 func (s *store) Jobs(ctx context.Context) (jobs, error) {
 	c := s.newCheck()
 	var k commonKeys
-	k.state = c.add(s.opts.StateKey, readFields(s.opts.StateKey))
+	k.state = c.addAll(s.opts.StateKey, readFields(s.opts.StateKey))
 	if s.opts.IndexKey != s.opts.StateKey {
-		k.index = c.add(s.opts.IndexKey, readIndex(s.opts.IndexKey))
+		k.index = c.addAll(s.opts.IndexKey, readIndex(s.opts.IndexKey))
 	}
 	if s.opts.HeartbeatKey != s.opts.IndexKey {
-		k.beats = c.add(s.opts.HeartbeatKey, readScores(s.opts.HeartbeatKey))
+		k.beats = c.addAll(s.opts.HeartbeatKey, readScores(s.opts.HeartbeatKey))
 	}
 	own := make(map[string]*probe)
 	for _, name := range s.lastNames() {
@@ -43,8 +43,20 @@ func (s *store) Jobs(ctx context.Context) (jobs, error) {
 	if err != nil {
 		return jobs{}, err
 	}
+	out.Unavailable = k.tooLarge()
+	// Of keys that are too large each job's own share is read.
+	single := make(map[string]share)
 	for _, name := range names {
-		if _, inState := fields[name]; !inState && own[name] == nil {
+		var sh share
+		_, inState := fields[name]
+		if !inState && k.state.tooLarge() != nil {
+			sh.state = c.add(s.opts.StateKey, readOne("hash", "HGET", s.opts.StateKey, name))
+		}
+		if _, ok := beats[name]; !ok && k.beats.tooLarge() != nil {
+			sh.beat = c.add(s.opts.HeartbeatKey, readOne("zset", "ZSCORE", s.opts.HeartbeatKey, name))
+		}
+		single[name] = sh
+		if !inState && own[name] == nil {
 			key := s.ownKey(name)
 			own[name] = c.add(key, readOwn(key))
 		}
@@ -57,7 +69,11 @@ func (s *store) Jobs(ctx context.Context) (jobs, error) {
 	for i, name := range names {
 		j := &out.Jobs[i]
 		*j = job{Name: name, Key: s.ownKey(name)}
-		if value, inState := fields[name]; inState {
+		value, inState := fields[name]
+		if p := single[name].state; p.usable() && !p.reply.IsNull() {
+			value, inState = p.reply, true
+		}
+		if inState {
 			c.remember(j.Key, typeField)
 			j.Key = s.opts.StateKey
 			j.read(parseString(value.Str))
@@ -65,6 +81,9 @@ func (s *store) Jobs(ctx context.Context) (jobs, error) {
 			j.readOwn(own[name], k.state)
 		}
 		beat, ok := beats[name]
+		if p := single[name].beat; !ok && p.usable() && !p.reply.IsNull() {
+			beat, ok = newHeartbeat(p.reply), true
+		}
 		if !ok {
 			beat = heartbeat{err: beatsErr}
 		}
@@ -73,8 +92,25 @@ func (s *store) Jobs(ctx context.Context) (jobs, error) {
 	return out, nil
 }
 
+// share is what a job has in keys of all jobs that are too large to be read; nil
+// where they are not.
+type share struct{ state, beat *probe }
+
 // commonKeys are the keys that speak of many jobs; nil where not used.
 type commonKeys struct{ index, state, beats *probe }
+
+// tooLarge lists those that were not read whole.
+func (k *commonKeys) tooLarge() (out []unreadable) {
+	for _, part := range []struct {
+		name string
+		p    *probe
+	}{{"index", k.index}, {"state", k.state}, {"heartbeats", k.beats}} {
+		if err := part.p.tooLarge(); err != nil {
+			out = append(out, unreadable{Name: part.name, Reason: err.Error()})
+		}
+	}
+	return out
+}
 
 // fields returns the records in the hash of all jobs by name.
 func (k *commonKeys) fields() (map[string]resp.Value, error) {
@@ -145,15 +181,18 @@ func (s *store) names(ctx context.Context, k *commonKeys, fields map[string]resp
 		return nil, err
 	}
 	var found []string
+	var from *probe
 	switch {
 	case k.index.exists():
 		found = indexNames(k.index)
+		from = k.index
 	case k.state.problem(wantState) != nil:
 		return nil, k.state.problem(wantState)
 	case k.state.exists():
 		for name := range fields {
 			found = append(found, name)
 		}
+		from = k.state
 	case s.opts.ScanBudget > 0:
 		var err error
 		if found, out.Partial, err = s.scan(ctx); err != nil {
@@ -177,6 +216,9 @@ func (s *store) names(ctx context.Context, k *commonKeys, fields map[string]resp
 		out.Truncated = len(names) - maxJobs
 		names = names[:maxJobs]
 	}
+	if out.Incomplete = from.tooLarge(); out.Incomplete != nil {
+		out.Truncated = max(out.Truncated, int(from.size)-len(names), 1)
+	}
 	s.memory.Store(memoryNames+s.opts.KeyPattern, names)
 	return names, nil
 }
@@ -196,8 +238,12 @@ func indexNames(index *probe) []string {
 		}
 		return out
 	}
-	for _, e := range index.reply.Elems {
-		out = append(out, string(e.Str))
+	step := 1
+	if index.typ == "hash" {
+		step = 2 // a value behind each field
+	}
+	for i := 0; i < len(index.reply.Elems); i += step {
+		out = append(out, string(index.reply.Elems[i].Str))
 	}
 	return out
 }

@@ -53,8 +53,8 @@ var Metrics = []*item.Metric{
 // jobCommands read one job's record, whatever its layout, and
 // jobsCommands find and read all.
 var (
-	jobCommands  = []string{"time", "type", "hgetall", "getrange", "hget", "zscore"}
-	jobsCommands = append([]string{"smembers", "lrange", "hkeys", "zrange", "scan"}, jobCommands...)
+	jobCommands  = []string{"time", "type", "hscan", "getrange", "hget", "zscore"}
+	jobsCommands = append([]string{"sscan", "lrange", "zrange", "scan", "scard", "llen", "hlen", "zcard"}, jobCommands...)
 )
 
 var (
@@ -125,7 +125,8 @@ func collectJob(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 // number by_status, in lower case, with other for numbers that have no name
 // and unreadable for jobs whose status is not known; partial, whether SCAN
 // ended at its budget; truncated, the number of jobs left out; and what is
-// unavailable.
+// unavailable: index, state and heartbeats are keys of more than maxMembers
+// members, of which only so many are read, so that the server is not blocked.
 func collectJobs(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	source, err := sourceOf(r)
 	if err != nil {
@@ -156,6 +157,9 @@ func collectJobs(ctx context.Context, r *item.Request, w *jsondoc.Writer) error 
 	w.Key("unavailable").BeginObject()
 	if jobs.Skipped > 0 {
 		w.Key("jobs").String(fmt.Sprintf("%d names are empty, too long or no valid UTF-8", jobs.Skipped))
+	}
+	for _, u := range jobs.Unavailable {
+		w.Key(u.Name).String(u.Reason)
 	}
 	w.EndObject()
 	w.EndObject()
@@ -232,8 +236,8 @@ func writeByStatus(w *jsondoc.Writer, jobs []job) {
 // defaultJobType stands for the type of a job whose record names none.
 const defaultJobType = "job"
 
-// collectDiscovery fails when the jobs cannot be read: an empty list
-// would have Zabbix take all jobs for gone.
+// collectDiscovery fails when the jobs cannot be read, or are too many to be read:
+// an empty list would have Zabbix take all jobs for gone.
 func collectDiscovery(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	source, err := sourceOf(r)
 	if err != nil {
@@ -242,6 +246,9 @@ func collectDiscovery(ctx context.Context, r *item.Request, w *jsondoc.Writer) e
 	jobs, err := source.Jobs(ctx)
 	if err != nil {
 		return err
+	}
+	if jobs.Incomplete != nil {
+		return jobs.Incomplete // another part of them each time would have Zabbix delete and make items
 	}
 	w.Grow(96 * len(jobs.Jobs))
 	w.BeginArray()

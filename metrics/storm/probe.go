@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
@@ -19,30 +20,51 @@ type probe struct {
 	// read is the command that reads a key of that type; nil for a type that
 	// is of no use.
 	read reader
+	// all: it is a key of all jobs, of up to maxMembers members. How many there are
+	// is asked only when there are more than came with the first read.
+	all bool
 
 	typ   string     // in TYPE's words; "" while not known
 	reply resp.Value // to read, when typ is of use and err is nil
 	err   error      // what the server refused
+	// size is the number of members, -1 while not known. more: reply does not have
+	// them all.
+	size   int64
+	more   bool
+	cursor string // where SSCAN or HSCAN goes on
 
-	reading bool // the command under way is read, not TYPE
+	reading bool // the command under way is read
+	sizing  bool // the command under way asks for the size
+	sized   bool // it was asked for
 	asked   bool // TYPE was sent in this check
 	done    bool
 }
 
 // command is what to send next.
 func (p *probe) command() redisclient.Command {
+	p.reading, p.sizing = false, p.more && !p.sized
+	if p.sizing {
+		return redisclient.Command{ask.LengthCommands[p.typ], p.key}
+	}
 	cmd := p.read(p.typ)
-	p.reading = cmd != nil
 	if cmd == nil {
-		cmd = redisclient.Command{"TYPE", p.key}
+		return redisclient.Command{"TYPE", p.key}
+	}
+	p.reading = true
+	if p.cursor != "" && isScan(cmd) {
+		cmd[2] = p.cursor
 	}
 	return cmd
 }
 
+func isScan(cmd redisclient.Command) bool { return cmd[0] == "HSCAN" || cmd[0] == "SSCAN" }
+
 // take receives the reply to the last command.
-func (p *probe) take(v resp.Value) {
+func (p *probe) take(cmd redisclient.Command, v resp.Value) {
 	err := v.Err()
 	switch {
+	case p.sizing:
+		p.takeSize(v)
 	case p.reading && isWrongType(err) && !p.asked:
 		p.typ = ""
 	case err != nil:
@@ -52,6 +74,8 @@ func (p *probe) take(v resp.Value) {
 		p.asked = true
 		p.typ, p.err = v.Text()
 		p.done = p.err != nil || p.read(p.typ) == nil
+	case isScan(cmd):
+		p.takeScan(v)
 	case v.Kind == resp.BulkString && len(v.Str) == 0 && !p.asked:
 		// GETRANGE has the same answer for no key and for an empty one.
 		p.typ = ""
@@ -60,8 +84,66 @@ func (p *probe) take(v resp.Value) {
 		p.done = true
 	default:
 		p.reply = v
-		p.done = true
+		p.more = p.all && membersOf(v, p.typ) > maxMembers
+		p.done = !p.more
 	}
+}
+
+// membersOf counts what LRANGE or ZRANGE replied; of the latter RESP2 has the
+// scores in between.
+func membersOf(v resp.Value, typ string) int {
+	if typ == "zset" {
+		return len(scoredMembers(v))
+	}
+	return len(v.Elems)
+}
+
+// takeSize receives the size of a key that may be too large. It is one more thing
+// to say; without it the key is as large.
+func (p *probe) takeSize(v resp.Value) {
+	p.sized = true
+	n, err := v.Int64()
+	if err == nil {
+		p.size = n
+	}
+	p.done = err != nil || n > maxMembers || p.cursor == ""
+}
+
+// takeScan receives a step of SSCAN or HSCAN. One step reads all of a key that is
+// small enough, except of one that has shrunk lately: that takes another.
+func (p *probe) takeScan(v resp.Value) {
+	step, err := v.Array()
+	if err == nil && len(step) != 2 {
+		err = fmt.Errorf("expected a cursor and members, got %d members", len(step))
+	}
+	var members []resp.Value
+	if err == nil {
+		members, err = step[1].Array()
+	}
+	if err != nil {
+		p.err = redisclient.Misread("read "+strconv.Quote(p.key), err)
+		p.done = true
+		return
+	}
+	p.reply.Kind = resp.Array
+	p.reply.Elems = append(p.reply.Elems, members...)
+	p.cursor = string(step[0].Str)
+	p.more = p.cursor != "0"
+	p.done = !p.more || !p.all
+	if !p.more && len(p.reply.Elems) == 0 {
+		p.typ = ask.TypeNone
+	}
+}
+
+// tooLarge is the problem of a key of all jobs that was not read whole, or nil.
+func (p *probe) tooLarge() error {
+	if !p.usable() || !p.more {
+		return nil
+	}
+	if p.size < 0 {
+		return fmt.Errorf("the key %q is too large: it has more members than the %d that are read", p.key, maxMembers)
+	}
+	return fmt.Errorf("the key %q is too large: of its %d members about %d are read", p.key, p.size, maxMembers)
 }
 
 // exists reports whether there is something to read at the key.
@@ -115,57 +197,86 @@ func (c *check) add(key string, read reader) *probe {
 	if key == "" {
 		return nil
 	}
-	p := &probe{key: key, read: read, typ: c.recall(key)}
+	p := &probe{key: key, read: read, typ: c.recall(key), size: -1}
 	c.probes = append(c.probes, p)
 	return p
 }
 
+// addAll is add for a key of all jobs of which many members are read.
+func (c *check) addAll(key string, read reader) *probe {
+	p := c.add(key, read)
+	if p != nil {
+		p.all = true
+	}
+	return p
+}
+
 // rounds is what one check may take: a read that turns out not to fit, TYPE,
-// and the read that fits.
-const rounds = 3
+// the read that fits, and of a large key its size, and two steps more of a set
+// or hash that has shrunk.
+const rounds = 6
 
 // run asks until every key has its answer. All that is open travels in one
 // pipeline, with TIME at its head.
 func (c *check) run(ctx context.Context) error {
-	refusals := ask.RefusalsOf(c.memory)
 	for range rounds {
-		var open []*probe
-		cmds := []redisclient.Command{{"TIME"}}
-		for _, p := range c.probes {
-			if p.done {
-				continue
-			}
-			cmd := p.command()
-			if err := refusals.Of(cmd, ""); err != nil {
-				p.err, p.done = err, true
-				continue
-			}
-			open = append(open, p)
-			cmds = append(cmds, cmd)
-		}
-		if len(open) == 0 && c.now != 0 {
-			return nil
-		}
-		replies, err := c.doer.DoAll(ctx, cmds...)
+		open, err := c.round(ctx)
 		if err != nil {
 			return err
 		}
-		if c.now, err = redisclient.ParseTime(replies[0]); err != nil {
-			return redisclient.Misread("ask the server for its time", err)
-		}
-		for i, p := range open {
-			before := p.typ
-			p.take(replies[i+1])
-			if redisclient.ConcernsServer(p.err) {
-				return p.err
-			}
-			refusals.Note(cmds[i+1], "", p.err)
-			if p.typ != before && p.typ != "" {
-				c.remember(p.key, p.typ)
-			}
+		if !open {
+			return nil
 		}
 	}
+	for _, p := range c.probes {
+		p.done = true // what has more members than were read says so
+	}
 	return nil
+}
+
+// round is one round trip. It reports whether there may be more to ask.
+func (c *check) round(ctx context.Context) (open bool, err error) {
+	refusals := ask.RefusalsOf(c.memory)
+	cmds := []redisclient.Command{{"TIME"}}
+	var all []*probe
+	for _, p := range c.probes {
+		if p.done {
+			continue
+		}
+		cmd := p.command()
+		switch err := refusals.Of(cmd, ""); {
+		case err != nil && p.sizing:
+			p.takeSize(resp.Value{})
+		case err != nil:
+			p.err, p.done = err, true
+		default:
+			cmds = append(cmds, cmd)
+			all = append(all, p)
+		}
+	}
+	if len(all) == 0 && c.now != 0 {
+		return false, nil
+	}
+	replies, err := c.doer.DoAll(ctx, cmds...)
+	if err != nil {
+		return false, err
+	}
+	if c.now, err = redisclient.ParseTime(replies[0]); err != nil {
+		return false, redisclient.Misread("ask the server for its time", err)
+	}
+	for i, p := range all {
+		cmd, reply := cmds[i+1], replies[i+1]
+		before := p.typ
+		p.take(cmd, reply)
+		if redisclient.ConcernsServer(p.err) {
+			return false, p.err
+		}
+		refusals.Note(cmd, "", reply.Err())
+		if p.typ != before && p.typ != "" {
+			c.remember(p.key, p.typ)
+		}
+	}
+	return true, nil
 }
 
 // Names in Memory.

@@ -63,10 +63,12 @@ func (r *record) Number(name string) (float64, bool) {
 var (
 	errNoRecord = errors.New("the record is neither a JSON object nor a status")
 	errTooLarge = errors.New("the record is larger than 64 KiB")
+
+	errTooManyFields = fmt.Errorf("the record has more than %d fields", maxFields)
 )
 
 // parseHash reads a record that is a hash, one field for each of its own.
-// source: HGETALL.
+// source: HSCAN.
 func parseHash(pairs []resp.Value) (record, error) {
 	var d draft
 	size := 0

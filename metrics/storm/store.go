@@ -122,6 +122,10 @@ func (j *job) readOwn(own, state *probe) {
 	case err != nil:
 		j.fail(err)
 	case own.typ == "hash":
+		if own.more {
+			j.fail(errTooManyFields)
+			return
+		}
 		pairs, err := own.reply.Pairs()
 		if err != nil {
 			j.fail(err)

@@ -40,7 +40,8 @@ type info struct {
 	firstKnown  bool                 // false too when there is none
 	added       int64                // entries ever added; Redis 7
 	addedKnown  bool
-	entryMemory int // what the larger of its two end entries takes here, in bytes
+	groups      int64 // 0 when it is not known
+	entryMemory int   // what the larger of its two end entries takes here, in bytes
 }
 
 var errNoLength = errors.New("the reply has no length")
@@ -60,6 +61,7 @@ func parseInfo(v resp.Value) (info, error) {
 	}
 	s.last, s.lastKnown = idField(fields, "last-generated-id")
 	s.added, s.addedKnown = countField(fields, "entries-added")
+	s.groups, _ = countField(fields, "groups")
 	for _, name := range []string{"first-entry", "last-entry"} {
 		entry, _ := ask.FieldOf(fields, name)
 		id, ok := entryID(entry)

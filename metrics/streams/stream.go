@@ -43,7 +43,8 @@ import (
 //	                      tried to read and, Redis 7.2, since it last got
 //	                      something
 //	truncated          {"groups":1,"consumers":7}: rows left out
-//	unavailable        what the server refused
+//	unavailable        what the server refused, and groups and consumers that are
+//	                   too many to be asked for, more than maxRead
 //
 // Ages follow from ids, which are the server's clock unless the writer chooses
 // them; of ids that are no time there is no age.
@@ -62,8 +63,14 @@ const (
 	maxConsumers = 100
 	// maxCounted and maxCountedMemory bound the entries that are read to count
 	// those that are not yet delivered, for all groups together.
-	maxCounted       = 10_000
-	maxCountedMemory = 8 << 20
+	maxCounted       = 5000
+	maxCountedMemory = 2 << 20
+	// maxRead bounds the groups of a stream, and the consumers of a group, that a
+	// server is asked for: it has no command for some of them, and builds the reply
+	// of all while others wait.
+	maxRead = 2000
+
+	groupsMemory = "stream groups " // + key: how many there were, int64
 )
 
 func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -115,8 +122,15 @@ func (s *reading) ask(ctx context.Context) error {
 	v, _ := s.target.Memory.Load(ask.TypeMemory + s.key)
 	known := v == "stream"
 	first := []*ask.Part{&s.time, &s.typ}
+	// So many groups as there were then.
+	n, _ := s.target.Memory.Load(groupsMemory + s.key)
+	few, _ := n.(int64)
+	askGroups := known && n != nil && few <= maxRead
 	if known {
-		first = append(first, &s.infoPart, &s.groupsPart)
+		first = append(first, &s.infoPart)
+	}
+	if askGroups {
+		first = append(first, &s.groupsPart)
 	}
 	if err := s.send(ctx, first...); err != nil {
 		return err
@@ -134,12 +148,23 @@ func (s *reading) ask(ctx context.Context) error {
 		return nil
 	}
 	if !known {
-		if err := s.send(ctx, &s.infoPart, &s.groupsPart); err != nil {
+		if err := s.send(ctx, &s.infoPart); err != nil {
 			return err
 		}
 	}
 	if s.infoPart.Err == nil {
 		s.info, s.infoPart.Err = parseInfo(s.infoPart.Value)
+	}
+	s.target.Memory.Store(groupsMemory+s.key, s.info.groups)
+	if !askGroups {
+		if s.info.groups > maxRead {
+			s.groupsPart.Err = fmt.Errorf("there are %d groups, and at most %d can be asked for", s.info.groups, maxRead)
+			s.parts = append(s.parts, &s.groupsPart)
+			return nil
+		}
+		if err := s.send(ctx, &s.groupsPart); err != nil {
+			return err
+		}
 	}
 	var groups []streamGroup
 	if s.groupsPart.Err == nil {
@@ -179,7 +204,13 @@ func (s *reading) askGroups(ctx context.Context, groups []streamGroup) error {
 				Name: "consumers", As: "XINFO CONSUMERS " + s.key,
 				Cmd: redisclient.Command{"XINFO", "CONSUMERS", s.key, g.name},
 			}
-			parts = append(parts, g.consumers)
+			if g.streamGroup.consumers > maxRead {
+				g.consumers.Err = fmt.Errorf("the group %q has %d consumers, and at most %d can be asked for",
+					ask.Clip(g.name, ask.MaxName), g.streamGroup.consumers, maxRead)
+				s.parts = append(s.parts, g.consumers)
+			} else {
+				parts = append(parts, g.consumers)
+			}
 		}
 		if !g.pendingKnown || g.streamGroup.pending > 0 {
 			g.pending = &ask.Part{

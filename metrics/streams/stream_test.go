@@ -26,7 +26,7 @@ func script(over map[string]string) *metrictest.ScriptDoer {
 		"XINFO CONSUMERS s g": "*2\r\n*6\r\n$4\r\nname\r\n$2\r\nw1\r\n$7\r\npending\r\n:0\r\n$4\r\nidle\r\n:1500\r\n" +
 			"*8\r\n$8\r\ninactive\r\n:12000\r\n$4\r\nname\r\n$2\r\nw2\r\n$7\r\npending\r\n:1\r\n$4\r\nidle\r\n:200\r\n",
 		"XPENDING s g - + 1": "*1\r\n*4\r\n$15\r\n1795254040000-0\r\n$2\r\nw2\r\n:30500\r\n:3\r\n",
-		"XRANGE s 1795254050000-8 + COUNT 10000": "*2\r\n*2\r\n$15\r\n1795254090000-0\r\n*0\r\n" +
+		"XRANGE s 1795254050000-8 + COUNT 5000": "*2\r\n*2\r\n$15\r\n1795254090000-0\r\n*0\r\n" +
 			"*2\r\n$15\r\n1795254100000-0\r\n*0\r\n",
 	}}
 	for cmd, reply := range over {
@@ -63,9 +63,9 @@ func TestStreamGetDocument(t *testing.T) {
 		"truncated": map[string]any{}, "unavailable": map[string]any{},
 	}
 	require.Equal(t, want, document(t, target))
-	require.Equal(t, 3, d.Calls)
+	require.Equal(t, 4, d.Calls)
 	require.Equal(t, want, document(t, target))
-	require.Equal(t, 5, d.Calls, "two round trips once the type is known")
+	require.Equal(t, 6, d.Calls, "two round trips once the type is known")
 }
 
 func group(lag, delivered string) string {
@@ -77,7 +77,7 @@ func TestStreamLag(t *testing.T) {
 	t.Parallel()
 	const middle, unknown = "1795254050000-7", "$-1\r\n"
 	const one = "XRANGE s 1795254050000-8 + COUNT 1"
-	const all = "XRANGE s 1795254050000-8 + COUNT 10000"
+	const all = "XRANGE s 1795254050000-8 + COUNT 5000"
 	entry := "*2\r\n$15\r\n1795254090000-0\r\n*0\r\n"
 	for _, tt := range []struct {
 		name                           string
@@ -92,7 +92,7 @@ func TestStreamLag(t *testing.T) {
 		{"unknown and counted", map[string]string{"XINFO GROUPS s": group(unknown, middle), all: "*1\r\n" + entry}, 1.0, true, nil, nil, 20.5},
 		{"unknown and none left", map[string]string{"XINFO GROUPS s": group(unknown, middle), all: "*0\r\n"}, 0.0, true, nil, nil, nil},
 		{"more than are counted", map[string]string{"XINFO GROUPS s": group(unknown, middle),
-			all: "*10000\r\n" + strings.Repeat(entry, 10000)}, 10000.0, true, true, nil, 20.5},
+			all: "*5000\r\n" + strings.Repeat(entry, 5000)}, 5000.0, true, true, nil, 20.5},
 		{"unknown and refused", map[string]string{"XINFO GROUPS s": group(unknown, middle), all: "-NOPERM no\r\n"}, nil, nil, nil, nil, nil},
 		{"unknown and unreadable", map[string]string{"XINFO GROUPS s": group(unknown, middle), all: ":1\r\n"}, nil, nil, nil, nil, nil},
 		{"unknown and the stream is empty", map[string]string{"XINFO GROUPS s": group(unknown, middle), "XINFO STREAM s": emptyWire}, 0.0, true, nil, nil, nil},
@@ -119,10 +119,10 @@ func TestStreamLag(t *testing.T) {
 func TestEntriesThatAreCountedTakeBoundedMemory(t *testing.T) {
 	t.Parallel()
 	s := &reading{}
-	require.Equal(t, 10000, s.countLimit(1))
-	require.Equal(t, 100, s.countLimit(100))
+	require.Equal(t, 5000, s.countLimit(1))
+	require.Equal(t, 50, s.countLimit(100))
 	s.info.entryMemory = 1 << 20
-	require.Equal(t, 8, s.countLimit(1))
+	require.Equal(t, 2, s.countLimit(1))
 	require.Equal(t, 2, s.countLimit(100))
 }
 
@@ -149,7 +149,7 @@ func TestStreamGetBoundsGroupsAndConsumers(t *testing.T) {
 	require.Len(t, groupOf(doc)["members"], 100)
 	require.Equal(t, "w149", groupOf(doc)["members"].([]any)[0].(map[string]any)["name"])
 	require.Equal(t, map[string]any{"groups": 30.0, "consumers": 5000.0}, doc["truncated"])
-	require.Equal(t, 3, d.Calls)
+	require.Equal(t, 4, d.Calls)
 	require.Len(t, d.Sent, 104)
 }
 
@@ -194,7 +194,7 @@ func TestStreamGetWithoutAPartOrAServer(t *testing.T) {
 
 func TestARefusedXRANGEIsRememberedThoughItsArgumentsChange(t *testing.T) {
 	t.Parallel()
-	d := script(map[string]string{"XRANGE s 1795254050000-8 + COUNT 10000": "-NOPERM no\r\n"})
+	d := script(map[string]string{"XRANGE s 1795254050000-8 + COUNT 5000": "-NOPERM no\r\n"})
 	target := metrictest.NewTarget(d)
 	document(t, target)
 	d.Replies["XINFO GROUPS s"] = group("$-1\r\n", "1795254060000-7")
@@ -246,7 +246,7 @@ func TestStreamGetOfARealServer(t *testing.T) {
 	s.Do(t, "XREADGROUP", "GROUP", "g", "w", "COUNT", "4", "STREAMS", "s", ">")
 	before := wire.Calls
 	doc = document(t, target)
-	require.Equal(t, 3, wire.Calls-before)
+	require.Equal(t, 4, wire.Calls-before)
 	require.Empty(t, doc["unavailable"])
 	require.Equal(t, 10.0, doc["length"])
 	require.Equal(t, 10.0, doc["entries_added"])

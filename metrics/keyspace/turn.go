@@ -1,0 +1,85 @@
+package keyspace
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+const (
+	// turn is how long a pass works before it goes to the end of the queue of those
+	// that wait, so that none holds its place however many keys there are.
+	turn = 10 * time.Second
+	// startWait is how long a check waits for the pass that it asked for to begin, so
+	// that it can say whether it has to wait; and waitShown, how long one may wait
+	// before it is said.
+	startWait = 50 * time.Millisecond
+	waitShown = 100 * time.Millisecond
+)
+
+// wait waits a moment for a pass to begin.
+func wait(ctx context.Context, begun <-chan struct{}) {
+	timer := time.NewTimer(startWait)
+	defer timer.Stop()
+	select {
+	case <-begun:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// queue has a turn of the pass done in the background, and then the next one.
+func (s *state) queue(background func(work func(ctx context.Context), failed func(err error))) {
+	background(func(ctx context.Context) {
+		if more := s.work(ctx, turn); more {
+			s.queue(background)
+		}
+	}, s.failed)
+}
+
+// work carries the pass on until it is finished, or cannot or need not go on, or
+// its turn is over, when there is more to do; a turn of 0 has no end.
+func (s *state) work(ctx context.Context, turn time.Duration) (more bool) {
+	s.mu.Lock()
+	pass := s.pass
+	s.state, s.queued = passRunning, time.Time{}
+	if s.begun != nil {
+		close(s.begun)
+		s.begun = nil
+	}
+	s.mu.Unlock()
+	if pass.until = (time.Time{}); turn > 0 {
+		pass.until = time.Now().Add(turn)
+	}
+	err := pass.run(ctx, s)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(err, errTurnOver) {
+		s.queued = time.Now()
+		return true
+	}
+	s.state, s.err = passResting, err
+	var other *otherServerError
+	var endless *endlessError
+	switch {
+	case err == nil:
+		s.last, s.pass, s.state, s.problem = pass.result(time.Now()), nil, "", nil
+	case errors.As(err, &other):
+		s.restartLocked(err.Error())
+		s.pass, s.state, s.err = nil, "", nil
+	case errors.As(err, &endless):
+		s.ended, s.problem = time.Now(), err
+		s.pass, s.state, s.err = nil, "", nil
+	case errors.Is(err, errUnasked), ctx.Err() != nil:
+		s.err = nil
+	}
+	return false
+}
+
+// shown is the state of the pass as it is shown: one that waits for its turn.
+func (s *state) shown() string {
+	if !s.queued.IsZero() && time.Since(s.queued) > waitShown {
+		return passWaiting
+	}
+	return s.state
+}
