@@ -256,9 +256,9 @@ func TestServersAndTheirRights(t *testing.T) {
 		return text + "\n" + fix
 	}
 	few := line("PROBLEM  session        Few (tcp://" + s.Addr + "): the user few may not ")
-	require.Regexp(t, `, nor run client\|list cluster\|info .*zscore; this concerns .*redis\.get`, few)
+	require.Regexp(t, `, nor run client\|id client\|list cluster\|info .*zscore; this concerns .*redis\.get`, few)
 	require.Contains(t, few, "-> ACL SETUSER few %R~")
-	require.Contains(t, few, " +client|list +cluster|info")
+	require.Contains(t, few, " +client|id +client|list +cluster|info")
 	require.NotContains(t, few, "+hgetall")
 	require.NotContains(t, few, "storm:", "which its pattern covers")
 	keyless := line("session        Keyless (tcp://" + s.Addr + "): the user keyless may not ")
@@ -291,7 +291,9 @@ func TestEveryCommandOfEveryKeyIsProbed(t *testing.T) {
 		}
 		require.ErrorContains(t, err, "NOPERM", "%q needs a row in the table own", p.send)
 	}
-	require.Less(t, len(unknown), 5, "%s", unknown)
+	require.Subset(t, []string{
+		"arcount", "cluster|getslotmigrations", "cluster|migration", "commandlog|get", "commandlog|len", "ft._list", "ft.info", "vcard",
+	}, unknown, "a server of today knows all others")
 }
 
 func TestAProbeReadsNextToNothing(t *testing.T) {
