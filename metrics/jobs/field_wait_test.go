@@ -148,6 +148,9 @@ func TestWorkersThatDoNotServeTheQueue(t *testing.T) {
 			"slow", 1, 0, 1, 1},
 		"idle capsule": {`{"concurrency":4,"queues":["slow","other"],"capsules":{"a":{"concurrency":3,"weights":{"slow":0}},"b":{"concurrency":1,"weights":{"other":0}}}}`,
 			"other", 1, 1, 1, 0},
+		// What a job of it says cannot be read: then the process is one.
+		"odd job": {`{"concurrency":4,"capsules":{"a":{"concurrency":1,"weights":{"slow":0}},"b":{"concurrency":3,"weights":{"other":0}}}}`,
+			"slow\",\"run_at\":\"x\",\"x\":\"", 1, 1, 0.25, 0},
 		"nobody serves it": {`{"concurrency":1,"queues":["other"]}`, "other", 1, 1, 1, 0},
 		"half":             {`{"concurrency":2,"queues":["other","slow"]}`, "other", 1, 1, 0.5, 0},
 	} {
