@@ -169,11 +169,7 @@ func readClients(own []byte, ownErr error, v resp.Value, err error) ([]string, e
 	}
 	for line := range bytes.Lines(v.Str) {
 		if bytes.HasPrefix(line, own) {
-			db, ok := clientField(line, "db")
-			if !ok {
-				break
-			}
-			return clientNames(v.Str, db), nil
+			return clientNames(v.Str, clientDatabase(line)), nil
 		}
 	}
 	return nil, errOwnDatabase
@@ -183,13 +179,21 @@ func readClients(own []byte, ownErr error, v resp.Value, err error) ([]string, e
 func onlyDatabase(list []byte) (string, bool) {
 	only := ""
 	for line := range bytes.Lines(list) {
-		db, ok := clientField(line, "db")
-		if !ok || only != "" && db != only {
+		db := clientDatabase(line)
+		if only != "" && db != only {
 			return "", false
 		}
 		only = db
 	}
 	return only, only != ""
+}
+
+// clientDatabase is the one that a client has selected; in Kvrocks, which has none,
+// its namespace.
+func clientDatabase(line []byte) string {
+	db, _ := clientField(line, "db")
+	namespace, _ := clientField(line, "namespace")
+	return db + " " + namespace
 }
 
 // clientNames reads the names of the clients of a database: a line for each
@@ -199,8 +203,7 @@ func clientNames(list []byte, database string) []string {
 	var names []string
 	for line := range bytes.Lines(list) {
 		name, ok := clientField(line, "name")
-		db, _ := clientField(line, "db")
-		if ok && db == database && name != "" && len(name) <= maxClientName {
+		if ok && clientDatabase(line) == database && name != "" && len(name) <= maxClientName {
 			names = append(names, name)
 		}
 	}

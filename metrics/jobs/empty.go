@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -62,8 +63,8 @@ func writeDatabases(w *jsondoc.Writer, all []database) {
 }
 
 // nothingFound says that there is no job system, and where there may be one.
-func nothingFound(complete bool, all []database, err error) string {
-	text := "no job system was found in this database"
+func nothingFound(system string, complete bool, all []database, err error) string {
+	text := "no " + cmp.Or(system, "job system") + " was found in this database"
 	if !complete {
 		text += " so far: not all keys were searched"
 	}

@@ -112,7 +112,7 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	var why string
 	if len(result.Systems) == 0 {
 		all, err := databases(ctx, r.Target)
-		why = nothingFound(result.Discovery.Complete, all, err)
+		why = nothingFound(r.Arg("System"), result.Discovery.Complete, all, err)
 		writeDatabases(w, all)
 	}
 	writeFound(w, result, why)

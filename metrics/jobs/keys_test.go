@@ -180,3 +180,59 @@ func (d echo) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Valu
 	}
 	return out, nil
 }
+
+// TestAnEmptyDatabaseSaysSo, and where there are keys.
+func TestAnEmptyDatabaseSaysSo(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, Database: 3})
+	doc := askJobs(t, get, target)
+	require.EqualValues(t, 1, doc["up"])
+	require.EqualValues(t, 0, doc["count"])
+	require.Equal(t, []any{}, doc["databases"])
+	require.Equal(t, "no job system was found in this database; no database of this server has keys", doc["unavailable"].(map[string]any)["systems"])
+
+	s.Do(t, "SADD", "queues", "a")
+	s.Do(t, "SET", "stat:processed", "1")
+	s.Do(t, "SELECT", "7")
+	s.Do(t, "SET", "a", "b")
+	doc = askJobs(t, get, target, "", "", "", "rq")
+	require.Equal(t, []any{map[string]any{"db": 0.0, "keys": 2.0}, map[string]any{"db": 7.0, "keys": 1.0}}, doc["databases"])
+	require.Equal(t, "no rq was found in this database; databases with keys: db0 (2), db7 (1)", doc["unavailable"].(map[string]any)["systems"])
+
+	target, _ = metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
+	doc = askJobs(t, get, target)
+	require.NotContains(t, doc, "databases")
+	require.Equal(t, map[string]any{}, doc["unavailable"])
+}
+
+func FuzzKeyspace(f *testing.F) {
+	f.Add([]byte("# Keyspace\r\ndb0:keys=12,expires=3,avg_ttl=0,subexpiry=0\r\ndb15:keys=1\r\n"))
+	f.Add([]byte("db-1:keys=99999999999999999999\ndb:keys=\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		all := parseKeyspace(text)
+		require.LessOrEqual(t, len(all), maxDatabases)
+		for _, d := range all {
+			require.GreaterOrEqual(t, d.number, int64(0))
+			require.GreaterOrEqual(t, d.keys, int64(0))
+		}
+	})
+}
+
+// FuzzBull reads what applications may write into a job's options, or call their
+// clients.
+func FuzzBull(f *testing.F) {
+	f.Add([]byte(`{"delay":86400000}`), "bull:bWFpbA==:w:one:two")
+	f.Add([]byte(`{"delay":"1e999"}`), "a:b:c21z")
+	f.Add([]byte(`[`), ":")
+	f.Fuzz(func(t *testing.T, opts []byte, client string) {
+		delay, err := bullDelayOf(resp.Value{Kind: resp.BulkString, Str: opts})
+		if err == nil {
+			require.True(t, delay >= 0 && delay <= 1e12, "%v", delay)
+		}
+		if base, ok := bullWorker(client); ok {
+			require.Contains(t, base, ":")
+		}
+		_ = isCeleryMessage(opts)
+	})
+}

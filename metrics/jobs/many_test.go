@@ -17,7 +17,7 @@ import (
 
 // manyMembers is more than anything reads, and enough to keep a server busy for
 // more than 10 ms that is asked for all of them.
-const manyMembers = 50_000
+const manyMembers = 20_000
 
 // bounded is a real connection that notes the longest reply to one command, in
 // members.
@@ -92,14 +92,15 @@ func TestListsOfAnyLength(t *testing.T) {
 			s.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "10000")
 			d, m := &bounded{teller: dial(t, s, "", 0)}, &item.Memory{}
 			d.at = fieldAt
-			pollOnce(t, d, m, defaultOptions(), query{})
 			slow := map[string]int{}
 			var r *reading
-			for range 3 { // a command may have to wait for a processor, but not each time
+			for i := range 2 { // a command may have to wait for a processor, but not each time
 				s.Do(t, "SLOWLOG", "RESET")
 				d.calls = 0
 				result := pollOnce(t, d, m, defaultOptions(), query{})
-				require.LessOrEqual(t, d.calls, maxRounds)
+				if i > 0 { // the first has a search
+					require.LessOrEqual(t, d.calls, maxRounds)
+				}
 				r = find(t, result, tt.id)
 				for _, command := range slowlog(t, s) {
 					slow[command]++
@@ -107,7 +108,7 @@ func TestListsOfAnyLength(t *testing.T) {
 			}
 			require.LessOrEqual(t, d.most, 2*(maxListed+1000), "%s", d.what)
 			for command, times := range slow {
-				require.Less(t, times, 3, "%s is always slow", command)
+				require.Less(t, times, 2, "%s is always slow", command)
 			}
 			for _, f := range tt.unknown {
 				wantUnknown(t, sum(r, f), f, "")
