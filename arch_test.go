@@ -35,7 +35,7 @@ var rooms = []struct {
 	{"metrics/clients", core},
 	{"metrics/instances", core},
 	{"metrics/jobs", append([]string{"metrics/cluster"}, core...)},
-	{"metrics/keys", core},
+	{"metrics/keys", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/keyspace", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/search", core},
 	{"metrics/self", append([]string{"pool"}, core...)},

@@ -59,6 +59,7 @@ var lossesOf = map[string]map[string]loss{
 			"modules persistence replication role server stats version"},
 		"redis.status":      {part: "info", members: "flavour loading mode role version"},
 		"redis.cluster.get": {part: "info"},
+		"redis.keys.count":  {part: "view", members: "view"},
 	},
 	"+latency|histogram": {"redis.latency.get": {part: "commands", members: "commands"}},
 	"+latency|history":   {"redis.latency.get": {part: "history"}},

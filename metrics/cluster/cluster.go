@@ -92,6 +92,7 @@ type member struct {
 	shard   string // name of its shard, or ""
 	err     error  // why it did not answer
 	figures nodeFigures
+	noInfo  error // why it has no figures though it answered
 	view    *view // nil when it was not asked, or did not tell
 
 	migrations []migration

@@ -47,7 +47,8 @@ func (c *cluster) write(w *jsondoc.Writer) {
 	writeSkew(w, shards)
 	c.writeMoving(w, &cut)
 	c.writeUnanswered(w, &cut)
-	ask.Unavailable(w, c.info, c.state, c.refusedMigrations())
+	ask.Unavailable(w, c.info, c.first("info", func(m *member) error { return m.noInfo }), c.state,
+		c.first("cluster_migrations", func(m *member) error { return m.refused }))
 	cut.Write(w)
 	var unreadable ask.Unreadable
 	unreadable.Add("nodes", c.unreadable)
@@ -337,13 +338,12 @@ func (c *cluster) writeMoving(w *jsondoc.Writer, cut *ask.Truncations) {
 	cut.Limit("moving", count)
 }
 
-// refusedMigrations is the part that is unavailable when a node does not tell of
-// its migrations.
-func (c *cluster) refusedMigrations() *ask.Part {
-	part := &ask.Part{Name: "cluster_migrations"}
+// first is the part that is unavailable when any node does not tell of it.
+func (c *cluster) first(name string, of func(*member) error) *ask.Part {
+	part := &ask.Part{Name: name}
 	for _, m := range c.members {
-		if m.refused != nil && part.Err == nil {
-			part.Err = m.refused
+		if err := of(m); err != nil && part.Err == nil {
+			part.Err = err
 		}
 	}
 	return part

@@ -219,6 +219,26 @@ func TestAClusterWithALineThatCannotBeRead(t *testing.T) {
 	require.ErrorContains(t, masters[1].Err, "cannot be read")
 }
 
+// servers-28, peers-09, on the nodes of a cluster.
+func TestANodeThatDoesNotShowINFOIsThere(t *testing.T) {
+	t.Parallel()
+	for name, reply := range map[string]string{
+		"refused": "-NOPERM no INFO\r\n", "renamed": "-ERR unknown command 'INFO'\r\n", "without a header": metrictest.Bulk("redis_version:7.0.0\r\nrole:master\r\n"),
+	} {
+		const view = me + " 10.0.0.1:6379@1 myself,master - 0 0 1 connected 0-8191\n" + other + " 10.0.0.2:6379@1 master - 0 0 1 connected 8192-16383\n"
+		peer := nodeOf(strings.NewReplacer(" myself,", " ", other+" 10.0.0.2:6379@1 ", other+" 10.0.0.2:6379@1 myself,").Replace(view), 7)
+		entry, _ := entryOf(view, map[string]*item.Target{"10.0.0.2:6379": peer})
+		peer.Doer.(*metrictest.ScriptDoer).Replies["INFO"] = reply
+		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, entry)))
+		require.Equal(t, false, doc["partial"], name)
+		node := metrictest.Row(t, doc["nodes"], "id", other)
+		require.Equal(t, []any{1.0, ""}, []any{node["up"], node["reason"]}, name)
+		require.NotContains(t, node, "keys", name)
+		require.Contains(t, doc["unavailable"], "info", name)
+		require.NotContains(t, doc["skew"], "keys", name)
+	}
+}
+
 func TestMastersAreThoseThatTheClusterMeans(t *testing.T) {
 	t.Parallel()
 	const view = me + " 10.0.0.1:6379@1 myself,master - 0 0 1 connected 0-8191\n" + other + " 10.0.0.2:6379@1 master - 0 0 1 connected 8192-16383\n"

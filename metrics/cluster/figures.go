@@ -10,6 +10,7 @@ import (
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
+	"redisjobs/redisclient"
 )
 
 // nodeFigures are what INFO says of one node, as far as a cluster's document
@@ -26,19 +27,31 @@ type nodeFigures struct {
 	id                               info.Identity
 }
 
-// read takes the figures from a reply to INFO.
+// read takes the figures from a reply to INFO. A node that says who it is and does
+// not show INFO is there all the same, without figures; noInfo says why.
 func (m *member) read(reply *ask.Part) error {
+	x, err := infoText(reply)
+	if err != nil && (m.view == nil || redisclient.ConcernsServer(reply.Err)) {
+		return err
+	}
+	if m.noInfo = err; err == nil {
+		m.take(&x)
+	}
+	return nil
+}
+
+func infoText(reply *ask.Part) (info.Text, error) {
 	if reply.Err != nil {
-		return fmt.Errorf("INFO: %w", reply.Err)
+		return info.Text{}, fmt.Errorf("INFO: %w", reply.Err)
 	}
 	text, err := info.Reply(reply.Value)
 	if err != nil {
-		return fmt.Errorf("INFO: %w", err)
+		return info.Text{}, fmt.Errorf("INFO: %w", err)
 	}
-	x, err := info.Scan(text, nil, nil)
-	if err != nil {
-		return err
-	}
+	return info.Scan(text, nil, nil)
+}
+
+func (m *member) take(x *info.Text) {
 	get := func(section, field string) info.Reading {
 		value, ok := x.Field(section, field)
 		if !ok {
@@ -46,7 +59,7 @@ func (m *member) read(reply *ask.Part) error {
 		}
 		return info.ParseCount(value)
 	}
-	id := info.Identify(&x)
+	id := info.Identify(x)
 	f := &m.figures
 	f.memory, f.maxMemory = get("memory", "used_memory"), get("memory", "maxmemory")
 	f.commands = get("stats", "total_commands_processed")
@@ -56,9 +69,9 @@ func (m *member) read(reply *ask.Part) error {
 	f.clients = get("clients", "connected_clients")
 	f.id = id
 	replication := x.SectionLines("replication")
-	f.replicas = info.Replicas(&x, &id, replication)
+	f.replicas = info.Replicas(x, &id, replication)
 	f.offset = get("replication", "master_repl_offset")
-	f.linkUp = info.SumLinks(&x, &id, info.Masters(&x, &id, replication)).Up
+	f.linkUp = info.SumLinks(x, &id, info.Masters(x, &id, replication)).Up
 	if id.Role == "replica" {
 		f.offset = get("replication", "slave_repl_offset")
 		if f.linkUp.Value == 0 && f.offset.Value <= 1 {
@@ -66,9 +79,8 @@ func (m *member) read(reply *ask.Part) error {
 		}
 	}
 	if lines := x.SectionLines("keyspace"); lines != nil || x.Has("keyspace") {
-		f.keys, _ = info.SumKeys(&x, &id, lines)
+		f.keys, _ = info.SumKeys(x, &id, lines)
 	}
-	return nil
 }
 
 // replicaLag compares a replica with its master: by what the master says of it

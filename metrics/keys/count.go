@@ -4,13 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"time"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/redisclient"
 )
 
 // Count counts the keys that match a glob pattern, by SCAN and so
@@ -20,15 +18,20 @@ import (
 // The members beside the head:
 //
 //	pattern   the pattern
+//	view      whose keys these are: server; cluster, all masters of which are
+//	          scanned, one after the other within one budget; or entry_node, of a
+//	          cluster whose other nodes cannot be found
 //	count     keys found, each counted once though SCAN may give it twice
 //	complete  whether all keys were looked at. Keys that are written or deleted
 //	          meanwhile may be counted or not.
 //	scanned   about how many keys were looked at: the server does not tell, but
 //	          looks at ask.ScanCount of them a step
-//	dbsize    the keys of the database; left out when the server refuses it
+//	dbsize    the keys of the database, in all masters; left out when one refuses it
 //	estimate  what count would be for all keys, which lie in random order; only
 //	          when not complete and dbsize is known
-//	unavailable  what the server refused; without SCAN nothing but dbsize is known
+//	unavailable  what the server refused; without SCAN nothing but dbsize is known.
+//	          masters are those of a cluster that did not answer: then count is
+//	          that of the others, complete is false and there is no estimate
 //
 // A pattern of more than two stars, beside one at the end, is an error on a server
 // that is not known to match it in bounded time: on Redis before 6.0.18, 6.2.11
@@ -45,7 +48,7 @@ var Count = &item.Metric{
 			Description: "the most keys to look at, 1000-1000000",
 		},
 	),
-	Commands: []string{"scan", "dbsize", "info"},
+	Commands: []string{"scan", "dbsize", "info", "cluster|nodes"},
 	Collect:  collectKeysCount,
 }
 
@@ -78,39 +81,10 @@ func collectKeysCount(ctx context.Context, r *item.Request, w *jsondoc.Writer) e
 	case problem != nil:
 		return problem
 	}
-	size := &ask.Part{Name: "dbsize", Cmd: redisclient.Command{"DBSIZE"}}
-	s := ask.NewScan(ctx, budget)
-	cursor := "0"
-	var scan *ask.Part
-	for !s.Complete && (s.Steps == 0 || s.MayGoOn()) {
-		began := time.Now()
-		scan = &ask.Part{Name: "scan", As: "SCAN", Cmd: redisclient.Command{
-			"SCAN", cursor, "MATCH", pattern, "COUNT", strconv.Itoa(ask.ScanCount),
-		}}
-		parts := []*ask.Part{scan}
-		if s.Steps == 0 {
-			parts = append(parts, size)
-		}
-		if err := ask.Do(ctx, t, parts...); err != nil {
-			return ask.Down(w, t.Name, err)
-		}
-		if err := ask.StateProblem(parts...); err != nil {
-			return ask.Down(w, t.Name, err)
-		}
-		if scan.Err != nil {
-			break
-		}
-		if cursor, err = s.Take(scan.Value); err != nil {
-			return ask.Down(w, t.Name, fmt.Errorf("SCAN: %w", err))
-		}
-		s.Slowest = max(s.Slowest, time.Since(began))
+	c, err := countKeys(ctx, t, pattern, budget)
+	if err != nil {
+		return ask.Down(w, t.Name, err)
 	}
-	w.Grow(512)
-	w.BeginObject()
-	ask.Head(w, t.Name, nil)
-	w.Key("pattern").String(pattern)
-	s.Write(w, scan, size)
-	ask.Unavailable(w, scan, size)
-	w.EndObject()
+	c.write(w)
 	return nil
 }

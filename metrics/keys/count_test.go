@@ -69,8 +69,12 @@ func (d *scanDoer) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]re
 		cursor = "0"
 	}
 	wire := fmt.Sprintf("*2\r\n%s%s", metrictest.Bulk(cursor), metrictest.WireArray("a", "b", fmt.Sprint("c", d.steps)))
-	if len(cmds) > 1 {
-		wire += d.dbsize
+	for _, cmd := range cmds[1:] {
+		if cmd[0] == "INFO" {
+			wire += metrictest.Bulk("# Cluster\r\ncluster_enabled:0\r\n")
+		} else {
+			wire += d.dbsize
+		}
 	}
 	reader := resp.NewReader(strings.NewReader(wire), resp.Limits{})
 	values := make([]resp.Value, len(cmds))
@@ -140,7 +144,9 @@ func TestKeysCountWithoutAnAnswer(t *testing.T) {
 			require.Contains(t, doc["error"], tt.text)
 		})
 	}
-	d := &metrictest.ScriptDoer{Replies: map[string]string{scan: "-NOPERM no\r\n", "DBSIZE": ":1\r\n"}}
+	d := &metrictest.ScriptDoer{Replies: map[string]string{
+		scan: "-NOPERM no\r\n", "DBSIZE": ":1\r\n", "INFO cluster": metrictest.Bulk("# Cluster\r\ncluster_enabled:0\r\n"),
+	}}
 	text, err := metrictest.Collect(t, Count, d, "", "", "", "*")
 	require.NoError(t, err)
 	doc := metrictest.Decode(t, text)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,4 +147,29 @@ func parityDocuments(t *testing.T) map[string]string {
 	out["keydb"] = getDocument(forkText(t, "keydb-6.3"))
 	out["dragonfly"] = getDocument(forkText(t, "dragonfly-1.38"))
 	return out
+}
+
+// peers-12: what redis_exporter calls the last spike is when it was
+// (exporter/exporter.go), which docs/migration.md has to say too.
+func TestTheMigrationGuideNamesTheFiguresOfSpikes(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/migration.md")
+	require.NoError(t, err)
+	found := 0
+	for _, f := range parityList(t, "redis_exporter.txt") {
+		metric := "redis_" + f.name
+		if !strings.HasPrefix(f.name, "latency_spike_") {
+			continue
+		}
+		for line := range strings.Lines(string(text)) {
+			cells := strings.Split(line, "|")
+			if len(cells) < 4 || !strings.Contains(cells[1], metric) {
+				continue
+			}
+			found++
+			at := slices.Index(strings.Split(strings.TrimSpace(cells[1]), ", "), metric)
+			require.Equal(t, "`$."+strings.Replace(f.path, ".#", "[*]", 1)+"`", strings.Split(strings.TrimSpace(cells[3]), ", ")[at], metric)
+		}
+	}
+	require.Equal(t, 2, found)
 }

@@ -1,6 +1,7 @@
 package slow
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 
@@ -66,44 +67,45 @@ type latencySpike struct {
 
 var errSpikeShort = errors.New("a spike has a time and a latency")
 
-// parseLatencyHistory returns the spikes, oldest first.
-func parseLatencyHistory(v resp.Value) ([]latencySpike, error) {
-	rows, err := v.Array()
-	if err != nil {
-		return nil, err
+// parseLatencyHistory returns the spikes, oldest first; see ask.RowsOf.
+func parseLatencyHistory(v resp.Value) (spikes []latencySpike, unreadable int, err error) {
+	spikes, unreadable, err = ask.RowsOf(v, "spike", parseSpike)
+	slices.SortStableFunc(spikes, func(a, b latencySpike) int { return cmp.Compare(a.time, b.time) })
+	return spikes, unreadable, err
+}
+
+func parseSpike(row resp.Value) (latencySpike, error) {
+	var s latencySpike
+	fields, err := row.Array()
+	if err == nil && len(fields) < 2 {
+		err = errSpikeShort
 	}
-	out := make([]latencySpike, len(rows))
-	for i, row := range rows {
-		fields, err := row.Array()
-		if err == nil && len(fields) < 2 {
-			err = errSpikeShort
+	if err != nil {
+		return s, err
+	}
+	for i, to := range []*int64{&s.time, &s.latency} {
+		if *to, err = fields[i].Int64(); err == nil && *to < 0 {
+			err = ask.ErrNegative
 		}
 		if err != nil {
-			return nil, ask.Misfit("spike", i, err)
-		}
-		for j, to := range []*int64{&out[i].time, &out[i].latency} {
-			if *to, err = fields[j].Int64(); err == nil && *to < 0 {
-				err = ask.ErrNegative
-			}
-			if err != nil {
-				return nil, ask.Misfit("spike", i, err)
-			}
+			return s, err
 		}
 	}
-	slices.SortStableFunc(out, func(a, b latencySpike) int { return int(max(-1, min(1, a.time-b.time))) })
-	return out, nil
+	return s, nil
 }
 
 // write writes the members of one event's row.
-func (l latencyHistories) write(w *jsondoc.Writer, event string, cut *ask.Truncations) {
+func (l latencyHistories) write(w *jsondoc.Writer, event string, cut *ask.Truncations, unreadable *ask.Unreadable) {
 	i := slices.IndexFunc(l, func(h latencyHistory) bool { return h.event == event })
 	if i < 0 || l[i].part.Err != nil {
 		return
 	}
 	var spikes []latencySpike
-	if spikes, l[i].part.Err = parseLatencyHistory(l[i].part.Value); l[i].part.Err != nil {
+	var bad int
+	if spikes, bad, l[i].part.Err = parseLatencyHistory(l[i].part.Value); l[i].part.Err != nil {
 		return
 	}
+	unreadable.Add("history", bad)
 	w.Key("spikes").Int(int64(len(spikes)))
 	if len(spikes) > 0 {
 		n, sum, deviation := float64(len(spikes)), 0.0, 0.0

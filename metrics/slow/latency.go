@@ -84,11 +84,13 @@ func collectLatencyGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 	histories, log = askMoreLatency(ctx, t, known, events, server, histories, log)
 
 	var cut ask.Truncations
+	var unreadable ask.Unreadable
+	unreadable.Add("events", unreadableEvents)
 	w.Grow(512 + 96*(len(events)+len(commands)))
 	w.BeginObject()
 	ask.Head(w, t.Name, nil)
 	if latest.Err == nil {
-		ask.WriteLatencyEvents(w, "events", events, func(event string) { histories.write(w, event, &cut) }, &cut)
+		ask.WriteLatencyEvents(w, "events", events, func(event string) { histories.write(w, event, &cut, &unreadable) }, &cut)
 	}
 	if histogram.Err == nil {
 		w.Key("commands").BeginArray()
@@ -104,8 +106,6 @@ func collectLatencyGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 		}
 		w.EndArray()
 	}
-	var unreadable ask.Unreadable
-	unreadable.Add("events", unreadableEvents)
 	log.write(w, r.Env.SlowlogArguments, &unreadable)
 	ask.Unavailable(w, slices.Concat([]*ask.Part{latest, histogram, server}, histories.parts(), log.parts())...)
 	cut.Write(w)
