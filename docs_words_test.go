@@ -316,7 +316,7 @@ func sourceWords(t *testing.T) string {
 	t.Helper()
 	var out strings.Builder
 	verb := regexp.MustCompile(`%[-+#0-9.*]*[a-zA-Z]`)
-	for _, dir := range []string{"conf", "plugin", "pool", "redisclient", "httpclient", "metrics", "record", "doctor"} {
+	for _, dir := range []string{"conf", "plugin", "pool", "redisclient", "targets", "metrics", "record", "doctor"} {
 		require.NoError(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err
