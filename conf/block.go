@@ -112,7 +112,7 @@ func blockOptions(group, whom string) []Option {
 	databases := bounds{max: maxDatabase, text: fmt.Sprintf("0-%d", maxDatabase)}
 	return append([]Option{
 		row("Uri", uri, "",
-			"Address %s: tcp://host:port/database, host, host:port, unix:/path, redis:// or rediss:// (with TLS), "+
+			"Address %s: tcp://host:port/database, host, host:port, unix:/path, redis:// or rediss:// (with TLS), valkey:// or valkeys://, "+
 				"or sentinel://host:port,host:port/master: whichever server these sentinels call the master. "+
 				"http://host:port/path and https:// are a Storm UI, for storm.* alone.",
 			"tcp://localhost:6379", func(b *block, value string) (err error) {

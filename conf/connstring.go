@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -46,13 +47,13 @@ var (
 	errNoHost   = errors.New("has no host")
 	errPort     = errors.New("port must be a number from 1 to 65535")
 	errDatabase = fmt.Errorf("database in the path must be a number from 0 to %d", maxDatabase)
-	errBrackets = errors.New("an IPv6 address needs brackets, as in [::1]:6379")
+	errBrackets = errors.New("an IPv6 address needs brackets and, in an item key, a scheme before them, as in tcp://[::1]:6379")
 	errSocket   = errors.New("a unix socket needs an absolute path, as in unix:///run/redis.sock")
 	errSockLen  = fmt.Errorf("the path of a unix socket can have at most %d bytes", maxSocketPath)
 )
 
 // parseEndpoint reads any form of an address: host, host:port, tcp://, redis://
-// or rediss://host[:port][/database], unix:/path, unix:///path or /path, or
+// (or valkey://) or rediss:// (valkeys://) host[:port][/database], unix:/path, unix:///path or /path, or
 // sentinel://host[:port],…/master[/database]; or http:// and https://host[:port][/path]
 // of a Storm UI. The error does not repeat a password.
 func parseEndpoint(s string) (*endpoint, error) {
@@ -75,9 +76,14 @@ func parseEndpoint(s string) (*endpoint, error) {
 		scheme, rest = "", s
 	}
 	switch strings.ToLower(scheme) {
-	case "", "tcp", "redis":
-		return parseHost(rest, scheme == "")
-	case "rediss":
+	case "":
+		if err := checkScheme(rest); err != nil {
+			return nil, err
+		}
+		return parseHost(rest, true)
+	case "tcp", "redis", "valkey":
+		return parseHost(rest, false)
+	case "rediss", "valkeys":
 		e, err := parseHost(rest, false)
 		if err == nil {
 			e.tls = true
@@ -90,8 +96,26 @@ func parseEndpoint(s string) (*endpoint, error) {
 	case "http", "https":
 		return parseWeb(rest, strings.EqualFold(scheme, "https"))
 	default:
-		return nil, fmt.Errorf("unknown scheme %q: known are tcp, unix, redis, rediss, sentinel, http and https", scheme)
+		return nil, fmt.Errorf("unknown scheme %q: known are %s", scheme, strings.Join(schemes, ", "))
 	}
+}
+
+// schemes are those that an address may have.
+var schemes = []string{"tcp", "unix", "redis", "rediss", "valkey", "valkeys", "sentinel", "http", "https"}
+
+// checkScheme finds a scheme that is written wrongly, as http//host or
+// redis:/host, which would be taken for a host's name.
+func checkScheme(s string) error {
+	word, rest, slash := strings.Cut(s, "/")
+	if !slash {
+		return nil
+	}
+	name, _, colon := strings.Cut(word, ":")
+	known := slices.Contains(schemes, strings.ToLower(name))
+	if known && (colon && word == name+":" || !colon && strings.HasPrefix(rest, "/")) {
+		return fmt.Errorf("write %s:// with a colon and two slashes", strings.ToLower(name))
+	}
+	return nil
 }
 
 // validScheme bounds what is taken for a scheme, and so repeated in an error.

@@ -95,9 +95,13 @@ func TestParseArgs(t *testing.T) {
 	require.Panics(t, func() { a.Get("Pattern") })
 
 	_, err = server.Ping.ParseArgs(make([]string, 4))
-	require.EqualError(t, err, "too many parameters: redis.server.ping takes at most 3")
+	require.EqualError(t, err, "too many parameters: redis.server.ping takes at most 3, and a comma within a parameter needs quotes around the parameter")
 	_, err = self.Pool.ParseArgs([]string{"x"})
-	require.EqualError(t, err, "too many parameters: redis.pool.get takes at most 0")
+	require.EqualError(t, err, "too many parameters: redis.pool.get takes none")
+	_, err = self.Pool.ParseArgs([]string{"", ""})
+	require.Error(t, err)
+	_, err = self.Pool.ParseArgs([]string{""})
+	require.NoError(t, err, "key[] is key")
 }
 
 func TestKeysKnowWhatTheyRead(t *testing.T) {

@@ -49,7 +49,7 @@ var (
 	errUnclosedKey   = errors.New("the closing bracket is missing")
 	errUnclosedQuote = errors.New("a closing quote is missing")
 	errAfterQuote    = errors.New("text after the closing quote")
-	errArray         = errors.New("arrays are not taken")
+	errArray         = errors.New("begins with [, which makes an array of it: put it in quotes, as in \"[::1]:6379\"")
 )
 
 // nextParam reads one parameter. rest starts with the comma or bracket that

@@ -40,7 +40,7 @@ func TestParseItemKey(t *testing.T) {
 		{name: "text behind quotes", key: `k[a,"b"secret]`, err: "item key k: parameter 2: text after the closing quote"},
 		{name: "text behind the bracket", key: "k[a]secret", err: "item key k: text after the closing bracket"},
 		{name: "a second bracket", key: "k[a][secret]", err: "item key k: text after the closing bracket"},
-		{name: "an array", key: "k[a,[secret,c]]", err: "item key k: parameter 2: arrays are not taken"},
+		{name: "an array", key: "k[a,[secret,c]]", err: "item key k: parameter 2: begins with [, which makes an array of it: put it in quotes"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -55,6 +55,7 @@ type opening struct {
 	answered int
 	// password is kept to be struck from error texts.
 	password string
+	user     bool // AUTH names one
 }
 
 func (o *opening) add(s step, cmd ...string) {
@@ -81,6 +82,7 @@ func (c Config) opening() *opening {
 	switch {
 	case user != "":
 		o.add(stepAuth, "AUTH", user, c.Password)
+		o.user = true
 	case c.Password != "":
 		// Servers before 6.0 know no user.
 		o.add(stepAuth, "AUTH", c.Password)

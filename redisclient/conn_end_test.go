@@ -163,3 +163,14 @@ func TestRepliesNobodyAskedForCloseTheConnection(t *testing.T) {
 		require.Equal(t, errEnded, c.Alive())
 	})
 }
+
+// Redis before 6 knows AUTH with a password alone. Source: redis 5.0 src/server.c.
+func TestAUserOnAServerThatKnowsNoneIsNamed(t *testing.T) {
+	t.Parallel()
+	f := redistest.NewFake(t, redistest.Script{redistest.Expect(2), redistest.Write("-ERR wrong number of arguments for 'auth' command\r\n"), redistest.StallUntil(nil)})
+	_, err := dial(t, Config{Address: f.Addr, User: "zabbix", Password: "secret"}).DoAll(soon(t), ping)
+	require.Equal(t, ReasonAuth, ReasonOf(err))
+	require.EqualError(t, err, "auth: ERR wrong number of arguments for 'auth' command: servers before Redis 6 have no users, so leave the user out")
+	_, err = dial(t, Config{Address: f.Addr, Password: "secret"}).DoAll(soon(t), ping)
+	require.NotContains(t, err.Error(), "leave the user out")
+}

@@ -3,6 +3,7 @@ package redisclient
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 
 	"redisjobs/redisclient/resp"
@@ -21,7 +22,11 @@ func (o *opening) judge(s step, v resp.Value) error {
 		if reason == ReasonCommand {
 			reason = ReasonAuth
 		}
-		return &Error{Op: "auth", Reason: reason, Err: refused, Refused: true}
+		var err error = refused
+		if o.user && strings.Contains(strings.ToLower(refused.Message), "wrong number of arguments") {
+			err = fmt.Errorf("%w: servers before Redis 6 have no users, so leave the user out", refused)
+		}
+		return &Error{Op: "auth", Reason: reason, Err: err, Refused: true}
 	case stepSelect:
 		if reason == ReasonCommand {
 			reason = ReasonDatabase

@@ -164,6 +164,8 @@ func (f *follower) askOne(ctx context.Context, s *target, left int) (string, err
 	switch {
 	case errors.Is(err, resp.ErrNull):
 		return "", errUnknownMaster
+	case redisclient.ReasonOf(err) == redisclient.ReasonCommand:
+		return "", fmt.Errorf("%w: a server and no sentinel answers here; sentinels listen at port 26379 unless configured otherwise", err)
 	case err != nil:
 		return "", err
 	case len(parts) != 2:

@@ -123,6 +123,18 @@ func TestEverySentinelIsNamedWhenNoneKnows(t *testing.T) {
 	require.ErrorContains(t, err, "the server named a node at")
 }
 
+func TestAServerInPlaceOfASentinelIsNamed(t *testing.T) {
+	t.Parallel()
+	server := masterWith(t, "v")
+	options, err := conf.Decode(nil, conf.Global{Timeout: 2})
+	require.NoError(t, err)
+	rt, err := New(options)
+	require.NoError(t, err)
+	t.Cleanup(func() { rt.Close(time.Second) })
+	_, err = getKey(t, rt.targetAt(t, "sentinel://"+server.Addr+"/mymaster"))
+	require.ErrorContains(t, err, "a server and no sentinel answers here; sentinels listen at port 26379")
+}
+
 func TestAUserThatMayNotAskForTheRoleIsServed(t *testing.T) {
 	t.Parallel()
 	master := masterWith(t, "v")

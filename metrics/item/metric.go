@@ -120,8 +120,15 @@ type Args struct {
 // ParseArgs checks the raw parameters of a request. The error names the
 // parameter.
 func (m *Metric) ParseArgs(raw []string) (Args, error) {
-	if len(raw) > len(m.Params) {
-		return Args{}, fmt.Errorf("too many parameters: %s takes at most %d", m.Key, len(m.Params))
+	if len(m.Params) == 0 && len(raw) == 1 && raw[0] == "" {
+		raw = nil // key[] is key
+	}
+	switch {
+	case len(raw) > len(m.Params) && len(m.Params) == 0:
+		return Args{}, fmt.Errorf("too many parameters: %s takes none", m.Key)
+	case len(raw) > len(m.Params):
+		return Args{}, fmt.Errorf("too many parameters: %s takes at most %d, and a comma within a parameter needs quotes around the parameter",
+			m.Key, len(m.Params))
 	}
 	a := Args{params: m.Params, values: make([]string, len(m.Params))}
 	for i, p := range m.Params {

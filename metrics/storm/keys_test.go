@@ -277,7 +277,7 @@ func TestStormParametersAreChecked(t *testing.T) {
 		"parameter 4 (Job) is required":                       {"", "", "", ""},
 		"parameter 4 (Job): a job's name must be valid UTF-8": {"", "", "", "\xff"},
 		"parameter 5 (MaxAge): expected a positive number of seconds, at most 10 years, which may end in s, m, h, d or w, as 90 or 5m": {"", "", "", "a", "soon"},
-		"too many parameters: storm.job.status takes at most 5":                                                                        {"", "", "", "a", "5m", "x"},
+		"too many parameters: storm.job.status takes at most 5, and a comma within a parameter needs quotes around the parameter":      {"", "", "", "a", "5m", "x"},
 	} {
 		_, err := m.ParseArgs(raw)
 		require.EqualError(t, err, want)

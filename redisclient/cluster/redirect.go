@@ -41,13 +41,14 @@ func readRedirect(v resp.Value) (redirect, bool) {
 
 // from completes an address without a host by that of the node that said it;
 // the entry node's is not known here, and left to who dials.
-func (to redirect) from(node string) string {
-	if !strings.HasPrefix(to.addr, ":") || node == "" {
-		return to.addr
+func from(addr, node string) string {
+	node, _, _ = strings.Cut(node, ",")
+	if !strings.HasPrefix(addr, ":") || node == "" {
+		return addr
 	}
 	host, _, err := net.SplitHostPort(node)
 	if err != nil {
-		return to.addr
+		return addr
 	}
-	return net.JoinHostPort(host, to.addr[1:])
+	return net.JoinHostPort(host, addr[1:])
 }

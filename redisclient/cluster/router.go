@@ -6,6 +6,9 @@
 //
 //   - As long as no node says MOVED or ASK, all commands go to the entry node
 //     as they are: a server that is no cluster notices nothing.
+//   - A redirect is followed only to a node that the entry node lists in CLUSTER
+//     NODES. Any other one is returned as the error reply that it is: a server
+//     that is no cluster cannot send us, and our login, to another one.
 //   - A MOVED is followed once, and remembered for the slot: the next command
 //     with a key of that slot goes to its node directly. An ASK is followed
 //     once and not remembered. A second redirect within one call is returned
@@ -53,14 +56,15 @@ type Router struct {
 	mu    sync.RWMutex
 	slots map[int]string // slot -> host:port
 	keyAt map[string]int // a command's first word -> which word is its key; goes before wellKnown
+	listing
 }
 
 var _ redisclient.Doer = (*Router)(nil)
 
 // New returns a Router with an entry node. node finds the Doer of another one by
-// the address that a node of the cluster named, host:port or, where the host is
-// the entry node's own, :port; its error means that the address must not be
-// asked.
+// the address that the entry node listed, host:port, with ",name" behind it where
+// it listed a name as well or, where the host is the entry node's own, :port; its
+// error means that the address must not be asked.
 func New(entry redisclient.Doer, node func(addr string) (redisclient.Doer, error)) *Router {
 	return &Router{entry: entry, node: node}
 }
@@ -201,7 +205,12 @@ func (r *Router) follow(ctx context.Context, cmds []redisclient.Command, values 
 		if !ok {
 			continue
 		}
-		addr := to.from(said[i])
+		addr, err := r.listed(ctx, to.addr)
+		if err != nil {
+			values[i].Str = fmt.Appendf(nil, "%s (not followed: %v)", v.Str, err)
+			continue
+		}
+		addr = from(addr, said[i])
 		if err := failed[addr]; err != nil {
 			return nil, err
 		}
@@ -216,7 +225,9 @@ func (r *Router) follow(ctx context.Context, cmds []redisclient.Command, values 
 	}
 	for _, h := range hops {
 		if to, ok := readRedirect(values[h.index]); ok && !to.ask {
-			r.learn(cmds[h.index], to.slot, to.from(h.addr))
+			if addr, err := r.listed(ctx, to.addr); err == nil {
+				r.learn(cmds[h.index], to.slot, from(addr, h.addr))
+			}
 		}
 	}
 	return values, nil
@@ -279,7 +290,8 @@ func (r *Router) sendTo(ctx context.Context, addr string, cmds []redisclient.Com
 	}
 	replies, err := doer.DoAll(ctx, pipeline...)
 	if err != nil && addr != "" {
-		return fmt.Errorf("node %s: %w", addr, err)
+		shown, _, _ := strings.Cut(addr, ",")
+		return fmt.Errorf("node %s: %w", shown, err)
 	}
 	if err != nil {
 		return err

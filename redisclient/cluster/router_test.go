@@ -27,11 +27,15 @@ type node struct {
 	err     error
 	sent    []string
 	before  func()
+	listing string // the answer to CLUSTER NODES, which is not noted in sent
 }
 
 func (n *node) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if n.listing != "" && strings.Join(cmds[0], " ") == "CLUSTER NODES" {
+		return []resp.Value{{Kind: resp.BulkString, Str: []byte(n.listing)}}, nil
+	}
 	if n.before != nil {
 		n.before()
 	}
@@ -58,7 +62,8 @@ type world map[string]*node
 
 func newWorld(addrs ...string) (world, *Router) {
 	w := world{"": {name: "entry", replies: map[string]string{}}}
-	for _, addr := range addrs {
+	for i, addr := range addrs {
+		w[""].listing += fmt.Sprintf("%040d %s@1 master - 0 0 1 connected\n", i, addr)
 		w[addr] = &node{name: addr, replies: map[string]string{}}
 	}
 	return w, New(w[""], func(addr string) (redisclient.Doer, error) {
@@ -331,13 +336,20 @@ func TestRepliesThatOthersMayShareStayAsTheyAre(t *testing.T) {
 	require.Equal(t, moved("a", "h:1"), string(shared[0].Str))
 }
 
+// fixed answers the same to everything but CLUSTER NODES, in which it lists h:1.
 type fixed []resp.Value
 
-func (f fixed) DoAll(context.Context, ...redisclient.Command) ([]resp.Value, error) { return f, nil }
+func (f fixed) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	if cmds[0][0] == "CLUSTER" {
+		return []resp.Value{{Kind: resp.BulkString, Str: []byte("id h:1@1 master - 0 0 1 connected\n")}}, nil
+	}
+	return f, nil
+}
 
 func TestAnAddressThatMustNotBeAsked(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld()
+	w[""].listing = "id ?:7000@1 master - 0 0 1 connected\n"
 	w[""].replies["GET a"] = moved("a", "?:7000")
 	_, err := r.DoAll(t.Context(), get)
 	require.ErrorContains(t, err, "no such address: ?:7000")
@@ -362,8 +374,76 @@ func TestRedirects(t *testing.T) {
 	}
 	_, ok := readRedirect(resp.Value{Kind: resp.BulkString, Str: []byte("MOVED 1 h:1")})
 	require.False(t, ok, "a value that looks like one")
-	require.Equal(t, "[::1]:6381", redirect{addr: ":6381"}.from("[::1]:7000"))
-	require.Equal(t, ":6381", redirect{addr: ":6381"}.from(""))
+	require.Equal(t, "[::1]:6381", from(":6381", "[::1]:7000"))
+	require.Equal(t, ":6381", from(":6381", ""))
+}
+
+func TestARedirectIsFollowedOnlyToANodeThatTheClusterLists(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("h:1", "evil:1")
+	w[""].listing = "id1 10.0.0.1:1@11,H master - 0 0 1 connected\nid2 h:1@1 master - 0 0 1 connected\n"
+	w[""].replies["GET a"] = moved("a", "evil:1")
+	notFollowed := moved("a", "evil:1") + " (not followed: CLUSTER NODES does not list it)"
+	require.Equal(t, []string{notFollowed, "entry: PING"}, do(t, r, get, ping))
+	require.Equal(t, []string{notFollowed}, do(t, r, get))
+	w[""].replies["GET a"] = strings.Replace(moved("a", "evil:1"), "MOVED", "ASK", 1)
+	require.Equal(t, []string{strings.Replace(notFollowed, "MOVED", "ASK", 1)}, do(t, r, get))
+	require.Empty(t, w.sent("evil:1"))
+	w[""].replies["GET a"] = moved("a", "h:1")
+	require.Equal(t, []string{"h:1: GET a"}, do(t, r, get), "the others are")
+
+	// A node that joins is listed, and asked, a little later.
+	w[""].replies["GET b"] = moved("b", "evil:1")
+	w[""].listing += "id3 evil:1@1 master - 0 0 1 connected\n"
+	b := redisclient.Command{"GET", "b"}
+	require.Contains(t, do(t, r, b)[0], "not followed")
+	r.listing.at = r.listing.at.Add(-listingPause)
+	require.Equal(t, []string{"evil:1: GET b"}, do(t, r, b))
+}
+
+func TestARedirectOfAServerThatIsNoClusterIsNotFollowed(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("evil:1")
+	w[""].listing = ""
+	w[""].replies["CLUSTER NODES"] = "ERR This instance has cluster support disabled"
+	w[""].replies["GET a"] = moved("a", "evil:1")
+	require.Equal(t, []string{moved("a", "evil:1") + " (not followed: CLUSTER NODES: ERR This instance has cluster support disabled)"}, do(t, r, get))
+	require.Empty(t, w.sent("evil:1"))
+	w.sent("")
+	do(t, r, get)
+	require.Equal(t, []string{"GET a"}, w.sent(""), "it is not asked each time")
+}
+
+func TestListings(t *testing.T) {
+	t.Parallel()
+	text := "id1 10.0.0.1:7000@17000,Node.example.com,shard-id=x myself,master - 0 0 1 connected 0-16383\n" +
+		"id2 fd00::1:7001@17001,,tls-port=0 slave id1 0 0 1 connected\n" +
+		"id3 :7002@17002 master,fail - 0 0 1 connected\n" +
+		"id4 :0@0 master,noaddr - 0 0 1 connected\n" +
+		"id5 10.0.0.5:7005 master - 0 0 1 connected\n" + "short\n" + "id6 nocolon master\n"
+	require.Equal(t, map[string]string{
+		"10.0.0.1:7000": "10.0.0.1:7000,Node.example.com", "node.example.com:7000": "10.0.0.1:7000,Node.example.com", ":7000": ":7000",
+		"[fd00::1]:7001": "[fd00::1]:7001", ":7001": ":7001",
+		":7002": ":7002", ":0": ":0",
+		"10.0.0.5:7005": "10.0.0.5:7005", ":7005": ":7005",
+	}, readListing(text))
+	require.LessOrEqual(t, len(readListing(strings.Repeat(text, 10))), 9)
+	var many strings.Builder
+	for i := range 2 * maxListed {
+		fmt.Fprintf(&many, "id h%d:%d@1 master\n", i, i)
+	}
+	require.LessOrEqual(t, len(readListing(many.String())), 3*maxListed+3)
+}
+
+func FuzzListing(f *testing.F) {
+	f.Add("id1 10.0.0.1:7000@17000,node.example.com myself,master - 0 0 1 connected 0-16383\n")
+	f.Add("id2 fd00::1:7001@17001,,tls-port=0 slave\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for addr, asked := range readListing(text) {
+			require.Contains(t, addr, ":")
+			require.Contains(t, asked, ":")
+		}
+	})
 }
 
 func TestSlotsAreThoseOfARealServer(t *testing.T) {
