@@ -155,8 +155,8 @@ func TestKeysCountWithoutAnAnswer(t *testing.T) {
 	}
 }
 
-// TestAPatternThatBlocksAServerIsRefused asks every server: one that tries each star at each place of a key is spared,
-// the others look.
+// TestAPatternThatBlocksAServerIsRefused asks every server: one that tries each star at each place of a key gets no
+// SCAN, the others look.
 func TestAPatternThatBlocksAServerIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, f := range redistest.Flavours(t) {
