@@ -159,7 +159,7 @@ func TestCommandLine(t *testing.T) {
 		"--version":                         {[]string{"--version"}, 0, "Protocol version 6.4.0", ""},
 		"-acl":                              {[]string{"-acl"}, 0, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels %R~storm:job:*", ""},
 		"-acl for purposes, flags behind":   {[]string{"-acl", "server", "jobs", "sidekiq", "--config", ""}, 0, "resetchannels %R~*:[0-9]*:[0-9a-f]", ""},
-		"-acl for what there is not":        {[]string{"-acl", "servers"}, 1, "", `unknown purpose "servers"; there are: server, storm, jobs [SYSTEM ...], keys PATTERN ...`},
+		"-acl for what there is not":        {[]string{"-acl", "servers"}, 1, "", `unknown purpose "servers"; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ...`},
 		"an unknown flag":                   {[]string{"-x"}, 2, "", "-x"},
 		"a stray argument":                  {[]string{"-V", "stray"}, 2, "", `unexpected argument "stray"`},
 		"-c alone":                          {[]string{"-c", "x"}, 2, "", "-c is of use only with -t and -acl"},

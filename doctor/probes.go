@@ -99,7 +99,7 @@ func probes(storm item.StormOptions, o item.JobsOptions, sentinel bool) []probe 
 // keyProbe asks for a key that a pattern matches; family is how the item keys
 // that read such keys begin.
 func keyProbe(family, pattern string) probe {
-	key := strings.NewReplacer("[0-9]", "0", "*", "redisjobs-doctor", `\`, "").Replace(pattern)
+	key := strings.NewReplacer("[0-9]", "0", "[0-9a-f]", "0", "*", "redisjobs-doctor", `\`, "").Replace(pattern)
 	return probe{command: "type", pattern: pattern, family: family, send: redisclient.Command{"TYPE", key}}
 }
 

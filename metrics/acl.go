@@ -73,7 +73,7 @@ func ParseACLPurposes(words []string) (ACLPurposes, error) {
 			p.Keys = append(p.Keys, rest...)
 			i += len(rest)
 		default:
-			return p, fmt.Errorf("unknown purpose %q; there are: server, storm, jobs [SYSTEM ...], keys PATTERN ...", words[i])
+			return p, fmt.Errorf("unknown purpose %q; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ... (any number)", words[i])
 		}
 	}
 	return p, nil

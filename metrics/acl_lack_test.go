@@ -52,7 +52,7 @@ var lossesOf = map[string]map[string]loss{
 	},
 	"+info": {
 		"redis.server.info":          {part: "error", each: true},
-		"redis.server.slowlog.count": {}, // INFO only tells of restarts
+		"redis.server.slowlog.count": {}, // INFO only shows restarts
 		"redis.slowlog.get":          {part: "server"},
 		"redis.latency.get":          {part: "server"},
 		"redis.get": {part: "info", members: "clients cluster commandstats cpu errorstats flavour keyspace latencystats loading memory mode " +

@@ -30,7 +30,7 @@ func TestPurposesOfTheCommandLine(t *testing.T) {
 		require.Equal(t, want, got, line)
 	}
 	for line, says := range map[string]string{
-		"servers":            `unknown purpose "servers"; there are: server, storm, jobs [SYSTEM ...], keys PATTERN ...`,
+		"servers":            `unknown purpose "servers"; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ...`,
 		"server sidekiq":     `unknown purpose "sidekiq"`,
 		"jobs sidekick":      `no job system is called "sidekick"; there are: sidekiq, `,
 		"keys":               "keys needs at least one pattern",

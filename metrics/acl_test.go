@@ -244,7 +244,7 @@ func requests(m *item.Metric, db int) [][]string {
 	return out
 }
 
-// missed tells of a document that says something was unavailable or down.
+// missed reports what a document says is unavailable, or that it is down.
 func missed(value string, note func(string)) {
 	var document map[string]any
 	if json.Unmarshal([]byte(value), &document) != nil {

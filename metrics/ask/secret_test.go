@@ -47,7 +47,7 @@ func TestWhatAServerHidesIsASecret(t *testing.T) {
 			params, err := ConfigParams(reply[0])
 			require.NoError(t, err)
 			require.Greater(t, len(params), 90)
-			hides := f.Name != "redis-5.0" && f.Name != "redis-6.2"
+			hides := f.Is("redis", 7, 0) || f.Is("valkey", 7, 0)
 			var masked []string
 			hidden := 0
 			for _, p := range params {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
@@ -68,10 +69,12 @@ func collectCommand(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 	if !r.Env.CustomCommands {
 		return errCommandsOff
 	}
-	name := strings.ToLower(r.Arg("Command"))
-	cmd := redisclient.Command(strings.Split(name, "|"))
-	cmd = append(cmd, commandArgs(r)...)
-	problem, err := checkRead(ctx, r.Target, name, cmd[strings.Count(name, "|")+1:])
+	name, args := strings.ToLower(r.Arg("Command")), commandArgs(r)
+	cmd := append(redisclient.Command(strings.Split(name, "|")), args...)
+	if ask.HasSubcommands(name) && len(args) > 0 { // OBJECT, ENCODING is OBJECT|ENCODING
+		name, args = name+"|"+strings.ToLower(args[0]), args[1:]
+	}
+	problem, err := checkRead(ctx, r.Target, name, args)
 	if err == nil {
 		err = problem
 	}
@@ -169,11 +172,20 @@ func commandVerdict(ctx context.Context, t *item.Target, name string) (verdict, 
 		verdict, _ = v.(error)
 		return verdict, nil
 	}
-	values, err := t.DoAll(ctx, redisclient.Command{"COMMAND", "INFO", name})
+	cmds := []redisclient.Command{{"COMMAND", "INFO", name}}
+	container, _, isSub := strings.Cut(name, "|")
+	if isSub { // before Redis 7 only the command is known
+		cmds = append(cmds, redisclient.Command{"COMMAND", "INFO", container})
+	}
+	values, err := t.DoAll(ctx, cmds...)
 	if err != nil {
 		return nil, err
 	}
-	verdict, err = judgeCommand(name, values[0])
+	reply := values[0]
+	if isSub && len(reply.Elems) == 1 && reply.Elems[0].IsNull() {
+		reply = values[1]
+	}
+	verdict, err = judgeCommand(name, reply)
 	if err != nil {
 		return nil, fmt.Errorf("cannot learn what %q does: COMMAND INFO: %w", name, err)
 	}

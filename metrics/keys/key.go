@@ -84,7 +84,7 @@ type keyReading struct {
 }
 
 // readKey asks for a key's type, for what command makes of it, and for others
-// in the same round trip. The error is the conversation's, or tells of the
+// in the same round trip. The error is the conversation's, or concerns the
 // server's state; what the server refused stands in the parts.
 func readKey(ctx context.Context, t *item.Target, key string, command func(typ string) redisclient.Command, others ...*ask.Part) (*keyReading, error) {
 	k := &keyReading{typ: ask.Part{Name: "type", Cmd: redisclient.Command{"TYPE", key}}}

@@ -13,7 +13,7 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// detail is what a server may refuse to tell of its keys.
+// detail is one thing that a server says about its keys, and may refuse.
 type detail int
 
 const (
@@ -146,49 +146,67 @@ func (s *source) question(o item.KeyspaceOptions, refused *refusals) *question {
 	return q
 }
 
+// answers are what a slice's replies say.
+type answers struct {
+	figures []keyFigures
+	gone    []bool
+	lengths []int64     // 0: not known
+	times   []time.Time // at the beginning and the end
+	size    int64       // of the database; -1: not known
+	cursor  string
+	listed  []string
+}
+
+func (q *question) newAnswers() *answers {
+	r := &answers{
+		figures: make([]keyFigures, len(q.details)), gone: make([]bool, len(q.details)), lengths: make([]int64, len(q.longs)), size: -1,
+	}
+	for i, key := range q.details {
+		r.figures[i] = keyFigures{key: key, ttl: -1}
+	}
+	return r
+}
+
+// read takes one reply; the error is the server's, or that of a reply of another
+// form.
+func (r *answers) read(a asked, v resp.Value) (err error) {
+	if err := v.Err(); err != nil {
+		return err
+	}
+	var n int64
+	switch {
+	case a.scan:
+		r.cursor, r.listed, err = readScan(v)
+	case a.detail == detailType:
+		r.figures[a.key].typ, err = v.Text()
+		r.gone[a.key] = r.gone[a.key] || r.figures[a.key].typ == ask.TypeNone
+	case a.detail == detailTTL:
+		n, err = v.Int64()
+		r.figures[a.key].ttl = n
+		r.gone[a.key] = r.gone[a.key] || n == -2
+	case a.detail == detailMemory && v.IsNull():
+		r.gone[a.key] = true
+	case a.detail == detailMemory:
+		r.figures[a.key].memory, err = v.Int64()
+	case a.detail == detailLength:
+		r.lengths[a.key], err = v.Int64()
+	case a.detail == detailSize:
+		r.size, err = v.Int64()
+	case a.detail == detailTime:
+		var sec, usec int64
+		sec, usec, err = ask.Time(v)
+		r.times = append(r.times, time.Unix(sec, usec*1e3))
+	}
+	return err
+}
+
 // take counts the keys that were looked at. It returns the time that the server
 // took, 0 when that is not known; with an error nothing was counted.
 func (q *question) take(s *source, values []resp.Value, refused *refusals) (time.Duration, error) {
-	figures := make([]keyFigures, len(q.details))
-	gone := make([]bool, len(q.details))
-	lengths := make([]int64, len(q.longs)) // 0: not known
-	for i, key := range q.details {
-		figures[i] = keyFigures{key: key, ttl: -1}
-	}
-	var times []time.Time // at the beginning and the end
-	size := int64(-1)
-	cursor, listed := "", []string(nil)
+	r := q.newAnswers()
 	for i, a := range q.asked {
 		v := values[i]
-		err := v.Err()
-		var n int64
-		switch {
-		case err != nil:
-		case a.scan:
-			if cursor, listed, err = readScan(v); err != nil {
-				break
-			}
-			continue
-		case a.detail == detailType:
-			figures[a.key].typ, err = v.Text()
-			gone[a.key] = gone[a.key] || figures[a.key].typ == ask.TypeNone
-		case a.detail == detailTTL:
-			n, err = v.Int64()
-			figures[a.key].ttl = n
-			gone[a.key] = gone[a.key] || n == -2
-		case a.detail == detailMemory && v.IsNull():
-			gone[a.key] = true
-		case a.detail == detailMemory:
-			figures[a.key].memory, err = v.Int64()
-		case a.detail == detailLength:
-			lengths[a.key], err = v.Int64()
-		case a.detail == detailSize:
-			size, err = v.Int64()
-		case a.detail == detailTime:
-			var sec, usec int64
-			sec, usec, err = ask.Time(v)
-			times = append(times, time.Unix(sec, usec*1e3))
-		}
+		err := r.read(a, v)
 		switch {
 		case err == nil:
 		case a.scan:
@@ -196,7 +214,7 @@ func (q *question) take(s *source, values []resp.Value, refused *refusals) (time
 			refused.note(s.target, a.detail, q.cmds[i], err)
 			return 0, err
 		case noSuchKey(err) && a.detail == detailMemory: // in the words of forks
-			gone[a.key] = true
+			r.gone[a.key] = true
 		case refused.note(s.target, a.detail, q.cmds[i], err):
 		case v.Err() == nil:
 			return 0, fmt.Errorf("%s: %w", q.cmds[i][0], err)
@@ -207,19 +225,19 @@ func (q *question) take(s *source, values []resp.Value, refused *refusals) (time
 			// to another node.
 		}
 	}
-	q.account(s, figures, gone, lengths, refused)
-	if q.count > 0 && cursor != "0" {
-		if err := s.cursors.next(cursor); err != nil {
+	if q.count > 0 && r.cursor != "0" {
+		if err := s.cursors.next(r.cursor); err != nil {
 			return 0, err
 		}
 	}
+	q.account(s, r.figures, r.gone, r.lengths, refused)
 	if q.count > 0 {
-		s.cursor, s.listed = cursor, cursor == "0"
-		s.pending = append(s.pending, listed...)
+		s.cursor, s.listed = r.cursor, r.cursor == "0"
+		s.pending = append(s.pending, r.listed...)
 	}
-	s.dbsize = size
-	if len(times) == 2 {
-		return max(0, times[1].Sub(times[0])), nil
+	s.dbsize = r.size
+	if len(r.times) == 2 {
+		return max(0, r.times[1].Sub(r.times[0])), nil
 	}
 	return 0, nil
 }

@@ -22,7 +22,7 @@ type source struct {
 	scale float64 // to the document's unit
 }
 
-// figure is a number that FT.INFO tells of an index; a server has at most
+// figure is a number that FT.INFO has for an index; a server has at most
 // one of its sources.
 type figure struct {
 	name  string

@@ -13,7 +13,7 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Get tells of the search indexes of RediSearch 1 and 2, of Redis 8
+// Get reports the search indexes of RediSearch 1 and 2, of Redis 8
 // and of valkey-search: two round trips, however many there are. RediSearch 1,
 // which has no FT._LIST, is searched for them by SCAN within a budget. A server
 // without search commands is up, and indexes stands under unavailable.

@@ -23,7 +23,7 @@ const (
 type latencyHistories []latencyHistory
 
 // latencyHistory is that of one event: for each second with a spike the worst
-// one. An event's row has of it, as LATENCY DOCTOR reckons them:
+// one. An event's row has of it, as LATENCY DOCTOR computes them:
 //
 //	spikes          seconds with a spike that the server remembers, at most 160
 //	mean            of their latencies, seconds

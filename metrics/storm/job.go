@@ -6,8 +6,8 @@
 // object for each job, one hash with a field for each job (JSON or a bare
 // status; the stock RedisStoreBolt writes it), or a bare status for each job.
 // Heartbeats may stand in a sorted set beside any of them. Nothing here writes
-// to Redis, runs Lua or uses KEYS. Or a Storm UI tells of the topologies; see
-// UI.
+// to Redis, runs Lua or uses KEYS. Or they are the topologies of a Storm UI;
+// see ui.
 package storm
 
 import (

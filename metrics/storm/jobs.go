@@ -44,18 +44,11 @@ func (s *store) Jobs(ctx context.Context) (jobs, error) {
 		return jobs{}, err
 	}
 	out.Unavailable = k.tooLarge()
-	// Of keys that are too large each job's own share is read.
-	single := make(map[string]share)
-	for _, name := range names {
-		var sh share
+	shares := make([]share, len(names))
+	for i, name := range names {
 		_, inState := fields[name]
-		if !inState && k.state.tooLarge() != nil {
-			sh.state = c.add(s.opts.StateKey, readOne("hash", "HGET", s.opts.StateKey, name))
-		}
-		if _, ok := beats[name]; !ok && k.beats.tooLarge() != nil {
-			sh.beat = c.add(s.opts.HeartbeatKey, readOne("zset", "ZSCORE", s.opts.HeartbeatKey, name))
-		}
-		single[name] = sh
+		_, hasBeat := beats[name]
+		shares[i] = s.addShare(c, &k, name, inState, hasBeat)
 		if !inState && own[name] == nil {
 			key := s.ownKey(name)
 			own[name] = c.add(key, readOwn(key))
@@ -69,11 +62,7 @@ func (s *store) Jobs(ctx context.Context) (jobs, error) {
 	for i, name := range names {
 		j := &out.Jobs[i]
 		*j = job{Name: name, Key: s.ownKey(name)}
-		value, inState := fields[name]
-		if p := single[name].state; p.usable() && !p.reply.IsNull() {
-			value, inState = p.reply, true
-		}
-		if inState {
+		if value, ok := shares[i].record(fields[name]); ok {
 			c.remember(j.Key, typeField)
 			j.Key = s.opts.StateKey
 			j.read(parseString(value.Str))
@@ -81,20 +70,46 @@ func (s *store) Jobs(ctx context.Context) (jobs, error) {
 			j.readOwn(own[name], k.state)
 		}
 		beat, ok := beats[name]
-		if p := single[name].beat; !ok && p.usable() && !p.reply.IsNull() {
-			beat, ok = newHeartbeat(p.reply), true
-		}
 		if !ok {
-			beat = heartbeat{err: beatsErr}
+			beat = shares[i].heartbeat(beatsErr)
 		}
 		s.finish(j, beat, c.now, 0)
 	}
 	return out, nil
 }
 
+// addShare asks for what a job has in the keys of all jobs that are too large to
+// be read whole, if it was not in the part that was read.
+func (s *store) addShare(c *check, k *commonKeys, name string, inState, hasBeat bool) (sh share) {
+	if !inState && k.state.tooLarge() != nil {
+		sh.state = c.add(s.opts.StateKey, readOne("hash", "HGET", s.opts.StateKey, name))
+	}
+	if !hasBeat && k.beats.tooLarge() != nil {
+		sh.beat = c.add(s.opts.HeartbeatKey, readOne("zset", "ZSCORE", s.opts.HeartbeatKey, name))
+	}
+	return sh
+}
+
 // share is what a job has in keys of all jobs that are too large to be read; nil
 // where they are not.
 type share struct{ state, beat *probe }
+
+// record is the job's record in the hash of all jobs: its own share or, where
+// the hash was read whole, the field of it.
+func (sh share) record(field resp.Value) (resp.Value, bool) {
+	if sh.state.usable() && !sh.state.reply.IsNull() {
+		return sh.state.reply, true
+	}
+	return field, field.Kind != 0
+}
+
+// heartbeat is the job's score, or err for a job without one.
+func (sh share) heartbeat(err error) heartbeat {
+	if sh.beat.usable() && !sh.beat.reply.IsNull() {
+		return newHeartbeat(sh.beat.reply)
+	}
+	return heartbeat{err: err}
+}
 
 // commonKeys are the keys that speak of many jobs; nil where not used.
 type commonKeys struct{ index, state, beats *probe }

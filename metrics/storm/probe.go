@@ -158,7 +158,7 @@ func (p *probe) problem(want string) error {
 	case p.err != nil:
 		return fmt.Errorf("read %q: %w", p.key, p.err)
 	case p.exists() && p.read(p.typ) == nil:
-		// What the server would answer to a read; it is spared the question.
+		// What the server would answer to a read, which is not sent.
 		return &resp.ServerError{
 			Code:    "WRONGTYPE",
 			Message: fmt.Sprintf("the key %q is of type %s, want %s", p.key, p.typ, want),

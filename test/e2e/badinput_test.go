@@ -87,7 +87,7 @@ func badInput(t *testing.T, w *world, r *asked) {
 		"a password in the URI":           {"redis.ping[redis://user:" + secretInURI + "@127.0.0.1]", "password in a URI"},
 		"a database that is none":         {"redis.get[127.0.0.1/two]", "database in the path"},
 		"a word that cannot be a host":    {"redis.get[2024]", `"2024" is neither a session nor a valid host name`},
-		"a command that writes":           {"redis.command[Plain,,,DEL,storm:jobs]", `does not flag "del" as read-only`},
+		"a command that writes":           {"redis.command[Plain,,,DEL,storm:jobs]", `redis.command does not run "del"`},
 		"an unknown INFO section":         {"redis.info[Plain,,nosuch]", `no INFO section "nosuch"`},
 		"an unknown config parameter":     {"redis.config[Plain,,nosuch]", `no configuration parameter matches "nosuch"`},
 		"a config pattern without match":  {"redis.config[Plain,,nosuch*]", `no configuration parameter matches "nosuch*"`},

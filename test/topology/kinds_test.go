@@ -91,7 +91,7 @@ func checkStatus(t *testing.T, a *alone) {
 	doc := a.document(t, "redis.status")
 	kind, version, _ := strings.Cut(a.f.Name, "-")
 	require.Equal(t, kind, doc["flavour"])
-	require.True(t, strings.HasPrefix(doc["version"].(string), version+"."), doc["version"])
+	require.True(t, strings.HasPrefix(doc["version"].(string)+".", version+"."), doc["version"])
 	if a.f.Version != "" {
 		require.Equal(t, a.f.Version, doc["version"])
 	}

@@ -1,0 +1,170 @@
+package streams
+
+import (
+	"cmp"
+	"slices"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/jsondoc"
+	"redisjobs/redisclient"
+)
+
+func (s *reading) write(w *jsondoc.Writer) {
+	w.Grow(1024 + 512*len(s.groups))
+	w.BeginObject()
+	ask.Head(w, s.target.Name, nil)
+	w.Key("key").String(s.key)
+	if s.typ.Err == nil {
+		w.Key("exists").Bool(s.word == "stream")
+	}
+	switch {
+	case s.typ.Err != nil:
+	case s.word == ask.TypeNone:
+		w.Key("length").Int(0)
+		w.Key("groups").BeginArray()
+		w.EndArray()
+	default:
+		s.writeStream(w)
+	}
+	ask.Unavailable(w, s.parts...)
+	s.cut.Write(w)
+	w.EndObject()
+}
+
+func (s *reading) writeStream(w *jsondoc.Writer) {
+	if s.infoPart.Err == nil {
+		w.Key("length").Int(s.info.length)
+		if s.info.addedKnown {
+			w.Key("entries_added").Int(s.info.added)
+		}
+		if s.info.lastKnown {
+			w.Key("last_generated_id").String(s.info.last.String())
+		}
+		if s.info.firstKnown {
+			s.writeAge(w, "oldest_age", s.info.first)
+		}
+	}
+	if s.groupsPart.Err != nil {
+		return
+	}
+	w.Key("groups").BeginArray()
+	for i := range s.groups {
+		w.BeginObject()
+		s.writeGroup(w, &s.groups[i])
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+func (s *reading) writeGroup(w *jsondoc.Writer, g *groupReading) {
+	w.Key("name").String(g.name)
+	known := func(name string, n int64, ok bool) {
+		if ok {
+			w.Key(name).Int(n)
+		}
+	}
+	known("consumers", g.streamGroup.consumers, g.consumersKnown)
+	known("pending", g.streamGroup.pending, g.pendingKnown)
+	known("entries_read", g.read, g.readKnown)
+	if g.deliveredKnown {
+		w.Key("last_delivered_id").String(g.delivered.String())
+	}
+	oldest, undelivered := s.settleLag(w, g)
+	if undelivered {
+		s.writeAge(w, "oldest_undelivered_age", oldest)
+	}
+	if g.pending != nil && g.pending.Err == nil {
+		var e pendingEntry
+		var ok bool
+		if e, ok, g.pending.Err = parsePending(g.pending.Value); ok {
+			s.writeAge(w, "oldest_pending_age", e.id)
+			w.Key("oldest_pending_idle").Float(float64(e.idle) / 1e3)
+			w.Key("oldest_pending_deliveries").Int(e.deliveries)
+		}
+	}
+	s.writeConsumers(w, g)
+}
+
+// settleLag writes the lag and returns the oldest entry that was not delivered.
+func (s *reading) settleLag(w *jsondoc.Writer, g *groupReading) (oldest redisclient.StreamID, ok bool) {
+	lag, lagKnown, atLeast := g.lag, g.lagKnown, false
+	switch {
+	case g.nothing:
+		if !lagKnown {
+			lag, lagKnown = 0, true
+		}
+	case g.all:
+		oldest, ok = s.info.first, true
+		if !lagKnown {
+			lag, lagKnown = s.info.length, true
+		}
+	case g.after != nil && g.after.Err == nil:
+		entries, err := g.after.Value.Array()
+		if err != nil {
+			g.after.Err = err
+			break
+		}
+		if len(entries) > 0 {
+			oldest, ok = entryID(entries[0])
+		}
+		if g.counted > 0 {
+			lag, lagKnown = int64(len(entries)), true
+			atLeast = len(entries) >= g.counted
+		}
+	}
+	if !lagKnown {
+		return oldest, ok
+	}
+	w.Key("lag").Int(lag)
+	if !g.lagKnown {
+		w.Key("lag_counted").Bool(true)
+	}
+	if atLeast {
+		w.Key("lag_at_least").Bool(true)
+	}
+	if g.pendingKnown {
+		w.Key("backlog").Int(lag + g.streamGroup.pending)
+	}
+	return oldest, ok
+}
+
+func (s *reading) writeConsumers(w *jsondoc.Writer, g *groupReading) {
+	var consumers []consumer
+	if g.consumers != nil {
+		if g.consumers.Err == nil {
+			consumers, g.consumers.Err = parseConsumers(g.consumers.Value)
+		}
+		if g.consumers.Err != nil {
+			return
+		}
+	}
+	slices.SortStableFunc(consumers, func(a, b consumer) int {
+		return cmp.Or(cmp.Compare(b.pending, a.pending), cmp.Compare(b.idle, a.idle), cmp.Compare(a.name, b.name))
+	})
+	w.Key("members").BeginArray()
+	for _, c := range consumers[:s.cut.LimitTo("consumers", len(consumers), maxConsumers)] {
+		w.BeginObject()
+		w.Key("name").String(c.name)
+		if c.pendingKnown {
+			w.Key("pending").Int(c.pending)
+		}
+		if c.idleKnown {
+			w.Key("idle").Float(float64(c.idle) / 1e3)
+		}
+		if c.inactiveKnown {
+			w.Key("inactive").Float(float64(c.inactive) / 1e3)
+		}
+		w.EndObject()
+	}
+	w.EndArray()
+}
+
+// writeAge writes an age, when the server told its time and the id is one.
+func (s *reading) writeAge(w *jsondoc.Writer, name string, id redisclient.StreamID) {
+	if s.time.Err != nil {
+		return
+	}
+	if age, ok := age(id, s.nowMs); ok {
+		w.Key(name).Float(age)
+	}
+}
