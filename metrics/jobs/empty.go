@@ -3,14 +3,12 @@ package jobs
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
 
-	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
 )
 
 // maxDatabases bounds the databases that are shown.
@@ -21,17 +19,15 @@ type database struct {
 	number, keys int64
 }
 
-// databases asks which databases have keys: where no job system is found, the
+// askDatabases asks which databases have keys: where no job system is found, the
 // number of the database is often the wrong one.
-func databases(ctx context.Context, t *item.Target) ([]database, error) {
-	replies, err := t.DoAll(ctx, redisclient.Command{"INFO", "keyspace"})
-	if err != nil {
-		return nil, err
-	}
-	if _, err := replies[0].Text(); err != nil {
-		return nil, err
-	}
-	return parseKeyspace(replies[0].Str), nil
+func (p *poll) askDatabases(out *result) {
+	p.Ask(func(v resp.Value, err error) {
+		if err == nil {
+			_, err = v.Text()
+		}
+		out.Databases, out.DatabasesErr = parseKeyspace(v.Str), err
+	}, "INFO", "keyspace")
 }
 
 // parseKeyspace reads the lines "db0:keys=12,expires=3,avg_ttl=0" of INFO.

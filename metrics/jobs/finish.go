@@ -107,7 +107,7 @@ func (r *reading) sumQueues() {
 			}
 		}
 		switch all := len(r.Queues) + r.Truncated; {
-		case known == 0 && !r.always(f):
+		case known == 0 && !r.always(f) && !slices.ContainsFunc(r.Queues, func(q *queue) bool { return q.missed(f) }):
 		case known == all:
 			r.Set(f, sum)
 		case known == len(r.Queues) && r.Truncated > 0:

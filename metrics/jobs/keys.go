@@ -111,9 +111,8 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	w.EndArray()
 	var why string
 	if len(result.Systems) == 0 {
-		all, err := databases(ctx, r.Target)
-		why = nothingFound(r.Arg("System"), result.Discovery.Complete, all, err)
-		writeDatabases(w, all)
+		why = nothingFound(r.Arg("System"), result.Discovery.Complete, result.Databases, result.DatabasesErr)
+		writeDatabases(w, result.Databases)
 	}
 	writeFound(w, result, why)
 	w.EndObject()

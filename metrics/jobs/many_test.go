@@ -111,26 +111,18 @@ func TestListsOfAnyLength(t *testing.T) {
 				require.Less(t, times, 2, "%s is always slow", command)
 			}
 			for _, f := range tt.unknown {
-				wantUnknown(t, sum(r, f), f, "")
-				require.NotEmpty(t, reasonOf(sum(r, f), f), f.String())
+				wantUnknown(t, &r.figures, f, "")
+				require.NotEmpty(t, reasonOf(&r.figures, f), f.String())
 			}
 			for _, f := range tt.known {
 				_, ok := r.Get(f)
 				require.True(t, ok, "%s: %v", f, r.Problems)
 			}
-			if slices := len(tt.sets) + len(tt.sorted); slices > 0 && len(tt.known) > 0 && tt.known[0] == figQueueCount {
+			if len(tt.known) > 0 && tt.known[0] == figQueueCount {
 				want(t, &r.figures, figQueueCount, manyMembers)
 			}
 		})
 	}
-}
-
-// sum is where a figure is kept: some are of queues alone.
-func sum(r *reading, f figure) *figures {
-	if f == figAggregating && len(r.Queues) == 1 {
-		return &r.Queues[0].figures
-	}
-	return &r.figures
 }
 
 func find(t *testing.T, result *result, id string) *reading {

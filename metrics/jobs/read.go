@@ -41,6 +41,10 @@ type query struct {
 type result struct {
 	Systems   []*reading
 	Discovery discovery
+	// Databases are those of the server that have keys, asked for when there is no
+	// system; DatabasesErr is why they are not known.
+	Databases    []database
+	DatabasesErr error
 }
 
 // readSystems asks a target about its job systems; doer may be a Cluster. The error is
@@ -81,6 +85,9 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 	if !named {
 		p.askNewcomers(&o, out.Systems)
 		p.lookAround(&o)
+	}
+	if len(wanted) == 0 {
+		p.askDatabases(out)
 	}
 	if err := p.askClients(ctx); err != nil {
 		return nil, err
