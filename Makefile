@@ -20,6 +20,8 @@ FUZZTIME ?= 20s
 # The packages whose tests `make mutate` tests, and the least that they must notice, in percent.
 MUTATE ?= pool redisclient redisclient/resp redisclient/cluster targets metrics/info metrics/server metrics/jobs
 MUTATELEAST ?= 85
+# How many changes of each package are tried; 0 for all.
+MUTATESAMPLE ?= 0
 SOAKTIME ?= 10m
 TARGET ?= test
 TESTFLAGS ?=
@@ -120,7 +122,7 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 mutate: setup sdk ## change one operator at a time in the packages MUTATE and see whether their tests notice (2 to 10 min each; MUTATE=pool)
 	@$(GO) build -buildvcs=false -o build/mutate ./test/cmd/mutate
 	@ulimit -v 8000000 2>/dev/null || true; \
-	  build/mutate -least '$(MUTATELEAST)' $(MUTATE)
+	  build/mutate -least '$(MUTATELEAST)' -sample '$(MUTATESAMPLE)' $(MUTATE)
 
 generate: setup servers sdk ## write every generated file: documents, shipped configuration, templates (docs/job-systems.md: make test-jobs)
 	@$(GO) generate ./packaging/templates

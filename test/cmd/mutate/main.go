@@ -2,7 +2,10 @@
 // at a time, runs the package's own tests on each change, and prints which changes
 // no test notices. It fails when a package's tests notice fewer than -least percent.
 //
-//	mutate [-least 85] [-gremlins module@version] package...
+//	mutate [-least 85] [-sample 0] [-seed 1] [-gremlins module@version] package...
+//
+// With -sample it tries that many changes of each package, chosen at random by
+// -seed, and the score is an estimate: for packages whose tests take seconds.
 //
 // It adds to gremlins what that gets wrong with today's go command:
 //
@@ -25,6 +28,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,6 +37,8 @@ import (
 
 func main() {
 	least := flag.Float64("least", 85, "fail when the tests of a package notice fewer changes, in percent")
+	sample := flag.Int("sample", 0, "how many changes of each package are tried; 0: all")
+	seed := flag.Uint64("seed", 1, "for the choice of -sample")
 	gremlins := flag.String("gremlins", "github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0", "the mutation tester, for `go run`")
 	flag.Parse()
 	// Each run counts, a test that is long on purpose is not, and what a change does
@@ -40,7 +46,13 @@ func main() {
 	os.Setenv("GOFLAGS", os.Getenv("GOFLAGS")+" -short -count=1 -vet=off")
 	status := 0
 	for _, pkg := range flag.Args() {
-		r, err := try(pkg, *gremlins)
+		var r result
+		var err error
+		if *sample > 0 {
+			r, err = trySample(pkg, *gremlins, *sample, *seed)
+		} else {
+			r, err = try(pkg, *gremlins)
+		}
 		if err != nil {
 			fmt.Fprintf(os.Stderr, "mutate %s: %v\n", pkg, err)
 			status = 1
@@ -64,27 +76,11 @@ func try(pkg, gremlins string) (result, error) {
 		return r, err
 	}
 	defer os.RemoveAll(dir)
-	report := filepath.Join(dir, "report.json")
-	cmd := exec.Command("go", "run", gremlins, "unleash", "--silent", "--workers", "2", "--timeout-coefficient", "5",
-		"--exclude-files", "/", "--invert-logical", "--invert-loopctrl", "--invert-assignments", "--remove-self-assignments",
-		"--output", report, "./"+pkg)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return r, fmt.Errorf("gremlins: %w\n%s", err, out)
-	}
-	text, err := os.ReadFile(report)
+	files, err := run(pkg, gremlins, dir, "--workers", "2", "--timeout-coefficient", "5")
 	if err != nil {
 		return r, err
 	}
-	var found struct {
-		Files []struct {
-			Name      string   `json:"file_name"`
-			Mutations []mutant `json:"mutations"`
-		} `json:"files"`
-	}
-	if err := json.Unmarshal(text, &found); err != nil {
-		return r, fmt.Errorf("gremlins' report: %w", err)
-	}
-	for _, f := range found.Files {
+	for _, f := range files {
 		src, err := read(filepath.Join(pkg, f.Name))
 		if err != nil {
 			return r, err
@@ -96,6 +92,74 @@ func try(pkg, gremlins string) (result, error) {
 			}
 			r.add(src, m)
 		}
+	}
+	return r, nil
+}
+
+// fileReport is what gremlins says of a file.
+type fileReport struct {
+	Name      string   `json:"file_name"`
+	Mutations []mutant `json:"mutations"`
+}
+
+// run runs gremlins over one package and returns its report.
+func run(pkg, gremlins, dir string, more ...string) ([]fileReport, error) {
+	report := filepath.Join(dir, "report.json")
+	args := append([]string{"run", gremlins, "unleash", "--silent", "--exclude-files", "/", "--invert-logical", "--invert-loopctrl",
+		"--invert-assignments", "--remove-self-assignments", "--output", report}, more...)
+	if out, err := exec.Command("go", append(args, "./"+pkg)...).CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("gremlins: %w\n%s", err, out)
+	}
+	text, err := os.ReadFile(report)
+	if err != nil {
+		return nil, err
+	}
+	var found struct {
+		Files []fileReport `json:"files"`
+	}
+	if err := json.Unmarshal(text, &found); err != nil {
+		return nil, fmt.Errorf("gremlins' report: %w", err)
+	}
+	return found.Files, nil
+}
+
+// trySample tries some changes of a package, each by its own run of the tests.
+// Gremlins only lists them.
+func trySample(pkg, gremlins string, n int, seed uint64) (result, error) {
+	r := result{pkg: pkg}
+	dir, err := os.MkdirTemp("", "mutate-*")
+	if err != nil {
+		return r, err
+	}
+	defer os.RemoveAll(dir)
+	files, err := run(pkg, gremlins, dir, "--dry-run")
+	if err != nil {
+		return r, err
+	}
+	type place struct {
+		src *source
+		mutant
+	}
+	var all []place
+	for _, f := range files {
+		src, err := read(filepath.Join(pkg, f.Name))
+		if err != nil {
+			return r, err
+		}
+		for _, m := range f.Mutations {
+			all = append(all, place{src, m})
+		}
+	}
+	slices.SortFunc(all, func(a, b place) int {
+		return cmp.Or(cmp.Compare(a.src.path, b.src.path), a.Line-b.Line, a.Column-b.Column, cmp.Compare(a.Type, b.Type))
+	})
+	rand.New(rand.NewPCG(seed, 0)).Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	r.of = len(all)
+	for _, p := range all[:min(n, len(all))] {
+		if err := p.src.try(dir, pkg, &p.mutant); err != nil {
+			return r, err
+		}
+		r.add(p.src, p.mutant)
 	}
 	return r, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 )
 
@@ -11,6 +12,7 @@ type result struct {
 	pkg       string
 	counts    map[string]int // by state
 	survivors []string
+	of        int // all mutants, where some were tried; 0: all were
 }
 
 func (r *result) add(s *source, m mutant) {
@@ -38,6 +40,11 @@ func (r *result) print(w io.Writer) {
 	fmt.Fprintf(w, "%s: %.1f %% (%d noticed, %d of them by a test that does not end; %d survive, %d of them where no test comes; %d do not compile)\n",
 		r.pkg, r.score(), r.counts[killed]+r.counts[timedOut], r.counts[timedOut],
 		r.counts[lived]+r.counts[notCovered], r.counts[notCovered], r.counts[notViable])
+	if r.of > 0 {
+		tried := r.counts[killed] + r.counts[timedOut] + r.counts[lived] + r.counts[notCovered]
+		share := r.score() / 100
+		fmt.Fprintf(w, "  an estimate, of %d of %d changes: give or take %.0f %%\n", tried, r.of, 196*math.Sqrt(share*(1-share)/float64(max(1, tried))))
+	}
 	for _, line := range r.survivors {
 		fmt.Fprintln(w, "  "+line)
 	}

@@ -98,6 +98,37 @@ func (s *source) judge(dir, pkg string, m *mutant) error {
 	return nil
 }
 
+// try runs the package's tests on a mutant that gremlins has only listed.
+func (s *source) try(dir, pkg string, m *mutant) error {
+	if m.Status == notCovered && !s.unmeasured(s.pos(*m)) {
+		return nil
+	}
+	overlay, ok, err := s.overlay(dir, *m)
+	if err != nil || !ok {
+		m.Status = notViable
+		return err
+	}
+	for _, step := range []struct {
+		args   []string
+		failed string
+	}{
+		{[]string{"build"}, notViable},
+		{[]string{"test", "-failfast", "-timeout", "1m"}, killed},
+	} {
+		err := exec.Command("go", append(step.args, "-overlay", overlay, "./"+pkg)...).Run()
+		var failed *exec.ExitError
+		switch {
+		case errors.As(err, &failed):
+			m.Status = step.failed
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+	m.Status = lived
+	return nil
+}
+
 // overlay writes the changed file and what `go test -overlay` wants to know of it.
 // ok is false for a change that is not known here.
 func (s *source) overlay(dir string, m mutant) (path string, ok bool, err error) {
