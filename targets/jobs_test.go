@@ -16,6 +16,7 @@ import (
 	"redisjobs/metrics"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
+	"redisjobs/redisclient"
 )
 
 // TestOptionsKnowTheJobSystems: conf knows no metrics, and has a list of its own.
@@ -78,10 +79,22 @@ func TestJobsOfAClusterAreFoundOnAllItsMasters(t *testing.T) {
 		}
 		return out
 	}
+	// A worker of each waits at the node that has its queue; another node's clients do
+	// not tell.
+	for i, prefix := range []string{"{b}", "{c}", "{a}"} {
+		conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: nodes[i].Addr})
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+		_, err = conn.DoAll(t.Context(), redisclient.Command{"CLIENT", "SETNAME", prefix + ":bWFpbA=="})
+		require.NoError(t, err)
+	}
 	want := []string{"{a}", "{b}", "{c}"}
 	for _, entry := range []*redistest.Node{nodes[0], nodes[4]} { // a master, and another one's replica
 		doc := ask(start(), entry.Addr)
 		require.Equal(t, want, prefixes(doc))
+		for _, s := range doc["systems"].([]any) {
+			require.EqualValues(t, 1, s.(map[string]any)["workers_alive"], s)
+		}
 		for _, q := range doc["queues"].([]any) {
 			require.EqualValues(t, 3, q.(map[string]any)["waiting"])
 		}

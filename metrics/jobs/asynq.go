@@ -116,14 +116,14 @@ func asynqServer(p *poll, r *reading, key string, w *worker) {
 			err = fmt.Errorf("a server has more than the %d tasks that are read", maxTasks)
 		}
 		if err != nil {
-			r.Miss(figOldestRunning, err.Error())
+			r.UnknownRun(err.Error())
 			return
 		}
 		for i := 1; i < len(tasks); i += 2 {
 			at, err := parseAsynqTask(tasks[i].Str)
 			if err != nil {
-				r.Miss(figOldestRunning, "a running task: "+err.Error())
-				return
+				r.UnknownRun("a running task: " + err.Error())
+				continue
 			}
 			if w.RunningSince == 0 || at < w.RunningSince {
 				w.RunningSince = at

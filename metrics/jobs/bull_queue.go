@@ -17,16 +17,15 @@ import (
 type bullReading struct {
 	p *poll
 	r *reading
-	// oldestRunning is the begin of the running job that began first; 0 for none.
-	oldestRunning float64
 }
 
 func newBullReading(p *poll, r *reading) *bullReading {
 	b := &bullReading{p: p, r: r}
-	r.Set(figOldestRunning, 0)
 	p.clients(func(nodes [][]string, err error) {
 		if err != nil {
-			r.MissWorkers(err)
+			for _, f := range []figure{figWorkers, figWorkersAlive} {
+				r.Miss(f, err.Error())
+			}
 			return
 		}
 		b.workers(nodes)
@@ -139,7 +138,7 @@ func (b *bullReading) queue(q *queue) {
 		}
 		if err != nil {
 			q.Miss(figOrphaned, err.Error())
-			b.r.Miss(figOldestRunning, err.Error())
+			b.r.UnknownRun(err.Error())
 			return
 		}
 		b.running(q, ids)
@@ -222,13 +221,10 @@ func (b *bullReading) running(q *queue, ids []string) {
 			began, err = epochOf(v)
 		}
 		if err != nil {
-			b.r.Miss(figOldestRunning, "a running job: "+err.Error())
+			b.r.UnknownRun("a running job: " + err.Error())
 			return
 		}
-		if b.oldestRunning == 0 || began < b.oldestRunning {
-			b.oldestRunning = began
-			b.r.Set(figOldestRunning, p.Age(began))
-		}
+		b.r.Began(began)
 	}, "HGET", k+ids[len(ids)-1], "processedOn")
 }
 

@@ -12,7 +12,19 @@
 //
 // Which systems live in a Redis is found out apart, see discover.go: by markers,
 // which are keys with a fixed name, and by one SCAN for all systems that have
-// none. It is remembered in the target's Memory.
+// none. It is remembered in the target's Memory. In a small Redis the first step
+// of that SCAN travels with each poll, see newcomers.go.
+//
+// Where the names of clients are the only trace of workers, a poll of a cluster asks
+// its other masters for them, beside the round trips above, see clients.go.
+//
+// # What costs
+//
+// A list that a system keeps may have a million members. Sets and hashes are read
+// by Poll.Members and Poll.Fields, one bounded step each, and sorted sets by a range
+// from the end that matters; what costs a command for each member asks
+// Poll.FollowUps first. Queues beyond those that get a row are in Reading.Rest: of
+// them only what waits is read, for the sums.
 //
 // # What is not known
 //
@@ -20,7 +32,11 @@
 // what it does not keep at all. What could not be read this time (a key of
 // another type, a payload that is no JSON) is missing of that queue alone, and
 // the rest stands. An absent list, set or sorted set is empty: Redis deletes them
-// with their last member.
+// with their last member; but what an item key names and a system with Spec.Lists
+// does not have is unknown, see absent.go.
+//
+// A sum over queues is known when it is known of all. A maximum, or a count of what
+// is wrong, is that of those that are known, as long as it is not 0.
 //
 // # How a system is added
 //
@@ -30,14 +46,16 @@
 //     lacks, and which commands and keys it reads: these become the ACL rule.
 //  2. Read asks in the first round for what has a fixed name: counters, the set of
 //     queues, the set of workers. Poll.Now is known from the second round on. It
-//     gives the queue names to Reading.Open, which adds the configured ones,
-//     drops those that are no text, honours the limit and returns the queues
-//     whose figures are wanted. Figures are set with Poll.Count (the number that a
+//     gives the queue names to Reading.Open (or OpenListed), which adds the
+//     configured ones, drops those that are no text, honors the limit and returns
+//     the queues whose figures are wanted; Reading.ReadRest asks for the others. Figures are set with Poll.Count (the number that a
 //     command answers; nothing is 0), or Figures.Set, Add and Miss from a callback
-//     given to Poll.Ask. Workers go to Reading.Workers, one by one; their sums are
-//     made by finish.go.
+//     given to Poll.Ask. Workers go to Reading.Workers, one by one, each with the
+//     queues that it serves and its slots, if it tells them; their sums are made by
+//     finish.go.
 //  3. Do not compute what finish.go makes for every system: the sums over all
-//     queues, the greatest latency, utilisation, rates, Stalled and Stuck. For the
+//     queues, the greatest latency, utilisation, rates, Stalled, Stuck and Saturated
+//     (stuck.go says what keeps workers from a queue). For the
 //     rates give Processed (or Added) of the queue where the system has such
 //     counters; for Stalled give Queue.Head, whatever tells the oldest waiting job
 //     from the next one.

@@ -122,3 +122,45 @@ func TestQueuesBeyondTheRows(t *testing.T) {
 	require.Len(t, r.Systems[2].Queues, 1)
 	require.Empty(t, reasonOf(&r.Systems[0].figures, figAdded), "Sidekiq has no such figure")
 }
+
+// TestARunningJobThatTellsNothingHidesNoOther that hangs.
+func TestARunningJobThatTellsNothingHidesNoOther(t *testing.T) {
+	t.Parallel()
+	for id, seed := range map[string][]string{
+		"sidekiq/": {
+			"SADD queues a", "SADD processes h:1:a", "HSET h:1:a busy 2 concurrency 2 info {}",
+			fmt.Sprintf(`HSET h:1:a:work t1 [ t2 {"queue":"a","run_at":%d}`, fieldAt-700),
+		},
+		"resque/resque": {
+			"SADD resque:queues a", "SADD resque:workers h:1:a h:2:a", "SET resque:worker:h:2:a [",
+			"HSET resque:workers:heartbeat h:1:a 2026-11-29T11:00:00Z h:2:a 2026-11-29T11:00:00Z",
+			`SET resque:worker:h:1:a {"queue":"a","run_at":"2026-11-29T10:48:20Z"}`,
+		},
+		"rq/rq": {
+			"SADD rq:queues rq:queue:a", "SADD rq:workers rq:worker:1 rq:worker:2", "HSET rq:worker:1 state busy current_job gone",
+			"HSET rq:worker:2 state busy current_job j", "HSET rq:job:j started_at 2026-11-29T10:48:20.5Z",
+		},
+		"asynq/": {
+			"SADD asynq:queues a", "ZADD asynq:servers 4000000000 asynq:servers:{a}", "SET asynq:servers:{a} <server>",
+			"HSET asynq:workers:{a} 1 x 2 <task>",
+		},
+		"bullmq/bull": {
+			"HSET bull:a:meta version bullmq:6.7.0", "LPUSH bull:a:active 1", fmt.Sprintf("HSET bull:a:1 processedOn %d000", fieldAt-700),
+			"HSET bull:b:meta version bullmq:6.7.0", "LPUSH bull:b:active 1", "HSET bull:b:1 processedOn x",
+		},
+	} {
+		f := newField(t, seed...)
+		r := f.poll(0, id)
+		oldest, ok := r.Get(figOldestRunning)
+		require.True(t, ok, "%s: %v", id, r.Problems)
+		require.Positive(t, oldest, id)
+		want(t, &r.figures, figRunningUnknown, 1)
+	}
+	f := newField(t, "HSET bull:a:meta version bullmq:6.7.0", "LPUSH bull:a:active 1", fmt.Sprintf("HSET bull:a:1 processedOn %d000", fieldAt-700))
+	f.s.Do(t, "ACL", "SETUSER", "poor", "on", "nopass", "~*", "+@all", "-client")
+	f.d = dial(t, f.s, "poor", 0)
+	f.d.at = fieldAt
+	r := f.poll(0, "bullmq/bull")
+	wantUnknown(t, &r.figures, figWorkersAlive, "NOPERM")
+	want(t, &r.figures, figOldestRunning, 700)
+}

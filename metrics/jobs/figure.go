@@ -80,7 +80,7 @@ const (
 	// figWorkersQuiet are living workers that take no more jobs.
 	figWorkersQuiet
 	// figOldestRunning is the time since the oldest running job began, 0 when none
-	// runs.
+	// runs; of those of which it is known, see figRunningUnknown.
 	figOldestRunning
 	// figSchedulersAlive are processes that put scheduled jobs into their queues.
 	figSchedulersAlive
@@ -106,6 +106,9 @@ const (
 	// figLatencyUnknown counts a system's queues whose latency is not known; jobs
 	// wait in them, or may.
 	figLatencyUnknown
+	// figRunningUnknown counts the running jobs, or workers, that do not tell since
+	// when they run, and so are not in figOldestRunning.
+	figRunningUnknown
 	// figQueuesSaturated counts a system's queues.
 	figQueuesSaturated
 
@@ -130,7 +133,7 @@ var figureNames = [figureCount]string{
 	figWorkersSlots: "workers_slots", figUtilisation: "utilisation", figWorkersQuiet: "workers_quiet",
 	figOldestRunning: "oldest_running", figSchedulersAlive: "schedulers_alive", figGrowth: "growth_rate",
 	figArrival: "arrival_rate", figDrain: "drain_rate", figTimeToEmpty: "time_to_empty", figStalled: "stalled", figStuck: "stuck",
-	figSaturated: "saturated", figLatencyUnknown: "latency_unknown", figQueuesSaturated: "queues_saturated",
+	figSaturated: "saturated", figLatencyUnknown: "latency_unknown", figRunningUnknown: "oldest_running_unknown", figQueuesSaturated: "queues_saturated",
 	figQueueCount: "queue_count", figQueuesPaused: "queues_paused", figQueuesStuck: "queues_stuck",
 }
 

@@ -1,8 +1,10 @@
 package jobs
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 )
 
@@ -63,7 +65,7 @@ func (r *reading) sumWorkers(p *poll) {
 		switch {
 		case !r.settable(f):
 		case r.CutWorkers > 0 && f != figWorkers && !r.CutDead:
-			r.Miss(f, fmt.Sprintf("there are %d workers, more than the %d that are read", len(r.Workers)+r.CutWorkers, maxWorkers))
+			r.Miss(f, r.tooManyWorkers())
 		case !known:
 			r.Miss(f, "a worker does not tell it")
 		default:
@@ -85,11 +87,34 @@ func (r *reading) sumWorkers(p *poll) {
 			r.Miss(figUtilisation, "a worker does not tell it")
 		}
 	}
-	if since > 0 {
-		set(figOldestRunning, p.Age(since), true)
-	} else {
-		set(figOldestRunning, 0, true)
+	r.Began(cmp.Or(since, math.Inf(1)))
+	r.oldestRunning(p)
+}
+
+// oldestRunning is of the running jobs of which it is known: one that does not tell
+// must not hide that another hangs.
+func (r *reading) oldestRunning(p *poll) {
+	if !r.settable(figOldestRunning) {
+		return
 	}
+	unknown, why := r.runsUnknown, r.runsWhy
+	if r.CutWorkers > 0 && !r.CutDead {
+		unknown += r.CutWorkers
+		why = cmp.Or(why, r.tooManyWorkers())
+	}
+	switch {
+	case r.began > 0 && !math.IsInf(r.began, 1):
+		r.Set(figOldestRunning, p.Age(r.began))
+	case unknown > 0:
+		r.Miss(figOldestRunning, why)
+	default:
+		r.Set(figOldestRunning, 0)
+	}
+	r.Set(figRunningUnknown, float64(unknown))
+}
+
+func (r *reading) tooManyWorkers() string {
+	return tooMany(len(r.Workers)+r.CutWorkers, "workers", maxWorkers).Error()
 }
 
 // sumQueues adds up what is known of all queues. A sum that lacks one is not

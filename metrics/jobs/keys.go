@@ -58,7 +58,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	  system, prefix
 //	  exists       1 when one of its keys with a fixed name is there, else 0; left
 //	               out for systems that have none
-//	  ...          its figures, see figure
+//	  ...          its figures, see figure; latency is the greatest that is
+//	               known, and latency_unknown counts the queues of which it is not
 //	  unavailable  why other figures are missing, by name; queue.<name> for those
 //	               that are kept of no single queue
 //	queues       a row for each queue of all systems:
@@ -66,7 +67,9 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	  system_id    the id of its system
 //	  system, prefix, queue
 //	  listed       1 when the system's own list of queues has it, else 0
-//	  ...          its figures
+//	  ...          its figures; where no job was taken for a minute, stuck is 1 when
+//	               nothing holds the queue back, and saturated when all who serve
+//	               it are busy
 //	  unavailable  why figures are missing of this queue alone
 //	count        the number of rows in systems
 //	discovery    how far the search by SCAN came: complete, 1 when all keys were looked
@@ -120,7 +123,8 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 }
 
 // collectQueue answers with the head and the members of one row of queues in
-// collectGet, and workers_alive of its system.
+// collectGet, and workers_alive of its system. A queue that does not exist has no
+// figures, in a system that lists its queues.
 func collectQueue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	result, err := read(ctx, r, r.Arg("Queue"))
 	if err != nil {

@@ -47,6 +47,11 @@ type reading struct {
 	extra []string // configured names of queues
 	only  string   // the one queue that is wanted; "" for all
 	share *share
+	// began is when the oldest running job began that is not among those of Workers;
+	// 0 for none. runsUnknown counts what does not tell it, and runsWhy is a reason.
+	began       float64
+	runsUnknown int
+	runsWhy     string
 	// named: the item key says which prefix or queue.
 	named bool
 	// found: a search has found the instance. searched: all keys were looked at not
@@ -207,6 +212,32 @@ func (r *reading) MissWorkers(err error) {
 	}
 }
 
+// Began notes when a running job began.
+func (r *reading) Began(at float64) {
+	if r.began == 0 || at < r.began {
+		r.began = at
+	}
+}
+
+// UnknownRun notes that it is not known when a running job began, or some of them,
+// and why.
+func (r *reading) UnknownRun(reason string) {
+	r.runsUnknown++
+	if r.runsWhy == "" {
+		r.runsWhy = reason
+	}
+}
+
+// MissWorker says that nothing is known of one worker, but that it registered.
+func (r *reading) MissWorker(err error) {
+	for _, f := range workerFigures {
+		if f != figWorkers && f != figOldestRunning && !r.spec.lacks(f, false) {
+			r.Miss(f, "a worker: "+err.Error())
+		}
+	}
+	r.UnknownRun("a worker: " + err.Error())
+}
+
 // checkQueue says whether a text can be the name of a queue: names are shown,
 // and become parts of item keys.
 func checkQueue(name string) error {
@@ -271,7 +302,7 @@ func (c *running) orphan(queue string) {
 func (c *running) fail(err error) {
 	const what = "running jobs: "
 	c.r.Miss(figActive, what+err.Error())
-	c.r.Miss(figOldestRunning, what+err.Error())
+	c.r.UnknownRun(what + err.Error())
 	for _, q := range c.queues {
 		q.Miss(figActive, what+err.Error())
 	}

@@ -147,9 +147,8 @@ func resqueWorker(p *poll, k, name string, w *worker, beats map[string]float64, 
 		w.Queues = strings.Split(name[i+1:], ",")
 	}
 	miss := func(err error) {
-		err = fmt.Errorf("a worker: %w", err)
-		jobs.r.MissWorkers(err)
-		jobs.r.Miss(figOrphaned, err.Error())
+		jobs.r.MissWorker(err)
+		jobs.r.Miss(figOrphaned, "a worker: "+err.Error())
 	}
 	if beat, ok := beats[name]; ok {
 		w.Alive = p.Age(beat) < resquePrune
@@ -191,7 +190,8 @@ func resqueWorker(p *poll, k, name string, w *worker, beats map[string]float64, 
 			queue, w.RunningSince, err = parseResqueWork(text)
 		}
 		if err != nil {
-			miss(err)
+			w.Busy = -1
+			jobs.r.Miss(figOrphaned, "a worker: "+err.Error())
 			jobs.fail(err)
 			return
 		}

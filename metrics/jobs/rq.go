@@ -195,7 +195,7 @@ func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 			err = errors.New("HMGET: expected 3 members")
 		}
 		if err != nil {
-			r.MissWorkers(err)
+			r.MissWorker(err)
 			return
 		}
 		state, job := string(fields[0].Str), fields[1]
@@ -214,7 +214,7 @@ func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 		}
 		id, err := jobID(job)
 		if err != nil {
-			r.Miss(figOldestRunning, "a worker does not name its job")
+			r.UnknownRun("a worker does not name its job")
 			return
 		}
 		p.Ask(func(v resp.Value, err error) {
@@ -222,7 +222,7 @@ func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 				w.RunningSince, err = parseRQTime(v)
 			}
 			if err != nil {
-				r.Miss(figOldestRunning, "a running job: "+err.Error())
+				r.UnknownRun("a running job: " + err.Error())
 			}
 		}, "HGET", r.Prefix+":job:"+id, "started_at")
 	}, "HMGET", key, "state", "current_job", "queues")
@@ -233,7 +233,7 @@ func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 func rqExecutions(p *poll, r *reading, w *worker, executions []string) {
 	for _, execution := range executions[:min(len(executions), 10)] {
 		if execution == "" || len(execution) > 2*maxJobID {
-			r.Miss(figOldestRunning, "a running job: it is no id of an execution")
+			r.UnknownRun("a running job: it is no id of an execution")
 			continue
 		}
 		p.Ask(func(v resp.Value, err error) {
@@ -245,7 +245,7 @@ func rqExecutions(p *poll, r *reading, w *worker, executions []string) {
 				at, err = epochOf(v)
 			}
 			if err != nil {
-				r.Miss(figOldestRunning, "a running job: "+err.Error())
+				r.UnknownRun("a running job: " + err.Error())
 				return
 			}
 			if w.RunningSince == 0 || at < w.RunningSince {

@@ -23,7 +23,7 @@ func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 			err = errors.New("HMGET: expected 4 members")
 		}
 		if err != nil {
-			jobs.r.MissWorkers(err)
+			jobs.r.MissWorker(err)
 			return
 		}
 		busy, concurrency, quiet, info := fields[0], fields[1], fields[2], fields[3]

@@ -68,7 +68,12 @@ def figures(connection):
         queues[queue.name] = {"waiting": queue.count, "latency": latency, **counts}
     workers = Worker.count(connection=connection)  # before all(), which forgets the dead
     alive = Worker.all(connection=connection)
-    running = [worker.get_current_job() for worker in alive]
+    begun = []
+    for worker in alive:
+        if hasattr(worker, "get_current_executions"):  # RQ 3
+            begun += [execution.created_at for execution in worker.get_current_executions()]
+        elif (job := worker.get_current_job()) and job.started_at:
+            begun.append(job.started_at)
     names = ["waiting", *REGISTRIES]
     limits = {}
     if RateLimit:
@@ -81,7 +86,7 @@ def figures(connection):
             **limits,
             "workers": workers,
             "workers_alive": len(alive),
-            "oldest_running": max((age(job.started_at) for job in running if job and job.started_at), default=0),
+            "oldest_running": max((age(moment) for moment in begun), default=0),
             "workers_busy": sum(worker.get_state() == "busy" for worker in alive),
         },
     }
