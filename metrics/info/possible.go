@@ -48,7 +48,7 @@ func isAge(key []byte) bool {
 }
 
 func isInteger(value []byte) bool {
-	return jsondoc.IsNumber(value) && bytes.IndexAny(value, ".eE") < 0
+	return jsondoc.IsNumber(value) && !bytes.ContainsAny(value, ".eE")
 }
 
 // age is a reading of seconds, unknown when it is negative or impossible.

@@ -78,6 +78,7 @@ func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 	if problem != nil {
 		p.ping.Err, p.read.Err = nil, nil // it stands under error
 	}
+	forgive(&p.read)
 	uncounted := ask.Part{Name: "errorstats", Err: doc.uncounted}
 	ask.Unavailable(w, &p.ping, &p.info, &p.read, &uncounted, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize)
 	doc.cut.Write(w)

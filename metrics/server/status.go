@@ -64,6 +64,7 @@ func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) erro
 	if problem != nil {
 		ping.Err, read.Err = nil, nil // it stands under error
 	}
+	forgive(&read)
 	ask.Unavailable(w, append(parts, &read)...)
 	w.EndObject()
 	return nil
@@ -73,6 +74,14 @@ func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) erro
 // serves no stale data.
 func readCheck() ask.Part {
 	return ask.Part{Name: "read", Cmd: redisclient.Command{"DBSIZE"}}
+}
+
+// forgive drops the refusal of a server that has no such command: there is nothing
+// to permit.
+func forgive(read *ask.Part) {
+	if redisclient.ReasonOf(read.Err) == redisclient.ReasonCommand {
+		read.Err = nil
+	}
 }
 
 // linkDown reports whether INFO tells of a link to a master that is down: of

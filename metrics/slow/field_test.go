@@ -58,6 +58,7 @@ func TestSlowlogEntriesOfOtherFormsLoseNothingElse(t *testing.T) {
 			doc = metrictest.Decode(t, metrictest.Must(metrictest.Collect(t, Log, d)))
 			require.NotContains(t, doc, "entries", "a log of which nothing can be read is not an empty one")
 			require.Contains(t, metrictest.Section(t, doc, "unavailable")["entries"], "entry 1: ")
+			require.Equal(t, map[string]any{"entries": 1.0}, doc["unreadable"])
 		})
 	}
 }
