@@ -101,14 +101,14 @@ func generalOptions() []Option {
 				"eighths of the files that the process may have open. The default lets 10000 targets have two each.",
 			func(o *Options) *int { return &o.MaxConnectionsTotal }),
 		number("MaxPeers", "1000", bounds{min: 1, max: 10000, text: "1-10000"},
-			"The most other servers that are asked because a server of one session named them: the nodes of its cluster, or "+
-				"the masters that its sentinels know. One that is not asked for KeepAlive counts no more. Those of all sessions "+
-				"together take at most half of MaxConnectionsTotal.",
+			"Maximum number of other servers that the plugin contacts because a server of one session announced them: the "+
+				"nodes of its cluster, or the masters that its sentinels know. A server that was not contacted for KeepAlive no "+
+				"longer counts. Those of all sessions together use at most half of MaxConnectionsTotal.",
 			func(o *Options) *int { return &o.MaxPeers }),
 		number("MaxWaiting", "32", bounds{min: 1, max: 1000, text: "1-1000"},
-			"The most requests that wait for one target that has answered nothing for half a second. Further ones get an "+
-				"error at once, so that a server that hangs cannot take all the checks that an agent runs at a time: "+
-				"100 in agents before 7.0.",
+			"Maximum number of requests that wait for one target that has not answered for half a second. Further requests "+
+				"fail at once, so that a server that hangs cannot use up the checks that an agent runs at a time (100 in agents "+
+				"before 7.0).",
 			func(o *Options) *int { return &o.MaxWaiting }),
 		seconds("MaxLifetime", "1h", bounds{min: 60, max: 7 * 86400, orZero: true, text: "0, 60-604800"},
 			"The age at which a connection is closed instead of being used again, in seconds; 0 is never. "+

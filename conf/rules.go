@@ -216,24 +216,24 @@ func (t *Target) Renames() bool { return t.rules != nil && t.rules.renames != ni
 func ruleOptions(row func(field, def, rng, doc, example string, set func(b *block, value string) error) Option) []Option {
 	return []Option{
 		row("PeersAllowed", "", "host names, *.domain, addresses and networks, separated by blanks",
-			"The only other servers that are asked because a server named them, %s: nodes of a cluster, redirects, and the "+
-				"master that sentinels know. They get the same user and password. Nothing is all; those of the Uri itself and "+
-				"of AddressMap need not be named.", "10.0.0.0/8 *.example.com",
+			"The only other servers that the plugin contacts because a server announced them, %s: nodes of a cluster, targets "+
+				"of redirects, and the master that sentinels know. They get the same user and password. If it is not set, all "+
+				"are allowed. The hosts in Uri and AddressMap are always allowed.", "10.0.0.0/8 *.example.com",
 			func(b *block, value string) (err error) {
 				b.ruleTexts.allowed = value
 				b.peerRules.allowed, err = parseAllowed(value)
 				return err
 			}),
 		row("AddressMap", "", "ANNOUNCED=REAL, separated by blanks; host:port on both sides, or a host on both",
-			"Where the addresses lead that a cluster or sentinels announce, %s, when they are not reached at them, as behind "+
-				"NAT or in containers.", "10.0.0.1:6379=redis-1.example.com:6379 10.0.0.2:6379=redis-2.example.com:6379",
+			"The addresses to connect to in place of those that a cluster or sentinels announce, %s, for servers behind NAT or "+
+				"in containers.", "10.0.0.1:6379=redis-1.example.com:6379 10.0.0.2:6379=redis-2.example.com:6379",
 			func(b *block, value string) (err error) {
 				b.ruleTexts.addresses = value
 				b.peerRules.addresses, err = parseAddressMap(value)
 				return err
 			}),
 		row("RenameCommands", "", "COMMAND=NAME, separated by blanks",
-			"What commands are called on a server that has rename-command in its configuration, %s.", "INFO=my-info CONFIG=my-config",
+			"The names of commands on a server that has rename-command in its configuration, %s.", "INFO=my-info CONFIG=my-config",
 			func(b *block, value string) (err error) {
 				b.ruleTexts.renames = value
 				b.peerRules.renames, err = parseRenames(value)

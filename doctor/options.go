@@ -12,7 +12,7 @@ import (
 	"redisjobs/conf"
 )
 
-// place finds the option, and its line if it is told, in the messages of
+// place finds the option, and its line if it is known, in the messages of
 // package conf.
 var place = regexp.MustCompile(`^(\S+?)(?: \(line (\d+)\))?: `)
 
@@ -57,11 +57,11 @@ func (d *doctor) options() {
 
 // secrets finds passwords in files that everybody can read.
 func (d *doctor) secrets() {
-	told := map[string]bool{}
+	reported := map[string]bool{}
 	for _, l := range d.config.lines {
 		secret := strings.HasPrefix(l.name, prefix) && strings.HasSuffix(l.name, "Password") && l.value != ""
-		if secret && !told[l.file] && worldReadable(l.file) {
-			told[l.file] = true
+		if secret && !reported[l.file] && worldReadable(l.file) {
+			reported[l.file] = true
 			d.say(warning, "files", fmt.Sprintf("%s: %s: every user of this machine can read this password", l.at(), l.name),
 				"chmod 0640 "+l.file+" && chown root:"+d.user.name+" "+l.file)
 		}

@@ -10,7 +10,7 @@
 //     a panic in a check becomes that item's error. (Agent 2 dies with a
 //     loadable plugin that dies.)
 //   - While registering the opposite holds: when the agent does not go on, the
-//     process ends with 1, because an agent 7 would wait for it for ever.
+//     process ends with 1, because an agent 7 would wait for it forever.
 //   - Every check is answered before the agent's own deadline, and at most
 //     maxRunning of them run at once.
 //   - The goroutine that reads the agent's socket never waits for a check or a

@@ -163,7 +163,7 @@ func (t *target) ask(ctx context.Context, cmds []redisclient.Command) ([]resp.Va
 }
 
 // search finds the commands of a pipeline that a server hangs up on, by asking
-// for ever smaller parts of it.
+// for smaller and smaller parts of it.
 type search struct {
 	t    *target
 	left int // hang-ups until it is given up

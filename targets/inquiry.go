@@ -58,7 +58,7 @@ func (f *follower) inquire(since time.Time, suspect string) *inquiry {
 }
 
 // run has a time of its own, shorter than a check's: its answer serves all who
-// wait, and the next check when nobody does any more.
+// wait, and the next check when none waits anymore.
 func (f *follower) run(q *inquiry) {
 	defer func() {
 		if r := recover(); r != nil { // it would end the process, and the agent with it

@@ -110,7 +110,7 @@ func (f *follower) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]re
 }
 
 // confirmed is the answer of a master that called itself one. A master that the
-// sentinels have replaced does so until it is told, so when they were asked in
+// sentinels have replaced does so until they have reached it, so when they were asked in
 // the same moment (renewal) and name another one, that one is asked.
 func (f *follower) confirmed(
 	ctx context.Context, master *target, renewal *inquiry, values []resp.Value, cmds []redisclient.Command,
