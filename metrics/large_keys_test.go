@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
 )
 
 // largeMembers is how many members the keys have. Reading all of them takes a server 20 ms and more.
@@ -41,7 +43,7 @@ func sendAll(t *testing.T, doer redisclient.Doer, cmds []redisclient.Command) {
 
 // TestNoKeyIsTooLargeForTheServer has keys of many members under all names that storm.* and the keys about keys read.
 // The server's own slow log says whether a command of ours blocked it for more than 10 ms. A busy machine may make any
-// command slow once; what is slow three times is.
+// command slow now and then; what is slow each time that it is sent is.
 func TestNoKeyIsTooLargeForTheServer(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"redis-5.0", redistest.Machine, "redis-8.0", "valkey-9.1"} {
@@ -50,19 +52,34 @@ func TestNoKeyIsTooLargeForTheServer(t *testing.T) {
 			f := redistest.Find(t, name)
 			s := redistest.Start(t, redistest.Config{Bin: f.Bin, Args: []string{"--slowlog-log-slower-than", "10000", "--slowlog-max-len", "1000"}})
 			fillLarge(t, s)
-			slow := map[string]int{}
-			for range 3 {
-				s.Do(t, "SLOWLOG", "RESET")
-				askLarge(t, s)
-				for _, command := range slowCommands(t, s) {
-					slow[command]++
-				}
+			s.Do(t, "SLOWLOG", "RESET")
+			sent := map[string]int{}
+			for range 2 {
+				askLarge(t, s, sent)
 			}
-			for command, times := range slow {
-				require.Less(t, times, 3, "%s blocks the server for more than 10 ms", command)
+			require.Greater(t, len(sent), 10)
+			for command, times := range slowCommands(t, s) {
+				require.Less(t, times, sent[command], "%s blocks the server for more than 10 ms each time", command)
 			}
 		})
 	}
+}
+
+// countingDoer counts what is sent, by the command and its first argument.
+type countingDoer struct {
+	redisclient.Doer
+	sent map[string]int
+}
+
+func (d *countingDoer) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	for _, cmd := range cmds {
+		d.sent[commandAndKey(cmd)]++
+	}
+	return d.Doer.DoAll(ctx, cmds...)
+}
+
+func commandAndKey(args []string) string {
+	return strings.ToUpper(strings.Join(args[:min(2, len(args))], " "))
 }
 
 // fillLarge makes the keys: in the databases 0 to 3 an index of each type, in 4 none.
@@ -103,10 +120,11 @@ func fillLarge(t *testing.T, s *redistest.Server) {
 }
 
 // askLarge asks for everything, and looks at what is said of keys that are too large.
-func askLarge(t *testing.T, s *redistest.Server) {
+func askLarge(t *testing.T, s *redistest.Server, sent map[string]int) {
 	t.Helper()
 	for db := range 5 {
 		target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, Database: db})
+		target.Doer = &countingDoer{target.Doer, sent}
 		collect := func(key string, raw ...string) string {
 			m, ok := Lookup(key)
 			require.True(t, ok, key)
@@ -165,20 +183,17 @@ func askLarge(t *testing.T, s *redistest.Server) {
 	}
 }
 
-// slowCommands are the names of the commands in the slow log.
-func slowCommands(t *testing.T, s *redistest.Server) (out []string) {
+// slowCommands counts the commands in the slow log.
+func slowCommands(t *testing.T, s *redistest.Server) map[string]int {
 	t.Helper()
 	conn := metrictest.DialWire(t, s.Addr)
 	values, err := conn.DoAll(t.Context(), redisclient.Command{"SLOWLOG", "GET", "1000"})
 	require.NoError(t, err)
-	seen := map[string]bool{}
+	out := map[string]int{}
 	for _, entry := range values[0].Elems {
 		args, err := entry.Elems[3].Strings()
 		require.NoError(t, err)
-		if name := strings.ToUpper(strings.Join(args[:min(2, len(args))], " ")); !seen[name] {
-			seen[name] = true
-			out = append(out, name)
-		}
+		out[commandAndKey(args)]++
 	}
 	return out
 }

@@ -119,7 +119,7 @@ func TestARefusalIsForgotten(t *testing.T) {
 		require.NoError(t, r.Of(first, ""), "another server answers")
 		require.NoError(t, r.Of(second, "SCAN TYPE"))
 
-		long := strings.Repeat("k", 1<<20)
+		long := strings.Repeat("k", 1<<12)
 		for i := range maxRefusals + 100 {
 			time.Sleep(time.Nanosecond)
 			r.Note(redisclient.Command{"GET", fmt.Sprint(long, i)}, "", serverError("NOPERM No permissions to access a key"))

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"redisjobs/metrics/jsondoc"
 )
 
 // Line makes one printable line of at most n characters of any text.
@@ -46,3 +48,10 @@ func ClipBytes(b []byte) []byte {
 
 // MaxName bounds a text of a client, in characters.
 const MaxName = 128
+
+// WriteText writes a member that is left out when its text is empty.
+func WriteText(w *jsondoc.Writer, name, text string) {
+	if text != "" {
+		w.Key(name).String(text)
+	}
+}

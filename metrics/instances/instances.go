@@ -85,9 +85,7 @@ func collectDiscovery(_ context.Context, _ *item.Request, w *jsondoc.Writer) err
 		if in.port != 0 {
 			w.Key("{#PORT}").String(strconv.Itoa(int(in.port)))
 		}
-		if in.socket != "" {
-			w.Key("{#SOCKET}").String(in.socket)
-		}
+		ask.WriteText(w, "{#SOCKET}", in.socket)
 		w.Key("{#PID}").String(strconv.Itoa(in.pid))
 		w.Key("{#UID}").String(strconv.Itoa(in.uid))
 		w.EndObject()
@@ -113,9 +111,7 @@ func collectGet(_ context.Context, _ *item.Request, w *jsondoc.Writer) error {
 		if in.port != 0 {
 			w.Key("port").Int(int64(in.port))
 		}
-		if in.socket != "" {
-			w.Key("socket").String(in.socket)
-		}
+		ask.WriteText(w, "socket", in.socket)
 		w.Key("pid").Int(int64(in.pid))
 		w.Key("uid").Int(int64(in.uid))
 		w.Key("listens").BeginArray()

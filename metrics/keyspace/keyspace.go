@@ -259,9 +259,7 @@ func (s *state) write(w *jsondoc.Writer, target string) {
 		s.progress.write(w, s.shown())
 	}
 	w.Key("restarts").Int(int64(s.restarts))
-	if s.because != "" {
-		w.Key("restarted_because").String(s.because)
-	}
+	ask.WriteText(w, "restarted_because", s.because)
 	var cut ask.Truncations
 	unavailable := unavailable{}
 	if s.problem != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
@@ -213,13 +214,9 @@ func (p passProgress) write(w *jsondoc.Writer, state string) {
 		w.Key("dbsize").Int(p.dbsize)
 		w.Key("progress").Float(p.share())
 	}
-	if p.server != "" {
-		w.Key("server").String(p.server)
-	}
+	ask.WriteText(w, "server", p.server)
 	w.Key("slow").Int(int64(p.slow))
-	if why := passWhy[state]; why != "" {
-		w.Key("why").String(why)
-	}
+	ask.WriteText(w, "why", passWhy[state])
 	w.EndObject()
 }
 

@@ -56,9 +56,7 @@ func (s sourceResult) write(w *jsondoc.Writer) {
 	for _, m := range []struct{ name, text string }{
 		{"server", s.addr}, {"role", s.role}, {"why_not_replica", s.why}, {"error", s.err},
 	} {
-		if m.text != "" {
-			w.Key(m.name).String(m.text)
-		}
+		ask.WriteText(w, m.name, m.text)
 	}
 	if s.err == "" {
 		w.Key("keys").Int(s.keys)

@@ -265,9 +265,7 @@ func (t *topKeys) write(w *jsondoc.Writer, list, member string) {
 	for _, k := range t.keys {
 		w.BeginObject()
 		w.Key("key").String(ask.Clip(k.key, ask.MaxErrorLine))
-		if k.typ != "" {
-			w.Key("type").String(k.typ)
-		}
+		ask.WriteText(w, "type", k.typ)
 		w.Key(member).Int(k.n)
 		w.EndObject()
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
@@ -27,12 +28,19 @@ var Config = &item.Metric{
 		},
 		item.User,
 	},
-	Commands: []string{"config|get"},
+	Commands: []string{"config|get", "info"},
 	Collect:  collectConfig,
 }
 
 func collectConfig(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	pattern := r.Arg("Pattern")
+	problem, err := info.CheckPattern(ctx, r.Target, pattern)
+	if err == nil {
+		err = problem
+	}
+	if err != nil {
+		return err
+	}
 	values, err := r.Target.DoAll(ctx, redisclient.Command{"CONFIG", "GET", pattern})
 	if err != nil {
 		return err

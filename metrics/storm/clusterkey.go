@@ -36,7 +36,7 @@ func collectCluster(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 	w.Grow(2048 + 256*len(c.Supervisors))
 	w.BeginObject()
 	ask.Head(w, r.Target.Name, nil)
-	writeText(w, "version", c.Version)
+	ask.WriteText(w, "version", c.Version)
 	w.Key("cluster").BeginObject()
 	writeFigures(w, c.Figures)
 	w.EndObject()
@@ -54,9 +54,9 @@ func collectCluster(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 		w.Key("supervisors").BeginArray()
 		for _, s := range c.Supervisors {
 			w.BeginObject()
-			writeText(w, "id", s.ID)
-			writeText(w, "host", s.Host)
-			writeText(w, "version", s.Version)
+			ask.WriteText(w, "id", s.ID)
+			ask.WriteText(w, "host", s.Host)
+			ask.WriteText(w, "version", s.Version)
 			writeFigures(w, s.Figures)
 			w.EndObject()
 		}
@@ -105,10 +105,10 @@ func writeNimbuses(w *jsondoc.Writer, all []nimbus) {
 	for i := range all {
 		n := &all[i]
 		w.BeginObject()
-		writeText(w, "host", n.Host)
-		writeText(w, "port", n.Port)
-		writeText(w, "status", n.Status)
-		writeText(w, "version", n.Version)
+		ask.WriteText(w, "host", n.Host)
+		ask.WriteText(w, "port", n.Port)
+		ask.WriteText(w, "status", n.Status)
+		ask.WriteText(w, "version", n.Version)
 		writeFigures(w, n.Figures)
 		w.EndObject()
 	}
@@ -125,7 +125,7 @@ func writeNimbuses(w *jsondoc.Writer, all []nimbus) {
 // the newest error, whose text is message, error_age and error_component. Lists
 // are bounded: truncated counts the rows that were left out.
 func writeTopology(w *jsondoc.Writer, t *topology) {
-	writeText(w, "owner", t.Owner)
+	ask.WriteText(w, "owner", t.Owner)
 	writeFigures(w, t.Figures)
 	if !t.Detailed {
 		return
@@ -157,18 +157,11 @@ func writeComponents(w *jsondoc.Writer, name string, rows []component) {
 		w.BeginObject()
 		w.Key("id").String(c.ID)
 		writeFigures(w, c.Figures)
-		writeText(w, "last_error", c.LastError)
-		writeText(w, "error_host", c.ErrorHost)
+		ask.WriteText(w, "last_error", c.LastError)
+		ask.WriteText(w, "error_host", c.ErrorHost)
 		w.EndObject()
 	}
 	w.EndArray()
-}
-
-// writeText writes a member that is left out when its text is empty.
-func writeText(w *jsondoc.Writer, name, text string) {
-	if text != "" {
-		w.Key(name).String(text)
-	}
 }
 
 func writeFigures(w *jsondoc.Writer, all []namedFigure) {

@@ -174,9 +174,7 @@ func collectJobs(ctx context.Context, r *item.Request, w *jsondoc.Writer) error 
 // is missing.
 func writeJob(w *jsondoc.Writer, job *job) {
 	w.Key("job").String(job.Name)
-	if job.Key != "" {
-		w.Key("key").String(job.Key)
-	}
+	ask.WriteText(w, "key", job.Key)
 	if job.Err == nil {
 		w.Key("status").Int(int64(job.Status))
 		w.Key("status_text").String(job.Status.String())
