@@ -18,7 +18,8 @@ const smallReply = 256 << 10
 // [resp.TooLarge]: the request that asked for it fails, and no other.
 //
 // Large replies may take half of it, so that a few servers with huge replies
-// leave the other half to all the others. A nil Budget has no bound.
+// leave the other half to all the others. They are read at a bounded pace for
+// the same reason. A nil Budget has no bound.
 type Budget struct {
 	limit, large    int64
 	used, usedLarge atomic.Int64
@@ -27,6 +28,7 @@ type Budget struct {
 	// crowded: more than a quarter was in use since relieved was called last.
 	crowded  atomic.Bool
 	relieved func()
+	pace     pace
 }
 
 // NewBudget returns a Budget of limit bytes. After more than a quarter of it was

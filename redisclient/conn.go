@@ -43,6 +43,7 @@ type Conn struct {
 	raw     net.Conn  // the socket
 	secured *tls.Conn // over raw, or nil
 	stream  net.Conn  // secured, or raw
+	flow    flow      // what reader reads of stream
 	reader  *resp.Reader
 	info    ConnInfo
 
@@ -69,11 +70,12 @@ func newConn(raw net.Conn, cfg Config) *Conn {
 	c := &Conn{
 		raw:         raw,
 		stream:      raw,
-		reader:      resp.NewReader(raw, cfg.Limits),
+		flow:        flow{src: raw},
 		opening:     cfg.opening(),
 		known:       cfg.Known,
 		interrupted: make(chan struct{}, 1),
 	}
+	c.reader = resp.NewReader(&c.flow, cfg.Limits)
 	c.info.Addr = raw.RemoteAddr().String()
 	c.interrupt = func() {
 		_ = c.raw.SetDeadline(past)
@@ -163,6 +165,8 @@ func (c *Conn) converse(ctx context.Context, cmds []Command) ([]resp.Value, erro
 	start := time.Now()
 	c.pinging = !slices.ContainsFunc(cmds, func(cmd Command) bool { return !strings.EqualFold(cmd[0], "PING") })
 	c.reader.Begin(memoryOf(ctx))
+	deadline, _ := ctx.Deadline()
+	c.flow.begin(ctx, deadline)
 	before := c.reader.Received()
 	write := c.write(cmds)
 	if write.err != nil && (c.served || isTimeout(write.err)) {

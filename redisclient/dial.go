@@ -9,8 +9,6 @@ import (
 	"net"
 	"os"
 	"time"
-
-	"redisjobs/redisclient/resp"
 )
 
 // dialer finds a peer that vanished without a word within about a minute of
@@ -51,7 +49,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 		c.info.CertNotAfter = certs[0].NotAfter
 	}
 	c.stream, c.secured = secured, secured
-	c.reader = resp.NewReader(secured, cfg.Limits)
+	c.flow.src = secured
 	return c, nil
 }
 

@@ -99,7 +99,9 @@ func New(options *conf.Options) (*Runtime, error) {
 	rt.known.peers.each, rt.known.peers.memory = options.MaxPeers, options.KeepAlive
 	rt.known.peers.all = peerShare(maxConnections(options.MaxConnectionsTotal, OpenFiles()), options.MaxConnections)
 	rt.Env = item.Env{
-		Pool:  rt.stats,
+		Pool:    rt.stats,
+		Replies: rt.budget.Stats,
+
 		Storm: item.StormOptions(options.Storm),
 		Jobs:  item.JobsOptions(options.Jobs),
 

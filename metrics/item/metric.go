@@ -220,6 +220,8 @@ type Env struct {
 	Version string
 	Started time.Time
 	Pool    func() pool.Stats
+	// Replies tells how much memory replies take; nil where that is not counted.
+	Replies func() redisclient.BudgetStats
 	// Checks tells how many checks are running; nil where they are not counted.
 	Checks   func() int
 	Sessions []Session

@@ -25,7 +25,10 @@ import (
 // " #2", for as long as it is in use) and with failing {"error","reason","at",
 // "in_a_row","retry_in"} while it cannot be reached; process {"version","go",
 // "uptime","checks" (those running now, this one included),
-// "goroutines","heap","rss"}; truncated. Seconds, bytes, unix times.
+// "goroutines","heap","rss"}; replies, the memory of replies under way, {"limit"
+// (the option MaxMemory),"used","highest" (the most since the start),"refused"
+// (replies that were not kept because they were over it)}; truncated. Seconds,
+// bytes, unix times.
 var Pool = &item.Metric{
 	Key:         "redis.pool.get",
 	Description: "Returns the figures of the plugin's connection pool and process as JSON.",
@@ -53,6 +56,7 @@ func collectPool(_ context.Context, r *item.Request, w *jsondoc.Writer) error {
 	}
 	w.EndArray()
 	writeProcess(w, r.Env, now)
+	writeReplies(w, r.Env)
 	cut.Write(w)
 	w.EndObject()
 	return nil
@@ -127,6 +131,19 @@ func writeProcess(w *jsondoc.Writer, env *item.Env, now time.Time) {
 	if rss, ok := residentBytes(); ok {
 		w.Key("rss").Int(rss)
 	}
+	w.EndObject()
+}
+
+func writeReplies(w *jsondoc.Writer, env *item.Env) {
+	if env.Replies == nil {
+		return
+	}
+	stats := env.Replies()
+	w.Key("replies").BeginObject()
+	w.Key("limit").Int(stats.Limit)
+	w.Key("used").Int(stats.Used)
+	w.Key("highest").Int(stats.Highest)
+	w.Key("refused").Uint(stats.Refused)
 	w.EndObject()
 }
 

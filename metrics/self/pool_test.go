@@ -34,11 +34,15 @@ func TestPoolShowsTheFiguresByTarget(t *testing.T) {
 	}
 	stats.Closed[pool.ClosedIdle] = 5
 	stats.Closed[pool.ClosedBroken] = 1
-	env := &item.Env{Version: "1.2.3", Started: at, Pool: func() pool.Stats { return stats }}
+	env := &item.Env{Version: "1.2.3", Started: at, Pool: func() pool.Stats { return stats },
+		Replies: func() redisclient.BudgetStats {
+			return redisclient.BudgetStats{Limit: 64 << 20, Used: 1000, Highest: 5000, Refused: 7}
+		}}
 	got, err := Pool.Answer(context.Background(), &item.Request{Env: env})
 	require.NoError(t, err)
 	doc := metrictest.Decode(t, got)
 
+	require.Equal(t, map[string]any{"limit": 67108864.0, "used": 1000.0, "highest": 5000.0, "refused": 7.0}, doc["replies"])
 	require.Equal(t, map[string]any{"per_target": 2.0, "total": 100.0}, doc["limits"])
 	for name, want := range map[string]float64{"open": 6, "idle": 1, "in_use": 2, "dialing": 3, "waiting": 4} {
 		require.Equal(t, want, doc[name], name)

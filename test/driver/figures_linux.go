@@ -52,6 +52,7 @@ type Pool struct {
 		Goroutines int
 		Heap, RSS  int64
 	}
+	Replies struct{ Limit, Used, Highest, Refused int64 }
 }
 
 // Pool asks the process for its figures.

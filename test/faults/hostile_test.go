@@ -23,9 +23,11 @@ import (
 )
 
 // peakRSS is the most memory that the process has had so far, in bytes.
-func peakRSS(t testing.TB, p *driver.Plugin) int64 {
+func peakRSS(t testing.TB, p *driver.Plugin) int64 { return highestRSS(t, p.PID()) }
+
+func highestRSS(t testing.TB, pid int) int64 {
 	t.Helper()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	require.NoError(t, err)
 	found := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(text)
 	require.NotNil(t, found)
