@@ -22,6 +22,7 @@ type probe struct {
 // command's own; K stands for a key that does not exist. A server judges the
 // number of words before the permission, so that they must be right.
 var own = map[string]string{
+	"client|id":         "",
 	"client|list":       "ID 0",
 	"cluster|info":      "",
 	"cluster|nodes":     "",
@@ -58,7 +59,6 @@ var own = map[string]string{
 	"zscan":             "K 0",
 	"module|list":       "",
 	"command|info":      "get",
-	"client|id":         "",
 	"sentinel|masters":  "",
 }
 
