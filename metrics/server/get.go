@@ -58,7 +58,7 @@ import (
 // CONFIG, else as INFO knows it), latency_events, which are the events of
 // redis.latency.get, dbsize where INFO has no keyspace, derived (see there),
 // unavailable {"slowlog":"NOPERM …"} for what the server refused, and truncated
-// {"commandstats":123} for rows left out. A node of a cluster has the fields of
+// {"commandstats":123} for rows left out, "sections" for whole sections. A node of a cluster has the fields of
 // CLUSTER INFO in the section cluster.
 //
 // DBSIZE says nothing that the keyspace does not, so it is sent to servers

@@ -78,7 +78,7 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 		}
 	}
 	if d.modules >= maxModules && !standardSections[section] && !listSections[section] {
-		d.cut.Add(section, len(lines))
+		d.cut.LimitTo("sections", 1, 0) // not by name: there may be any number
 		return
 	}
 	w.Key(memberName(section))
