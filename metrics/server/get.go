@@ -58,8 +58,8 @@ import (
 // CONFIG, else as INFO knows it), latency_events, which are the events of
 // redis.latency.get, dbsize where INFO has no keyspace, derived (see there),
 // unavailable {"slowlog":"NOPERM …"} for what the server refused, and truncated
-// {"commandstats":123} for rows left out. A node of a cluster has the fields of
-// CLUSTER INFO in the section cluster.
+// {"commandstats":123} for rows left out, "sections" for whole sections. A node of
+// a cluster has the fields of CLUSTER INFO in the section cluster.
 //
 // DBSIZE says nothing that the keyspace does not, so it is sent to servers
 // alone that print none (Garnet); CLUSTER INFO is sent to nodes of a cluster

@@ -78,9 +78,10 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 		}
 	}
 	if d.modules >= maxModules && !standardSections[section] && !listSections[section] {
-		d.cut.Add(section, len(lines))
+		d.cut.LimitTo("sections", 1, 0) // not by name: there may be any number
 		return
 	}
+	begin, modules := w.Len(), d.modules
 	w.Key(memberName(section))
 	switch section {
 	case "keyspace":
@@ -95,6 +96,9 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 		d.writeModules(w, lines)
 	default:
 		d.writeObject(w, section, lines)
+		if !standardSections[section] {
+			d.modules = modules + w.Len() - begin // its name and last field, too
+		}
 	}
 }
 
