@@ -106,11 +106,6 @@ func (g *lateAnswer) claim() bool {
 	return g.answered.CompareAndSwap(false, true)
 }
 
-// guardGrace is how much later than its deadline a check may answer itself: its
-// own words say more than the guard's. It is less than targets.Runtime.Allowed
-// leaves for the way back.
-const guardGrace = 20 * time.Millisecond
-
 // guardAnswer starts the guard of a request.
 func (s *server) guardAnswer(r request) *lateAnswer {
 	g := &lateAnswer{}
@@ -119,23 +114,35 @@ func (s *server) guardAnswer(r request) *lateAnswer {
 		return g
 	}
 	allowed := rt.Allowed(r.timeout)
-	g.timer = time.AfterFunc(time.Until(r.began.Add(allowed+guardGrace)), func() {
-		if g.answered.CompareAndSwap(false, true) {
-			_ = s.out.sendError(r.id, clip(s.lateText(rt, r, allowed)))
+	g.timer = time.AfterFunc(time.Until(r.began.Add(rt.Latest(r.timeout))), func() {
+		if !g.answered.CompareAndSwap(false, true) {
+			return
+		}
+		if answer, err := s.late(rt, r, allowed); err != nil {
+			_ = s.out.sendError(r.id, clip(err.Error()))
+		} else {
+			_ = s.out.sendValue(r.id, answer)
 		}
 	})
 	return g
 }
 
-// lateText is the guard's answer.
-func (s *server) lateText(rt *targets.Runtime, r request, allowed time.Duration) string {
-	from := ""
-	if metric := s.byKey[r.key]; metric != nil {
-		if name := rt.TargetName(metric, r.params); name != "" {
-			from = " from " + name
+// late is the guard's answer.
+func (s *server) late(rt *targets.Runtime, r request, allowed time.Duration) (answer []byte, err error) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			answer, err = nil, fmt.Errorf("internal error in %s: %v", r.key, reason)
 		}
+	}()
+	metric := s.byKey[r.key]
+	if metric == nil {
+		return nil, fmt.Errorf("unknown item key %q", r.key)
 	}
-	return fmt.Sprintf("cannot get %s%s: not finished within %s: the replies are too large or come too slowly", r.key, from, allowed)
+	ctx, cancel := context.WithTimeout(context.Background(), allowed)
+	defer cancel()
+	w := jsondoc.NewQuoted(nil)
+	err = rt.Late(ctx, metric, r.params, allowed, w)
+	return w.Bytes(), err
 }
 
 // answers are buffers for answers on their way to the agent.

@@ -4,16 +4,19 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/conf"
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
+	"redisjobs/targets"
 )
 
 // TestACheckThatIsBusyAtItsDeadlineIsAnsweredForIt, once, and its own answer is
@@ -31,8 +34,8 @@ func TestACheckThatIsBusyAtItsDeadlineIsAnsweredForIt(t *testing.T) {
 		<-a.logs
 		began := time.Now()
 		r := a.export(3, "test.busy")
-		require.Equal(t, 2850*time.Millisecond+guardGrace, time.Since(began))
-		require.Equal(t, "cannot get test.busy: not finished within 2.85s: the replies are too large or come too slowly", r.Error)
+		require.Equal(t, 2962500*time.Microsecond, time.Since(began))
+		require.Equal(t, "cannot get test.busy: wait: timeout: no answer within 2.85s, because the server is slow or its replies are too large", r.Error)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		a.quiet()
@@ -40,6 +43,53 @@ func TestACheckThatIsBusyAtItsDeadlineIsAnsweredForIt(t *testing.T) {
 		a.terminate()
 		a.exited()
 	})
+}
+
+// TestALateDocumentIsADocument: over all keys that read a server, the guard's
+// answer is that for a target that does not answer, and nothing is sent to it.
+func TestALateDocumentIsADocument(t *testing.T) {
+	t.Parallel()
+	f := redistest.NewFake(t, redistest.Script{redistest.Expect(1), redistest.Close()})
+	decoded, err := conf.Decode(nil, conf.Global{})
+	require.NoError(t, err)
+	decoded.CustomCommands = true
+	s := &server{byKey: map[string]*item.Metric{}}
+	rt, err := targets.New(decoded)
+	require.NoError(t, err)
+	defer rt.Close(time.Second)
+	documents := 0
+	for _, metric := range metrics.All() {
+		if !metric.ReadsRedis() {
+			continue
+		}
+		s.byKey[metric.Key] = metric
+		params := []string{"tcp://" + f.Addr}
+		for _, p := range metric.Params[1:] {
+			value := p.Default
+			switch {
+			case p.Name == "System":
+				value = "rq"
+			case p.Required && value == "":
+				value = "PING"
+			}
+			params = append(params, value)
+		}
+		answer, err := s.late(rt, request{key: metric.Key, params: params}, time.Second)
+		text := strings.ReplaceAll(string(answer), `\"`, `"`)
+		switch {
+		case err != nil:
+			require.ErrorContains(t, err, "tcp://"+f.Addr, metric.Key)
+		case strings.HasPrefix(text, "{"):
+			documents++
+			require.Contains(t, text, `"up":0,"reason":"timeout"`, metric.Key)
+			require.Contains(t, text, "no answer within 1s", metric.Key)
+		}
+		if strings.HasSuffix(metric.Key, ".get") && !strings.HasPrefix(metric.Key, "redis.instances") {
+			require.NoError(t, err, metric.Key)
+		}
+	}
+	require.Greater(t, documents, 12)
+	require.Zero(t, f.Accepted())
 }
 
 // flooding sends a reply to INFO that does not end: lines without number.

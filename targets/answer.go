@@ -11,17 +11,35 @@ import (
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
 )
 
 // Allowed is how long a check may take: the shorter of the item's and the
 // plugin's timeout, less a margin for the way back. Agents before 7 send no
 // item timeout. Options.Timeout is the agent's own unless configured.
 func (rt *Runtime) Allowed(itemTimeout int) time.Duration {
+	limit := rt.limit(itemTimeout)
+	return limit - margin(limit)
+}
+
+// Latest is how long after its beginning a check is answered at the latest. What
+// lies between Allowed and it is for checks that end by themselves, with words
+// of their own.
+func (rt *Runtime) Latest(itemTimeout int) time.Duration {
+	limit := rt.limit(itemTimeout)
+	return limit - margin(limit)/4
+}
+
+func (rt *Runtime) limit(itemTimeout int) time.Duration {
 	limit := rt.options.Timeout
 	if item := time.Duration(itemTimeout) * time.Second; item > 0 && item < limit {
 		limit = item
 	}
-	return limit - min(max(limit/20, 50*time.Millisecond), 250*time.Millisecond)
+	return limit
+}
+
+func margin(limit time.Duration) time.Duration {
+	return min(max(limit/20, 50*time.Millisecond), 250*time.Millisecond)
 }
 
 // Collect runs a metric on the target that its parameters name, and writes the
@@ -86,14 +104,39 @@ func (rt *Runtime) request(metric *item.Metric, params []string) (*item.Request,
 	return request, nil
 }
 
-// TargetName is the target that a request's parameters mean, as it may be shown;
-// "" when there is none.
-func (rt *Runtime) TargetName(metric *item.Metric, params []string) string {
-	request, err := rt.request(metric, params)
-	if err != nil || request.Target == nil {
-		return ""
+// late is a target that did not answer in time, whatever it is asked.
+type late struct{ err error }
+
+func (l late) DoAll(context.Context, ...redisclient.Command) ([]resp.Value, error) { return nil, l.err }
+
+func (l late) Get(context.Context, string) ([]byte, error) { return nil, l.err }
+
+// Late writes the answer of a check that was not finished in time: that of the
+// same metric for a target that does not answer, so that a document stays one.
+// Nothing is sent, and nothing remembered.
+func (rt *Runtime) Late(ctx context.Context, metric *item.Metric, params []string, allowed time.Duration, w *jsondoc.Writer) error {
+	err := &redisclient.Error{Op: "wait", Reason: redisclient.ReasonTimeout, Err: fmt.Errorf(
+		"timeout: no answer within %s, because the server is slow or its replies are too large", allowed)}
+	request, refusal := rt.request(metric, params)
+	if refusal != nil {
+		return refusal
 	}
-	return request.Target.Name
+	if request.Target == nil {
+		return rt.judge(metric, request, 0, err)
+	}
+	target := *request.Target
+	target.Memory = &item.Memory{}
+	target.Peer = func(string) (*item.Target, error) { return nil, err }
+	target.Sentinels = nil
+	if target.Web != nil {
+		target.Web = late{err}
+	} else {
+		target.Doer = late{err}
+	}
+	env := *request.Env
+	env.Background = nil
+	request.Target, request.Env = &target, &env
+	return rt.judge(metric, request, 0, metric.Collect(ctx, request, w))
 }
 
 // judge gives a check's error its context, and makes one of an answer that is

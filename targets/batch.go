@@ -36,14 +36,19 @@ type batcher struct {
 	active int
 	queue  []*call
 	waits  waits
-	inside int       // checks in DoAll
-	heard  time.Time // when the target last answered, or the first conversation began
+	inside int    // checks in DoAll
+	heard  uint64 // counts the conversations that the target answered
+	silent bool   // it has answered nothing for the time of silence
 }
 
 // silence is how long a target may answer nothing before the checks beyond
 // maxWaiting are refused. That many may well come at once: a target that answers
-// serves hundreds in a few round trips.
-const silence = 500 * time.Millisecond
+// serves hundreds in a few round trips. It is measured in looks, so that a
+// machine that holds this process up is not taken for a target that is silent.
+const (
+	silence = 500 * time.Millisecond
+	looks   = 10
+)
 
 // waits are the queue's share of the pool's figures: a check that waits for a
 // connection here does not wait in the pool.
@@ -78,9 +83,8 @@ const maxBatch = 512
 // checks and must not be changed.
 func (b *batcher) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
 	b.mu.Lock()
-	now := time.Now()
 	if b.active == 0 {
-		b.heard = now
+		b.silent = false
 	}
 	if b.active < b.limit {
 		b.active++
@@ -90,10 +94,11 @@ func (b *batcher) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]res
 		return b.converse(ctx, cmds)
 	}
 	surplus := b.maxWaiting > 0 && b.inside >= b.maxWaiting
-	if silent := now.Sub(b.heard); surplus && silent >= silence {
+	if surplus && b.silent {
 		b.mu.Unlock()
-		return nil, b.tooMany(silent)
+		return nil, b.tooMany()
 	}
+	now := time.Now()
 	c := b.joinLocked(ctx, cmds)
 	b.waits.count++
 	b.inside++
@@ -106,10 +111,12 @@ func (b *batcher) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]res
 func (b *batcher) wait(ctx context.Context, c *call, began time.Time, surplus bool) ([]resp.Value, error) {
 	var look <-chan time.Time
 	if surplus {
-		ticker := time.NewTicker(silence / 10)
+		ticker := time.NewTicker(silence / looks)
 		defer ticker.Stop()
 		look = ticker.C
 	}
+	var heard uint64
+	quiet := 0
 	for {
 		select {
 		case <-c.done:
@@ -117,9 +124,9 @@ func (b *batcher) wait(ctx context.Context, c *call, began time.Time, surplus bo
 			c.lease.Adopt(ctx)
 			return c.values, c.err
 		case <-look:
-			if silent := b.silentFor(); silent >= silence {
+			if b.isSilent(&heard, &quiet) {
 				b.leave(c, began, true)
-				return nil, b.tooMany(silent)
+				return nil, b.tooMany()
 			}
 		case <-ctx.Done():
 			if b.leave(c, began, true) {
@@ -161,15 +168,19 @@ func (b *batcher) leave(c *call, began time.Time, gaveUp bool) (sent bool) {
 	return c.sent
 }
 
-// silentFor is how long the target has answered nothing, 0 while no more checks
-// wait than may.
-func (b *batcher) silentFor() time.Duration {
+// isSilent is one look at the target: whether it has answered nothing for as many
+// as it may, and more checks wait than may. heard and quiet are the caller's.
+func (b *batcher) isSilent(heard *uint64, quiet *int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.inside <= b.maxWaiting {
-		return 0
+	if *quiet++; b.heard != *heard {
+		*heard, *quiet = b.heard, 0
 	}
-	return time.Since(b.heard)
+	if *quiet < looks && !b.silent {
+		return false
+	}
+	b.silent = true
+	return b.inside > b.maxWaiting
 }
 
 // converse holds one conversation, and notes that the target answered. A timeout
@@ -178,16 +189,17 @@ func (b *batcher) converse(ctx context.Context, cmds []redisclient.Command) ([]r
 	values, err := b.run(ctx, cmds)
 	if redisclient.ReasonOf(err) != redisclient.ReasonTimeout {
 		b.mu.Lock()
-		b.heard = time.Now()
+		b.heard++
+		b.silent = false
 		b.mu.Unlock()
 	}
 	return values, err
 }
 
-func (b *batcher) tooMany(silent time.Duration) error {
+func (b *batcher) tooMany() error {
 	return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: fmt.Errorf(
 		"the server has not answered for %s, and %d checks wait for it already (option Plugins.%s.MaxWaiting)",
-		silent.Round(100*time.Millisecond), b.maxWaiting, conf.PluginName)}
+		silence, b.maxWaiting, conf.PluginName)}
 }
 
 // joinLocked adds the commands to the queue, or to an equal call in it.

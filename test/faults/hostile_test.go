@@ -105,10 +105,11 @@ func TestStory14_HostileReply(t *testing.T) {
 		step redistest.Step
 		want string // regular expression for the error
 		kept bool   // the connection is still in step
+		cut  bool   // the server hung up: it is asked again, on another connection
 	}{
-		"a bulk that is cut":                    {step: says("*2\r\n$4\r\nname\r\n$100\r\nabc", true), want: "closed the connection within a reply"},
-		"an array that is cut":                  {step: says("*2\r\n$4\r\nname\r\n", true), want: "closed the connection within a reply"},
-		"a header that is cut":                  {step: says("*2\r\n$4", true), want: "closed the connection within a reply"},
+		"a bulk that is cut":                    {step: says("*2\r\n$4\r\nname\r\n$100\r\nabc", true), want: ok, cut: true},
+		"an array that is cut":                  {step: says("*2\r\n$4\r\nname\r\n", true), want: ok, cut: true},
+		"a header that is cut":                  {step: says("*2\r\n$4", true), want: ok, cut: true},
 		"half a reply and silence":              {step: says("*2\r\n$4\r\nname\r\n$100\r\nabc", false), want: "timeout"},
 		"a bulk of 2^31 bytes":                  {step: says("$2147483648\r\n", false), want: "protocol error"},
 		"a bulk of 2^63 bytes":                  {step: says("$9223372036854775808\r\n", false), want: "protocol error"},
@@ -136,7 +137,7 @@ func TestStory14_HostileReply(t *testing.T) {
 		"a TLS alert":                           {step: says("\x15\x03\x01\x00\x02\x02\x28", true), want: "not a Redis reply|protocol error"},
 		"a second reply":                        {step: says(good+"+late\r\n", false), want: "more than was asked for"},
 		"the beginning of a second reply":       {step: says(good+"$", false), want: "more than was asked for"},
-		"nothing":                               {step: says("", true), want: "closed the connection"},
+		"nothing":                               {step: says("", true), want: ok, cut: true},
 		"a null":                                {step: says("$-1\r\n", false), want: "null", kept: true},
 		"a null array":                          {step: says("*-1\r\n", false), want: "null|array|map", kept: true},
 		"a number":                              {step: says(":5\r\n", false), want: "array|map", kept: true},
@@ -167,6 +168,7 @@ func TestStory14_HostileReply(t *testing.T) {
 			step redistest.Step
 			want string
 			kept bool
+			cut  bool
 		}{step: says(string(junk), false), want: "not a Redis reply|protocol error"}
 	}
 
@@ -199,7 +201,7 @@ func TestStory14_HostileReply(t *testing.T) {
 				target := p.Pool(t).Target(t, fake.Addr)
 				if !row.kept {
 					require.Equal(t, 1, target.Counters.Closed.Broken)
-					require.Zero(t, target.Open)
+					require.Equal(t, row.cut, target.Open > 0)
 				}
 				var second string
 				await(t, patience, "a good answer", func() bool {

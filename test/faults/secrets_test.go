@@ -211,7 +211,7 @@ func TestNoSecretComesOut(t *testing.T) {
 	}
 	require.Equal(t, "1", p.Value(t, "redis.server.ping", s.Addr, secret("requirepass")), "the password of a key is used")
 
-	require.NoError(t, p.Signal(syscall.SIGQUIT)) // the runtime prints all goroutines' stacks
+	require.NoError(t, p.Signal(syscall.SIGABRT)) // the runtime prints all goroutines' stacks
 	_, ended := p.Wait(patience)
 	require.True(t, ended)
 	require.Contains(t, p.Output(), "goroutine")
