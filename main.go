@@ -32,7 +32,7 @@ const usage = `Usage:
   zabbix-agent2-plugin-redisjobs record <job> ...            write the record of a job, or run a command
                                                              and record how it goes; see record -h
   zabbix-agent2-plugin-redisjobs doctor [-c <file>]          say what is wrong with the configuration and
-                                                             the servers, and how to mend it; see doctor -h
+                                                             the servers, and how to fix it; see doctor -h
   zabbix-agent2-plugin-redisjobs -V | -h                     print version | this help
   zabbix-agent2-plugin-redisjobs <socket> <true|false>       as agent 2 starts it
 
