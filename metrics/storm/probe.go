@@ -140,6 +140,9 @@ func (p *probe) tooLarge() error {
 	if !p.usable() || !p.more {
 		return nil
 	}
+	if 0 <= p.size && p.size <= maxMembers {
+		return fmt.Errorf("the key %q could not be read whole: the server gave %d of its %d members in several steps", p.key, len(p.reply.Elems), p.size)
+	}
 	if p.size < 0 {
 		return fmt.Errorf("the key %q is too large: it has more members than the %d that are read", p.key, maxMembers)
 	}
