@@ -40,7 +40,7 @@ type golden struct{ name, info, json string }
 
 func goldens(t *testing.T) []golden {
 	t.Helper()
-	dir := filepath.Join(agent.Root(t), "metrics", "testdata", "golden")
+	dir := filepath.Join(agent.Root(t), "metrics", "server", "testdata", "golden")
 	files, err := filepath.Glob(filepath.Join(dir, "*.info.txt"))
 	require.NoError(t, err)
 	require.GreaterOrEqual(t, len(files), 7)
@@ -59,7 +59,7 @@ func goldens(t *testing.T) []golden {
 // goldenConfig is the answer to CONFIG GET *, names and values in turn.
 func goldenConfig(t *testing.T) []string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(agent.Root(t), "metrics", "testdata", "golden", "redis7.0.15_config_all.raw.txt"))
+	text, err := os.ReadFile(filepath.Join(agent.Root(t), "metrics", "server", "testdata", "golden", "redis7.0.15_config_all.raw.txt"))
 	require.NoError(t, err)
 	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	require.Zero(t, len(lines)%2)
