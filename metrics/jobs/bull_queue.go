@@ -21,7 +21,7 @@ type bullReading struct {
 
 func newBullReading(p *poll, r *reading) *bullReading {
 	b := &bullReading{p: p, r: r}
-	p.clients(func(nodes [][]string, err error) {
+	p.clients(func(nodes [][]client, err error) {
 		if err != nil {
 			for _, f := range []figure{figWorkers, figWorkersAlive} {
 				r.Miss(f, err.Error())
@@ -36,16 +36,16 @@ func newBullReading(p *poll, r *reading) *bullReading {
 // workers notes those that the names of clients show. A worker waits at the node
 // of a cluster that has its queue's slot, and may have idle connections to others:
 // of each queue the node that has the most counts.
-func (b *bullReading) workers(nodes [][]string) {
+func (b *bullReading) workers(nodes [][]client) {
 	queues := make(map[string]string) // by prefix:queue, since either may have colons
 	for _, q := range b.r.all() {
 		queues[b.r.Prefix+":"+q.Name] = q.Name
 	}
 	most := make(map[string]int)
-	for _, names := range nodes {
+	for _, clients := range nodes {
 		count := make(map[string]int)
-		for _, name := range names {
-			if base, ok := bullWorker(name); ok {
+		for _, c := range clients {
+			if base, ok := bullWorker(c.name); ok {
 				if queue, ok := queues[base]; ok {
 					count[queue]++
 				}

@@ -80,11 +80,9 @@ var celerySpec = &spec{
 		lackOfSystem("there are no counters", figProcessed, figFailedTotal),
 		lackOfSystem("workers tell it by messages that are in no key",
 			figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation, figOldestRunning),
-		lackOfQueues("it is not known whether workers live", figStuck),
-		lackOfSystem("it is not known whether workers live", figQueuesStuck),
 		lackOfSystem("it is not known which worker has a message: see unacked_expired and oldest_unacked", figOrphaned),
 	),
-	Commands: []string{"hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcount", "zrange"},
+	Commands: []string{"client|id", "client|list", "hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcount", "zrange"},
 	Keys: func(prefix string, queues []string) []string {
 		if prefix != "" {
 			return []string{prefix + "*"}
@@ -118,6 +116,17 @@ func (celery) Read(p *poll, r *reading) {
 	for _, key := range unacked {
 		celeryReadUnacked(p, r, r.Prefix+key)
 	}
+	// A worker listens for events and remote control, in more than one connection:
+	// without any, none lives.
+	p.clients(func(nodes [][]client, err error) {
+		r.listeners, r.listenersErr = 0, err
+		for _, c := range slices.Concat(nodes...) {
+			if c.listens {
+				r.listeners++
+			}
+		}
+		r.counted = true
+	})
 	// A killed worker stays in it, and others cannot be told from it.
 	for _, pidbox := range pidboxes {
 		p.Count(&r.figures, figWorkers, "SCARD", r.Prefix+celeryBinding+pidbox)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,19 +16,26 @@ import (
 // maxClientName is the longest name of a client that is looked at, in bytes.
 const maxClientName = 1024
 
-// wantsClients are called with the names of the clients that are connected to each
-// node, once for all who ask.
-type wantsClients []func(nodes [][]string, err error)
+// wantsClients are called with the clients that are connected to each node, once for
+// all who ask.
+type wantsClients []func(nodes [][]client, err error)
 
-// clients gives then the names of the clients that are connected with the
-// target's database selected, by node: one list for a server that is in no
+// client is one that is connected.
+type client struct {
+	name string // "" for none
+	// listens: it has subscribed to patterns, or waits for a list.
+	listens bool
+}
+
+// clients gives then the clients that are connected with the target's database
+// selected, by node: one list for a server that is in no
 // cluster. It is for systems whose workers show nowhere else.
-func (p *poll) clients(then func(nodes [][]string, err error)) {
+func (p *poll) clients(then func(nodes [][]client, err error)) {
 	p.wantClients = append(p.wantClients, then)
 }
 
 // tell gives all who asked the same answer.
-func (w wantsClients) tell(nodes [][]string, err error) {
+func (w wantsClients) tell(nodes [][]client, err error) {
 	for _, then := range w {
 		then(nodes, err)
 	}
@@ -55,8 +63,8 @@ func (p *poll) askClients(ctx context.Context) error {
 		var ownErr error
 		p.Ask(func(v resp.Value, err error) { own, ownErr = ownID(v, err) }, "CLIENT", "ID")
 		p.Ask(func(v resp.Value, err error) {
-			names, err := readClients(own, ownErr, v, err)
-			p.wantClients.tell([][]string{names}, err)
+			list, err := readClients(own, ownErr, v, err)
+			p.wantClients.tell([][]client{list}, err)
 		}, "CLIENT", "LIST")
 	}
 	return nil
@@ -102,8 +110,8 @@ const aloneMemory = 10 * time.Minute
 
 // clientsOfNodes asks all nodes side by side. Without one of them it is not known
 // who works.
-func clientsOfNodes(ctx context.Context, nodes []node) ([][]string, error) {
-	out := make([][]string, len(nodes))
+func clientsOfNodes(ctx context.Context, nodes []node) ([][]client, error) {
+	out := make([][]client, len(nodes))
 	errs := make([]error, len(nodes))
 	var wg sync.WaitGroup
 	for i, n := range nodes {
@@ -127,7 +135,7 @@ func clientsOfNodes(ctx context.Context, nodes []node) ([][]string, error) {
 	return out, nil
 }
 
-func clientsOfNode(ctx context.Context, n node) ([]string, error) {
+func clientsOfNode(ctx context.Context, n node) ([]client, error) {
 	if n.Err != nil {
 		return nil, n.Err
 	}
@@ -152,7 +160,7 @@ var errOwnDatabase = errors.New("CLIENT LIST: it is not known which clients use 
 
 // readClients reads a reply to CLIENT LIST. It lists the clients of all
 // databases; ours is where our own connection is.
-func readClients(own []byte, ownErr error, v resp.Value, err error) ([]string, error) {
+func readClients(own []byte, ownErr error, v resp.Value, err error) ([]client, error) {
 	if err == nil {
 		_, err = v.Text()
 	}
@@ -165,11 +173,11 @@ func readClients(own []byte, ownErr error, v resp.Value, err error) ([]string, e
 		if !ok || redisclient.ReasonOf(ownErr) == redisclient.ReasonACL {
 			return nil, fmt.Errorf("CLIENT ID: %w", ownErr)
 		}
-		return clientNames(v.Str, db), nil
+		return clientsOf(v.Str, db), nil
 	}
 	for line := range bytes.Lines(v.Str) {
 		if bytes.HasPrefix(line, own) {
-			return clientNames(v.Str, clientDatabase(line)), nil
+			return clientsOf(v.Str, clientDatabase(line)), nil
 		}
 	}
 	return nil, errOwnDatabase
@@ -196,18 +204,28 @@ func clientDatabase(line []byte) string {
 	return db + " " + namespace
 }
 
-// clientNames reads the names of the clients of a database: a line for each
-// client, with pairs that are separated by blanks. Names have no blanks in them.
+// clientsOf reads the clients of a database: a line for each client, with pairs that
+// are separated by blanks. Names have no blanks in them. What neither has a name
+// nor listens to anything is left out.
 // Source: https://redis.io/docs/latest/commands/client-list/
-func clientNames(list []byte, database string) []string {
-	var names []string
+func clientsOf(list []byte, database string) []client {
+	var out []client
 	for line := range bytes.Lines(list) {
-		name, ok := clientField(line, "name")
-		if ok && clientDatabase(line) == database && name != "" && len(name) <= maxClientName {
-			names = append(names, name)
+		if clientDatabase(line) != database {
+			continue
+		}
+		var c client
+		if c.name, _ = clientField(line, "name"); len(c.name) > maxClientName {
+			c.name = ""
+		}
+		patterns, _ := clientField(line, "psub")
+		cmd, _ := clientField(line, "cmd")
+		c.listens = patterns != "" && patterns != "0" || strings.EqualFold(cmd, "brpop")
+		if c.name != "" || c.listens {
+			out = append(out, c)
 		}
 	}
-	return names
+	return out
 }
 
 // clientField is a field of a client's line.

@@ -164,3 +164,30 @@ func TestARunningJobThatTellsNothingHidesNoOther(t *testing.T) {
 	wantUnknown(t, &r.figures, figWorkersAlive, "NOPERM")
 	want(t, &r.figures, figOldestRunning, 700)
 }
+
+// TestADeadCeleryIsStuck: its workers do not register, but none lives when no client
+// listens to what all workers do.
+func TestADeadCeleryIsStuck(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "SADD _kombu.binding.celery celery\x06\x16\x06\x16celery", "LPUSH celery {}")
+	f.poll(0, "celery/")
+	r := f.poll(30, "celery/")
+	want(t, &r.Queues[0].figures, figStuck, 0)
+	r = f.poll(40, "celery/")
+	want(t, &r.Queues[0].figures, figStuck, 1)
+	want(t, &r.figures, figQueuesStuck, 1)
+
+	listen := func(db int) {
+		d := dial(t, f.s, "", db)
+		_, err := d.Conn.DoAll(t.Context(), []string{"PSUBSCRIBE", "/0.celeryev/*"})
+		require.NoError(t, err)
+	}
+	listen(5)
+	want(t, &f.poll(10, "celery/").Queues[0].figures, figStuck, 1) // that is another database's
+	listen(0)
+	r = f.poll(10, "celery/")
+	wantUnknown(t, &r.Queues[0].figures, figStuck, "workers are connected")
+	wantUnknown(t, &r.figures, figQueuesStuck, "1 queues")
+	f.s.Do(t, "RPOP", "celery")
+	want(t, &f.poll(10, "celery/").Queues[0].figures, figStuck, 0)
+}

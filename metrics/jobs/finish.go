@@ -206,7 +206,7 @@ func (r *reading) countQueues() {
 		switch unknown := len(r.Queues) + r.Truncated - known; {
 		case n > 0 || unknown == 0:
 			r.Set(c.count, n)
-		case c.count == figQueuesStuck && r.spec.lacks(figWorkersAlive, false):
+		case c.count == figQueuesStuck && r.spec.lacks(figWorkersAlive, false) && !r.counted:
 		case c.count != figQueuesSaturated && (known > 0 || r.tells(c.of)):
 			r.Miss(c.count, fmt.Sprintf("it is not known of %d queues", unknown))
 		}

@@ -52,6 +52,11 @@ type reading struct {
 	began       float64
 	runsUnknown int
 	runsWhy     string
+	// counted: listeners are the clients that may be workers, of a system whose workers
+	// do not register; listenersErr is why that is not known.
+	counted      bool
+	listeners    int
+	listenersErr error
 	// named: the item key says which prefix or queue.
 	named bool
 	// found: a search has found the instance. searched: all keys were looked at not

@@ -123,6 +123,14 @@ func (r *reading) judge(q *queue, stalled, freeFor float64, why hold) {
 	}
 	alive, known := r.Get(figWorkersAlive)
 	switch {
+	case r.counted && !long:
+		q.Set(figStuck, 0)
+	case r.counted && r.listenersErr != nil:
+		q.Miss(figStuck, "it is not known whether workers live: "+r.listenersErr.Error())
+	case r.counted && r.listeners > 0:
+		q.Miss(figStuck, "workers are connected, and do not tell whether all are busy")
+	case r.counted:
+		q.Set(figStuck, 1)
 	case !known:
 	case why == heldUnknown && long && alive > 0:
 		q.Miss(figStuck, "it is not known whether jobs of it run, nor whether all workers are busy")
