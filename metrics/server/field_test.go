@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -319,6 +320,18 @@ func TestEverySectionIsBounded(t *testing.T) {
 	require.Greater(t, truncated["sections"], 30.0, "those for which there is no room at all")
 	require.NotContains(t, doc, "module_39")
 	require.Equal(t, map[string]any{"total_commands_processed": 5.0}, doc["stats"], "Redis' own sections have their room")
+
+	text.Reset()
+	text.WriteString("# Errorstats\r\n")
+	for i := range 20 {
+		fmt.Fprintf(&text, "errorstat_E%d%s:count=1\r\n", i, strings.Repeat("ä", 1<<16))
+	}
+	text.WriteString("# Server\r\nexecutable:" + strings.Repeat("ä", 1<<20) + "\r\n" + strings.Repeat("f", 1<<20) + ":1\r\n")
+	answer = getDocument([]byte(text.String()))
+	require.Less(t, len(answer), 1<<16)
+	doc = metrictest.Decode(t, answer)
+	require.Len(t, doc["errorstats"], 20)
+	require.True(t, utf8.ValidString(metrictest.Section(t, doc, "server")["executable"].(string)))
 
 	text.Reset()
 	for i := range 100_000 {

@@ -2,7 +2,9 @@ package server
 
 import (
 	"bytes"
+	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -38,6 +40,24 @@ const (
 	maxLists   = 800 << 10
 	maxModules = 200 << 10
 )
+
+// maxName and maxValue bound one name and one value, in bytes: a script may make
+// errors with a kind of a megabyte.
+const (
+	maxName  = 256
+	maxValue = 4096
+)
+
+// clipped shortens text to at most most bytes and an ellipsis.
+func clipped(text []byte, most int) []byte {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return slices.Concat(text[:most], []byte("…"))
+}
 
 // room is what a section may still take.
 type room struct {
@@ -77,7 +97,7 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 			return
 		}
 	}
-	if d.modules >= maxModules && !standardSections[section] && !listSections[section] {
+	if (d.modules >= maxModules || len(section) > maxName) && !standardSections[section] && !listSections[section] {
 		d.cut.LimitTo("sections", 1, 0) // not by name: there may be any number
 		return
 	}
@@ -104,8 +124,8 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 
 // writePair writes a figure of a row, unless it is impossible.
 func (d *document) writePair(w *jsondoc.Writer, key, value []byte) {
-	if !d.id.Impossible(key, value) {
-		info.WriteField(w, key, value)
+	if len(key) <= maxName && !d.id.Impossible(key, value) {
+		info.WriteField(w, key, clipped(value, maxValue))
 	}
 }
 
@@ -134,13 +154,16 @@ func (d *document) writeObject(w *jsondoc.Writer, section string, lines []info.L
 			continue
 		case standard && d.id.Impossible(key, value):
 			continue
+		case len(key) > maxName: // two that are clipped may be one
+			d.cut.LimitTo(section, 1, 0)
+			continue
 		case written >= ask.MaxRows || !left.fits(w):
-			d.cut.Add(section, len(lines)+1)
+			d.cut.LimitTo(section, len(lines)+1, 0)
 			lines = nil
 			continue
 		}
 		written++
-		info.WriteField(w, key, value)
+		info.WriteField(w, key, clipped(value, maxValue))
 	}
 	if replication {
 		d.writeReplicas(w)

@@ -49,7 +49,7 @@ func (d *document) writeStats(w *jsondoc.Writer, lines []info.Line, s statsList)
 			}
 		}
 		w.BeginObject()
-		w.Key(s.names).StringBytes(bytes.TrimPrefix(name, []byte(s.prefix)))
+		w.Key(s.names).StringBytes(clipped(bytes.TrimPrefix(name, []byte(s.prefix)), maxName))
 		d.writePairs(w, pairs, s.names, s.write)
 		w.EndObject()
 	}

@@ -1,6 +1,10 @@
 package server
 
 import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
 	"redisjobs/internal/metrictest"
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -23,4 +27,16 @@ func getDocumentOf(target *item.Target, text []byte) string {
 	w := jsondoc.New(0)
 	p.write(w, info.Condition{Target: target}, text)
 	return w.Document()
+}
+
+// FuzzGet makes a document of any INFO.
+func FuzzGet(f *testing.F) {
+	for _, c := range fieldCases {
+		f.Add(c.text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		answer := getDocument([]byte(text))
+		require.Less(t, len(answer), 1<<20)
+		metrictest.RequireUniqueJSON(t, answer)
+	})
 }
