@@ -48,10 +48,15 @@ func (n *names) begin(lookup func()) bool {
 	}
 	n.busy++
 	n.running.Go(func() {
+		defer func() {
+			// A panic here would end the process, and the agent with it; the next
+			// lookup comes in any case.
+			_ = recover()
+			n.mu.Lock()
+			n.busy--
+			n.mu.Unlock()
+		}()
 		lookup()
-		n.mu.Lock()
-		n.busy--
-		n.mu.Unlock()
 	})
 	return true
 }

@@ -73,6 +73,17 @@ func TestLookupsAreBounded(t *testing.T) {
 	require.False(t, n.begin(func() {}))
 }
 
+// A panic in a lookup ends neither the process nor the lookups.
+func TestAPanicInALookupIsSurvived(t *testing.T) {
+	t.Parallel()
+	n := newNames()
+	for range 2 * lookupsAtOnce {
+		require.True(t, n.begin(func() { panic("of the test") }))
+		n.running.Wait()
+	}
+	n.close()
+}
+
 func TestNamesThatMayLeadElsewhere(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
