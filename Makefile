@@ -94,8 +94,8 @@ screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templa
 	@test/setup.sh chromium
 	@$(GO) test -count=1 -timeout 30m -tags zabbix,screenshots -run '^TestScreenshots$$' -v ./test/zabbix $(SCREENSHOTFLAGS)
 
-soak: setup $(PLUGIN) ## inject faults at random for SOAKTIME (10m); `make test` does so for 2 minutes
-	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak$$' -v ./test/faults
+soak: setup $(PLUGIN) ## inject faults and spoil replies at random for SOAKTIME (10m); `make test` does so for 2 minutes and 20 s
+	@REDISJOBS_SOAKTIME=$(SOAKTIME) $(GO) test -count=1 -timeout 0 -tags e2e -run '^TestSoak' -v ./test/faults
 
 frozen: sdk ## run TARGET (test) on a machine that stands still for up to a second now and then, to find fragile tests
 	@$(GO) build -buildvcs=false -o build/freeze ./test/cmd/freeze
