@@ -163,11 +163,12 @@ func TestANodeIsAskedAtItsNameElseAtItsAddress(t *testing.T) {
 		"the name":    {"n2.example.com:6379": replica},
 		"the address": {"n2.example.com:6379": nameless(), "10.0.0.2:6379": replica},
 	} {
-		entry, _ := entryOf(view, peers)
+		entry, dialed := entryOf(view, peers)
 		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, entry)))
 		require.Equal(t, false, doc["partial"], name)
 		node := metrictest.Row(t, doc["nodes"], "id", other)
 		require.Equal(t, []any{"10.0.0.2:6379", "10.0.0.2", "n2.example.com", 7.0}, []any{node["addr"], node["ip"], node["hostname"], node["keys"]}, name)
+		require.Equal(t, len(peers), len(*dialed), "an address that is not needed is no target")
 	}
 }
 

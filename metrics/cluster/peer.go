@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync/atomic"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
@@ -36,31 +37,41 @@ func peerOf(t *item.Target, n *node, addr string) (*item.Target, error) {
 	if err != nil || n.ip == "" || isLoopback(n.ip) {
 		return byName, err
 	}
-	byAddr, err := t.Peer(net.JoinHostPort(n.ip, n.port))
-	if err != nil {
-		return byName, nil
-	}
 	both := *byName
-	both.Doer = nameOrAddr{byName, byAddr}
-	both.ConnInfo = func() (redisclient.ConnInfo, bool) {
-		if info, ok := ask.Connection(byName); ok {
-			return info, ok
-		}
-		return ask.Connection(byAddr)
-	}
+	way := &nameOrAddr{byName: byName, find: func() (*item.Target, error) { return t.Peer(net.JoinHostPort(n.ip, n.port)) }}
+	both.Doer, both.ConnInfo = way, way.connection
 	return &both, nil
 }
 
 // nameOrAddr asks a server by its name, and by its address where the name does
-// not resolve.
-type nameOrAddr struct{ byName, byAddr *item.Target }
+// not resolve. Only then the address is one more target.
+type nameOrAddr struct {
+	byName *item.Target
+	find   func() (*item.Target, error)
+	byAddr atomic.Pointer[item.Target]
+}
 
-func (d nameOrAddr) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+func (d *nameOrAddr) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
 	values, err := d.byName.DoAll(ctx, cmds...)
-	if err != nil && redisclient.ReasonOf(err) == redisclient.ReasonDNS {
-		return d.byAddr.DoAll(ctx, cmds...)
+	if err == nil || redisclient.ReasonOf(err) != redisclient.ReasonDNS {
+		return values, err
 	}
-	return values, err
+	t, notFound := d.find()
+	if notFound != nil {
+		return nil, err
+	}
+	d.byAddr.Store(t)
+	return t.DoAll(ctx, cmds...)
+}
+
+func (d *nameOrAddr) connection() (redisclient.ConnInfo, bool) {
+	if info, ok := ask.Connection(d.byName); ok {
+		return info, ok
+	}
+	if t := d.byAddr.Load(); t != nil {
+		return ask.Connection(t)
+	}
+	return redisclient.ConnInfo{}, false
 }
 
 func isLoopback(host string) bool {
