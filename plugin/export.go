@@ -94,8 +94,20 @@ func (s *server) run(r request) {
 // ends at its deadline by itself as long as it waits for a server; one that is
 // busy with what a server sent does not.
 type lateAnswer struct {
+	s        *server
+	rt       *targets.Runtime
+	r        request
 	answered atomic.Bool
 	timer    *time.Timer
+}
+
+// guardAnswer starts the guard of a request.
+func (s *server) guardAnswer(r request) *lateAnswer {
+	g := &lateAnswer{s: s, rt: s.current.Load(), r: r}
+	if g.rt != nil {
+		g.timer = time.AfterFunc(time.Until(r.began.Add(g.rt.Latest(r.timeout))), g.fire)
+	}
+	return g
 }
 
 // claim reports whether the caller is the one to answer.
@@ -106,25 +118,16 @@ func (g *lateAnswer) claim() bool {
 	return g.answered.CompareAndSwap(false, true)
 }
 
-// guardAnswer starts the guard of a request.
-func (s *server) guardAnswer(r request) *lateAnswer {
-	g := &lateAnswer{}
-	rt := s.current.Load()
-	if rt == nil {
-		return g
+// fire answers in place of a check that is late.
+func (g *lateAnswer) fire() {
+	if !g.answered.CompareAndSwap(false, true) {
+		return
 	}
-	allowed := rt.Allowed(r.timeout)
-	g.timer = time.AfterFunc(time.Until(r.began.Add(rt.Latest(r.timeout))), func() {
-		if !g.answered.CompareAndSwap(false, true) {
-			return
-		}
-		if answer, err := s.late(rt, r, allowed); err != nil {
-			_ = s.out.sendError(r.id, clip(err.Error()))
-		} else {
-			_ = s.out.sendValue(r.id, answer)
-		}
-	})
-	return g
+	if answer, err := g.s.late(g.rt, g.r, g.rt.Allowed(g.r.timeout)); err != nil {
+		_ = g.s.out.sendError(g.r.id, clip(err.Error()))
+	} else {
+		_ = g.s.out.sendValue(g.r.id, answer)
+	}
 }
 
 // late is the guard's answer.

@@ -162,3 +162,45 @@ func TestManyChecksOfATargetThatAnswersAreServed(t *testing.T) {
 		require.Zero(t, b.inside)
 	})
 }
+
+// TestACheckThatIsNoLongerSurplusWaits: those before it have gone.
+func TestACheckThatIsNoLongerSurplusWaits(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScripted()
+		b := &batcher{run: s.run, limit: 1, maxWaiting: 2}
+		first := ask(b, 10*time.Second, cmd("INFO"))
+		hasty := ask(b, silence/2, cmd("GET a"))
+		third := ask(b, 10*time.Second, cmd("GET b"))
+		require.Error(t, hasty.wantError(t))
+		time.Sleep(3 * silence)
+		synctest.Wait()
+		(<-s.conversations).end <- nil
+		first.want(t, "INFO in 1")
+		(<-s.conversations).end <- nil
+		third.want(t, "GET b in 2")
+	})
+}
+
+// TestATargetThatHasAnsweredIsNoLongerSilent, though another conversation hangs.
+func TestATargetThatHasAnsweredIsNoLongerSilent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newScripted()
+		b := &batcher{run: s.run, limit: 2, maxWaiting: 2}
+		first := ask(b, 10*time.Second, cmd("GET 1"))
+		hanging := ask(b, 10*time.Second, cmd("GET 2"))
+		require.Error(t, ask(b, 10*time.Second, cmd("GET 3")).wantError(t))
+		one, two := <-s.conversations, <-s.conversations
+		one.end <- nil
+		first.want(t, "GET 1 in 1")
+		fourth := ask(b, 10*time.Second, cmd("GET 4"))
+		fifth := ask(b, 10*time.Second, cmd("GET 5")) // one more than may wait, and not refused at once
+		(<-s.conversations).end <- nil
+		fourth.want(t, "GET 4 in 3")
+		(<-s.conversations).end <- nil
+		fifth.want(t, "GET 5 in 4")
+		two.end <- nil
+		hanging.want(t, "GET 2 in 2")
+	})
+}
