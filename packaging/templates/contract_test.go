@@ -187,6 +187,11 @@ var neverRecorded = map[string]string{
 	"rj.redis.memory.full_in":   "takes polls over some minutes",
 	"rj.jobs.truncated.queues":  "takes more than a thousand queues",
 
+	"rj.cluster.skew.ops":              "takes polls half a minute apart",
+	"rj.cluster.ops":                   "takes polls half a minute apart",
+	`rj.cluster.shard.ops["{#SHARD}"]`: "takes polls half a minute apart",
+	`rj.cluster.node.ops["{#NODE}"]`:   "takes polls half a minute apart",
+
 	`rj.sessions.failing["{#SESSION}"]`: "is told of servers that are down alone",
 
 	`rj.jobs.queue.arrival["{#QUEUE}"]`: "takes a queue with counters of its own that is at work",

@@ -131,7 +131,7 @@ func TestProblems(t *testing.T) {
 		{name: "a server that is down", template: redis, get: "redis_get_down", want: []string{"Redis: Server is down"}},
 		{name: "a wrong password", template: redis, get: "redis_get_auth", want: []string{"Redis: Server is down"}},
 		{name: "no answer at all", template: redis, want: []string{"Redis: No data from the plugin"}},
-		{name: "a server that answers only PING", template: redis, get: "redis_get_only_ping", want: []string{"Redis: Server is down"}},
+		{name: "a server that answers only PING", template: redis, get: "redis_get_only_ping", want: []string{"Redis: Some parts cannot be read"}},
 		{name: "a replica that serves nothing without its master", template: redis, get: "redis_get_masterdown",
 			want: []string{"Redis: Link to the master is broken", "Redis: Server is down", restarted}},
 		{name: "a user without all permissions", template: redis, get: "redis_get_acl",
