@@ -4,7 +4,6 @@ package faults
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -25,10 +24,11 @@ func flood(head, part string, pause time.Duration) redistest.Step {
 		if err != nil {
 			return err
 		}
+		text := head
 		if strings.EqualFold(cmd[0], "CLIENT") {
-			head = "+OK\r\n" + head
+			text = "+OK\r\n" + head
 		}
-		for text := head; ; text = part {
+		for ; ; text = part {
 			if _, err := io.WriteString(p, text); err != nil {
 				return err
 			}
@@ -112,5 +112,3 @@ func floodParams(m *item.Metric, addr string) (params []string, ok bool) {
 	}
 	return params, ok && m.Web != item.WebOnly
 }
-
-var _ = fmt.Sprint

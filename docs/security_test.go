@@ -1,0 +1,30 @@
+package docs_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestPromisesHaveTheirTests holds the last column of the table of promises to the code.
+func TestPromisesHaveTheirTests(t *testing.T) {
+	t.Parallel()
+	const file = "docs/security.md"
+	_, table, found := strings.Cut(readFile(t, file), "| promise | attack | test |")
+	require.True(t, found)
+	rows := regexp.MustCompile(`(?m)^\|.*\| ([^|]+) \|$`).FindAllStringSubmatch(table, -1)
+	require.Greater(t, len(rows), 20)
+	test := regexp.MustCompile("^`([^`]+_test.go)` (Test\\w+)$")
+	for _, row := range rows {
+		m := test.FindStringSubmatch(row[1])
+		if m == nil {
+			t.Errorf("%s: the row names no file and test: %s", file, row[0])
+			continue
+		}
+		if !strings.Contains(readFile(t, m[1]), "func "+m[2]+"(t *testing.T)") {
+			t.Errorf("%s: %s has no %s", at(t, file, m[2]), m[1], m[2])
+		}
+	}
+}
