@@ -273,7 +273,9 @@ func TestSortedSetsByBothProtocols(t *testing.T) {
 // TestStreamGroups: what a row must tell, and what it may.
 func TestStreamGroups(t *testing.T) {
 	t.Parallel()
-	row := func(pairs ...string) resp.Value { return resp.Value{Kind: resp.Array, Elems: []resp.Value{arrayOf(pairs...)}} }
+	row := func(pairs ...string) resp.Value {
+		return resp.Value{Kind: resp.Array, Elems: []resp.Value{arrayOf(pairs...)}}
+	}
 	whole := []string{"name", "g", "pending", "2", "last-delivered-id", "5-1"}
 	groups, err := parseStreamGroups(row(append(whole, "lag", "0")...))
 	require.NoError(t, err)
