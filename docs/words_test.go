@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/metrics"
+	"redisjobs/metrics/jobs"
 )
 
 var (
@@ -77,6 +78,18 @@ func anyKey(prefix string) bool {
 		}
 	}
 	return false
+}
+
+// TestDocumentedJobSystems: the table in docs/jobs.md has every system.
+func TestDocumentedJobSystems(t *testing.T) {
+	t.Parallel()
+	_, prose := readDocument(t, "docs/jobs.md")
+	rows := strings.Join(regexp.MustCompile("(?m)^\\| `.*").FindAllString(prose, -1), "\n")
+	for _, name := range jobs.Names() {
+		if !strings.Contains(rows, "`"+name+"`") {
+			t.Errorf("docs/jobs.md: the table of job systems needs a row for `%s`", name)
+		}
+	}
 }
 
 // TestDocumentedLinks follows the links between documents and to files.

@@ -48,7 +48,7 @@ func judge(t *testing.T, w *world, by way, answers []answer) {
 	t.Helper()
 	for _, a := range answers {
 		require.NoError(t, a.err, a.key)
-		keyRows[a.key].check(t, w, by, a.value)
+		rowOf(a.key).check(t, w, by, a.value)
 	}
 }
 
