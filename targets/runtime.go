@@ -49,6 +49,8 @@ type target struct {
 	follow *follower          // of a master that sentinels know; nil for other targets
 	web    *httpclient.Client // of a Storm UI; nil for other targets
 
+	redirects redirects // what its server may redirect to
+
 	place   *list.Element // in known.byUse
 	foundBy *conf.Target  // the target that a peer was found by; nil for one that the operator named
 
@@ -205,7 +207,10 @@ func (t *target) peer(addr string) (*item.Target, error) {
 }
 
 // node is another server for a router, which does the routing itself.
-func (t *target) node(addr string) (redisclient.Doer, error) {
+func (t *target) node(ctx context.Context, addr string) (redisclient.Doer, error) {
+	if err := t.redirects.allow(ctx, &t.batch, addr); err != nil {
+		return nil, err
+	}
 	peer, err := t.at(addr)
 	if err != nil {
 		return nil, err

@@ -46,7 +46,7 @@ var wellKnown = map[string]int{
 // by many goroutines at once.
 type Router struct {
 	entry redisclient.Doer
-	node  func(addr string) (redisclient.Doer, error)
+	node  func(ctx context.Context, addr string) (redisclient.Doer, error)
 
 	// Both maps are nil until a MOVED has told something: most servers are no
 	// nodes, and there may be thousands.
@@ -61,7 +61,7 @@ var _ redisclient.Doer = (*Router)(nil)
 // the address that a node of the cluster named, host:port or, where the host is
 // the entry node's own, :port; its error means that the address must not be
 // asked.
-func New(entry redisclient.Doer, node func(addr string) (redisclient.Doer, error)) *Router {
+func New(entry redisclient.Doer, node func(ctx context.Context, addr string) (redisclient.Doer, error)) *Router {
 	return &Router{entry: entry, node: node}
 }
 
@@ -266,7 +266,7 @@ func (r *Router) sendTo(ctx context.Context, addr string, cmds []redisclient.Com
 	doer := r.entry
 	if addr != "" {
 		var err error
-		if doer, err = r.node(addr); err != nil {
+		if doer, err = r.node(ctx, addr); err != nil {
 			return err
 		}
 	}

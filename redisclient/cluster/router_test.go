@@ -61,7 +61,7 @@ func newWorld(addrs ...string) (world, *Router) {
 	for _, addr := range addrs {
 		w[addr] = &node{name: addr, replies: map[string]string{}}
 	}
-	return w, New(w[""], func(addr string) (redisclient.Doer, error) {
+	return w, New(w[""], func(_ context.Context, addr string) (redisclient.Doer, error) {
 		if n := w[addr]; n != nil {
 			return n, nil
 		}
@@ -326,7 +326,7 @@ func TestTheWordsThatAreRememberedAreBounded(t *testing.T) {
 func TestRepliesThatOthersMayShareStayAsTheyAre(t *testing.T) {
 	t.Parallel()
 	shared := []resp.Value{{Kind: resp.Error, Str: []byte(moved("a", "h:1"))}}
-	r := New(fixed(shared), func(string) (redisclient.Doer, error) { return &node{name: "h:1"}, nil })
+	r := New(fixed(shared), func(context.Context, string) (redisclient.Doer, error) { return &node{name: "h:1"}, nil })
 	require.Equal(t, []string{"h:1: GET a"}, do(t, r, get))
 	require.Equal(t, moved("a", "h:1"), string(shared[0].Str))
 }
