@@ -285,7 +285,7 @@ func TestTheRightsThatAreShownAreNoMore(t *testing.T) {
 }
 
 // A server whose redirects, and one whose nodes, lead to a server that waits for passwords.
-func TestAPasswordGoesWherePeersAllowedSays(t *testing.T) {
+func TestAPasswordGoesToListedAndAllowedNodesAlone(t *testing.T) {
 	t.Parallel()
 	thief := speaking(t, reply)
 	liar := speaking(t, func(cmd []string) string {
@@ -310,10 +310,14 @@ func TestAPasswordGoesWherePeersAllowedSays(t *testing.T) {
 		}
 		return reply(cmd)
 	})
-	for name, addr := range map[string]string{"a redirect": liar.Addr, "a node": cluster.Addr} {
+	for name, c := range map[string]struct{ addr, allowed string }{
+		"a redirect of no cluster": {liar.Addr, ""},
+		"a redirect":               {liar.Addr, "192.0.2.0/24"},
+		"a node":                   {cluster.Addr, "192.0.2.0/24"},
+	} {
 		t.Run(name, func(t *testing.T) {
-			_, port, _ := strings.Cut(addr, ":")
-			p := start(t, "Sessions.A.Uri=tcp://localhost:"+port, "Sessions.A.Password=secret", "Sessions.A.PeersAllowed=192.0.2.0/24")
+			_, port, _ := strings.Cut(c.addr, ":")
+			p := start(t, "Sessions.A.Uri=tcp://localhost:"+port, "Sessions.A.Password=secret", "Sessions.A.PeersAllowed="+c.allowed)
 			for _, key := range []string{"redis.key.value", "redis.key.length", "redis.cluster.get", "job.get", "redis.get"} {
 				params := []string{"A"}
 				if strings.HasPrefix(key, "redis.key.") {
