@@ -1,0 +1,474 @@
+package jobs
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+func momentOf(at, waiting float64) moment { return moment{at: at, waiting: waiting, hasWaiting: true} }
+
+// TestRatesBetweenMoments: the counter of jobs taken comes first, then that of jobs
+// added; of one that was reset there is none.
+func TestRatesBetweenMoments(t *testing.T) {
+	t.Parallel()
+	counters := func(m moment, done, more float64) moment {
+		m.done, m.hasDone, m.more, m.hasMore = done, done >= 0, more, more >= 0
+		return m
+	}
+	for _, tt := range []struct {
+		name                   string
+		a, b                   moment
+		growth, arrival, drain float64 // negative rates: not known
+	}{
+		{"no counter", momentOf(100, 10), momentOf(120, 30), 1, -1, -1},
+		{"taken", counters(momentOf(100, 10), 50, -1), counters(momentOf(120, 30), 90, -1), 1, 3, 2},
+		{"nothing taken", counters(momentOf(100, 10), 50, -1), counters(momentOf(120, 30), 50, -1), 1, 1, 0},
+		{"taken, and jobs went otherwise", counters(momentOf(100, 90), 50, -1), counters(momentOf(120, 10), 70, -1), -4, 0, 1},
+		{"added", counters(momentOf(100, 10), -1, 50), counters(momentOf(120, 30), -1, 90), 1, 2, 1},
+		{"nothing added", counters(momentOf(100, 30), -1, 50), counters(momentOf(120, 10), -1, 50), -1, 0, 1},
+		{"added, and jobs came otherwise", counters(momentOf(100, 10), -1, 50), counters(momentOf(120, 90), -1, 70), 4, 1, 0},
+		{"both", counters(momentOf(100, 10), 50, 7), counters(momentOf(120, 30), 90, 900), 1, 3, 2},
+		{"one was reset", counters(momentOf(100, 10), 50, 50), counters(momentOf(120, 30), 0, 90), 1, 2, 1},
+		{"both were reset", counters(momentOf(100, 10), 50, 50), counters(momentOf(120, 30), 0, 0), 1, -1, -1},
+		{"known at the end", momentOf(100, 10), counters(momentOf(120, 30), 90, 90), 1, -1, -1},
+		{"known at the beginning", counters(momentOf(100, 10), 0, 0), momentOf(120, 30), 1, -1, -1},
+	} {
+		got := ratesBetween(tt.a, tt.b)
+		want(t, &got, figGrowth, tt.growth)
+		for f, rate := range map[figure]float64{figArrival: tt.arrival, figDrain: tt.drain} {
+			if rate < 0 {
+				wantNothing(t, &got, f)
+			} else {
+				want(t, &got, f, rate)
+			}
+		}
+	}
+	for _, pair := range [][2]moment{{{at: 100}, momentOf(120, 3)}, {momentOf(100, 3), {at: 120}}} {
+		got := ratesBetween(pair[0], pair[1])
+		wantNothing(t, &got, figGrowth)
+	}
+}
+
+// TestObservedMoments: rates are made of ten seconds at least, and stand until the
+// next ones; a clock that goes back begins anew.
+func TestObservedMoments(t *testing.T) {
+	t.Parallel()
+	s := stateOf(&item.Memory{})
+	key := sampleKey{queue: "a"}
+	see := func(m moment) *figures {
+		var f figures
+		s.observe(key, m, &f)
+		return &f
+	}
+	wantNothing(t, see(momentOf(100, 50)), figGrowth, figTimeToEmpty)
+	wantNothing(t, see(momentOf(109.9, 40)), figGrowth)
+	f := see(momentOf(110, 40))
+	want(t, f, figGrowth, -1)
+	want(t, f, figTimeToEmpty, 40)
+	f = see(momentOf(115, 90))
+	want(t, f, figGrowth, -1)
+	want(t, f, figTimeToEmpty, 90)
+	f = see(momentOf(120, 40))
+	want(t, f, figGrowth, 0)
+	wantNothing(t, f, figTimeToEmpty) // it does not shrink
+	f = see(momentOf(130, 0))
+	want(t, f, figTimeToEmpty, 0)
+	f = see(moment{at: 131})
+	want(t, f, figGrowth, -4)
+	wantNothing(t, f, figTimeToEmpty)
+	f = see(momentOf(90, 10)) // the clock went back
+	wantNothing(t, f, figGrowth)
+	want(t, see(momentOf(100, 20)), figGrowth, 1)
+
+	// When the oldest job was first seen at the head.
+	head := func(at float64, head string) float64 {
+		s.observe(sampleKey{queue: "b"}, moment{at: at, head: head}, &figures{})
+		return s.sampleOf(sampleKey{queue: "b"}).headAt
+	}
+	require.EqualValues(t, 100, head(100, "x"))
+	require.EqualValues(t, 100, head(110, "x"))
+	require.EqualValues(t, 120, head(120, "y"))
+	require.EqualValues(t, 120, head(130, "y"))
+	require.EqualValues(t, 50, head(50, "y"), "not later than now")
+
+	// As many queues as are remembered, and then none of them.
+	s = stateOf(&item.Memory{})
+	for i := range maxSamples {
+		s.observe(sampleKey{queue: fmt.Sprint(i)}, momentOf(1, 1), &figures{})
+	}
+	require.Len(t, s.samples, maxSamples)
+	s.observe(sampleKey{queue: "0"}, momentOf(2, 1), &figures{})
+	require.Len(t, s.samples, maxSamples)
+	s.observe(sampleKey{queue: "more"}, momentOf(2, 1), &figures{})
+	require.Len(t, s.samples, 1)
+}
+
+// TestWhenJobsWaitForNothing: what shows that one was taken, and what does not.
+func TestWhenJobsWaitForNothing(t *testing.T) {
+	t.Parallel()
+	base := moment{at: 100, waiting: 5, hasWaiting: true, head: "x", done: 7, hasDone: true}
+	for name, tt := range map[string]struct {
+		next    func(m *moment)
+		unsure  bool
+		stalled float64
+		known   bool
+	}{
+		"nothing moves":         {func(*moment) {}, false, 60, true},
+		"more wait":             {func(m *moment) { m.waiting = 9 }, false, 60, true},
+		"fewer wait":            {func(m *moment) { m.waiting = 4 }, false, 0, true},
+		"one was taken":         {func(m *moment) { m.done = 8 }, false, 0, true},
+		"the counter was reset": {func(m *moment) { m.done = 0 }, false, 0, true},
+		"the counter is gone":   {func(m *moment) { m.done, m.hasDone = 0, false }, false, 60, true},
+		"another head":          {func(m *moment) { m.head = "y" }, false, 0, true},
+		"the head repeats":      {func(*moment) {}, true, 0, true},
+		"none waits":            {func(m *moment) { m.waiting = 0 }, false, 0, true},
+		"it is not known":       {func(m *moment) { m.hasWaiting = false }, false, 0, false},
+		"no head, a counter":    {func(m *moment) { m.head = "" }, false, 0, true},
+		"neither":               {func(m *moment) { m.head, m.hasDone = "", false }, false, 0, false},
+	} {
+		s := stateOf(&item.Memory{})
+		key := sampleKey{queue: "a"}
+		stalled, known := s.stalled(key, base, false)
+		require.True(t, known)
+		require.Zero(t, stalled)
+		s.observe(key, base, &figures{})
+		next := base
+		next.at = 160
+		tt.next(&next)
+		stalled, known = s.stalled(key, next, tt.unsure)
+		require.Equal(t, tt.known, known, name)
+		require.Equal(t, tt.stalled, stalled, name)
+	}
+	// Jobs that came to an empty queue wait since then.
+	s := stateOf(&item.Memory{})
+	key := sampleKey{queue: "a"}
+	step := func(at, waiting float64) float64 {
+		m := moment{at: at, waiting: waiting, hasWaiting: true, head: "x"}
+		stalled, known := s.stalled(key, m, false)
+		require.True(t, known)
+		s.observe(key, m, &figures{})
+		return stalled
+	}
+	for _, tt := range [][3]float64{{100, 0, 0}, {110, 1, 0}, {150, 1, 40}, {160, 0, 0}, {170, 1, 0}, {175, 1, 5}, {90, 1, 0}, {100, 1, 10}} {
+		require.Equal(t, tt[2], step(tt[0], tt[1]), "at %v", tt[0])
+	}
+	require.False(t, s.moved(sampleKey{queue: "new"}, base))
+}
+
+// TestJobsThatAreOnlySeen to wait: their age is the time since they were first seen
+// at the head, where no other job of the queue tells a greater one.
+func TestJobsThatAreOnlySeen(t *testing.T) {
+	t.Parallel()
+	p := pollAt(1000)
+	sight := func(q *queue, seen *moment) *figures {
+		s := stateOf(&item.Memory{})
+		if seen != nil {
+			s.observe(sampleKey{instance{"bull", "bull"}, q.Name}, *seen, &figures{})
+		}
+		r := readingOf(t, "bull")
+		r.Queues = []*queue{q}
+		s.sight(p, r)
+		return &q.figures
+	}
+	seen := &moment{at: 900, head: "x"}
+	known := func(age float64) *queue {
+		q := &queue{Name: "a", Head: "x", FirstSeen: true}
+		q.Set(figLatency, age)
+		return q
+	}
+	want(t, sight(known(0), seen), figLatency, 100)
+	want(t, sight(known(500), seen), figLatency, 500)
+	other := known(30)
+	other.Head = "y"
+	want(t, sight(other, seen), figLatency, 30)
+	wantUnknown(t, sight(known(30), nil), figLatency, "not seen yet when it was put back")
+	told := known(30)
+	told.FirstSeen = false
+	want(t, sight(told, seen), figLatency, 30)
+	want(t, sight(&queue{Name: "a", Head: "y", FirstSeen: true}, seen), figLatency, 0)
+}
+
+// TestWhatHoldsAQueueBack is said of it before what others do.
+func TestWhatHoldsAQueueBack(t *testing.T) {
+	t.Parallel()
+	free, busy := worker{Alive: true, Busy: 1, Slots: 2}, worker{Alive: true, Busy: 2, Slots: 2}
+	mute, dead, quiet := worker{Alive: true, Busy: -1, Slots: -1}, worker{Busy: 0, Slots: 9}, worker{Alive: true, Quiet: true, Slots: 9}
+	elsewhere := worker{Alive: true, Busy: 0, Slots: 9, Queues: []string{"b"}}
+	const unknown = -1
+	for name, tt := range map[string]struct {
+		paused, limited, active, orphaned float64
+		orphans                           float64
+		cut                               int
+		workers                           []worker
+		want                              hold
+	}{
+		"paused":                    {1, 5, 5, 0, 0, 0, []worker{busy}, heldByPause},
+		"limited":                   {0, 5, 5, 0, 0, 0, []worker{busy}, heldByLimit},
+		"its own jobs run":          {0, 0, 2, 1, 0, 0, []worker{free}, heldByWork},
+		"those are of dead workers": {0, 0, 2, 2, 0, 0, []worker{free}, heldByNothing},
+		"those are of dead workers, as is known of the jobs": {0, 0, 2, 0, 2, 0, []worker{free}, heldByNothing},
+		"one of them is not":                      {0, 0, 2, 1, 1, 0, []worker{free}, heldByWork},
+		"a slot is free":                          {0, 0, 0, 0, 0, 0, []worker{busy, free}, heldByNothing},
+		"all are taken":                           {0, 0, 0, 0, 0, 0, []worker{busy, busy}, heldByWork},
+		"the free are not for it":                 {0, 0, 0, 0, 0, 0, []worker{busy, elsewhere}, heldByWork},
+		"nobody serves it":                        {0, 0, 0, 0, 0, 0, []worker{elsewhere}, heldByNothing},
+		"the free are dead or quiet":              {0, 0, 0, 0, 0, 0, []worker{busy, dead, quiet}, heldByWork},
+		"one does not tell":                       {0, 0, 0, 0, 0, 0, []worker{busy, mute}, heldByNothing},
+		"one does not tell, nor jobs":             {0, 0, unknown, 0, 0, 0, []worker{busy, mute}, heldUnknown},
+		"jobs are not known":                      {0, 0, unknown, 0, 0, 0, []worker{free}, heldByNothing},
+		"jobs are not known, and not all workers": {0, 0, unknown, 0, 0, 1, []worker{free}, heldUnknown},
+		"jobs are not known, nor any worker":      {0, 0, unknown, 0, 0, 0, nil, heldUnknown},
+	} {
+		r := readingOf(t, "asynq")
+		r.Workers, r.CutWorkers = tt.workers, tt.cut
+		q := &queue{Name: "a", Orphans: tt.orphans}
+		for f, value := range map[figure]float64{figPaused: tt.paused, figRateLimited: tt.limited, figActive: tt.active, figOrphaned: tt.orphaned} {
+			if value != unknown {
+				q.Set(f, value)
+			}
+		}
+		require.Equal(t, tt.want, r.holds(q), name)
+	}
+	for _, tt := range []struct {
+		queues []string
+		want   bool
+	}{{nil, true}, {[]string{}, false}, {[]string{"b", "a"}, true}, {[]string{"b"}, false}, {[]string{"x*"}, true}} {
+		require.Equal(t, tt.want, (&capsule{Queues: tt.queues}).mayServe("a"), "%q", tt.queues)
+	}
+}
+
+// TestStuckAndSaturated after a minute, and not before.
+func TestStuckAndSaturated(t *testing.T) {
+	t.Parallel()
+	const none = -1
+	for name, tt := range map[string]struct {
+		stalled, freeFor, alive float64
+		why                     hold
+		stuck, saturated        float64
+	}{
+		"a minute":              {60, 60, 1, heldByNothing, 1, 0},
+		"less":                  {59.9, 60, 1, heldByNothing, 0, 0},
+		"free for less":         {60, 59.9, 1, heldByNothing, 0, 0},
+		"nobody lives":          {60, 60, 0, heldByNothing, 0, 0},
+		"busy":                  {60, 60, 1, heldByWork, 0, 1},
+		"busy for less":         {59.9, 60, 1, heldByWork, 0, 0},
+		"paused":                {60, 60, 1, heldByPause, 0, 0},
+		"unknown":               {60, 60, 1, heldUnknown, none, none},
+		"unknown, for less":     {59.9, 60, 1, heldUnknown, 0, none},
+		"unknown, nobody lives": {60, 60, 0, heldUnknown, 0, none},
+		"workers unknown":       {60, 60, none, heldByNothing, none, 0},
+	} {
+		r, q := readingOf(t, "asynq"), &queue{}
+		if tt.alive != none {
+			r.Set(figWorkersAlive, tt.alive)
+		}
+		r.judge(q, tt.stalled, tt.freeFor, tt.why)
+		for f, value := range map[figure]float64{figStuck: tt.stuck, figSaturated: tt.saturated} {
+			got, ok := q.Get(f)
+			require.Equal(t, value != none, ok, "%s: %s", name, f)
+			require.Equal(t, max(0, value), got, "%s: %s", name, f)
+		}
+		require.Equal(t, name == "unknown", q.missed(figStuck), name)
+	}
+	counted := func(stalled float64, listeners int, err error) *figures {
+		r, q := readingOf(t, "celery"), &queue{}
+		r.counted, r.listeners, r.listenersErr = true, listeners, err
+		r.judge(q, stalled, stalled, heldByNothing)
+		return &q.figures
+	}
+	want(t, counted(59.9, 0, errAsked), figStuck, 0)
+	want(t, counted(60, 0, nil), figStuck, 1)
+	wantUnknown(t, counted(60, 1, nil), figStuck, "workers are connected")
+	wantUnknown(t, counted(60, 0, errAsked), figStuck, "it is not known whether workers live: it was refused")
+}
+
+// TestCapsules of a process of Sidekiq: jobs are counted where they may run, first
+// in those that serve the fewest queues.
+func TestCapsules(t *testing.T) {
+	t.Parallel()
+	fill := func(queues ...string) []float64 {
+		capsules := []capsule{{[]string{"a", "b", "c"}, 0, 2}, {[]string{"a"}, 0, 1}, {[]string{"b", "a"}, 0, 1}}
+		fillCapsules(capsules, queues)
+		require.Len(t, capsules[0].Queues, 1)
+		require.Len(t, capsules[2].Queues, 3)
+		return []float64{capsules[0].Busy, capsules[1].Busy, capsules[2].Busy}
+	}
+	require.Equal(t, []float64{0, 0, 0}, fill())
+	require.Equal(t, []float64{1, 0, 0}, fill("a"))
+	require.Equal(t, []float64{1, 1, 0}, fill("a", "a"))
+	require.Equal(t, []float64{1, 1, 2}, fill("a", "a", "a", "a"))
+	require.Equal(t, []float64{2, 1, 2}, fill("a", "a", "a", "a", "a"), "one is too many")
+	require.Equal(t, []float64{0, 1, 1}, fill("b", "b"))
+	require.Equal(t, []float64{0, 0, 1}, fill("c", "elsewhere"))
+
+	info, err := parseSidekiqInfo([]byte(`{"queues":["a"],"capsules":{"x":{"concurrency":3,"weights":{"b":1,"a":0}},"y":{"concurrency":2,"weights":{"c":0}}}}`))
+	require.NoError(t, err)
+	require.EqualValues(t, 5, info.concurrency, "that of its capsules together")
+	require.Equal(t, []string{"a"}, info.queues)
+	require.ElementsMatch(t, []capsule{{[]string{"a", "b"}, 0, 3}, {[]string{"c"}, 0, 2}}, info.capsules)
+	for _, odd := range []string{`{"concurrency":0,"weights":{"c":0}}`, `{"concurrency":-1,"weights":{"c":0}}`, `{"concurrency":2,"weights":{}}`, `{}`} {
+		info, err = parseSidekiqInfo([]byte(`{"concurrency":7,"capsules":{"y":` + odd + `}}`))
+		require.NoError(t, err)
+		require.Nil(t, info.capsules, odd)
+		require.EqualValues(t, 7, info.concurrency)
+	}
+
+	r := readingOf(t, "sidekiq")
+	r.Workers = []worker{
+		{Alive: true, Busy: 1, Slots: 4, Queues: []string{"a", "b"}}, {Alive: true, Busy: 2, Slots: 2, Queues: []string{"b", "a", "a"}},
+		{Alive: true, Busy: 1, Slots: 3, Queues: []string{"c"}}, {Alive: true, Queues: []string{"d"}}, {Busy: 9, Slots: 1},
+	}
+	part, known := r.fullest()
+	require.True(t, known)
+	require.InDelta(t, 0.5, part, 1e-9, "workers of the same queues are one group")
+}
+
+// TestWhatIsTooHeavy is what a reply has more than.
+func TestWhatIsTooHeavy(t *testing.T) {
+	t.Parallel()
+	large := func(size int) resp.Value { return resp.Value{Kind: resp.TooLarge, Int: int64(size)} }
+	weigh := func(sizes ...int) (heavy []int) {
+		s := stateOf(&item.Memory{})
+		var asks []question
+		for i, size := range sizes {
+			asks = append(asks, question{cmd: redisclient.Command{"LINDEX", fmt.Sprint(i)}, payload: true, reply: large(size)})
+		}
+		asks = append(asks, question{cmd: redisclient.Command{"SSCAN", "x"}, reply: large(1 << 40)}) // no jobs
+		s.weigh(asks)
+		for i, a := range asks {
+			if s.tooHeavy(a.cmd) != nil {
+				heavy = append(heavy, i)
+			}
+		}
+		return heavy
+	}
+	require.Empty(t, weigh(maxPayload))
+	require.Equal(t, []int{0}, weigh(maxPayload+1))
+	require.Equal(t, []int{1}, weigh(maxPayload, maxPayload+1))
+	many := make([]int, maxPayloads/maxPayload)
+	for i := range many {
+		many[i] = maxPayload
+	}
+	require.Empty(t, weigh(many...))
+	require.Len(t, weigh(append(many, 1)...), len(many), "together they are too much")
+	require.Equal(t, []int{0, 2}, weigh(maxPayloads, smallPayload, smallPayload+1))
+
+	s := stateOf(&item.Memory{})
+	ask := func(n int) question {
+		return question{cmd: redisclient.Command{"LINDEX", fmt.Sprint(n)}, payload: true, reply: large(maxPayload + 1)}
+	}
+	for i := range maxHeavy {
+		s.weigh([]question{ask(i)})
+	}
+	require.Len(t, s.heavy.keys, maxHeavy)
+	s.weigh([]question{ask(maxHeavy)})
+	require.Len(t, s.heavy.keys, 1, "they are bounded")
+}
+
+// TestHowAPollEnds tells whether it was because of the jobs.
+func TestHowAPollEnds(t *testing.T) {
+	t.Parallel()
+	late := error(&redisclient.Error{Op: "read", Reason: redisclient.ReasonTimeout})
+	refused := error(&redisclient.Error{Op: "read", Reason: redisclient.ReasonTCP})
+	large := fmt.Errorf("read: %w", resp.ErrTooLarge)
+	cmd := redisclient.Command{"LINDEX", "a", "0"}
+	for _, tt := range []struct {
+		first error
+		pause time.Duration
+	}{{late, slowMemory}, {large, heavyMemory}} {
+		synctest.Test(t, func(t *testing.T) {
+			s := stateOf(&item.Memory{})
+			s.judge(true, tt.first)
+			require.ErrorContains(t, s.tooHeavy(cmd), "after a poll with it failed")
+			s.judge(false, refused) // it was not because of them
+			require.NoError(t, s.tooHeavy(cmd))
+			s.judge(true, tt.first)
+			s.judge(false, nil)
+			require.ErrorContains(t, s.tooHeavy(cmd), "after polls with it failed")
+			require.ErrorIs(t, s.tooHeavy(cmd), tt.first)
+			time.Sleep(tt.pause - 1)
+			require.Error(t, s.tooHeavy(cmd))
+			time.Sleep(1)
+			require.NoError(t, s.tooHeavy(cmd))
+
+			s.heavy = heavy{}
+			s.judge(true, refused)
+			s.judge(false, tt.first)
+			s.judge(true, nil)
+			s.judge(false, nil)
+			require.NoError(t, s.tooHeavy(cmd))
+			s.weigh([]question{{cmd: cmd, payload: true, reply: resp.Value{Kind: resp.TooLarge, Int: maxPayload + 1}}})
+			time.Sleep(heavyMemory - 1)
+			require.EqualError(t, s.tooHeavy(cmd), "it had 1048577 bytes, and is not read again for 10 minutes")
+			time.Sleep(1)
+			require.NoError(t, s.tooHeavy(cmd))
+		})
+	}
+}
+
+// TestWhatIsRememberedOfInstances, and for how long.
+func TestWhatIsRememberedOfInstances(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(fieldAt, 0)
+	i := instance{"bullmq", "bull"}
+	s := stateOf(&item.Memory{})
+	s.see(i, []string{"old"}, now)
+	s.see(i, []string{"new"}, now.Add(time.Second))
+	s.forget(now.Add(keepNames))
+	require.Equal(t, []string{"new", "old"}, s.names(i))
+	s.forget(now.Add(keepNames + 1))
+	require.Equal(t, []string{"new"}, s.names(i))
+	s.see(i, nil, now.Add(time.Minute))
+	s.forget(now.Add(time.Minute + keepNames))
+	require.Empty(t, s.names(i))
+	require.Contains(t, s.instances, i)
+	s.forget(now.Add(time.Minute + keepNames + 1))
+	require.NotContains(t, s.instances, i)
+
+	names := make([]string, maxNames+1)
+	for n := range names {
+		names[n] = fmt.Sprint(n)
+	}
+	s.see(i, names, now)
+	require.Len(t, s.names(i), maxNames)
+	s.see(i, []string{"0", "x"}, now.Add(time.Second)) // one that is known stays so
+	require.Len(t, s.names(i), maxNames)
+	require.Equal(t, now.Add(time.Second), s.instances[i].names["0"])
+
+	done := search{asOf: now}
+	require.True(t, done.complete(now.Add(keepNames-1)))
+	require.False(t, done.complete(now.Add(keepNames)))
+	require.False(t, (&search{}).complete(time.Time{}))
+
+	c := clueOf{"bullmq", clue{Prefix: "app", Proves: func(replies []resp.Value) bool { return len(replies) == 1 }}}
+	app := instance{"bullmq", "app"}
+	require.False(t, s.sawClue(app, c))
+	s.judgeClue(app, c, nil)
+	require.True(t, s.sawClue(app, c), "it is nobody's")
+	require.NotContains(t, s.instances, app)
+	c.Name = "mail"
+	require.False(t, s.sawClue(app, c))
+	s.judgeClue(app, c, make([]resp.Value, 1))
+	require.True(t, s.sawClue(app, c))
+	require.Equal(t, []string{"mail"}, s.names(app))
+	c.Name = "other"
+	require.False(t, s.sawClue(app, c))
+	s.rejected = make([]string, maxRejected-1)
+	for _, name := range []string{"last", "more"} {
+		c.Name = name
+		s.judgeClue(app, c, nil)
+	}
+	require.Len(t, s.rejected, maxRejected)
+	require.True(t, strings.HasSuffix(s.rejected[maxRejected-1], "last"))
+	require.False(t, refusedScan(errors.New("x")))
+}
