@@ -113,11 +113,7 @@ func (t *target) at(addr string) (*target, error) {
 func (p *peers) admit(root, peer *conf.Target, now time.Time) error {
 	of := p.of[root]
 	if of == nil {
-		if p.of == nil {
-			p.of = make(map[*conf.Target]*peersOf)
-		}
 		of = &peersOf{used: make(map[*conf.Target]time.Time)}
-		p.of[root] = of
 	}
 	if _, found := of.used[peer]; !found {
 		if len(of.used) >= p.each && now.Sub(of.swept) >= sweepPause {
@@ -134,6 +130,10 @@ func (p *peers) admit(root, peer *conf.Target, now time.Time) error {
 			return fmt.Errorf("the servers of all targets have named more than %d others within %s: half of Plugins.%s.MaxConnectionsTotal is for them",
 				p.all, p.memory, conf.PluginName)
 		}
+		if p.of == nil {
+			p.of = make(map[*conf.Target]*peersOf)
+		}
+		p.of[root] = of // only now: a sweep of all drops those that have no peers
 		p.count++
 	}
 	of.used[peer] = now
