@@ -53,7 +53,9 @@ func TestALifeOfATopology(t *testing.T) {
 		return doc["up"] == 1.0 && cluster["supervisors_alive"] == 1.0
 	})
 	doc := document(t, p, "storm.cluster.get", "UI")
-	require.Equal(t, map[string]any{}, doc["unavailable"])
+	untracked := "the scheduler does not track resources (schedulerDisplayResource is false)"
+	require.Equal(t, map[string]any{"cores_free": untracked, "memory_free": untracked,
+		"supervisors.cores_used": untracked, "supervisors.memory_used": untracked}, doc["unavailable"])
 	require.Equal(t, "1.2.4", doc["version"])
 	require.Equal(t, "127.0.0.1:"+c.ports["nimbus"], doc["nimbus"].(map[string]any)["leader"])
 	require.Equal(t, 2.0, doc["cluster"].(map[string]any)["slots_free"])
