@@ -115,7 +115,6 @@ func statusOf(texts ...string) (out []resp.Value) {
 func TestProofsOfBull(t *testing.T) {
 	t.Parallel()
 	c := clueFor(t, "bull", "bull:mail:id")
-	null := resp.Value{Kind: resp.Null}
 	meta := func(fields ...resp.Value) resp.Value { return resp.Value{Kind: resp.Array, Elems: fields} }
 	types := func(changed ...string) []resp.Value {
 		all := []string{"string", "none", "none", "none", "none", "none", "none", "none", "none", "none", "none"}
@@ -190,7 +189,6 @@ func TestProofsOfCelery(t *testing.T) {
 	}
 	c = clueFor(t, "rq", "rq:job:1")
 	record := func(fields ...resp.Value) resp.Value { return resp.Value{Kind: resp.Array, Elems: fields} }
-	null := resp.Value{Kind: resp.Null}
 	require.True(t, c.Proves(append(statusOf("set"), record(bulkOf("a"), bulkOf("b")))))
 	require.False(t, c.Proves(append(statusOf("set"), record(bulkOf("a"), null))))
 	require.False(t, c.Proves(append(statusOf("list"), record(bulkOf("a"), bulkOf("b")))))

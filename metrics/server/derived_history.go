@@ -81,7 +81,7 @@ func (r *ring[T]) drop() { r.samples = r.samples[:copy(r.samples, r.samples[1:])
 type trend struct {
 	window time.Duration // 0: nothing is known yet
 	// grown are the counters' increases within the window, -1 when not known;
-	// cpu and offset likewise.
+	// cpu and offset likewise. Without a window they say nothing.
 	grown       [len(counterNames)]int64
 	cpu, offset int64
 
@@ -154,10 +154,7 @@ func (h *history) rates(at time.Duration, s *counterSample, replID string) trend
 			}
 		}
 	}
-	t := trend{cpu: -1, offset: -1}
-	for i := range t.grown {
-		t.grown[i] = -1
-	}
+	var t trend
 	if base := h.recent.Base(at); base != nil {
 		t.window = at - base.At
 		for i := range s.counters {
