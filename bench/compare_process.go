@@ -54,17 +54,16 @@ func compareProcess(s *scope, e *environment) (table, []claim, error) {
 			if len(load.uris) > 1 {
 				condition += fmt.Sprintf(", %d targets", len(load.uris))
 			}
-			contestants := []contestant{{name: c.check, turn: turn(ours, mine, load.inFlight)}}
-			if c.name != "get" {
-				if err := few.expect(relayed[0], c.want); err != nil {
-					return t, nil, err
-				}
-				contestants = append(contestants,
-					contestant{name: "relay, 2 connections", turn: turn(few, relayed, load.inFlight)},
-					contestant{name: "relay, 64 connections", turn: turn(many, relayed, load.inFlight)})
+			if err := few.expect(relayed[0], c.want); err != nil {
+				return t, nil, err
+			}
+			contestants := []contestant{
+				{name: c.check, turn: turn(ours, mine, load.inFlight)},
+				{name: "relay, 2 connections", turn: turn(few, relayed, load.inFlight)},
+				{name: "relay, 64 connections", turn: turn(many, relayed, load.inFlight)},
 			}
 			contest := e.contest
-			if c.name == "info" {
+			if c.name != "ping" {
 				contest = e.longContest
 			}
 			g, err := contest(condition, contestants...)
@@ -72,8 +71,11 @@ func compareProcess(s *scope, e *environment) (table, []claim, error) {
 				return t, nil, err
 			}
 			t.groups = append(t.groups, g)
-			if c.name == "info" {
+			switch c.name {
+			case "info":
 				claims = append(claims, relayClaims(g, load.inFlight)...)
+			case "get":
+				claims = append(claims, relayCPU(g, 1.5))
 			}
 		}
 	}
@@ -88,21 +90,30 @@ func itemsOf(key string, uris []string) []item {
 	return all
 }
 
-// relayClaims holds ours to the better of the relays.
+// relayClaims holds redis.server.info to the better of the relays.
 func relayClaims(g group, inFlight int) []claim {
-	best := func(f figure, atLeast bool) float64 {
-		a, _ := ratio(g.outcomes[0], g.outcomes[1], f)
-		b, _ := ratio(g.outcomes[0], g.outcomes[2], f)
-		if atLeast {
-			return min(a, b)
-		}
-		return max(a, b)
-	}
-	claims := []claim{{text: "CPU of " + g.condition + ", against the better relay",
-		measured: best(cpu, false), bound: 1.3, format: "%.2fx"}}
+	claims := []claim{relayCPU(g, 1.3)}
 	if inFlight == 64 {
 		claims = append(claims, claim{text: "checks per second of " + g.condition + ", against the better relay",
-			measured: best(rate, true), bound: 0.9, atLeast: true, format: "%.2fx"})
+			measured: worst(g, rate, true), bound: 0.9, atLeast: true, format: "%.2fx"})
 	}
 	return claims
+}
+
+// relayCPU holds what the first of the group takes of a processor to at most bound
+// times that of the better relay.
+func relayCPU(g group, bound float64) claim {
+	return claim{text: "CPU of " + g.condition + ", against the better relay",
+		measured: worst(g, cpu, false), bound: bound, format: "%.2fx"}
+}
+
+// worst is a figure of the first of the group as a share of that relay's which
+// leaves it in the worst light.
+func worst(g group, f figure, more bool) float64 {
+	few, _ := ratio(g.outcomes[0], g.outcomes[1], f)
+	many, _ := ratio(g.outcomes[0], g.outcomes[2], f)
+	if more { // more is better
+		return min(few, many)
+	}
+	return max(few, many)
 }
