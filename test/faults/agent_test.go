@@ -173,10 +173,12 @@ func TestParametersOf64KB(t *testing.T) {
 	s := redis(t, redistest.Config{})
 	p := start(t, "Sessions.A.Uri=tcp://"+s.Addr)
 	long := strings.Repeat("k", 64<<10)
-	s.Do(t, "SET", long, "the long one")
-	got, err := get(p, "A", long)
+	longest := long[:2048] // Zabbix keeps no more of an item key
+	s.Do(t, "SET", longest, "the long one")
+	got, err := get(p, "A", longest)
 	require.NoError(t, err)
 	require.Equal(t, "the long one", got)
+	require.Contains(t, p.Refused(t, "redis.command", "A", "", "", "GET", long), "has 65536 characters, more than the 2048 of an item key")
 	before := p.Resources(t)
 
 	refuse := func(key string, params ...string) {

@@ -147,7 +147,7 @@ var (
 
 // What errors may say: of a server that is stopped, killed or full, of one whose password changes, and of a replica.
 const (
-	endCauses    = `connection refused|no such file or directory|timeout|deadline exceeded|no answer|were busy|closed the connection|connection reset|broken pipe|LOADING|max number of clients|being dialed`
+	endCauses    = `connection refused|no such file or directory|timeout|deadline exceeded|no answer|not finished within|were busy|closed the connection|connection reset|broken pipe|LOADING|max number of clients|being dialed|checks wait for it already`
 	authCauses   = `|WRONGPASS|NOAUTH|invalid username-password`
 	masterCauses = `|MASTERDOWN`
 )

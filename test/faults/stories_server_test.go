@@ -323,7 +323,7 @@ func TestStory12_SlowServer(t *testing.T) {
 			begin: func(t *testing.T, s *redistest.Server) func() {
 				return inBackground(t, s, "DEBUG", "SLEEP", "4")
 			},
-			cause: "timeout|deadline exceeded|no answer|were busy",
+			cause: "timeout|deadline exceeded|no answer|not finished within|were busy",
 		},
 		"a script that does not end": {
 			begin: func(t *testing.T, s *redistest.Server) func() {
@@ -342,7 +342,7 @@ func TestStory12_SlowServer(t *testing.T) {
 					end()
 				}
 			},
-			cause: "BUSY|timeout|deadline exceeded|no answer|were busy",
+			cause: "BUSY|timeout|deadline exceeded|no answer|not finished within|were busy",
 		},
 		"a server that reads its data set": {
 			begin: func(t *testing.T, s *redistest.Server) func() {
@@ -350,7 +350,7 @@ func TestStory12_SlowServer(t *testing.T) {
 				s.Do(t, "CONFIG", "SET", "loading-process-events-interval-bytes", "1024")
 				return inBackground(t, s, "DEBUG", "RELOAD")
 			},
-			cause: "LOADING|timeout|deadline exceeded|no answer|were busy",
+			cause: "LOADING|timeout|deadline exceeded|no answer|not finished within|were busy",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
