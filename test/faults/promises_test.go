@@ -79,9 +79,9 @@ func TestAHangUpOnOneCommandCostsItsItemAlone(t *testing.T) {
 }
 
 // Sets, hashes and sorted sets under the names that discovery looks for have 200,000 members each.
+// Not beside other tests, because the server's own times are judged.
 func TestKeysOfManyMembersNeitherBlockAServerNorMakeItDown(t *testing.T) {
-	t.Parallel()
-	s := redis(t, redistest.Config{Args: []string{"--enable-debug-command", "yes"}})
+	s := redis(t, redistest.Config{})
 	fillForAll(t, s)
 	const members = 200_000
 	many := func(command, key string, args func(i int) []string) {
