@@ -76,24 +76,27 @@ type Truncation struct {
 // Limit returns how many of n rows a list may have, and notes the others.
 func (t *Truncations) Limit(list string, n int) int { return t.LimitTo(list, n, MaxRows) }
 
-// LimitTo is limit for lists of at most most rows. What several lists of one
-// name leave out is summed.
+// LimitTo is limit for lists of at most most rows.
 func (t *Truncations) LimitTo(list string, n, most int) int {
 	if n <= most {
 		return n
 	}
-	for i := range *t {
-		if (*t)[i].List == list {
-			(*t)[i].Rows += n - most
-			return most
-		}
-	}
-	*t = append(*t, Truncation{list, n - most})
+	t.Add(list, n-most)
 	return most
 }
 
-// Add notes rows that were left out of a list.
-func (t *Truncations) Add(list string, rows int) { *t = append(*t, Truncation{list, rows}) }
+// Add notes rows that were left out of a list. What several lists of one name
+// leave out is summed, as is what one list leaves out for several reasons: a
+// document has one member for each name.
+func (t *Truncations) Add(list string, rows int) {
+	for i := range *t {
+		if (*t)[i].List == list {
+			(*t)[i].Rows += rows
+			return
+		}
+	}
+	*t = append(*t, Truncation{list, rows})
+}
 
 // Write writes the member truncated, {} when nothing was left out.
 func (t Truncations) Write(w *jsondoc.Writer) {
