@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/conf"
 )
 
 // TestBackgroundIsClosedWhenAllOfItHasEnded, for all who close it.
@@ -33,4 +35,24 @@ func TestBackgroundIsClosedWhenAllOfItHasEnded(t *testing.T) {
 		b.close(t.Context())
 		require.Equal(t, 2*time.Second, time.Since(began))
 	})
+}
+
+// TestAClientsCloseLeavesWorkUnderWaySomeTime, and no more than that.
+func TestAClientsCloseLeavesWorkUnderWaySomeTime(t *testing.T) {
+	t.Parallel()
+	for rest, want := range map[time.Duration]time.Duration{
+		400 * time.Millisecond: 400 * time.Millisecond, time.Second: 500 * time.Millisecond,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c := &Client{runtimeWith(t, func(*conf.Options) {})}
+			c.rt.Env.Background(func(ctx context.Context) {
+				<-ctx.Done()
+				time.Sleep(rest)
+			}, noPanic(t))
+			began := time.Now()
+			c.Close()
+			require.Equal(t, want, time.Since(began))
+			time.Sleep(rest)
+		})
+	}
 }

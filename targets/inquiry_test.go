@@ -2,6 +2,7 @@ package targets
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -129,4 +130,60 @@ func TestADoubtIsNotAnsweredByAnInquiryWithoutIt(t *testing.T) {
 		require.Equal(t, "b", text)
 		require.Equal(t, 3, len(slices.DeleteFunc(s.asked, func(at string) bool { return !strings.HasPrefix(at, sentinelAddr(0)) })))
 	})
+}
+
+// TestAMasterThatFailsIsNotAskedTwice when the sentinels name no other, or do not
+// answer: its own error is told, with what they said.
+func TestAMasterThatFailsIsNotAskedTwice(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		sentinel func(s *stage)
+		said     string
+	}{
+		"they name it":  {func(*stage) {}, "(sentinel 10.0.0.0:26379: " + masterA + ")"},
+		"they are gone": {func(s *stage) { s.fails(sentinelAddr(0), refusedDial()) }, "(sentinel 10.0.0.0:26379: dial: connection refused)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, 1, 3*time.Second)
+				s.names(0, masterA, 0)
+				s.serves(masterA, "master", "a")
+				_, err := s.get(t)
+				require.NoError(t, err)
+				time.Sleep(time.Second)
+				s.asked = nil
+				s.fails(masterA, &redisclient.Error{Op: "read", Reason: redisclient.ReasonProtocol, Err: errors.New("garbled")})
+				c.sentinel(s)
+				_, err = s.get(t)
+				require.EqualError(t, err, "master mymaster at "+masterA+": read: garbled "+c.said)
+				require.Equal(t, redisclient.ReasonProtocol, redisclient.ReasonOf(err))
+				s.wantAsked(t, masterA+" at 1s", "10.0.0.0:26379 at 1s")
+
+				// A renewal that names the same one costs no second conversation.
+				s.names(0, masterA, 0)
+				s.serves(masterA, "master", "a")
+				time.Sleep(masterFresh)
+				_, err = s.get(t)
+				require.NoError(t, err)
+				synctest.Wait()
+				require.ElementsMatch(t, []string{"10.0.0.0:26379 at 4s", masterA + " at 4s"}, s.asked)
+			})
+		})
+	}
+}
+
+// TestOnlyARefusalLikeAReplicasIsOne: other errors are the commands' replies, and a
+// value is what it is.
+func TestOnlyARefusalLikeAReplicasIsOne(t *testing.T) {
+	t.Parallel()
+	for _, v := range []resp.Value{
+		bulk("READONLY is a value"),
+		{Kind: resp.Error, Str: []byte("WRONGTYPE Operation against a key holding the wrong kind of value")},
+		{Kind: resp.Error, Str: []byte("READONLYISH no")},
+	} {
+		require.NoError(t, readOnly([]resp.Value{bulk("x"), v}), "%s", v.Str)
+	}
+	err := readOnly([]resp.Value{bulk("x"), {Kind: resp.Error, Str: []byte("READONLY You can't write against a read only replica.")}})
+	require.Equal(t, redisclient.ReasonSentinel, redisclient.ReasonOf(err))
 }
