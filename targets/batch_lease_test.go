@@ -294,7 +294,7 @@ func TestACheckThatIsSurplusNoMoreWaitsOn(t *testing.T) {
 		busy := ask(b, time.Minute, cmd("PING"))
 		gone := ask(b, silence-time.Millisecond, cmd("GET a"))
 		surplus := ask(b, 3*time.Second, cmd("INFO"))
-		require.Equal(t, 3, b.inside)
+		require.Equal(t, 3, b.insideNow())
 		gone.wantError(t)
 		require.ErrorContains(t, surplus.wantError(t), "were busy with earlier checks")
 		require.Equal(t, 3*time.Second, time.Since(began))
@@ -347,4 +347,10 @@ func TestATargetIsSilentNoMoreOnceNobodyAsksIt(t *testing.T) {
 			require.Zero(t, b.active)
 		}
 	})
+}
+
+func (b *batcher) insideNow() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.inside
 }

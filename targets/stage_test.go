@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,13 +21,15 @@ import (
 // stage is a follower in a bubble, so that time is fake: what its sentinels and
 // masters say is the test's, by their addresses.
 type stage struct {
-	rt  *Runtime
-	f   *follower
-	say map[string]func(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error)
+	rt    *Runtime
+	f     *follower
+	say   map[string]func(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error)
+	began time.Time
+
+	mu sync.Mutex
 	// asked are the addresses in the order in which they were asked, each with the
 	// time since the beginning.
 	asked []string
-	began time.Time
 }
 
 const (
@@ -63,7 +66,9 @@ func newStage(t *testing.T, sentinels int, timeout time.Duration) *stage {
 func (s *stage) play(tgt *target) {
 	addr := tgt.conf.Address()
 	tgt.batch.run = func(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+		s.mu.Lock()
 		s.asked = append(s.asked, fmt.Sprintf("%s at %s", addr, time.Since(s.began)))
+		s.mu.Unlock()
 		if say := s.say[addr]; say != nil {
 			return say(ctx, cmds)
 		}
