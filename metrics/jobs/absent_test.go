@@ -89,6 +89,10 @@ func TestTheDocumentSaysWhatIsLeftOut(t *testing.T) {
 	require.Equal(t, "1 names of queues are empty, too long or no text", doc["systems"].([]any)[0].(map[string]any)["unavailable"].(map[string]any)["names"])
 	require.NotContains(t, doc["discovery"], "masters")
 
+	s.Do(t, "SREM", "queues", strings.Repeat("q", 300))
+	doc = askJobs(t, get, target)
+	require.NotContains(t, doc["systems"].([]any)[0].(map[string]any)["unavailable"], "names")
+
 	s.Do(t, "ACL", "SETUSER", "noscan", "on", "nopass", "~*", "+@all", "-scan")
 	poor := dial(t, s, "noscan", 0)
 	poor.at = fieldAt

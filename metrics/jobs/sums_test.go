@@ -38,15 +38,6 @@ func queuesOf(r *reading, f figure, values ...float64) {
 	}
 }
 
-func wantNothing(t *testing.T, f *figures, names ...figure) {
-	t.Helper()
-	for _, name := range names {
-		_, ok := f.Get(name)
-		require.False(t, ok, "%s is known", name)
-		require.False(t, f.missed(name), "%s: %v", name, f.Problems)
-	}
-}
-
 // TestFigures: unknown is unknown for good, and what is no number is unknown.
 func TestFigures(t *testing.T) {
 	t.Parallel()
