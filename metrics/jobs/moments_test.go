@@ -217,6 +217,8 @@ func TestWhatHoldsAQueueBack(t *testing.T) {
 		"the free are not for it":                 {0, 0, 0, 0, 0, 0, []worker{busy, elsewhere}, heldByWork},
 		"nobody serves it":                        {0, 0, 0, 0, 0, 0, []worker{elsewhere}, heldByNothing},
 		"the free are dead or quiet":              {0, 0, 0, 0, 0, 0, []worker{busy, dead, quiet}, heldByWork},
+		"the dead come first":                     {0, 0, 0, 0, 0, 0, []worker{dead, quiet, busy}, heldByWork},
+		"a capsule of others is first":            {0, 0, 0, 0, 0, 0, []worker{{Alive: true, Capsules: []capsule{{[]string{"b"}, 0, 1}, {[]string{"a"}, 1, 1}}}}, heldByWork},
 		"one does not tell":                       {0, 0, 0, 0, 0, 0, []worker{busy, mute}, heldByNothing},
 		"one does not tell, nor jobs":             {0, 0, unknown, 0, 0, 0, []worker{busy, mute}, heldUnknown},
 		"jobs are not known":                      {0, 0, unknown, 0, 0, 0, []worker{free}, heldByNothing},
