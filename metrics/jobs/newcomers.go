@@ -52,9 +52,6 @@ func (p *poll) prove(clues []clueOf) {
 			continue
 		}
 		left--
-		if len(c.Proof) == 0 {
-			p.state.judgeClue(i, c, nil)
-		}
 		replies := make([]resp.Value, len(c.Proof))
 		for n, cmd := range c.Proof {
 			p.AskPayload(func(v resp.Value, err error) {
@@ -93,7 +90,7 @@ func (s *state) judgeClue(i instance, c clueOf, replies []resp.Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case c.Proves == nil || c.Proves(replies):
+	case c.Proves(replies):
 		var names []string
 		if c.Name != "" {
 			names = []string{c.Name}

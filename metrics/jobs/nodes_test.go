@@ -14,21 +14,21 @@ import (
 // and others of it can be reached.
 func TestMastersOfATarget(t *testing.T) {
 	t.Parallel()
-	masters := func(peers bool, a answers) ([]node, error, []string) {
+	masters := func(peers bool, a answers) ([]node, []string, error) {
 		d := &told{answers: a}
 		target := target{d, metrictest.NewTarget(d)}
 		if peers {
 			target.target.Peer = func(string) (*item.Target, error) { return nil, errAsked }
 		}
 		nodes, err := target.Masters(t.Context())
-		return nodes, err, d.sent
+		return nodes, d.sent, err
 	}
 	info := func(enabled string) []resp.Value {
 		return one(bulkOf("# Server\r\nredis_version:7.4.0\r\n# Cluster\r\ncluster_enabled:" + enabled + "\r\n"))
 	}
 	list := one(bulkOf("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa 10.0.0.1:7000@17000 myself,master - 0 0 1 connected 0-8191\n" +
 		"bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb 10.0.0.2:7000@17000 master - 0 0 2 connected 8192-16383\n"))
-	nodes, err, _ := masters(true, answers{"INFO": info("1"), "CLUSTER NODES": list})
+	nodes, _, err := masters(true, answers{"INFO": info("1"), "CLUSTER NODES": list})
 	require.NoError(t, err)
 	require.Len(t, nodes, 2)
 	require.Equal(t, "10.0.0.1:7000", nodes[0].Addr)
@@ -38,18 +38,18 @@ func TestMastersOfATarget(t *testing.T) {
 	require.ErrorIs(t, nodes[1].Err, errAsked)
 
 	for _, a := range []answers{{"INFO": info("0")}, {"INFO": one(resp.Value{Kind: resp.Error, Str: []byte("NOPERM no")})}} {
-		nodes, err, sent := masters(true, a)
+		nodes, sent, err := masters(true, a)
 		require.NoError(t, err)
 		require.Empty(t, nodes)
 		require.NotContains(t, sent, "CLUSTER NODES")
 	}
-	nodes, err, sent := masters(false, answers{"INFO": info("1"), "CLUSTER NODES": list})
+	nodes, sent, err := masters(false, answers{"INFO": info("1"), "CLUSTER NODES": list})
 	require.NoError(t, err)
 	require.Empty(t, nodes)
 	require.Empty(t, sent)
-	_, err, _ = masters(true, answers{"INFO": info("1"), "CLUSTER NODES": one(resp.Value{Kind: resp.Error, Str: []byte("NOPERM no")})})
+	_, _, err = masters(true, answers{"INFO": info("1"), "CLUSTER NODES": one(resp.Value{Kind: resp.Error, Str: []byte("NOPERM no")})})
 	require.ErrorContains(t, err, "CLUSTER NODES: ")
 	require.ErrorContains(t, err, "the keys of this node alone are searched")
-	_, err, _ = masters(true, answers{"INFO": one(resp.Value{Kind: resp.Error, Str: []byte("LOADING no")})})
+	_, _, err = masters(true, answers{"INFO": one(resp.Value{Kind: resp.Error, Str: []byte("LOADING no")})})
 	require.ErrorContains(t, err, "LOADING")
 }

@@ -74,14 +74,9 @@ func (s *state) rates(p *poll, r *reading) {
 		m := newMoment(now, &q.figures, q.Head)
 		stalled, known := s.stalled(key, m, q.HeadRepeats && systemMoved)
 		s.observe(key, m, &q.figures)
-		switch {
-		case r.spec.lacks(figStalled, true):
-			continue
-		case !known:
+		if !known {
 			q.Miss(figStalled, "it is not known whether jobs were taken")
-			if !r.spec.lacks(figStuck, true) {
-				q.Miss(figStuck, "it is not known whether jobs were taken")
-			}
+			q.Miss(figStuck, "it is not known whether jobs were taken")
 			continue
 		}
 		q.Set(figStalled, stalled)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -210,7 +209,7 @@ func (s *scanning) judge(keys []string) {
 			s.split(spec, &clue)
 			clue.Prefix = spec.canonical(clue.Prefix)
 			name := spec.Name + " " + key
-			if clue.OncePerPrefix && clue.Name == "" { // there may be one for each job
+			if clue.OncePerPrefix { // there may be one for each job
 				name = spec.Name + "\x00" + clue.Prefix
 			}
 			if !ok || s.seen[name] {
@@ -235,42 +234,33 @@ func (s *scanning) judge(keys []string) {
 func prove(ctx context.Context, doer redisclient.Doer, next *search, clues []clueOf, found map[instance][]string) error {
 	type trial struct {
 		instance
-		names []string
-		clue  clue
+		clue clue
 	}
-	var trials []*trial
-	once := make(map[instance]*trial)
+	var trials []trial
 	var cmds []redisclient.Command
 	for _, c := range clues {
-		instance := instance{c.system, c.Prefix}
-		if t := once[instance]; t != nil && c.OncePerPrefix {
-			t.names = append(t.names, c.Name)
-			continue
-		}
-		t := &trial{instance: instance, names: []string{c.Name}, clue: c.clue}
-		once[instance] = t
-		trials = append(trials, t)
+		trials = append(trials, trial{instance{c.system, c.Prefix}, c.clue})
 		cmds = append(cmds, c.Proof...)
 	}
 	if len(trials) == 0 {
 		return nil
 	}
-	var replies []resp.Value
-	if len(cmds) > 0 {
-		var err error
-		if replies, err = doer.DoAll(ctx, cmds...); err != nil {
-			return err
-		}
-		next.rounds++
+	replies, err := doer.DoAll(ctx, cmds...)
+	if err != nil {
+		return err
 	}
+	next.rounds++
 	for _, t := range trials {
 		mine := replies[:len(t.clue.Proof)]
 		replies = replies[len(t.clue.Proof):]
-		if t.clue.Proves != nil && !t.clue.Proves(mine) {
+		if !t.clue.Proves(mine) {
 			continue
 		}
-		t.names = slices.DeleteFunc(t.names, func(name string) bool { return name == "" })
-		found[t.instance] = append(found[t.instance], t.names...)
+		names := found[t.instance]
+		if t.clue.Name != "" {
+			names = append(names, t.clue.Name)
+		}
+		found[t.instance] = names
 	}
 	return nil
 }

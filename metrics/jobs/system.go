@@ -66,7 +66,8 @@ type clue struct {
 	// system makes of it. "" for nothing.
 	Name string
 	// Proof are commands whose answers tell, by Proves, whether it does belong to
-	// it. They are sent once per Prefix when OncePerPrefix, else for each name.
+	// it. They are sent for each key, or just for the first one under a Prefix when
+	// OncePerPrefix: then there is no Name.
 	Proof         []redisclient.Command
 	Proves        func(replies []resp.Value) bool
 	OncePerPrefix bool

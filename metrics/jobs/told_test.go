@@ -377,3 +377,13 @@ func TestThirdOfTheTime(t *testing.T) {
 		require.False(t, ok)
 	})
 }
+
+// wantNothing requires figures that are neither known nor explained.
+func wantNothing(t *testing.T, f *figures, names ...figure) {
+	t.Helper()
+	for _, name := range names {
+		_, ok := f.Get(name)
+		require.False(t, ok, "%s is known", name)
+		require.False(t, f.missed(name), "%s: %v", name, f.Problems)
+	}
+}

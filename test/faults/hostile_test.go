@@ -123,7 +123,7 @@ func TestStory14_HostileReply(t *testing.T) {
 		"an error that never ends":              {step: endless("-ERR ", "x"), want: "protocol error"},
 		"an array of 2^31 members":              {step: says("*2147483648\r\n", false), want: "protocol error"},
 		"an array of too many members":          {step: endless("*1000000000\r\n", ":1\r\n"), want: "protocol error"},
-		"an array of a million texts":           {step: endless("*1000000\r\n", "$100\r\n"+strings.Repeat("x", 100)+"\r\n"), want: "more than was asked for"}, // read past
+		"an array of a million texts":           {step: endless("*1000000\r\n", "$100\r\n"+strings.Repeat("x", 100)+"\r\n"), want: "more than was asked for|goes on for more than"}, // read past
 		"an array of a negative length":         {step: says("*-5\r\n", false), want: "protocol error"},
 		"an array in an array in an array":      {step: endless("", "*1\r\n"), want: "protocol error"},
 		"a map in a map in a map":               {step: endless("", "%1\r\n+k\r\n"), want: "protocol error"},
