@@ -127,11 +127,7 @@ func (u *ui) Cluster(ctx context.Context) (cluster, error) {
 		}
 		rows []summaryRow
 	)
-	parts := []struct {
-		name string
-		read func() error
-		err  error
-	}{
+	parts := []clusterPart{
 		{name: "cluster", read: func() error { return u.read(ctx, clusterPath, &summary) }},
 		{name: "nimbuses", read: func() error {
 			return firstError(u.read(ctx, nimbusPath, &nimbuses), func() bool { return nimbuses.Nimbuses.known }, nimbusPath, "nimbuses")
@@ -141,19 +137,7 @@ func (u *ui) Cluster(ctx context.Context) (cluster, error) {
 		}},
 		{name: "topologies", read: func() (err error) { rows, err = u.topologies(ctx); return err }},
 	}
-	var wg sync.WaitGroup
-	for i := range parts {
-		p := &parts[i]
-		wg.Go(func() {
-			defer func() {
-				if r := recover(); r != nil { // it would end the process, and the agent with it
-					p.err = fmt.Errorf("internal error: %v", r)
-				}
-			}()
-			p.err = p.read()
-		})
-	}
-	wg.Wait()
+	sideBySide(parts)
 	if parts[0].err != nil {
 		return cluster{}, parts[0].err
 	}
@@ -174,17 +158,7 @@ func (u *ui) Cluster(ctx context.Context) (cluster, error) {
 		}
 	}
 	if parts[2].err == nil {
-		c.Supervisors = []supervisor{}
-		hidden := supervisors.hidden() || summary.hidden()
-		if hidden && len(supervisors.Supervisors.rows) > 0 {
-			c.hideResources("supervisors.memory_used", "supervisors.cores_used")
-		}
-		for _, r := range supervisors.Supervisors.rows {
-			if hidden {
-				r.UsedMemory, r.UsedCPU = amount{}, amount{}
-			}
-			c.addSupervisor(r)
-		}
+		c.addSupervisors(supervisors.Supervisors.rows, supervisors.hidden() || summary.hidden())
 	}
 	if parts[3].err == nil {
 		c.ByStatus = make(map[Status]int)
@@ -195,6 +169,30 @@ func (u *ui) Cluster(ctx context.Context) (cluster, error) {
 		}
 	}
 	return c, nil
+}
+
+// clusterPart is one of the requests for a cluster's state.
+type clusterPart struct {
+	name string
+	read func() error
+	err  error
+}
+
+// sideBySide reads all parts side by side.
+func sideBySide(parts []clusterPart) {
+	var wg sync.WaitGroup
+	for i := range parts {
+		p := &parts[i]
+		wg.Go(func() {
+			defer func() {
+				if r := recover(); r != nil { // it would end the process, and the agent with it
+					p.err = fmt.Errorf("internal error: %v", r)
+				}
+			}()
+			p.err = p.read()
+		})
+	}
+	wg.Wait()
 }
 
 func (u *ui) read(ctx context.Context, path string, to any) error {
@@ -243,6 +241,21 @@ func (c *cluster) addNimbus(r nimbusRow) {
 		Host: r.Host.line(), Port: r.Port.line(), Status: r.Status.line(), Version: r.Version.line(),
 		Figures: figures(named{"uptime", r.Uptime.times(1)}),
 	})
+}
+
+// addSupervisors adds all supervisors; hidden: without what they use of memory and
+// cores.
+func (c *cluster) addSupervisors(rows []supervisorRow, hidden bool) {
+	c.Supervisors = []supervisor{}
+	if hidden && len(rows) > 0 {
+		c.hideResources("supervisors.memory_used", "supervisors.cores_used")
+	}
+	for _, r := range rows {
+		if hidden {
+			r.UsedMemory, r.UsedCPU = amount{}, amount{}
+		}
+		c.addSupervisor(r)
+	}
 }
 
 func (c *cluster) addSupervisor(r supervisorRow) {
