@@ -12,6 +12,11 @@ import (
 // of a usual server, a page of SCAN and a thousand clients are small.
 const smallReply = 256 << 10
 
+// freeBytesOfRequest is what the replies of one request may take also when the
+// budget is spent, in bytes: that a server answers PING, and INFO of a usual one,
+// does not depend on what other servers send.
+const freeBytesOfRequest = 32 << 10
+
 // Budget bounds the memory that the replies of a whole process take together,
 // from the arrival of their bytes until nobody needs them any more. A reply
 // that would exceed it is read past and is then a value of the kind
@@ -19,7 +24,9 @@ const smallReply = 256 << 10
 //
 // Large replies may take half of it, so that a few servers with huge replies
 // leave the other half to all the others. They are read at a bounded pace for
-// the same reason. A nil Budget has no bound.
+// the same reason. The first 32 KiB of each request are granted in any case, so
+// that no server is reported down for what others send. A nil Budget has no
+// bound.
 type Budget struct {
 	limit, large    int64
 	used, usedLarge atomic.Int64
@@ -69,13 +76,26 @@ func (b *Budget) take(n, large int64) error {
 		b.refused.Add(1)
 		return fmt.Errorf("%d of the %d bytes for replies are in use, which is the option MaxMemory", b.used.Load(), b.limit)
 	}
+	b.note(used)
+	return nil
+}
+
+// grant reserves n bytes whatever is in use.
+func (b *Budget) grant(n int64) {
+	if b != nil {
+		b.note(b.used.Add(n))
+	}
+}
+
+// note keeps the highest use, and that it was much.
+func (b *Budget) note(used int64) {
 	if used > b.limit/4 {
 		b.crowded.Store(true)
 	}
 	for {
 		highest := b.highest.Load()
 		if used <= highest || b.highest.CompareAndSwap(highest, used) {
-			return nil
+			return
 		}
 	}
 }
@@ -166,6 +186,11 @@ func (l *Lease) Adopt(ctx context.Context) {
 
 // Take implements [resp.Memory].
 func (l *Lease) Take(before, n int) error {
+	if l.held.Load()+int64(n) <= freeBytesOfRequest {
+		l.budget.grant(int64(n))
+		l.held.Add(int64(n))
+		return nil
+	}
 	large := min(n, max(0, before+n-smallReply))
 	if err := l.budget.take(int64(n), int64(large)); err != nil {
 		return err

@@ -172,3 +172,27 @@ func TestReliefComesOnceAfterACrowd(t *testing.T) {
 		calls = 0
 	}
 }
+
+// TestASpentBudgetLeavesSmallRequestsAlone: that a server is up does not depend on
+// what others have sent.
+func TestASpentBudgetLeavesSmallRequestsAlone(t *testing.T) {
+	t.Parallel()
+	s := sized(t, map[string]int{"usual": 10 << 10, "large": 100 << 10})
+	b := redisclient.NewBudget(1<<20, nil)
+	holder, lease := b.Begin(t.Context())
+	for b.Stats().Refused == 0 {
+		_, err := connect(t, s).DoAll(holder, redisclient.Command{"GET", "large"})
+		require.NoError(t, err)
+	}
+	c := connect(t, s)
+	ctx, small := b.Begin(t.Context())
+	values, err := c.DoAll(ctx, redisclient.Command{"PING"}, redisclient.Command{"GET", "usual"}, redisclient.Command{"GET", "large"}, redisclient.Command{"PING"})
+	require.NoError(t, err)
+	require.NoError(t, values[0].Err())
+	require.Len(t, values[1].Str, 10<<10)
+	require.ErrorIs(t, values[2].Err(), resp.ErrTooLarge)
+	require.NoError(t, values[3].Err())
+	small.End()
+	lease.End()
+	require.Zero(t, b.Stats().Used)
+}

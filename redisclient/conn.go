@@ -154,7 +154,10 @@ func (c *Conn) DoAll(ctx context.Context, cmds ...Command) ([]resp.Value, error)
 	values, err := c.converse(ctx, cmds)
 	if err != nil {
 		c.reader = nil // it may hold a buffer that nobody will read
-		return nil, err
+		if ReasonOf(err) != ReasonTimeout || len(values) == 0 {
+			return nil, err
+		}
+		return nil, &Unfinished{Cmds: cmds, Replies: values, Err: err}
 	}
 	c.reader.Release()
 	return values, nil
@@ -195,7 +198,7 @@ func (c *Conn) converse(ctx context.Context, cmds []Command) ([]resp.Value, erro
 		err = c.fail(&Error{Op: "read", Reason: ReasonProtocol, Err: errSurplus})
 	}
 	if err != nil {
-		return nil, err
+		return values, err
 	}
 	c.opening, c.refusal, c.served = nil, nil, true
 	return values, nil
@@ -227,7 +230,7 @@ func (c *Conn) read(ctx context.Context, cmds []Command, start time.Time) ([]res
 			err = judgeFirst(v)
 		}
 		if err != nil {
-			return nil, err
+			return values[:i], err
 		}
 		values[i] = v
 	}

@@ -2,6 +2,7 @@ package redisclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -57,6 +58,10 @@ func failure(t testing.TB, err error) *Error {
 // poisoned asserts that c is closed for good with that very error.
 func poisoned(t testing.TB, c *Conn, err error) {
 	t.Helper()
+	var cut *Unfinished
+	if errors.As(err, &cut) {
+		err = cut.Err
+	}
 	require.Equal(t, err, c.Err())
 	require.Equal(t, err, c.Alive())
 	values, again := c.DoAll(soon(t), ping)

@@ -311,9 +311,18 @@ func (b *batcher) serve(batch []*call) {
 		}
 		return
 	}
+	if err != nil {
+		values = redisclient.RepliesBefore(err, cmds)
+	}
 	for _, c := range batch {
-		if c.err = err; err == nil {
-			c.values, values = values[:len(c.cmds):len(c.cmds)], values[len(c.cmds):]
+		n := len(c.cmds)
+		switch {
+		case n <= len(values):
+			c.values, values = values[:n:n], values[n:]
+		case len(values) > 0:
+			c.err, values = &redisclient.Unfinished{Cmds: c.cmds, Replies: values, Err: err}, nil
+		default:
+			c.err = err
 		}
 	}
 }

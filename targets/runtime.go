@@ -288,6 +288,7 @@ func (t *target) connInfo() (redisclient.ConnInfo, bool) {
 
 // talk sends commands in one conversation over the pool.
 func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+	asked := cmds
 	cmds = renamed(t.conf, cmds)
 	var values []resp.Value
 	conversation := func(ctx context.Context, c *redisclient.Conn) error {
@@ -304,6 +305,9 @@ func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.V
 	if redisclient.IsUnnamed(err) {
 		t.rt.target(t.conf).stopNaming()
 		err = t.rt.pool.Do(ctx, t.conf, conversation)
+	}
+	if replies := redisclient.RepliesBefore(err, cmds); replies != nil {
+		return nil, &redisclient.Unfinished{Cmds: asked, Replies: replies, Err: explain(err)}
 	}
 	if err != nil {
 		return nil, explain(err)

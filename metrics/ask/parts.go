@@ -2,6 +2,7 @@ package ask
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"redisjobs/metrics/item"
@@ -36,7 +37,9 @@ func (p *Part) Forget(t *item.Target) { RefusalsOf(t.Memory).Forget(p.Cmd, p.As)
 
 // Do sends the commands of parts in one round trip, but for those that
 // the server refused within RefusalMemory. The error is the conversation's;
-// what the server refused stands in the part.
+// what the server refused stands in the part. So does a timeout that came after
+// the replies to the first part and to all that must be answered: the server is
+// there, and only slow with one command.
 func Do(ctx context.Context, t *item.Target, parts ...*Part) error {
 	refusals := RefusalsOf(t.Memory)
 	var cmds []redisclient.Command
@@ -55,9 +58,16 @@ func Do(ctx context.Context, t *item.Target, parts ...*Part) error {
 	}
 	values, err := t.DoAll(ctx, cmds...)
 	if err != nil {
-		return err
+		values = redisclient.RepliesBefore(err, cmds)
+		if len(values) == 0 || slices.ContainsFunc(sent[len(values):], func(p *Part) bool { return p.Must }) {
+			return err
+		}
 	}
 	for i, p := range sent {
+		if i >= len(values) {
+			p.Err = err
+			continue
+		}
 		p.Value, p.Err = values[i], values[i].Err()
 		if p.Err != nil && !p.Must {
 			refusals.Note(p.Cmd, p.As, p.Err)
