@@ -47,7 +47,7 @@ var (
 	errNoHost   = errors.New("has no host")
 	errPort     = errors.New("port must be a number from 1 to 65535")
 	errDatabase = fmt.Errorf("database in the path must be a number from 0 to %d", maxDatabase)
-	errBrackets = errors.New("an IPv6 address needs brackets and, in an item key, a scheme before them, as in tcp://[::1]:6379")
+	errBrackets = errors.New("an IPv6 address needs brackets, as in tcp://[::1]:6379, and in an item key quotes around all of it")
 	errSocket   = errors.New("a unix socket needs an absolute path, as in unix:///run/redis.sock")
 	errSockLen  = fmt.Errorf("the path of a unix socket can have at most %d bytes", maxSocketPath)
 )

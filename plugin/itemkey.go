@@ -36,7 +36,7 @@ func ParseItemKey(key string) (name string, params []string, err error) {
 		rest = rest[1:]
 	}
 	if rest != "]" {
-		return "", nil, fmt.Errorf("item key %s: text after the closing bracket", name)
+		return "", nil, fmt.Errorf("item key %s: text after the closing bracket: put a parameter that holds a ] in quotes, as in \"tcp://[::1]:6379\"", name)
 	}
 	return name, params, nil
 }

@@ -2,6 +2,7 @@ package ask
 
 import (
 	"context"
+	"fmt"
 	"hash/maphash"
 	"slices"
 	"time"
@@ -71,6 +72,11 @@ func (s *Scan) Write(w *jsondoc.Writer, scan, size *Part) {
 	count := len(slices.Compact(s.found))
 	w.Key("count").Int(int64(count))
 	w.Key("complete").Bool(s.Complete)
+	// Kvrocks tells what it counted when it was last told to count, at first 0. That
+	// so many keys came or went meanwhile is less likely.
+	if size.Err == nil && int64(count) > 2*keys {
+		size.Err = fmt.Errorf("DBSIZE says %d, and %d keys were seen", keys, count)
+	}
 	scanned := int64(s.scanned)
 	if size.Err == nil && (s.Complete || scanned > keys) {
 		// The last step of a complete pass looks at what is left.
@@ -82,7 +88,7 @@ func (s *Scan) Write(w *jsondoc.Writer, scan, size *Part) {
 	}
 	w.Key("dbsize").Int(keys)
 	if !s.Complete && scanned > 0 {
-		w.Key("estimate").Int(int64(float64(count) / float64(scanned) * float64(keys)))
+		w.Key("estimate").Int(max(int64(count), int64(float64(count)/float64(scanned)*float64(keys))))
 	}
 }
 

@@ -15,9 +15,15 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-var errNoAddress = &redisclient.Error{
-	Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("the cluster knows no address of this node"),
-}
+var (
+	errNoAddress = &redisclient.Error{
+		Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("the cluster knows no address of this node"),
+	}
+	errHandshake = &redisclient.Error{
+		Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("the node is in handshake and was not asked: " +
+			"it has not answered the cluster since CLUSTER MEET"),
+	}
+)
 
 // peer is the target of a member.
 func (c *cluster) peer(m *member) (*item.Target, error) { return peerOf(c.target, &m.node, m.addr) }
@@ -27,7 +33,10 @@ func (c *cluster) peer(m *member) (*item.Target, error) { return peerOf(c.target
 // resolve the address is tried, unless that is a loopback address: those that
 // servers print with a name are their own and not ours.
 func peerOf(t *item.Target, n *node, addr string) (*item.Target, error) {
-	if addr == "" || n.is("handshake") || n.port == "" {
+	if n.is("handshake") {
+		return nil, errHandshake
+	}
+	if addr == "" || n.port == "" {
 		return nil, errNoAddress
 	}
 	if n.hostname == "" {

@@ -53,6 +53,8 @@ func TestKvrocksCountsWhenToldTo(t *testing.T) {
 		{"kvrocks", "last_dbsize_scan_timestamp:0\ndb0:keys=7,expires=0\n", true, Known(7)},
 		{"kvrocks", "last_dbsize_scan_timestamp:1700000000\ndb0:keys=0,expires=0\n", false, Known(0)},
 		{"kvrocks", "db0:keys=0,expires=0\n", false, Known(0)},
+		{"kvrocks", "# WARN: DBSIZE SCAN never performed yet\ndb0:keys=0,expires=0\n", true, Reading{}},
+		{"kvrocks", "# Last DBSIZE SCAN time: Sun Nov 29 10:00:00 2026\ndb0:keys=0,expires=0\n", false, Known(0)},
 		{"redis", "last_dbsize_scan_timestamp:0\ndb0:keys=0,expires=0\n", false, Known(0)},
 	} {
 		x, id := serverOf(t, tt.flavour, "# Keyspace\n"+tt.keyspace)

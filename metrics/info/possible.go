@@ -16,12 +16,18 @@ var maySigned = []string{
 // Impossible reports whether a field's number cannot be what the field says:
 //   - a count below zero, also one that was wrapped around to nearly 2^64,
 //   - an age above the server's uptime: servers forget with a restart what they
-//     tell the age of, and time since 1970 stands for never.
+//     tell the age of, and time since 1970 stands for never,
+//   - a share of more than 101 % (of what the server rounds and reads at two
+//     moments, 100 % may become a little more).
 //
 // Such a number is no reading, and is left out.
 func (id *Identity) Impossible(key, value []byte) bool {
 	if len(value) == 0 || value[0] != '-' && (value[0] < '0' || value[0] > '9') {
 		return false
+	}
+	if bytes.HasSuffix(key, []byte("_perc")) {
+		share, err := strconv.ParseFloat(string(bytes.TrimSuffix(value, []byte("%"))), 64)
+		return err == nil && (share < 0 || share > 101)
 	}
 	age := isAge(key)
 	if value[0] != '-' && len(value) < len("9223372036854775807") && !age {

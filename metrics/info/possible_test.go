@@ -6,6 +6,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// TestASharesBounds: Valkey's memory accounting has wrapped around, see
+// https://github.com/valkey-io/valkey/issues/1373.
+func TestASharesBounds(t *testing.T) {
+	t.Parallel()
+	_, id := serverOf(t, "valkey", "")
+	for value, impossible := range map[string]bool{
+		"164473037914112%": true, "101.5%": true, "-3.00%": true, "100.01%": false, "0.00%": false, "57.3": false, "n/a": false,
+	} {
+		require.Equal(t, impossible, id.Impossible([]byte("used_memory_dataset_perc"), []byte(value)), value)
+	}
+	require.False(t, id.Impossible([]byte("rss_overhead_ratio"), []byte("164473037914112")))
+}
+
 // TestWhatIsNoNumberIsNotImpossible: no server writes a number with a plus; it is a
 // text like any other, and stays.
 func TestWhatIsNoNumberIsNotImpossible(t *testing.T) {
