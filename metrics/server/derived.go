@@ -73,6 +73,7 @@ type derived struct {
 	expiring   info.Reading
 	maxMemory  info.Reading // of CONFIG or INFO
 	maxClients info.Reading
+	clock      float64 // of the server by TIME, in seconds since 1970; 0: not asked
 }
 
 // take notes what derived needs of one section.
@@ -118,7 +119,7 @@ func (d *derived) write(out *jsondoc.Writer, h *history, now time.Time) {
 	w.percent("hit_ratio_since_start", hits, hits+misses, hitsKnown && missesKnown)
 	d.writeMemory(w, &t)
 	d.writeClients(w)
-	d.writePersistence(w, &t, now)
+	d.writePersistence(w, &t)
 	d.writeReplication(w, &t)
 	if t.window > 0 {
 		w.number("window", t.window.Seconds(), true)
@@ -177,14 +178,15 @@ func (d *derived) writeClients(w derivedWriter) {
 	w.percent("clients_used_percent", clients, limit.Value, known && limit.Known)
 }
 
-func (d *derived) writePersistence(w derivedWriter, t *trend, now time.Time) {
+func (d *derived) writePersistence(w derivedWriter, t *trend) {
 	f := &d.figures
 	if saved, ok := f.count(figLastSave); ok && saved > 0 {
-		seconds := now.Unix()
+		// The clock that the save was dated by; ours may be another time.
+		seconds, known := int64(d.clock), d.clock > 0
 		if micros, ok := f.count(figServerTime); ok {
-			seconds = micros / 1e6 // the clock that the save was dated by
+			seconds, known = micros/1e6, true
 		}
-		w.count("rdb_save_age", seconds-saved, seconds >= saved)
+		w.count("rdb_save_age", seconds-saved, known && seconds >= saved)
 	}
 	size, sizeKnown := f.count(figAOFSize)
 	base, baseKnown := f.count(figAOFBase)

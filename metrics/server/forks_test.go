@@ -63,6 +63,7 @@ func TestGetOfForks(t *testing.T) {
 			text := forkText(t, name)
 			d := &metrictest.ScriptDoer{Replies: map[string]string{
 				"PING": "+PONG\r\n", "INFO everything": metrictest.Bulk(string(text)), "DBSIZE": ":6\r\n",
+				"TIME": "*2\r\n$10\r\n1900000000\r\n$1\r\n0\r\n",
 				// status asks by section; here each answer is the whole.
 				"INFO server": metrictest.Bulk(string(text)), "INFO replication": "$0\r\n\r\n", "INFO persistence": "$0\r\n\r\n",
 			}}

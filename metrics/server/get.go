@@ -63,13 +63,14 @@ import (
 //
 // DBSIZE says nothing that the keyspace does not, so it is sent to servers
 // alone that print none (Garnet); CLUSTER INFO is sent to nodes of a cluster
-// alone. Which a server is, is remembered from its last INFO: a first poll may
+// alone, and TIME to servers whose INFO has no server_time_usec (Redis before 6.2).
+// Which a server is, is remembered from its last INFO: a first poll may
 // take a second round trip.
 var Get = &item.Metric{
 	Key:         "redis.get",
 	Description: "Returns everything a template needs of one server as JSON, also when the server is down.",
 	Params:      item.ConnParams(),
-	Commands:    []string{"ping", "info", "slowlog|len", "slowlog|get", "config|get", "latency|latest", "cluster|info", "dbsize"},
+	Commands:    []string{"ping", "info", "slowlog|len", "slowlog|get", "config|get", "latency|latest", "cluster|info", "dbsize", "time"},
 	Collect:     collectGet,
 }
 
@@ -101,7 +102,7 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 }
 
 type getParts struct {
-	ping, info, length, newest, config, events, cluster, dbsize ask.Part
+	ping, info, length, newest, config, events, cluster, dbsize, clock ask.Part
 
 	// read finds out whether a replica without its master serves reads; before
 	// Redis 7 PING does not tell.
@@ -112,9 +113,9 @@ type getParts struct {
 
 // getMemory is what redis.get remembers of a target.
 type getMemory struct {
-	// isCluster and noKeyspace tell which commands are worth sending.
-	isCluster, noKeyspace atomic.Bool
-	history               history
+	// isCluster, noKeyspace and noClock say which commands are worth sending.
+	isCluster, noKeyspace, noClock atomic.Bool
+	history                        history
 }
 
 const getMemoryName = "redis.get"
@@ -122,7 +123,7 @@ const getMemoryName = "redis.get"
 // getCommands are the commands of redis.get beside INFO. They are shared by all
 // requests, which do not change them.
 var getCommands = struct {
-	ping, length, newest, config, events, cluster, dbsize redisclient.Command
+	ping, length, newest, config, events, cluster, dbsize, clock redisclient.Command
 }{
 	ping:   redisclient.Command{"PING"},
 	length: redisclient.Command{"SLOWLOG", "LEN"},
@@ -133,6 +134,7 @@ var getCommands = struct {
 	events:  redisclient.Command{"LATENCY", "LATEST"},
 	cluster: redisclient.Command{"CLUSTER", "INFO"},
 	dbsize:  redisclient.Command{"DBSIZE"},
+	clock:   redisclient.Command{"TIME"},
 }
 
 func newGetParts(t *item.Target) *getParts {
@@ -146,6 +148,7 @@ func newGetParts(t *item.Target) *getParts {
 		events:  ask.Part{Name: "latency_events", Cmd: c.events},
 		cluster: ask.Part{Name: "cluster_info", Cmd: c.cluster},
 		dbsize:  ask.Part{Name: "dbsize", Cmd: c.dbsize, Value: resp.Value{Kind: resp.Null}},
+		clock:   ask.Part{Name: "time", Cmd: c.clock, Value: resp.Value{Kind: resp.Null}},
 		read:    readCheck(),
 	}
 	t.Memory.Update(getMemoryName, func(v any) any {
@@ -172,12 +175,12 @@ func (p *getParts) ask(ctx context.Context, t *item.Target) (info.Condition, []b
 	if known.refusal == nil {
 		first = slices.Insert(first, 1, &p.info)
 	}
-	askedCluster, askedSize := p.known.isCluster.Load(), p.known.noKeyspace.Load()
-	if askedCluster {
-		first = append(first, &p.cluster)
-	}
-	if askedSize {
-		first = append(first, &p.dbsize)
+	extra := []extraPart{{part: &p.cluster, known: &p.known.isCluster}, {part: &p.dbsize, known: &p.known.noKeyspace}, {part: &p.clock, known: &p.known.noClock}}
+	for i := range extra {
+		if e := &extra[i]; e.known.Load() {
+			e.asked = true
+			first = append(first, e.part)
+		}
 	}
 	c, err := info.AskCondition(ctx, t, first...)
 	if err != nil || known.refusal != nil {
@@ -187,7 +190,14 @@ func (p *getParts) ask(ctx context.Context, t *item.Target) (info.Condition, []b
 	if err != nil || p.info.Err != nil {
 		return c, nil, err
 	}
-	return c, p.askMore(ctx, t, text, askedCluster, askedSize), nil
+	return c, p.askMore(ctx, t, text, extra), nil
+}
+
+// extraPart is a command that is worth sending to some servers alone.
+type extraPart struct {
+	part  *ask.Part
+	known *atomic.Bool // that it is worth sending to this one
+	asked bool
 }
 
 // askInfo returns INFO's text, which was asked in the form known and is asked in
@@ -234,29 +244,40 @@ func sectionHas(text []byte, header, line string) bool {
 	return bytes.Contains(text, []byte(line))
 }
 
+// datesSaves reports whether INFO has the time of the last save, under any of its
+// names, which only the server's own clock makes an age of.
+func datesSaves(text []byte) bool {
+	for _, field := range []string{"\nrdb_last_save_time:", "\nlast_success_save:", "\nlast_bgsave_time:"} {
+		if bytes.Contains(text, []byte(field)) {
+			return true
+		}
+	}
+	return false
+}
+
 // askMore asks for what this INFO shows to be worth asking for and was not
 // asked yet, and returns the text with the answer to CLUSTER INFO behind it. A
 // conversation that fails here costs these parts alone.
-func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, askedCluster, askedSize bool) []byte {
+func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, extra []extraPart) []byte {
 	isCluster := sectionHas(text, "# Cluster", "\ncluster_enabled:1")
-	// A sentinel has no keys at all.
-	noKeyspace := !bytes.Contains(text, []byte("# Keyspace")) && !bytes.Contains(text, []byte("\nredis_mode:sentinel"))
 	p.known.isCluster.Store(isCluster)
-	p.known.noKeyspace.Store(noKeyspace)
+	// A sentinel has no keys at all.
+	p.known.noKeyspace.Store(!bytes.Contains(text, []byte("# Keyspace")) && !bytes.Contains(text, []byte("\nredis_mode:sentinel")))
+	p.known.noClock.Store(datesSaves(text) && !bytes.Contains(text, []byte("\nserver_time_usec:")))
 	var more []*ask.Part
-	for _, m := range []struct {
-		part          *ask.Part
-		asked, wanted bool
-	}{{&p.cluster, askedCluster, isCluster}, {&p.dbsize, askedSize, noKeyspace}, {&p.read, false, p.ping.Err == nil && linkDown(text)}} {
-		switch {
-		case m.wanted && !m.asked:
-			more = append(more, m.part)
-		case m.asked && !m.wanted:
+	for _, e := range extra {
+		switch wanted := e.known.Load(); {
+		case wanted && !e.asked:
+			more = append(more, e.part)
+		case e.asked && !wanted:
 			// It is another server now. What that says to the command is none of
 			// the document's business, and holds for this server only.
-			m.part.Forget(t)
-			m.part.Value, m.part.Err = resp.Value{Kind: resp.Null}, nil
+			e.part.Forget(t)
+			e.part.Value, e.part.Err = resp.Value{Kind: resp.Null}, nil
 		}
+	}
+	if p.ping.Err == nil && linkDown(text) {
+		more = append(more, &p.read)
 	}
 	if len(more) > 0 {
 		if err := ask.Do(ctx, t, more...); err != nil {

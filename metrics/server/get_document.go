@@ -74,13 +74,16 @@ func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 	p.writeConfig(w, &x, &d)
 	p.writeEvents(w, &doc)
 	p.writeSize(w)
+	if p.clock.Err == nil && p.clock.Value.Kind != resp.Null {
+		d.clock, p.clock.Err = redisclient.ParseTime(p.clock.Value)
+	}
 	d.write(w, &p.known.history, time.Now())
 	if problem != nil {
 		p.ping.Err, p.read.Err = nil, nil // it stands under error
 	}
 	forgive(&p.read)
 	uncounted := ask.Part{Name: "errorstats", Err: doc.uncounted}
-	ask.Unavailable(w, &p.ping, &p.info, &p.read, &uncounted, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize)
+	ask.Unavailable(w, &p.ping, &p.info, &p.read, &uncounted, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize, &p.clock)
 	doc.cut.Write(w)
 	doc.unreadable.Write(w)
 	w.EndObject()

@@ -2,6 +2,7 @@ package server
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -24,6 +25,8 @@ func getDocumentOf(target *item.Target, text []byte) string {
 	for _, part := range []*ask.Part{&p.length, &p.newest, &p.config, &p.events} {
 		part.Err = resp.NewServerError([]byte("ERR unknown command"))
 	}
+	now := time.Now()
+	p.clock.Value = resp.Value{Kind: resp.Array, Elems: []resp.Value{{Kind: resp.Integer, Int: now.Unix()}, {Kind: resp.Integer}}}
 	w := jsondoc.New(0)
 	p.write(w, info.Condition{Target: target}, text)
 	return w.Document()
