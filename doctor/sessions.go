@@ -100,8 +100,11 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	if err != nil {
 		return []finding{{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}}
 	}
-	var refusedCommands, refusedKeys, families []string
+	var refusedCommands, refusedKeys, families, unknown []string
 	for i, reply := range replies {
+		if slices.Contains(everywhere, asked[i].command) && isUnknown(reply.Err()) {
+			unknown = append(unknown, asked[i].command)
+		}
 		if redisclient.ReasonOf(reply.Err()) != redisclient.ReasonACL {
 			continue
 		}
@@ -112,6 +115,13 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 			refusedCommands = append(refusedCommands, asked[i].command)
 		}
 	}
+	var out []finding
+	if len(unknown) > 0 {
+		out = append(out, missingCommands(shown, unknown))
+	}
+	if len(refusedCommands)+len(refusedKeys) == 0 && len(unknown) > 0 {
+		return out
+	}
 	if len(refusedCommands)+len(refusedKeys) == 0 {
 		what := "every key of this plugin is permitted"
 		if sentinel {
@@ -119,7 +129,28 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 		}
 		return []finding{{fine, subject, shown + " lets the user " + user + " in; " + what, ""}}
 	}
-	return []finding{d.refused(shown, user, refusedCommands, refusedKeys, families)}
+	return append(out, d.refused(shown, user, refusedCommands, refusedKeys, families))
+}
+
+// everywhere are commands that every Redis has; one that does not know them has
+// them renamed, or is a service that does without.
+var everywhere = []string{"info", "config|get", "slowlog|get", "slowlog|len", "scan", "dbsize", "type", "client|list"}
+
+// isUnknown reports whether the server does not know a command.
+func isUnknown(err error) bool {
+	return redisclient.ReasonOf(err) == redisclient.ReasonCommand && strings.Contains(strings.ToLower(err.Error()), "unknown command")
+}
+
+// missingCommands says what a server does without, and whom that concerns.
+func missingCommands(shown string, commands []string) finding {
+	slices.Sort(commands)
+	commands = slices.Compact(commands)
+	return finding{
+		level: warning, subject: "session",
+		text: fmt.Sprintf("%s does not know %s; this concerns %s", shown, strings.Join(commands, " "), some(concernedKeys(commands, nil))),
+		fix: "if the server has other names for them (rename-command in redis.conf), name these in the session's option RenameCommands; " +
+			"if it has none, as some managed services, these items stay without a value",
+	}
 }
 
 // stormUI looks at a session that is a Storm UI: whether it answers us.
