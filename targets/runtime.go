@@ -70,9 +70,9 @@ const nameMemory = time.Hour
 // replyLimits bound one reply, and the replies of one conversation. The largest
 // that a healthy server gives in one text are INFO and CLUSTER NODES, a few
 // hundred kilobytes; CLIENT LIST is read line by line. What is over them is read
-// past as long as that takes little time, so that it costs the connection
-// nothing.
-var replyLimits = resp.Limits{MaxBulk: 16 << 20, MaxReply: 16 << 20, MaxTogether: 32 << 20, MaxPass: 64 << 20}
+// past as long as the check has time, so that one huge value costs the others
+// nothing: no string of Redis is longer than MaxPass.
+var replyLimits = resp.Limits{MaxBulk: 16 << 20, MaxReply: 16 << 20, MaxTogether: 32 << 20, MaxPass: 512 << 20}
 
 // New makes what the options say: nothing is dialed yet.
 func New(options *conf.Options) (*Runtime, error) {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -369,4 +370,24 @@ func TestScansThatNeverEndTakeNoTurnOfOthers(t *testing.T) {
 		require.Equal(t, 1.0, d["up"])
 		return d["keys"] == 9.0
 	})
+}
+
+// TestOneHugeValueCostsItsOwnFigure: a value of 100 MB in a record of a job system
+// hides neither the system nor the server.
+func TestOneHugeValueCostsItsOwnFigure(t *testing.T) {
+	t.Parallel()
+	s := redis(t, redistest.Config{})
+	now := strconv.FormatInt(time.Now().Unix(), 10)
+	s.Do(t, "SADD", "queues", "default")
+	s.Do(t, "LPUSH", "queue:default", `{"class":"A","jid":"1","enqueued_at":`+now+`.0}`)
+	s.Do(t, "SADD", "processes", "host:1:abc")
+	s.Do(t, "HSET", "host:1:abc", "info", strings.Repeat("x", 100<<20), "busy", "1", "beat", now)
+	p := start(t, "Timeout=10")
+	value, err := p.Ask(10, "job.get", s.Addr).Answer()
+	require.NoError(t, err)
+	doc := decode(t, value)
+	require.Equal(t, 1.0, doc["up"], "%.500s", value)
+	systems := doc["systems"].([]any)
+	require.Len(t, systems, 1)
+	require.Equal(t, 1.0, systems[0].(map[string]any)["waiting"])
 }
