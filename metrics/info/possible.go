@@ -17,8 +17,9 @@ var maySigned = []string{
 //   - a count below zero, also one that was wrapped around to nearly 2^64,
 //   - an age above the server's uptime: servers forget with a restart what they
 //     tell the age of, and time since 1970 stands for never,
-//   - a share of more than 101 % (of what the server rounds and reads at two
-//     moments, 100 % may become a little more).
+//   - a share of more than 1,000 %, or below zero: Redis 5 prints a little more
+//     than 100 % of a peak that it has not noted yet, and a difference that was
+//     wrapped around is far above.
 //
 // Such a number is no reading, and is left out.
 func (id *Identity) Impossible(key, value []byte) bool {
@@ -27,7 +28,7 @@ func (id *Identity) Impossible(key, value []byte) bool {
 	}
 	if bytes.HasSuffix(key, []byte("_perc")) {
 		share, err := strconv.ParseFloat(string(bytes.TrimSuffix(value, []byte("%"))), 64)
-		return err == nil && (share < 0 || share > 101)
+		return err == nil && (share < 0 || share > 1000)
 	}
 	age := isAge(key)
 	if value[0] != '-' && len(value) < len("9223372036854775807") && !age {
