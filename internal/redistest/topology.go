@@ -34,7 +34,7 @@ func NewCluster(t testing.TB, f Flavour, cfg Config) []*Node {
 	for i := range nodes {
 		c := cfg
 		c.Bin = f.Bin
-		c.Args = append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1000"}, cfg.Args...)
+		c.Args = append([]string{"--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--repl-diskless-sync-delay", "0"}, cfg.Args...)
 		c.ClusterBus = !old
 		s := Start(t, c)
 		nodes[i] = &Node{s, s.Do(t, "CLUSTER", "MYID")}
