@@ -110,7 +110,7 @@ func TestSentinelsThatDoNotAnswerHoldNoMasterUp(t *testing.T) {
 				s.serves(masterA, "master", "a")
 				s.serves(masterB, c.role, "b")
 				if c.role == "READONLY" {
-					s.say[masterB] = refusingAsReplica
+					s.says(masterB, refusingAsReplica)
 				}
 				text, err := s.get(t)
 				require.NoError(t, err)
@@ -143,7 +143,7 @@ func TestACheckGoesToTheNewMaster(t *testing.T) {
 	for name, old := range map[string]func(s *stage){
 		"it is gone":          func(s *stage) { s.fails(masterA, refusedDial()) },
 		"it is a replica":     func(s *stage) { s.serves(masterA, "slave", "old") },
-		"it refuses like one": func(s *stage) { s.say[masterA] = refusingAsReplica },
+		"it refuses like one": func(s *stage) { s.says(masterA, refusingAsReplica) },
 		"it refuses to say more": func(s *stage) {
 			s.fails(masterA, &redisclient.Error{Op: "auth", Reason: redisclient.ReasonAuth, Err: errors.New("no")})
 		},
@@ -174,7 +174,7 @@ func TestACheckGoesToTheNewMaster(t *testing.T) {
 
 				// Then nobody serves.
 				time.Sleep(time.Second)
-				for _, broken := range []func(){func() { s.fails(masterB, refusedDial()) }, func() { s.say[masterB] = refusingAsReplica }} {
+				for _, broken := range []func(){func() { s.fails(masterB, refusedDial()) }, func() { s.says(masterB, refusingAsReplica) }} {
 					broken()
 					_, err = s.get(t)
 					require.ErrorContains(t, err, "master mymaster")

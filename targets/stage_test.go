@@ -68,8 +68,9 @@ func (s *stage) play(tgt *target) {
 	tgt.batch.run = func(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
 		s.mu.Lock()
 		s.asked = append(s.asked, fmt.Sprintf("%s at %s", addr, time.Since(s.began)))
+		say := s.say[addr]
 		s.mu.Unlock()
-		if say := s.say[addr]; say != nil {
+		if say != nil {
 			return say(ctx, cmds)
 		}
 		<-ctx.Done()
@@ -80,15 +81,22 @@ func (s *stage) play(tgt *target) {
 // names has a sentinel name a master, after some time.
 func (s *stage) names(sentinel int, master string, after time.Duration) {
 	host, port, _ := net.SplitHostPort(master)
-	s.say[sentinelAddr(sentinel)] = func(context.Context, []redisclient.Command) ([]resp.Value, error) {
+	s.says(sentinelAddr(sentinel), func(context.Context, []redisclient.Command) ([]resp.Value, error) {
 		time.Sleep(after)
 		return []resp.Value{{Kind: resp.Array, Elems: []resp.Value{bulk(host), bulk(port)}}}, nil
-	}
+	})
+}
+
+// says has a target answer so from now on.
+func (s *stage) says(addr string, say func(context.Context, []redisclient.Command) ([]resp.Value, error)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.say[addr] = say
 }
 
 // serves has a server answer as that role, and every command with a text.
 func (s *stage) serves(addr, role, text string) {
-	s.say[addr] = func(_ context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+	s.says(addr, func(_ context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
 		var out []resp.Value
 		for _, cmd := range cmds {
 			if cmd[0] == "ROLE" {
@@ -98,12 +106,12 @@ func (s *stage) serves(addr, role, text string) {
 			}
 		}
 		return out, nil
-	}
+	})
 }
 
 // fails has a server fail.
 func (s *stage) fails(addr string, err error) {
-	s.say[addr] = func(context.Context, []redisclient.Command) ([]resp.Value, error) { return nil, err }
+	s.says(addr, func(context.Context, []redisclient.Command) ([]resp.Value, error) { return nil, err })
 }
 
 func bulk(text string) resp.Value { return resp.Value{Kind: resp.BulkString, Str: []byte(text)} }
