@@ -2,9 +2,9 @@ package storm
 
 import (
 	"context"
-	"fmt"
 	"strings"
-	"sync"
+
+	"redisjobs/metrics/ask"
 )
 
 // cluster is a Storm cluster as its UI shows it. Lists that are nil could not
@@ -137,7 +137,7 @@ func (u *ui) Cluster(ctx context.Context) (cluster, error) {
 		}},
 		{name: "topologies", read: func() (err error) { rows, err = u.topologies(ctx); return err }},
 	}
-	sideBySide(parts)
+	ask.SideBySide(len(parts), func(i int) { parts[i].err = parts[i].read() }, func(i int, err error) { parts[i].err = err })
 	if parts[0].err != nil {
 		return cluster{}, parts[0].err
 	}
@@ -176,23 +176,6 @@ type clusterPart struct {
 	name string
 	read func() error
 	err  error
-}
-
-// sideBySide reads all parts side by side.
-func sideBySide(parts []clusterPart) {
-	var wg sync.WaitGroup
-	for i := range parts {
-		p := &parts[i]
-		wg.Go(func() {
-			defer func() {
-				if r := recover(); r != nil { // it would end the process, and the agent with it
-					p.err = fmt.Errorf("internal error: %v", r)
-				}
-			}()
-			p.err = p.read()
-		})
-	}
-	wg.Wait()
 }
 
 func (u *ui) read(ctx context.Context, path string, to any) error {
