@@ -102,7 +102,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	}
 	var refusedCommands, refusedKeys, families, unknown []string
 	for i, reply := range replies {
-		if slices.Contains(everywhere, asked[i].command) && isUnknown(reply.Err()) {
+		if slices.Contains(everywhere, asked[i].command) && redisclient.UnknownCommand(reply.Err()) {
 			unknown = append(unknown, asked[i].command)
 		}
 		if redisclient.ReasonOf(reply.Err()) != redisclient.ReasonACL {
@@ -135,11 +135,6 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 // everywhere are commands that every Redis has; one that does not know them has
 // them renamed, or is a service that does without.
 var everywhere = []string{"info", "config|get", "slowlog|get", "slowlog|len", "scan", "dbsize", "type", "client|list"}
-
-// isUnknown reports whether the server does not know a command.
-func isUnknown(err error) bool {
-	return redisclient.ReasonOf(err) == redisclient.ReasonCommand && strings.Contains(strings.ToLower(err.Error()), "unknown command")
-}
 
 // missingCommands says what a server does without, and whom that concerns.
 func missingCommands(shown string, commands []string) finding {

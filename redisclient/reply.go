@@ -23,6 +23,16 @@ func ConcernsServer(err error) bool {
 	}
 }
 
+// UnknownCommand reports whether a server does not know a command or its
+// subcommand.
+func UnknownCommand(err error) bool {
+	if err == nil {
+		return false
+	}
+	text := strings.ToLower(err.Error())
+	return strings.Contains(text, "unknown command") || strings.Contains(text, "unknown subcommand")
+}
+
 // Misread names what was tried when a reply is a refusal, or has not the form
 // that its command answers with.
 func Misread(op string, err error) error {

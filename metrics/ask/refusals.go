@@ -214,15 +214,5 @@ func ofCommand(err error) bool {
 	if redisclient.ReasonOf(err) == redisclient.ReasonACL {
 		return strings.Contains(text, "permissions to run the")
 	}
-	return UnknownCommand(err)
-}
-
-// UnknownCommand reports whether a server does not know a command or its
-// subcommand.
-func UnknownCommand(err error) bool {
-	if err == nil {
-		return false
-	}
-	text := strings.ToLower(err.Error())
-	return strings.Contains(text, "unknown command") || strings.Contains(text, "unknown subcommand")
+	return redisclient.UnknownCommand(err)
 }

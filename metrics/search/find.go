@@ -92,7 +92,7 @@ func (s *reading) oldSearch(ctx context.Context) (bool, error) {
 			return false, err
 		}
 	}
-	if ask.UnknownCommand(probe.Err) {
+	if redisclient.UnknownCommand(probe.Err) {
 		s.list.Err = fmt.Errorf("there are no search commands here: neither RediSearch, nor Redis 8 with search, nor valkey-search (%w)", s.list.Err)
 		return false, nil
 	}

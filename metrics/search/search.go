@@ -129,7 +129,7 @@ func (s *reading) ask(ctx context.Context) error {
 		}
 		s.known, s.complete = true, true
 		names = slices.DeleteFunc(names, func(name string) bool { return !ask.GlobMatch(s.pattern, name) })
-	case ask.UnknownCommand(s.list.Err):
+	case redisclient.UnknownCommand(s.list.Err):
 		var err error
 		if names, err = s.scan(ctx); err != nil {
 			return err
