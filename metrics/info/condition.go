@@ -46,7 +46,7 @@ func AskCondition(ctx context.Context, t *item.Target, parts ...*ask.Part) (Cond
 }
 
 // Write begins a document with the condition of a server that is up, or with a
-// problem not. x is what INFO told of it, at least the sections Server,
+// problem not. x is what INFO shows of it, at least the sections Server,
 // Replication and Persistence, and id what that says of the server; nil when
 // that is unknown.
 func (c Condition) Write(w *jsondoc.Writer, problem error, x *Text, id *Identity) {

@@ -37,7 +37,7 @@ func SumKeys(x *Text, id *Identity, lines []Line) (keys, expires Reading) {
 
 // NeverCounted reports whether the server counts its keys when it is told to,
 // and has not done so yet, so that each 0 means that it does not know. Kvrocks says
-// last_dbsize_scan_timestamp:0, and before 2.13 only a comment.
+// last_dbsize_scan_timestamp:0, and in older versions only a comment.
 // Source: https://kvrocks.apache.org/docs/supported-commands (DBSIZE)
 func NeverCounted(x *Text, id *Identity) bool {
 	if !id.Means.KeysByScan {

@@ -263,7 +263,7 @@ func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, ext
 	p.known.isCluster.Store(isCluster)
 	// A sentinel has no keys at all.
 	p.known.noKeyspace.Store(!bytes.Contains(text, []byte("# Keyspace")) && !bytes.Contains(text, []byte("\nredis_mode:sentinel")))
-	p.known.noClock.Store(datesSaves(text) && !bytes.Contains(text, []byte("\nserver_time_usec:")))
+	p.known.noClock.Store(!bytes.Contains(text, []byte("\nserver_time_usec:")) && datesSaves(text))
 	var more []*ask.Part
 	for _, e := range extra {
 		switch wanted := e.known.Load(); {
