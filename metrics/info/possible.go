@@ -26,7 +26,7 @@ func (id *Identity) Impossible(key, value []byte) bool {
 	if len(value) == 0 || value[0] != '-' && (value[0] < '0' || value[0] > '9') {
 		return false
 	}
-	if bytes.HasSuffix(key, []byte("_perc")) {
+	if endsIn(key, "_perc") {
 		share, err := strconv.ParseFloat(string(bytes.TrimSuffix(value, []byte("%"))), 64)
 		return err == nil && (share < 0 || share > 1000)
 	}
@@ -51,7 +51,7 @@ func (id *Identity) Impossible(key, value []byte) bool {
 
 // isAge knows the fields that tell how long ago something was, in seconds.
 func isAge(key []byte) bool {
-	return bytes.HasSuffix(key, []byte("_seconds_ago")) || bytes.HasSuffix(key, []byte("_since_seconds"))
+	return endsIn(key, "_seconds_ago") || endsIn(key, "_since_seconds")
 }
 
 func isInteger(value []byte) bool {

@@ -108,18 +108,40 @@ func (d *document) writePairs(w *jsondoc.Writer, pairs []info.Pair, taken string
 	}
 }
 
-// writePercentile writes 4.015 microseconds as 0.000004015 seconds.
+// writePercentile writes 4.015 microseconds as 0.000004015 seconds. The digits
+// stay the server's: dividing the number would round it once more.
 func writePercentile(_ *document, w *jsondoc.Writer, key, value []byte) {
 	if !jsondoc.IsNumber(value) || bytes.ContainsAny(value, "eE") {
 		return
 	}
-	// The exponent is put to the text, so that the digits stay the server's:
-	// dividing the number would round it once more.
-	seconds, err := strconv.ParseFloat(string(value)+"e-6", 64)
-	if err != nil {
+	var room [40]byte
+	if seconds, ok := millionth(room[:0], value); ok {
+		w.KeyBytes(key).NumberPlain(seconds)
 		return
 	}
-	w.KeyBytes(key).Float(seconds)
+	if seconds, err := strconv.ParseFloat(string(value)+"e-6", 64); err == nil {
+		w.KeyBytes(key).Float(seconds)
+	}
+}
+
+// millionth moves the point of a number six places to the left, without zeros at
+// the end, where that needs no rounding: for numbers above zero of at most 15
+// digits, and that are not below 1e-9 afterwards.
+func millionth(buf, number []byte) ([]byte, bool) {
+	whole, rest, _ := bytes.Cut(number, []byte("."))
+	if len(whole)+len(rest) > 15 || number[0] == '-' || number[0] == '0' && len(bytes.Trim(rest, "0")) > 0 {
+		return nil, false
+	}
+	at := len(whole) - 6
+	if at <= 0 {
+		buf = append(buf, "0."...)
+		buf = append(buf, "000000"[:-at]...)
+		buf = append(buf, whole...)
+	} else {
+		buf = append(append(append(buf, whole[:at]...), '.'), whole[at:]...)
+	}
+	buf = bytes.TrimRight(append(buf, rest...), "0")
+	return bytes.TrimSuffix(buf, []byte(".")), true
 }
 
 // keyspaceRow is one database's line.
