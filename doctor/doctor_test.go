@@ -80,7 +80,7 @@ const ownFile = "zabbix_agent2.d/plugins.d/redisjobs.conf"
 
 func TestAHealthyConfiguration(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	tr := newTree(t, "Plugins.RedisJobs.Sessions.Prod.Uri=tcp://"+s.Addr)
 	out := tr.examine(0)
 	require.Contains(t, out, "problems: 0, warnings: 0\n")
@@ -226,7 +226,7 @@ func TestServersAndTheirRights(t *testing.T) {
 		"keyless on >s3cret-few resetkeys +@all",
 		"old on >s3cret-few ~* +@all -client|list -memory",
 	}})
-	gone := redistest.Start(t, redistest.Config{})
+	gone := redistest.Borrow(t)
 	gone.Stop(t)
 	lines := []string{}
 	session := func(name, uri, user, password string) {
@@ -298,7 +298,7 @@ func TestEveryCommandOfEveryKeyIsProbed(t *testing.T) {
 
 func TestAProbeReadsNextToNothing(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for i := range 100 {
 		s.Do(t, "SADD", "storm:jobs", strings.Repeat("x", 1000)+string(rune('a'+i)))
 	}

@@ -60,7 +60,7 @@ func document(t testing.TB, s *redistest.Server, job string) map[string]any {
 
 func TestARecordIsReadBackByTheItems(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	before := float64(time.Now().Unix())
 	record(t, 0, "worker", "--redis", "tcp://"+s.Addr, "--status", "ACTIVE", "--started", "--processed", "1200", "--failed=3",
 		"--emitted", "7", "--lag", "12", "--progress", "42.5", "--interval", "30", "--expected", "ACTIVE", "--type", "daemon",
@@ -95,7 +95,7 @@ func TestARecordIsReadBackByTheItems(t *testing.T) {
 
 func TestEachStatusHasItsTimes(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for word, want := range map[string]struct {
 		status            string
 		finished, success bool
@@ -197,7 +197,7 @@ func TestACommandLineThatIsWrong(t *testing.T) {
 
 func TestWhatTheServerRefusesIsSaid(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SET", "storm:job:text", "ACTIVE")
 	_, stderr := record(t, 1, "text", "--redis", s.Addr, "--status", "UP")
 	require.Contains(t, stderr, "HSET storm:job:text: WRONGTYPE")
@@ -238,7 +238,7 @@ func TestTheShownRightsAreEnoughAndNoneIsSpare(t *testing.T) {
 	_, rule, found := strings.Cut(usage, "ACL SETUSER recorder ")
 	require.True(t, found)
 	rights := strings.Fields(strings.Replace(rule, ">PASSWORD", "nopass", 1))
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	attempt := func(rights []string) (code int, said string) {
 		s.Do(t, "FLUSHALL")
 		s.Do(t, "ACL", "LOG", "RESET")

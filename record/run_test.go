@@ -74,7 +74,7 @@ func awaitStatus(t testing.TB, s *redistest.Server, want string) {
 
 func TestACommandThatSucceeds(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	r := launch(t, s, "--type", "batch", "--expected", "SUCCESS", "--", "sh", "-c",
 		`echo "$REDISJOBS_JOB $REDISJOBS_RUN_ID"; echo oops >&2; cat; read -r last; exit 0`)
 	job, id, _ := strings.Cut(r.line(t), " ")
@@ -110,7 +110,7 @@ func TestACommandThatSucceeds(t *testing.T) {
 
 func TestACommandThatFails(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	require.Equal(t, 0, launch(t, s, "--", "true").wait(t))
 	success := document(t, s, "job")["last_success_at"]
 	for name, c := range map[string]struct {
@@ -135,7 +135,7 @@ func TestACommandThatFails(t *testing.T) {
 
 func TestARecorderThatDiesLeavesAStaleRecord(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	r := launch(t, s, "--interval", "1", "--", "cat")
 	awaitStatus(t, s, "1")
 	first := document(t, s, "job")
@@ -163,9 +163,9 @@ func TestARecordThatTheServerLostIsWrittenAnew(t *testing.T) {
 func TestRedisNeverStopsACommand(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{Password: "s3cret-marker"})
-	gone := redistest.Start(t, redistest.Config{})
+	gone := redistest.Borrow(t)
 	gone.Stop(t)
-	hanging := redistest.Start(t, redistest.Config{})
+	hanging := redistest.Borrow(t)
 	hanging.Pause(t)
 	for name, c := range map[string]struct {
 		server *redistest.Server
@@ -204,7 +204,7 @@ func TestARedisThatComesBackInTimeHearsOfTheEnd(t *testing.T) {
 
 func TestSignalsReachTheCommand(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	// A signal that is ignored here, as SIGHUP is under nohup, would be in the
 	// command too, and a shell cannot trap it then; one that is caught is not.
 	caught := make(chan os.Signal, 1)
@@ -227,7 +227,7 @@ func TestSignalsReachTheCommand(t *testing.T) {
 
 func TestAnIgnoredSignalStaysIgnored(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	r := &recorder{Cmd: exec.Command("sh", "-c", `trap "" HUP; exec "$0" job --redis tcp://`+s.Addr+` -- sh -c 'kill -HUP $PPID $$; exit 4'`, os.Args[0])}
 	r.Env = append(os.Environ(), asProgram+"=1")
 	require.Error(t, r.Run())

@@ -17,7 +17,7 @@ import (
 // sized is a server with strings of that many bytes.
 func sized(t *testing.T, sizes map[string]int) *redistest.Server {
 	t.Helper()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for key, size := range sizes {
 		s.Do(t, "SET", key, strings.Repeat("x", size))
 	}

@@ -162,7 +162,7 @@ func TestAServerThatDoesNotLetUsInIsRefusedWithItsReason(t *testing.T) {
 		Users:    []string{"reader on >readerpass ~* +info +ping", "off off >offpass"},
 	})
 	open := redistest.Start(t, redistest.Config{Args: []string{"--rename-command", "AUTH", "HIDDEN"}})
-	plain := redistest.Start(t, redistest.Config{})
+	plain := redistest.Borrow(t)
 	for _, tt := range []struct {
 		name   string
 		cfg    Config
@@ -282,7 +282,7 @@ func TestAHugePipelineCannotDeadlockWithTheServer(t *testing.T) {
 	cmds := huge()
 	answer := "$8192\r\n" + strings.Repeat("y", 8192) + "\r\n"
 	f := redistest.NewFake(t, redistest.Script{impatient(len(cmds), answer)})
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for _, addr := range []string{f.Addr, s.Addr} {
 		c := dial(t, Config{Address: addr})
 		// Two that wait for each other would still do so at any deadline.
@@ -375,7 +375,7 @@ func TestCloseEndsAConversationAndMayBeCalledTwice(t *testing.T) {
 
 func TestWhatIsRefusedBeforeItIsWrittenLeavesTheConnectionUsable(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	c := dial(t, Config{Address: s.Addr})
 	canceled, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -414,7 +414,7 @@ func TestADeadlineThatIsOverDoesNotHarmTheNextConversation(t *testing.T) {
 }
 
 func TestAnIdleConnectionHoldsNoBuffer(t *testing.T) {
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	const n = 300
 	heap := func() uint64 {
 		var m runtime.MemStats
@@ -453,7 +453,7 @@ func TestAPingAllocatesLittle(t *testing.T) {
 	if redistest.RaceEnabled {
 		t.Skip("the race detector allocates")
 	}
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	c := dial(t, Config{Address: s.Addr})
 	ctx := soon(t)
 	cmds := []Command{ping}

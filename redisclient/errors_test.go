@@ -64,7 +64,7 @@ func TestEveryAddressOfANameIsTried(t *testing.T) {
 	if len(addrs) < 2 {
 		t.Skip("localhost has one address on this machine")
 	}
-	s := redistest.Start(t, redistest.Config{}) // on 127.0.0.1 alone
+	s := redistest.Borrow(t) // on 127.0.0.1 alone
 	_, port, err := net.SplitHostPort(s.Addr)
 	require.NoError(t, err)
 	require.Equal(t, "PONG", ask(t, dial(t, Config{Address: "localhost:" + port}), "PING"))

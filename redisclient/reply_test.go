@@ -64,7 +64,7 @@ func TestSCANIsReadAsACursorAndKeys(t *testing.T) {
 
 func TestAnEscapedTextMatchesItselfAlone(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	odd := `a*b?c[d]e\f`
 	s.Do(t, "MSET", odd, "1", "axbxcde"+"f", "2", `axbxcde\f`, "3")
 	c := dial(t, Config{Address: s.Addr})

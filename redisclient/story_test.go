@@ -49,7 +49,7 @@ func TestStory01_AnAnswerToACancelledQuestionReachesNobody(t *testing.T) {
 // The same with a real server that is frozen and thaws.
 func TestStory01_AnAnswerToACancelledQuestionReachesNobodyOnARealServer(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "MSET", "a", "old", "b", "new")
 	c := dial(t, Config{Address: s.Addr})
 	require.Equal(t, "old", ask(t, c, "GET", "a"))
@@ -439,7 +439,7 @@ func TestNoErrorTellsThePassword(t *testing.T) {
 // is used again, and the error is one of the command and not of the server.
 func TestAReplyThatIsTooLargeIsReadPast(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "RPUSH", "jobs", "small", strings.Repeat("x", 9000), "last")
 	c := dial(t, Config{Address: s.Addr, Limits: resp.Limits{MaxBulk: 8000}})
 	for range 2 { // as the very first reply, and later
@@ -459,7 +459,7 @@ func TestAReplyThatIsTooLargeIsReadPast(t *testing.T) {
 // conversation has the whole allowance.
 func TestTheRepliesOfAPipelineAreBoundedTogether(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SET", "job", strings.Repeat("x", 4000))
 	c := dial(t, Config{Address: s.Addr, Limits: resp.Limits{MaxTogether: 10_000}})
 	for range 2 {

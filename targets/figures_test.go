@@ -15,7 +15,7 @@ import (
 // all.
 func TestWhatWaitsBeforeThePoolIsAddedToItsFigures(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	rt := runtimeWith(t, func(*conf.Options) {})
 	waited := []waits{
 		{count: 3, time: 2 * time.Second, timeouts: 1},

@@ -156,7 +156,7 @@ func (b *batcher) activeNow() int {
 // exceed client-output-buffer-limit, with all that it was asked.
 func TestAReplyLongerThanTheServersBuffer(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for range 300 {
 		conn, err := net.Dial("tcp", s.Addr)
 		require.NoError(t, err)

@@ -172,7 +172,7 @@ func TestTheShareOfPeers(t *testing.T) {
 // TestAClientReachesServersAndStormUIs, and says when one is asked for the other.
 func TestAClientReachesServersAndStormUIs(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, redistest.Config{})
+	server := redistest.Borrow(t)
 	agents := make(chan string, 1)
 	ui := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		agents <- r.UserAgent()

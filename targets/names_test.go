@@ -16,7 +16,7 @@ import (
 // not at the first answer, and not when there is none.
 func TestANameThatLeadsElsewhereIsFollowed(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	rt, ping := pinger(t, s.Addr)
 	require.Equal(t, "1", ping())
 	tgt := onlyTarget(t, rt)

@@ -90,7 +90,7 @@ func TestAServerThatIsGoneIsNotHiddenByWhatItRefuses(t *testing.T) {
 // new one.
 func TestAConnectionWithAnOldPasswordIsNotUsedAgain(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, redistest.Config{})
+	server := redistest.Borrow(t)
 	server.Do(t, "ACL", "SETUSER", "u", "on", ">one", ">two", "+@all", "~*")
 	file := filepath.Join(t.TempDir(), "pw")
 	require.NoError(t, os.WriteFile(file, []byte("one"), 0o600))

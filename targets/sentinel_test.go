@@ -73,7 +73,7 @@ func getKey(t testing.TB, target *target) (string, error) {
 
 func masterWith(t testing.TB, value string) *redistest.Server {
 	t.Helper()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SET", "k", value)
 	return s
 }

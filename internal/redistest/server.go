@@ -69,14 +69,25 @@ type Server struct {
 	confFile string
 	process  *process // nil while stopped
 
-	mu    sync.Mutex // one command at a time on the test's own connection
-	admin net.Conn
-	buf   *bufio.Reader
+	mu      sync.Mutex // one command at a time on the test's own connection
+	admin   net.Conn
+	buf     *bufio.Reader
+	changed bool // by more than keys, see Borrow
 }
 
 // Start starts a server, waits until it answers, and stops it when the test
 // ends. A missing executable fails the test.
 func Start(t testing.TB, cfg Config) *Server {
+	t.Helper()
+	dir := t.TempDir() // before the cleanup that kills, so that it is removed after
+	s := startIn(t, dir, cfg)
+	t.Cleanup(func() { s.Kill(t) })
+	return s
+}
+
+// startIn starts a server that has its files in dir. A socket's folder ends with
+// the test.
+func startIn(t testing.TB, dir string, cfg Config) *Server {
 	t.Helper()
 	bin := cfg.Bin
 	if bin == "" {
@@ -100,8 +111,6 @@ func Start(t testing.TB, cfg Config) *Server {
 	if cfg.TLS {
 		tlsLines = s.issueCertificates(t, cfg.CertNotAfter)
 	}
-	dir := t.TempDir() // before the cleanup that kills, so that it is removed after
-	t.Cleanup(func() { s.Kill(t) })
 	s.confFile = filepath.Join(dir, "redis.conf")
 	// A free port, or that of a cluster's bus 10000 above it, may be taken by
 	// another process before the server binds it.
@@ -119,6 +128,7 @@ func Start(t testing.TB, cfg Config) *Server {
 			return s
 		}
 		if attempt == 9 || !strings.Contains(err.Error(), "already in use") {
+			s.Kill(t)
 			t.Fatalf("start %s: %v", bin, err)
 		}
 	}
@@ -191,6 +201,7 @@ func (s *Server) Do(t testing.TB, args ...string) string {
 func (s *Server) TryDo(args ...string) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.changed = s.changed || changes(args)
 	if s.admin == nil {
 		if err := s.connect(); err != nil {
 			return "", err
@@ -291,6 +302,9 @@ func (s *Server) Resume(t testing.TB) {
 
 func (s *Server) end(t testing.TB, how func(*os.Process) error) {
 	t.Helper()
+	s.mu.Lock()
+	s.changed = true
+	s.mu.Unlock()
 	if s.process == nil {
 		return
 	}

@@ -52,7 +52,7 @@ func TestMoreClientsThanAReplyMayHold(t *testing.T) {
 
 func TestThousandsOfRealClients(t *testing.T) {
 	const n = 3000
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for range n {
 		conn, err := net.Dial("tcp", s.Addr)
 		require.NoError(t, err)

@@ -326,7 +326,7 @@ func TestManyQueues(t *testing.T) {
 		seen[c.system] = true
 		t.Run(c.system, func(t *testing.T) {
 			t.Parallel()
-			s := redistest.Start(t, redistest.Config{})
+			s := redistest.Borrow(t)
 			for _, cmd := range c.many(maxQueues + 5) {
 				s.Do(t, cmd...)
 			}

@@ -34,7 +34,7 @@ func pollOnce(t *testing.T, d redisclient.Doer, m *item.Memory, o item.JobsOptio
 
 func TestSeveralSystemsShareTheRoundTrips(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for _, c := range []string{
 		"SADD queues a", "SADD resque:queues a", "SADD rq:queues rq:queue:a", "SADD asynq:queues a",
 		"SADD myapp:queues a", "SADD myapp:processes vm:1:a", "SADD m2:_kombu.binding.video x::x",
@@ -67,7 +67,7 @@ func withoutMaps(d discovery) discovery {
 
 func TestASystemThatMovesInIsSeenByItsMarkers(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	d, m := dial(t, s, "", 0), &item.Memory{}
 	d.at = 1795229000
 	o := defaultOptions()
@@ -93,7 +93,7 @@ func TestASystemThatMovesInIsSeenByItsMarkers(t *testing.T) {
 
 func TestAForeignKeyIsNoMarker(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for _, c := range []string{
 		"SET queues x", "RPUSH stat:processed x", "HSET processes a b", "SET resque:workers x", "SADD resque:stat:processed x",
 		"SET my:processes x", "SET my:queues x", "SADD other:workers:heartbeat x", "SET _kombu.binding.video x",
@@ -111,7 +111,7 @@ func TestAForeignKeyIsNoMarker(t *testing.T) {
 // one looks at other keys.
 func TestALongSearchGoesOnWhereItEnded(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "shop:processes", "vm:1:a")
 	s.Do(t, "SADD", "shop:queues", "a")
 	for i := range 20 {
@@ -184,9 +184,9 @@ func (mute) DoAll(ctx context.Context, _ ...redisclient.Command) ([]resp.Value, 
 // the other masters nor the poll.
 func TestAMasterThatCannotBeSearched(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "HSET", "{app}:mail:meta", "version", "bullmq:5.81.5")
-	other := redistest.Start(t, redistest.Config{})
+	other := redistest.Borrow(t)
 	other.Do(t, "SET", "a", "b")
 	s.Do(t, "ACL", "SETUSER", "noscan", "on", "nopass", "~*", "+@all", "-scan")
 	d := dial(t, s, "", 0)
@@ -234,7 +234,7 @@ func TestAMasterThatCannotBeSearched(t *testing.T) {
 
 func TestWhatMayNotBeReadIsNotTakenForNothing(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "queues", "a")
 	s.Do(t, "LPUSH", "queue:a", "x")
 	s.Do(t, "ACL", "SETUSER", "poor", "on", "nopass", "resetkeys", "-@all", "+time", "+type", "+sscan", "+scard", "+llen", "%R~queues")
@@ -260,7 +260,7 @@ func TestWhatMayNotBeReadIsNotTakenForNothing(t *testing.T) {
 
 func TestAQueueThatNobodyKnows(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "queues", "a", "bad\x00name", strings.Repeat("q", 300))
 	d, m := dial(t, s, "", 0), &item.Memory{}
 	d.at = 1795229000
@@ -284,7 +284,7 @@ func TestAQueueThatNobodyKnows(t *testing.T) {
 
 func TestAServerThatCannotAnswer(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	d, m := dial(t, s, "", 0), &item.Memory{}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -20,7 +20,7 @@ const fieldAt = 1795950000
 // blanks.
 func seeded(t *testing.T, commands ...string) *redistest.Server {
 	t.Helper()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for _, c := range commands {
 		args := strings.Fields(c)
 		for i, arg := range args {

@@ -29,7 +29,7 @@ func latencies(t *testing.T, d *teller, m *item.Memory) (a, b *queue) {
 
 func TestAHugeJobIsNotAskedForEachTime(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	job := `{"jid":"1","args":["%s"],"enqueued_at":1795228164}`
 	s.Do(t, "SADD", "queues", "a", "b")
 	s.Do(t, "LPUSH", "queue:a", fmt.Sprintf(job, strings.Repeat("x", 3<<20)))
@@ -63,7 +63,7 @@ func limited(t *testing.T, s *redistest.Server, limits resp.Limits) *teller {
 // anything.
 func TestAJobThatTheClientCannotTake(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "queues", "a", "b")
 	s.Do(t, "LPUSH", "queue:a", strings.Repeat("x", 64<<20+1))
 	s.Do(t, "LPUSH", "queue:b", `{"jid":"1","enqueued_at":1795228164}`)
@@ -90,7 +90,7 @@ func TestAJobThatTheClientCannotTake(t *testing.T) {
 // do without jobs.
 func TestAJobThatCannotEvenBeReadPast(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "queues", "a", "b")
 	s.Do(t, "LPUSH", "queue:a", strings.Repeat("x", 9000))
 	s.Do(t, "LPUSH", "queue:b", `{"jid":"1","enqueued_at":1795228164}`)

@@ -39,7 +39,7 @@ func rowsByID(doc map[string]any, list string) map[string]map[string]any {
 
 func TestJobGet(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "queues", "default", `it's "a" queue`)
 	s.Do(t, "LPUSH", "queue:default", `{"jid":"1","enqueued_at":1795227509.7}`)
 	s.Do(t, "LPUSH", `queue:it's "a" queue`, "no JSON")
@@ -93,7 +93,7 @@ func TestJobGet(t *testing.T) {
 
 func TestJobQueueGet(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "app:queues", "default")
 	s.Do(t, "LPUSH", "app:queue:default", `{"jid":"1","enqueued_at":1795227509.7}`)
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
@@ -184,7 +184,7 @@ func (d echo) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Valu
 // TestAnEmptyDatabaseSaysSo, and where there are keys.
 func TestAnEmptyDatabaseSaysSo(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, Database: 3})
 	doc := askJobs(t, get, target)
 	require.EqualValues(t, 1, doc["up"])

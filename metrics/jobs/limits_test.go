@@ -54,7 +54,7 @@ func TestABullJobThatEndsBetweenTwoLooksIsNoOrphan(t *testing.T) {
 // TestTooManyWorkers: sums over a part of them would be wrong.
 func TestTooManyWorkers(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	args := []string{"SADD", "processes"}
 	for i := range maxWorkers + 1 {
 		args = append(args, fmt.Sprint("vm:", i, ":a"))
@@ -89,7 +89,7 @@ func reasonOf(f *figures, name figure) string {
 // TestAScoreThatIsNoTime is no age of anything.
 func TestAScoreThatIsNoTime(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
 	for _, score := range []string{"1e300", "-1e300", "0", "1e13"} {
 		s.Do(t, "DEL", "unacked_index")
@@ -125,7 +125,7 @@ func TestFoundNamesAreBounded(t *testing.T) {
 // what it runs is not known.
 func TestASidekiqProcessWithoutItsCountersLives(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "queues", "a")
 	s.Do(t, "SADD", "processes", "vm:1:a", "vm:2:b")
 	s.Do(t, "HSET", "vm:1:a", "info", `{"concurrency":3}`)

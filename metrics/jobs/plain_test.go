@@ -14,7 +14,7 @@ import (
 )
 
 // startEmpty starts a server without keys.
-func startEmpty(t testing.TB) *redistest.Server { return redistest.Start(t, redistest.Config{}) }
+func startEmpty(t testing.TB) *redistest.Server { return redistest.Borrow(t) }
 
 func plainCases() []conformance {
 	var thousand []string

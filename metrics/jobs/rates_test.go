@@ -22,7 +22,7 @@ type shop struct {
 
 func openShop(t *testing.T) *shop {
 	t.Helper()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	x := &shop{t: t, s: s, d: dial(t, s, "", 0), m: &item.Memory{}}
 	x.d.at = 1795229000
 	s.Do(t, "SADD", "queues", "a", "b")
@@ -189,7 +189,7 @@ func TestStuck(t *testing.T) {
 // only that nothing was processed anywhere shows that none was taken.
 func TestJobsThatLookAlike(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	x := &shop{t: t, s: s, d: dial(t, s, "", 0), m: &item.Memory{}}
 	x.d.at = 1795229000
 	s.Do(t, "SADD", "resque:queues", "a", "b")

@@ -118,7 +118,7 @@ func rqCases() []conformance {
 // of an application that has such keys of its own.
 func TestRQUnderAPrefixIsFoundBySCAN(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for _, c := range []string{
 		"SADD byjob:job:1:dependents 2", "SADD byjob:job::2:dependencies 1", "SADD byjob:queues byjob:queue:a", "HSET byjob:job:1 origin a created_at 2026-11-21T02:44:58.344489Z",
 		"SADD by:worker:queues x", "SADD idle:queues idle:queue:a", "HSET idle:worker:w1 birth 2026-11-21T02:44:58Z queues a",
@@ -141,7 +141,7 @@ func TestRQUnderAPrefixIsFoundBySCAN(t *testing.T) {
 // TestTooManyRateLimits are not counted in part.
 func TestTooManyRateLimits(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	args := []string{"SADD", "rq:rl-keys"}
 	for i := range maxFollowed + 1 {
 		args = append(args, fmt.Sprint(i))

@@ -22,7 +22,7 @@ func runCommand(t *testing.T, target *item.Target, allowed bool, words ...string
 
 func TestCommandRunsWhatTheServerCallsReadOnly(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SET", "text", "some <text>")
 	s.Do(t, "SET", "empty", "")
 	s.Do(t, "RPUSH", "list", "a", "b")

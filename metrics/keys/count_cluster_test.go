@@ -74,7 +74,7 @@ func TestKeysCountOfARealCluster(t *testing.T) {
 
 func TestKeysCountOfOneServerSaysSo(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SET", "key:1", "x")
 	target, d := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	for poll := range 3 {

@@ -27,7 +27,7 @@ func seedKeys(t testing.TB, s *redistest.Server) {
 
 func TestKeyGetOfEveryTypeIsOneRoundTripOnceTheTypeIsKnown(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	seedKeys(t, s)
 	target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	for _, tt := range []struct {
@@ -72,7 +72,7 @@ func TestKeyGetOfEveryTypeIsOneRoundTripOnceTheTypeIsKnown(t *testing.T) {
 
 func TestAKeyThatChangesItsTypeCostsOneError(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	length := func(want string, trips int) {
 		t.Helper()

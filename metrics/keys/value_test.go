@@ -13,7 +13,7 @@ import (
 
 func TestKeyValueOfARealServer(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	seedKeys(t, s)
 	s.Do(t, "SET", "long", strings.Repeat("x", maxKeyValue))
 	s.Do(t, "SET", "longer", strings.Repeat("x", maxKeyValue+1))

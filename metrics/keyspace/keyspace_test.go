@@ -164,7 +164,7 @@ func TestKeyspaceOfARealServer(t *testing.T) {
 
 func TestKeyspaceOfAnEmptyDatabase(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	doc := newRun(t, target).pass()
 	require.Empty(t, doc["unavailable"])
@@ -353,7 +353,7 @@ func TestKeyspaceReadsAReplica(t *testing.T) {
 	require.Contains(t, master.Do(t, "INFO", "commandstats"), "cmdstat_scan:calls=1,", "the first look, and then it is left in peace")
 
 	// The address of a replica may lead elsewhere: here to a server that is none.
-	stranger := redistest.Start(t, redistest.Config{})
+	stranger := redistest.Borrow(t)
 	peers[replica.Addr] = stranger.Addr
 	target.Memory = &item.Memory{}
 	doc = newRun(t, target).pass()
@@ -515,7 +515,7 @@ func TestKeyspaceWithoutAnAnswer(t *testing.T) {
 
 func TestKeyspaceOnTheCommandLine(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SET", "a", "b")
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	text, err := metrictest.CollectFrom(t, Sample, target)

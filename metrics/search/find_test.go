@@ -132,7 +132,7 @@ func TestSearchGetAsksTheServerNothingInVain(t *testing.T) {
 		trips int
 	}{
 		"RediSearch 1": {func() *redistest.Server { return metrictest.RediSearch1(t, "") }, 3},
-		"no module":    {func() *redistest.Server { return redistest.Start(t, redistest.Config{}) }, 1},
+		"no module":    {func() *redistest.Server { return redistest.Borrow(t) }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -185,7 +185,7 @@ func TestSearchGetEndsWithTheBudget(t *testing.T) {
 // TestGlobMatchesAsTheServerDoes asks a real server about every pattern.
 func TestGlobMatchesAsTheServerDoes(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	texts := []string{
 		"a", "b", "ab", "abc", "a*c", "a?c", "a[b]c", `a\c`, "-", "]", "^", "a-c", "axbxc", "aaab", "AB", "é", "[", "b]", "a]",
 	}

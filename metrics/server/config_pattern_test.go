@@ -21,7 +21,7 @@ func TestAConfigPatternThatBlocksAServerIsRefused(t *testing.T) {
 	got, err := metrictest.CollectFrom(t, Config, target, "", "", "*memory*")
 	require.NoError(t, err)
 	require.Contains(t, got, `"maxmemory":`)
-	today := redistest.Start(t, redistest.Config{})
+	today := redistest.Borrow(t)
 	target, _ = metrictest.DialTarget(t, redisclient.Config{Address: today.Addr})
 	_, err = metrictest.CollectFrom(t, Config, target, "", "", pattern)
 	require.ErrorContains(t, err, "no configuration parameter matches")

@@ -29,7 +29,7 @@ func TestGetOfANodeOfAClusterHasItsStateInOneRoundTrip(t *testing.T) {
 	}
 	require.Contains(t, s.Do(t, "INFO", "commandstats"), "cmdstat_cluster|info:calls=3,")
 
-	alone := redistest.Start(t, redistest.Config{})
+	alone := redistest.Borrow(t)
 	target, d = metrictest.DialTarget(t, redisclient.Config{Address: alone.Addr})
 	_, err := metrictest.CollectFrom(t, Get, target)
 	require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 
 func TestStatusOfARealServer(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	target, d := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	got, err := metrictest.CollectFrom(t, Status, target)
 	require.NoError(t, err)
@@ -122,9 +122,9 @@ func TestStatusSaysWhyARealServerDoesNotServe(t *testing.T) {
 	full := redistest.Start(t, redistest.Config{Args: []string{"--maxclients", "1"}})
 	metrictest.DialWire(t, full.Addr) // takes the one place
 	orphan := redistest.Start(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1", "1", "--replica-serve-stale-data", "no"}})
-	mute := redistest.Start(t, redistest.Config{})
+	mute := redistest.Borrow(t)
 	mute.Pause(t)
-	gone := redistest.Start(t, redistest.Config{})
+	gone := redistest.Borrow(t)
 	gone.Kill(t)
 	says := func(text string) string {
 		return redistest.NewFake(t, redistest.Script{redistest.Write(text), redistest.Close()}).Addr

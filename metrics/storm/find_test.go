@@ -15,7 +15,7 @@ import (
 
 func TestJobsAreFoundInAnIndexOfAnyType(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE")
 	srv.Do(t, "SET", "storm:job:b", "FAILED")
 	srv.Do(t, "SET", "storm:job:unlisted", "FAILED")
@@ -49,7 +49,7 @@ func TestJobsAreFoundInAnIndexOfAnyType(t *testing.T) {
 
 func TestAnIndexOfAnotherTypeIsAnErrorAndNotReadAgain(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "SET", "storm:jobs", "a")
 	store := open(t, dial(t, srv), defaults)
 	for range 3 {
@@ -62,7 +62,7 @@ func TestAnIndexOfAnotherTypeIsAnErrorAndNotReadAgain(t *testing.T) {
 
 func TestTheHashOfAllJobsIsItsOwnIndex(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "HSET", "storm:jobs:state", "a", "ACTIVE", "b", `{"status":"DONE"}`, "c", "{")
 	srv.Do(t, "ZADD", "storm:jobs:heartbeat", ago(t, srv, 1000), "a")
 	for _, index := range []string{"storm:jobs", "storm:jobs:state", ""} {
@@ -83,7 +83,7 @@ func TestTheHashOfAllJobsIsItsOwnIndex(t *testing.T) {
 
 func TestAJobLeavesTheHashForAKeyOfItsOwn(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "HSET", "storm:jobs:state", "a", "ACTIVE", "b", "DONE")
 	srv.Do(t, "SADD", "storm:jobs", "a", "b")
 	one, all := open(t, dial(t, srv), defaults), open(t, dial(t, srv), defaults)
@@ -99,7 +99,7 @@ func TestAJobLeavesTheHashForAKeyOfItsOwn(t *testing.T) {
 
 func TestJobsAreFoundByScanAndElseInTheOptions(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	opts := item.StormOptions{KeyPattern: "x*[{job}]:rec", StateKey: "x*[state]:rec", ScanBudget: 10000, Jobs: []string{"s2", "s1"}}
 	store := open(t, dial(t, srv), opts)
 	require.Equal(t, map[string]Status{"s1": statusMissing, "s2": statusMissing}, statuses(readAll(t, store)))
@@ -112,7 +112,7 @@ func TestJobsAreFoundByScanAndElseInTheOptions(t *testing.T) {
 
 func TestScanLeavesTheCommonKeysOut(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "SET", "job:a", "ACTIVE")
 	srv.Do(t, "ZADD", "job:beats", ago(t, srv, 1000), "a")
 	store := open(t, dial(t, srv), item.StormOptions{KeyPattern: "job:{job}", HeartbeatKey: "job:beats", ScanBudget: 100})
@@ -121,7 +121,7 @@ func TestScanLeavesTheCommonKeysOut(t *testing.T) {
 
 func TestScanStopsAtItsBudgetAndSaysSo(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	for i := range 3000 {
 		srv.Do(t, "SET", fmt.Sprint("other:", i), "x")
 	}
@@ -147,7 +147,7 @@ func TestScanStopsAtItsBudgetAndSaysSo(t *testing.T) {
 
 func TestFiveHundredJobsInOneRoundTrip(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	for i := range 500 {
 		name := fmt.Sprintf("job%03d", i)
 		srv.Do(t, "SADD", "storm:jobs", name)
@@ -180,7 +180,7 @@ func TestFiveHundredJobsInOneRoundTrip(t *testing.T) {
 
 func TestTooManyJobsAreCutByNameAndSaidSo(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	for i := range maxJobs + 5 {
 		srv.Do(t, "SADD", "storm:jobs", fmt.Sprintf("job%04d", i))
 	}

@@ -71,7 +71,7 @@ func seed(t testing.TB, srv *redistest.Server) int64 {
 
 func TestStormJobStatusIsANumber(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	seed(t, srv)
 	target := metrictest.NewTarget(metrictest.DialWire(t, srv.Addr))
 	for job, want := range map[string]string{
@@ -93,7 +93,7 @@ func TestStormJobStatusIsANumber(t *testing.T) {
 
 func TestStormJobDocument(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	now := float64(seed(t, srv))
 	target := metrictest.NewTarget(metrictest.DialWire(t, srv.Addr))
 	for job, want := range map[string]map[string]any{
@@ -142,7 +142,7 @@ func TestStormJobDocument(t *testing.T) {
 
 func TestStormJobsDocument(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	seed(t, srv)
 	wire := metrictest.DialWire(t, srv.Addr)
 	target := metrictest.NewTarget(wire)
@@ -183,7 +183,7 @@ func TestStormJobsDocument(t *testing.T) {
 
 func TestStormJobsSayWhatIsLeftOut(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	for i := range 1003 {
 		srv.Do(t, "SADD", "storm:jobs", fmt.Sprint("job", i))
 	}
@@ -209,7 +209,7 @@ func TestStormJobsSayWhatIsLeftOut(t *testing.T) {
 
 func TestStormJobDiscovery(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	target := metrictest.NewTarget(metrictest.DialWire(t, srv.Addr))
 	text, err := collect(t, target, stormDefaults, "storm.job.discovery")
 	require.NoError(t, err)
@@ -249,7 +249,7 @@ func TestStormOfATargetThatIsDown(t *testing.T) {
 
 func TestStormJobsBehindAnIndexOfTheWrongTypeAreDownForThatReason(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "SET", "storm:jobs", "x")
 	text, err := collect(t, metrictest.NewTarget(metrictest.DialWire(t, srv.Addr)), stormDefaults, "storm.jobs.get")
 	require.NoError(t, err)
@@ -287,7 +287,7 @@ func TestStormParametersAreChecked(t *testing.T) {
 // TestStormDocumentOf1000JobsFitsAnAnswer: an answer may have 1 MiB.
 func TestStormDocumentOf1000JobsFitsAnAnswer(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	for i := range 1000 {
 		name := fmt.Sprint("topology-with-a-long-name-", i)
 		srv.Do(t, "SADD", "storm:jobs", name)

@@ -115,7 +115,7 @@ func statuses(jobs jobs) map[string]Status {
 
 func TestEveryLayoutIsReadInOneRoundTripOnceKnown(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE", "updated_at", ago(t, srv, 100))
 	srv.Do(t, "SET", "storm:job:b", `{"state":"failed","ts":`+ago(t, srv, 100)+`}`)
 	srv.Do(t, "HSET", "storm:jobs:state", "c1", `{"status":"QUEUED","ts":`+ago(t, srv, 1000)+`}`, "c2", "PAUSED")
@@ -164,7 +164,7 @@ func TestEveryLayoutIsReadInOneRoundTripOnceKnown(t *testing.T) {
 
 func TestMaxAgeOfTheRequestCounts(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE", "updated_at", ago(t, srv, 100), "max_age", "1000")
 	store := open(t, dial(t, srv), defaults)
 	require.Equal(t, statusActive, read(t, store, "a").Status)
@@ -175,7 +175,7 @@ func TestMaxAgeOfTheRequestCounts(t *testing.T) {
 
 func TestAVanishedJobIsMissingUntilItIsBack(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	rec := dial(t, srv)
 	one, all := open(t, rec, defaults), open(t, rec, defaults)
 	srv.Do(t, "SADD", "storm:jobs", "a", "b")
@@ -198,7 +198,7 @@ func TestAVanishedJobIsMissingUntilItIsBack(t *testing.T) {
 
 func TestALayoutThatChangesIsFoundOutAgainInTheSameCheck(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	one, all := open(t, dial(t, srv), defaults), open(t, dial(t, srv), defaults)
 	srv.Do(t, "RPUSH", "storm:jobs", "a")
 	for _, layout := range [][]string{
@@ -223,7 +223,7 @@ func TestALayoutThatChangesIsFoundOutAgainInTheSameCheck(t *testing.T) {
 
 func TestNothingIsWrittenAndNothingSlowIsSent(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	rec := dial(t, srv)
 	for _, opts := range []item.StormOptions{defaults, {ScanBudget: 10}} {
 		store := open(t, rec, opts)
@@ -236,7 +236,7 @@ func TestNothingIsWrittenAndNothingSlowIsSent(t *testing.T) {
 
 func TestRESP3AnswersAreReadTheSame(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "ZADD", "storm:jobs", ago(t, srv, 1000), "a", ago(t, srv, 10), "b")
 	srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE")
 	srv.Do(t, "HSET", "storm:jobs:state", "b", "ACTIVE")
@@ -247,7 +247,7 @@ func TestRESP3AnswersAreReadTheSame(t *testing.T) {
 
 func TestNamesOfAnyLetters(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	store := open(t, dial(t, srv), defaults)
 	for _, name := range []string{"it's", `dq"x`, `a\b`, "ночной отчёт", "a b*?[]", "{job}", "line\nbreak"} {
 		srv.Do(t, "SET", "storm:job:"+name, "ACTIVE")

@@ -26,7 +26,7 @@ func errorStat(t *testing.T, srv *redistest.Server) string {
 
 func TestATypeThatChangesWhileItIsReadEnds(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	rec := dial(t, srv)
 	srv.Do(t, "SET", "storm:job:a", "ACTIVE")
 	rec.before = func(trip int) {
@@ -44,7 +44,7 @@ func TestATypeThatChangesWhileItIsReadEnds(t *testing.T) {
 
 func TestAMalformedRecordHarmsNoOther(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	big := strings.Repeat("x", 3<<20)
 	srv.Do(t, "HSET", "storm:job:good", "status", "ACTIVE")
 	srv.Do(t, "SET", "storm:job:big", big)
@@ -89,7 +89,7 @@ func TestAMalformedRecordHarmsNoOther(t *testing.T) {
 
 func TestAWrongHeartbeatKeyIsSaidAndOnlyWhereItMatters(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "SET", "storm:jobs:heartbeat", "x")
 	srv.Do(t, "HSET", "storm:job:a", "status", "ACTIVE", "ts", ago(t, srv, 10))
 	srv.Do(t, "SET", "storm:job:b", "ACTIVE")
@@ -111,7 +111,7 @@ func TestAWrongHeartbeatKeyIsSaidAndOnlyWhereItMatters(t *testing.T) {
 
 func TestAJobIsNotMissingWhileItsPlaceCannotBeRead(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	srv.Do(t, "SET", "storm:jobs:state", "x")
 	srv.Do(t, "SADD", "storm:jobs", "a")
 	store := open(t, dial(t, srv), defaults)
@@ -227,7 +227,7 @@ func (a always) DoAll(_ context.Context, cmds ...redisclient.Command) ([]resp.Va
 
 func TestAnEndedConversationIsAnError(t *testing.T) {
 	t.Parallel()
-	srv := redistest.Start(t, redistest.Config{})
+	srv := redistest.Borrow(t)
 	rec := dial(t, srv)
 	require.NoError(t, rec.Close())
 	store := open(t, rec, defaults)

@@ -226,7 +226,7 @@ func TestAgeOfAStreamID(t *testing.T) {
 
 func TestStreamGetOfARealServer(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	doc := document(t, target)
 	require.Equal(t, false, doc["exists"])
