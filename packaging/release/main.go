@@ -3,9 +3,14 @@
 // of it all. The same input gives the same bytes, wherever and whenever it runs:
 // all times are SOURCE_DATE_EPOCH.
 //
-// GoReleaser would take the place of the archives alone, for more modules than all
-// else here together. cyclonedx-gomod cannot leave out the time of day, and names
-// the SDK by the folder that packaging/sdk.sh unpacks it into.
+// GoReleaser 2.13 was tried in its place, and gives the same bytes for a commit too.
+// It would take that of archive.go and half of this file, 230 lines, for 60 lines
+// of its configuration; documents, bills of materials and the paths of Windows
+// would remain as its hooks, and it is a program of 126 MB that takes three minutes
+// of processor time to build on a fresh machine. cyclonedx-gomod 1.9 in place of
+// bill.go writes the time of day, names the SDK "./.sdk@(devel)" after the folder
+// that packaging/sdk.sh unpacks it into, and finds no license for it and for Go's
+// own library: what would mend its bills is half as long as bill.go.
 package main
 
 import (
