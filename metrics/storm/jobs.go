@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -198,12 +199,12 @@ func (s *store) names(ctx context.Context, k *commonKeys, fields map[string]resp
 	var found []string
 	var from *probe
 	switch {
-	case k.index.exists():
+	case k.index.exists() || k.index.tooLarge() != nil:
 		found = indexNames(k.index)
 		from = k.index
 	case k.state.problem(wantState) != nil:
 		return nil, k.state.problem(wantState)
-	case k.state.exists():
+	case k.state.exists() || k.state.tooLarge() != nil:
 		for name := range fields {
 			found = append(found, name)
 		}
@@ -263,16 +264,14 @@ func indexNames(index *probe) []string {
 	return out
 }
 
-// ask.ScanCount is how many keys SCAN looks at in one step, about.
-const scanCount = 1000
 
 // scan finds jobs by their own keys. partial: the budget ended first.
 func (s *store) scan(ctx context.Context) (names []string, partial bool, err error) {
 	match := redisclient.EscapeGlob(s.prefix) + "*" + redisclient.EscapeGlob(s.suffix)
 	cursor := "0"
-	for budget := s.opts.ScanBudget; budget > 0; budget -= scanCount {
+	for budget := s.opts.ScanBudget; budget > 0; budget -= ask.ScanCount {
 		replies, err := s.doer.DoAll(ctx, redisclient.Command{
-			"SCAN", cursor, "MATCH", match, "COUNT", strconv.Itoa(min(scanCount, budget)),
+			"SCAN", cursor, "MATCH", match, "COUNT", strconv.Itoa(min(ask.ScanCount, budget)),
 		})
 		if err != nil {
 			return nil, false, err

@@ -32,6 +32,10 @@ type probe struct {
 	size   int64
 	more   bool
 	cursor string // where SSCAN or HSCAN goes on
+	// count is how many members a step of these asks for, when those are of many
+	// bytes; 0: as many as the command says.
+	count  int
+	passed int64 // the bytes of a step of too many
 
 	reading bool // the command under way is read
 	sizing  bool // the command under way asks for the size
@@ -51,13 +55,24 @@ func (p *probe) command() redisclient.Command {
 		return redisclient.Command{"TYPE", p.key}
 	}
 	p.reading = true
-	if p.cursor != "" && isScan(cmd) {
-		cmd[2] = p.cursor
+	if isScan(cmd) {
+		if p.cursor != "" {
+			cmd[scanCursor] = p.cursor
+		}
+		if p.count > 0 {
+			cmd[scanCount] = strconv.Itoa(p.count)
+		}
 	}
 	return cmd
 }
 
 func isScan(cmd redisclient.Command) bool { return cmd[0] == "HSCAN" || cmd[0] == "SSCAN" }
+
+// Where the arguments of scanCommand are.
+const (
+	scanCursor = 2
+	scanCount  = 4
+)
 
 // take receives the reply to the last command.
 func (p *probe) take(cmd redisclient.Command, v resp.Value) {
@@ -67,6 +82,7 @@ func (p *probe) take(cmd redisclient.Command, v resp.Value) {
 		p.takeSize(v)
 	case p.reading && isWrongType(err) && !p.asked:
 		p.typ = ""
+	case p.reading && isScan(cmd) && p.takeLarge(cmd, v):
 	case err != nil:
 		p.err = err
 		p.done = true
@@ -105,8 +121,52 @@ func (p *probe) takeSize(v resp.Value) {
 	n, err := v.Int64()
 	if err == nil {
 		p.size = n
+		if p.passed > 0 {
+			before := p.count
+			p.fewer(n)
+			p.count = min(p.count, before)
+		}
 	}
 	p.done = err != nil || n > maxMembers || p.cursor == ""
+}
+
+// stepBytes is about how many bytes a step of SSCAN or HSCAN may reply: a server
+// sends them in a few milliseconds, and they are well within the limit for one
+// reply.
+const stepBytes = 4 << 20
+
+// takeLarge has steps of many bytes ask for fewer members from then on. It reports
+// whether the step is to be made again, because it was too large to be kept.
+func (p *probe) takeLarge(cmd redisclient.Command, v resp.Value) (again bool) {
+	asked, _ := strconv.Atoi(cmd[scanCount])
+	if v.Kind == resp.TooLarge {
+		p.passed = v.Int
+		p.fewer(p.size)
+		p.count = min(p.count, max(1, asked/2))
+		if p.cursor == "" {
+			p.cursor = cmd[scanCursor]
+		}
+		p.more = true // so that its size is asked for
+		return asked > 1
+	}
+	if bytes := int64(ask.Size(v)); bytes > stepBytes && len(v.Elems) == 2 {
+		members := int64(len(v.Elems[1].Elems))
+		if cmd[0] == "HSCAN" {
+			members /= 2
+		}
+		p.passed = bytes
+		p.fewer(members)
+	}
+	return false
+}
+
+// fewer sets the members of a step by the bytes of one that may have had so many;
+// -1 for any number.
+func (p *probe) fewer(members int64) {
+	if members < 0 || members > maxMembers {
+		members = maxMembers
+	}
+	p.count = int(max(1, members*stepBytes/p.passed))
 }
 
 // takeScan receives a step of SSCAN or HSCAN. One step reads all of a key that is
@@ -137,6 +197,9 @@ func (p *probe) takeScan(v resp.Value) {
 
 // tooLarge is the problem of a key of all jobs that was not read whole, or nil.
 func (p *probe) tooLarge() error {
+	if p != nil && errors.Is(p.err, resp.ErrTooLarge) {
+		return fmt.Errorf("the key %q is too large: %w", p.key, p.err)
+	}
 	if !p.usable() || !p.more {
 		return nil
 	}
@@ -156,7 +219,7 @@ func (p *probe) exists() bool { return p != nil && p.err == nil && p.typ != ask.
 // types that would do.
 func (p *probe) problem(want string) error {
 	switch {
-	case p == nil:
+	case p == nil || errors.Is(p.err, resp.ErrTooLarge): // see tooLarge
 		return nil
 	case p.err != nil:
 		return fmt.Errorf("read %q: %w", p.key, p.err)
@@ -200,7 +263,7 @@ func (c *check) add(key string, read reader) *probe {
 	if key == "" {
 		return nil
 	}
-	p := &probe{key: key, read: read, typ: c.recall(key), size: -1}
+	p := &probe{key: key, read: read, typ: c.recall(key), count: c.recallCount(key), size: -1}
 	c.probes = append(c.probes, p)
 	return p
 }
@@ -215,9 +278,9 @@ func (c *check) addAll(key string, read reader) *probe {
 }
 
 // rounds is what one check may take: a read that turns out not to fit, TYPE,
-// the read that fits, and of a large key its size, and two steps more of a set
-// or hash that has shrunk.
-const rounds = 6
+// the read that fits, of a large key its size, and more steps of a set or hash
+// that has shrunk, or whose members are of many bytes.
+const rounds = 10
 
 // run asks until every key has its answer. All that is open travels in one
 // pipeline, with TIME at its head.
@@ -232,6 +295,9 @@ func (c *check) run(ctx context.Context) error {
 		}
 	}
 	for _, p := range c.probes {
+		if !p.done && p.reply.Kind == 0 {
+			p.err = fmt.Errorf("%w: it could not be read in %d steps", resp.ErrTooLarge, rounds)
+		}
 		p.done = true // what has more members than were read says so
 	}
 	return nil
@@ -269,7 +335,7 @@ func (c *check) round(ctx context.Context) (open bool, err error) {
 	}
 	for i, p := range all {
 		cmd, reply := cmds[i+1], replies[i+1]
-		before := p.typ
+		before, count := p.typ, p.count
 		p.take(cmd, reply)
 		if redisclient.ConcernsServer(p.err) {
 			return false, p.err
@@ -278,6 +344,9 @@ func (c *check) round(ctx context.Context) (open bool, err error) {
 		if p.typ != before && p.typ != "" {
 			c.remember(p.key, p.typ)
 		}
+		if p.count != count {
+			c.memory.Store(memoryCount+p.key, p.count)
+		}
 	}
 	return true, nil
 }
@@ -285,6 +354,7 @@ func (c *check) round(ctx context.Context) (open bool, err error) {
 // Names in Memory.
 const (
 	memoryType  = "storm.type "  // + key: TYPE's word, or typeField
+	memoryCount = "storm.count " // + key: int, how many members a step asks for
 	memoryNames = "storm.names " // []string, the jobs that were found last
 )
 
@@ -293,6 +363,14 @@ func (c *check) recall(key string) string {
 	v, _ := c.memory.Load(memoryType + key)
 	typ, _ := v.(string)
 	return typ
+}
+
+// recallCount returns how many members a step of a key's is to ask for, 0 if it
+// is not known.
+func (c *check) recallCount(key string) int {
+	v, _ := c.memory.Load(memoryCount + key)
+	n, _ := v.(int)
+	return n
 }
 
 func (c *check) remember(key, typ string) { c.memory.Store(memoryType+key, typ) }
