@@ -16,6 +16,9 @@ import (
 //   - A job of more than maxPayload bytes is not looked into, and not asked for
 //     again for heavyMemory. When all jobs of a round trip together had more than
 //     maxPayloads, that holds for all above smallPayload.
+//   - The same holds for members of a key that together have more than
+//     maxMemberBytes: few members of many bytes keep a server as busy as many
+//     members.
 //   - When a poll that asked for jobs fails, because a reply was too large even to
 //     be read past or the time was over, the next one asks for none: so it
 //     tells whether it was because of them. If it succeeds, no jobs are asked for
@@ -26,7 +29,9 @@ const (
 	slowMemory   = time.Minute
 	maxPayloads  = 32 << 20
 	smallPayload = 64 << 10
-	maxHeavy     = 4096
+
+	maxMemberBytes = 4 << 20
+	maxHeavy       = 4096
 )
 
 // heavy is what is remembered of payloads.
@@ -44,22 +49,22 @@ type heavyKey struct {
 	until time.Time
 }
 
-// tooHeavy returns why a command for jobs is not sent, nil if it should be.
-func (s *state) tooHeavy(cmd redisclient.Command) error {
+// tooHeavy returns why a command is not sent, nil if it should be.
+func (s *state) tooHeavy(a *question) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := &s.heavy
 	now := time.Now()
-	if h.doubt != nil {
+	if a.payload && h.doubt != nil {
 		return fmt.Errorf("not asked for, after a poll with it failed: %w", h.doubt)
 	}
-	if now.Before(h.until) {
+	if a.payload && now.Before(h.until) {
 		return fmt.Errorf("not asked for, after polls with it failed: %w", h.reason)
 	}
 	if len(h.keys) == 0 {
 		return nil
 	}
-	if k, ok := h.keys[strings.Join(cmd, " ")]; ok && now.Before(k.until) {
+	if k, ok := h.keys[strings.Join(a.cmd, " ")]; ok && now.Before(k.until) {
 		return fmt.Errorf("it had %d bytes, and is not read again for %d minutes", k.size, heavyMemory/time.Minute)
 	}
 	return nil
@@ -67,23 +72,26 @@ func (s *state) tooHeavy(cmd redisclient.Command) error {
 
 // weigh remembers which replies were too large.
 func (s *state) weigh(asks []question) {
-	sum := 0
+	sum, tooMany := 0, false
 	for _, a := range asks {
 		if a.payload {
 			sum += size(a.reply)
+		} else {
+			tooMany = tooMany || a.ofMembers() && size(a.reply) > maxMemberBytes
 		}
+	}
+	if sum <= maxPayload && !tooMany {
+		return
 	}
 	limit := maxPayload
 	if sum > maxPayloads {
 		limit = smallPayload
 	}
-	if sum <= limit {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, a := range asks {
-		if n := size(a.reply); a.payload && n > limit {
+		n := size(a.reply)
+		if a.payload && n > limit || a.ofMembers() && n > maxMemberBytes {
 			if s.heavy.keys == nil || len(s.heavy.keys) >= maxHeavy {
 				s.heavy.keys = make(map[string]heavyKey)
 			}
@@ -91,6 +99,10 @@ func (s *state) weigh(asks []question) {
 		}
 	}
 }
+
+// ofMembers reports whether a question's reply are members of a key, and not the
+// server's own lists.
+func (a *question) ofMembers() bool { return a.cmd[0] != "CLIENT" && a.cmd[0] != "INFO" }
 
 func size(v resp.Value) int {
 	if v.Kind == resp.TooLarge {

@@ -113,25 +113,25 @@ func TestAJobThatCannotEvenBeReadPast(t *testing.T) {
 
 func TestAFailedPollIsFollowedByOneWithoutJobs(t *testing.T) {
 	t.Parallel()
-	cmd := redisclient.Command{"LINDEX", "queue:a", "-1"}
+	job := &question{cmd: redisclient.Command{"LINDEX", "queue:a", "-1"}, payload: true}
 	timeout := &redisclient.Error{Op: "read", Reason: redisclient.ReasonTimeout, Err: errors.New("i/o timeout")}
 	synctest.Test(t, func(t *testing.T) {
 		s := &state{}
 		s.judge(true, nil)
-		require.NoError(t, s.tooHeavy(cmd))
+		require.NoError(t, s.tooHeavy(job))
 		s.judge(true, errors.New("connection refused"))
-		require.NoError(t, s.tooHeavy(cmd), "that was not because of jobs")
+		require.NoError(t, s.tooHeavy(job), "that was not because of jobs")
 
 		s.judge(true, timeout)
-		require.ErrorIs(t, s.tooHeavy(cmd), timeout)
+		require.ErrorIs(t, s.tooHeavy(job), timeout)
 		s.judge(false, timeout)
-		require.NoError(t, s.tooHeavy(cmd), "nor was that: without them it failed as well")
+		require.NoError(t, s.tooHeavy(job), "nor was that: without them it failed as well")
 
 		s.judge(true, timeout)
 		s.judge(false, nil)
-		require.ErrorIs(t, s.tooHeavy(cmd), timeout, "it was")
+		require.ErrorIs(t, s.tooHeavy(job), timeout, "it was")
 		time.Sleep(slowMemory + time.Second)
-		require.NoError(t, s.tooHeavy(cmd))
+		require.NoError(t, s.tooHeavy(job))
 
 		// Many jobs that are large together.
 		reply := resp.Value{Kind: resp.BulkString, Str: make([]byte, maxPayload)}
@@ -140,11 +140,31 @@ func TestAFailedPollIsFollowedByOneWithoutJobs(t *testing.T) {
 			asks[i] = question{cmd: redisclient.Command{"LINDEX", fmt.Sprint(i)}, payload: true, reply: reply}
 		}
 		s.weigh(asks)
-		require.NoError(t, s.tooHeavy(asks[0].cmd))
-		s.weigh(append(asks, question{cmd: cmd, payload: true, reply: resp.Value{Kind: resp.BulkString, Str: []byte("small")}}))
-		require.Error(t, s.tooHeavy(asks[0].cmd))
-		require.NoError(t, s.tooHeavy(cmd))
+		require.NoError(t, s.tooHeavy(&asks[0]))
+		s.weigh(append(asks, question{cmd: job.cmd, payload: true, reply: resp.Value{Kind: resp.BulkString, Str: []byte("small")}}))
+		require.Error(t, s.tooHeavy(&asks[0]))
+		require.NoError(t, s.tooHeavy(job))
 		time.Sleep(heavyMemory + time.Second)
-		require.NoError(t, s.tooHeavy(asks[0].cmd))
+		require.NoError(t, s.tooHeavy(&asks[0]))
 	})
+}
+
+// TestFewMembersOfManyBytesAreReadOnceInAWhile: 100 queues with names of 100 KB
+// keep Redis busy for some milliseconds at each poll, and have no names of queues.
+func TestFewMembersOfManyBytesAreReadOnceInAWhile(t *testing.T) {
+	t.Parallel()
+	s := redistest.Borrow(t)
+	s.Do(t, "EVAL", "for i = 1, 100 do redis.call('SADD', KEYS[1], string.rep('x', 100000) .. i) end", "1", "queues")
+	s.Do(t, "LPUSH", "queue:a", `{"jid":"1","enqueued_at":1795228164}`)
+	d, m := limited(t, s, resp.Limits{}), &item.Memory{}
+	for poll := range 4 {
+		d.reset()
+		_, err := readSystems(t.Context(), d, m, defaultOptions(), query{})
+		require.NoError(t, err)
+		reads := strings.Count(fmt.Sprint(d.sent), "SSCAN queues")
+		require.LessOrEqual(t, reads, 1)
+		if poll > 1 {
+			require.Zero(t, reads, "poll %d", poll+1)
+		}
+	}
 }

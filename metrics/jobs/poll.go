@@ -143,9 +143,9 @@ func (p *poll) converse(ctx context.Context, asks []question) error {
 	}
 	refused := make([]error, len(asks))
 	for i, a := range asks {
-		if refused[i] = p.state.refusals.Of(a.cmd, ""); refused[i] == nil && a.payload {
-			refused[i] = p.state.tooHeavy(a.cmd)
-			p.payloads = p.payloads || refused[i] == nil
+		if refused[i] = p.state.refusals.Of(a.cmd, ""); refused[i] == nil {
+			refused[i] = p.state.tooHeavy(&asks[i])
+			p.payloads = p.payloads || a.payload && refused[i] == nil
 		}
 		if refused[i] == nil {
 			cmds = append(cmds, a.cmd)

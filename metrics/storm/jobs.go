@@ -264,7 +264,6 @@ func indexNames(index *probe) []string {
 	return out
 }
 
-
 // scan finds jobs by their own keys. partial: the budget ended first.
 func (s *store) scan(ctx context.Context) (names []string, partial bool, err error) {
 	match := redisclient.EscapeGlob(s.prefix) + "*" + redisclient.EscapeGlob(s.suffix)
