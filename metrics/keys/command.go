@@ -23,14 +23,17 @@ const maxCommandArgs = 16
 //
 // These run with any arguments:
 //
-//	GET MGET STRLEN GETRANGE SUBSTR GETBIT BITFIELD_RO EXISTS TYPE TTL PTTL EXPIRETIME PEXPIRETIME DBSIZE RANDOMKEY
-//	LLEN LINDEX SCARD SISMEMBER SMISMEMBER HLEN HGET HMGET HEXISTS HSTRLEN HTTL HPTTL HEXPIRETIME HPEXPIRETIME
+//	STRLEN GETBIT BITFIELD_RO EXISTS TYPE TTL PTTL EXPIRETIME PEXPIRETIME DBSIZE RANDOMKEY
+//	LLEN SCARD SISMEMBER SMISMEMBER HLEN HEXISTS HSTRLEN HTTL HPTTL HEXPIRETIME HPEXPIRETIME
 //	ZCARD ZSCORE ZMSCORE ZRANK ZREVRANK ZCOUNT ZLEXCOUNT GEOPOS GEODIST GEOHASH XLEN XINFO|GROUPS XINFO|CONSUMERS
 //	OBJECT|ENCODING OBJECT|FREQ OBJECT|IDLETIME OBJECT|REFCOUNT VCARD VDIM
 //	JSON.TYPE JSON.ARRLEN JSON.OBJLEN JSON.STRLEN BF.CARD TS.GET
 //
 // These within bounds:
 //
+//	GET MGET SUBSTR HGET HMGET          of strings and fields of at most 1 MiB, which is asked first
+//	GETRANGE                            of at most 1 MiB, or of such a string
+//	LINDEX                              as the ones below
 //	HGETALL HKEYS HVALS SMEMBERS LPOS   of keys of at most 1,000 members, which is asked first
 //	LRANGE                              of at most 1,000 elements, or of such a list
 //	ZRANGE ZREVRANGE and by score, lex  of at most 1,000 indexes, with LIMIT up to 1,000 1,000, or of such a set
@@ -41,6 +44,9 @@ const maxCommandArgs = 16
 //	SCAN HSCAN SSCAN ZSCAN              with COUNT up to 1,000 and patterns as redis.keys.count takes them
 //	BITCOUNT BITPOS                     of strings of at most 1 MiB, which is asked first
 //	MEMORY|USAGE                        with SAMPLES from 1 to 100
+//
+// Of a list, hash, set, sorted set or stream they are to be at most about 4 MiB, by
+// MEMORY USAGE, where the server and its user allow it.
 //
 // All others are refused, and so is one of these that the server itself does not
 // flag as a read that needs no special right, as when it is renamed.

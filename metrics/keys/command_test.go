@@ -76,13 +76,13 @@ func TestCommandRunsWhatTheServerCallsReadOnly(t *testing.T) {
 	require.Equal(t, "some <text>", s.Do(t, "GET", "text"), "nothing was written")
 
 	before := wire.Calls
-	_, err := runCommand(t, target, true, "GET", "text")
+	_, err := runCommand(t, target, true, "LLEN", "list")
 	require.NoError(t, err)
 	_, err = runCommand(t, target, true, "SET", "text", "x")
 	require.Error(t, err)
 	require.Equal(t, 1, wire.Calls-before, "what a command is was learnt before")
 
-	_, err = runCommand(t, target, false, "GET", "text")
+	_, err = runCommand(t, target, false, "LLEN", "list")
 	require.ErrorIs(t, err, errCommandsOff)
 	require.Equal(t, 1, wire.Calls-before, "off means off")
 }
@@ -90,18 +90,18 @@ func TestCommandRunsWhatTheServerCallsReadOnly(t *testing.T) {
 func TestCommandVerdictOfServersWithoutCategories(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ reply, want string }{
-		"read":    {"*1\r\n*6\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n", "value"},
-		"renamed": {"*1\r\n*6\r\n$3\r\nget\r\n:2\r\n*1\r\n+write\r\n:0\r\n:0\r\n:0\r\n", `error: the server does not flag "get" as read-only`},
-		"odd":     {"*1\r\n*2\r\n$3\r\nodd\r\n:2\r\n", `error: cannot learn what "get" does: COMMAND INFO: expected at least 6 fields, got 2`},
-		"two":     {"*2\r\n*-1\r\n*-1\r\n", `error: cannot learn what "get" does: COMMAND INFO: expected one command, got 2`},
-		"none":    {"*1\r\n*-1\r\n", `error: the server has no command "get"`},
-		"text":    {"+OK\r\n", `error: cannot learn what "get" does: COMMAND INFO: expected an array`},
+		"read":    {"*1\r\n*6\r\n$4\r\nllen\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n", "value"},
+		"renamed": {"*1\r\n*6\r\n$4\r\nllen\r\n:2\r\n*1\r\n+write\r\n:0\r\n:0\r\n:0\r\n", `error: the server does not flag "llen" as read-only`},
+		"odd":     {"*1\r\n*2\r\n$3\r\nodd\r\n:2\r\n", `error: cannot learn what "llen" does: COMMAND INFO: expected at least 6 fields, got 2`},
+		"two":     {"*2\r\n*-1\r\n*-1\r\n", `error: cannot learn what "llen" does: COMMAND INFO: expected one command, got 2`},
+		"none":    {"*1\r\n*-1\r\n", `error: the server has no command "llen"`},
+		"text":    {"+OK\r\n", `error: cannot learn what "llen" does: COMMAND INFO: expected an array`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			got, err := runCommand(t, metrictest.NewTarget(&metrictest.ScriptDoer{Replies: map[string]string{
-				"COMMAND INFO get": c.reply, "get x": metrictest.Bulk("value"),
-			}}), true, "get", "x")
+				"COMMAND INFO llen": c.reply, "llen x": metrictest.Bulk("value"),
+			}}), true, "llen", "x")
 			if err != nil {
 				got = "error: " + err.Error()
 			}
@@ -125,6 +125,11 @@ func TestCommandReadsLittle(t *testing.T) {
 	}
 	s.Do(t, "SETBIT", "small:string", "8388607", "1")
 	s.Do(t, "SETBIT", "big:string", "8388608", "1")
+	for i, kind := range []string{"list", "zset", "set", "stream", "hash"} {
+		fill := []string{"redis.call('RPUSH',k,v)", "redis.call('ZADD',k,1,v)", "redis.call('SADD',k,v)", "redis.call('XADD',k,'*','f',v)",
+			"redis.call('HSET',k,'f',string.rep('x',1048577),'g',v)"}[i]
+		s.Do(t, "EVAL", "local k,v=KEYS[1],string.rep('x',5*1024*1024); "+fill, "1", "fat:"+kind)
+	}
 	s.Do(t, "XGROUP", "CREATE", "small:stream", "g", "0")
 	s.Do(t, "PFADD", "hll", "a", "b")
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
@@ -132,7 +137,7 @@ func TestCommandReadsLittle(t *testing.T) {
 		"HGETALL small:hash": "", "HKEYS small:hash": "", "HVALS small:hash": "", "SMEMBERS small:set": "", "LPOS small:list 7": "",
 		"HGETALL big:hash": `HLEN of "big:hash" is 1001, and at most 1000 are read`,
 		"HKEYS big:hash":   "is 1001", "HVALS big:hash": "is 1001", "SMEMBERS big:set": "is 1001", "LPOS big:list 7": "is 1001",
-		"SMEMBERS small:hash": "asks for the size", "HGETALL": "wrong number of arguments",
+		"SMEMBERS small:hash": "WRONGTYPE", "HGETALL": "wrong number of arguments",
 		"LRANGE small:list 0 -1": "", "LRANGE big:list 0 999": "", "LRANGE big:list -1000 -1": "", "LRANGE big:list 0 1000": "is 1001",
 		"LRANGE big:list 0 -1": "is 1001", "LRANGE big:list -9223372036854775808 9223372036854775807": "is 1001",
 		"ZRANGE small:zset 0 -1": "", "ZRANGE big:zset 0 -1": "is 1001", "ZRANGE big:zset 0 9 WITHSCORES": "",
@@ -147,7 +152,12 @@ func TestCommandReadsLittle(t *testing.T) {
 		"SRANDMEMBER big:set -100000000": "its count is to be a number from -1000 to 1000", "SRANDMEMBER big:set 1001": "its count", "SRANDMEMBER big:set 5": "",
 		"HRANDFIELD big:hash -1001": "its count", "ZRANDMEMBER big:zset -1001": "its count", "ZRANDMEMBER big:zset": "",
 		"SCAN 0 COUNT 1000": "", "SCAN 0 COUNT 1001": "its COUNT", "SCAN 0 TYPE set COUNT 2000": "its COUNT", "HSCAN big:hash 0 COUNT 1001": "its COUNT",
-		"SCAN 0 MATCH *a*a*a*b": "", "BITCOUNT small:string": "", "BITCOUNT big:string": `STRLEN of "big:string" is 1048577`,
+		"SCAN 0 MATCH *a*a*a*b": "", "BITCOUNT small:string": "", "GET small:string": "", "GET big:string": `STRLEN of "big:string" is 1048577`, "MGET small:string big:string": "is 1048577",
+		"GETRANGE big:string 0 99": "", "GETRANGE big:string 0 -1": "is 1048577", "SUBSTR big:string 0 -1": "is 1048577",
+		"HGET fat:hash f": `HSTRLEN of "fat:hash" is 1048577`, "HMGET fat:hash a b f": "is 1048577", "HGETALL fat:hash": "at most about 4194304 bytes are read",
+		"LINDEX fat:list 0": "at most about 4194304 bytes are read", "LRANGE fat:list 0 0": "bytes are read", "LINDEX big:list 0": "",
+		"ZRANGE fat:zset 0 9": "bytes are read", "SMEMBERS fat:set": "bytes are read", "XRANGE fat:stream - + COUNT 1": "bytes are read",
+		"BITCOUNT big:string":   `STRLEN of "big:string" is 1048577`,
 		"MEMORY|USAGE big:hash": "", "MEMORY|USAGE big:hash SAMPLES 0": "its SAMPLES", "MEMORY|USAGE big:hash SAMPLES 101": "its SAMPLES",
 		"PFCOUNT hll": "does not run", "TOUCH hll": "does not run", "MEMORY|PURGE": "does not run", "MEMORY|DOCTOR": "does not run", "post": "does not run",
 		"host:": "does not run", "SORT_RO big:set": "does not run", "LCS a b": "does not run", "SUNION big:set small:set": "does not run",

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
 )
 
 const (
@@ -17,14 +19,21 @@ const (
 	maxElements = 1000
 	// maxStringBytes is the longest string that a command may go through.
 	maxStringBytes = 1 << 20
+	// maxMemberBytes is how many bytes the members of a key that a command returns
+	// may have together, about.
+	maxMemberBytes = 4 << 20
 	// maxSamples bounds MEMORY USAGE, whose default is 5.
 	maxSamples = 100
 )
 
 // cost is what must hold before a command is sent, beyond its arguments.
 type cost struct {
-	size    redisclient.Command // its answer must be at most most; nil: nothing to ask
-	most    int64
+	sizes []redisclient.Command // none of their answers may be more than most
+	most  int64
+	// members is how many members are returned, with their number asked by length:
+	// by the memory that the server says the key takes, they are few enough in bytes.
+	members int64
+	length  redisclient.Command
 	pattern string // which the server must match in bounded time
 }
 
@@ -37,11 +46,15 @@ type rule func(args []string) (cost, error)
 var reads = func() map[string]rule {
 	out := make(map[string]rule)
 	for r, commands := range map[*rule]string{
-		ptr(anyArguments): "get mget strlen getrange substr getbit bitfield_ro exists type ttl pttl expiretime pexpiretime dbsize randomkey " +
-			"llen lindex scard sismember smismember hlen hget hmget hexists hstrlen httl hpttl hexpiretime hpexpiretime " +
+		ptr(anyArguments): "strlen getbit bitfield_ro exists type ttl pttl expiretime pexpiretime dbsize randomkey " +
+			"llen scard sismember smismember hlen hexists hstrlen httl hpttl hexpiretime hpexpiretime " +
 			"zcard zscore zmscore zrank zrevrank zcount zlexcount geopos geodist geohash xlen xinfo|groups xinfo|consumers " +
 			"object|encoding object|freq object|idletime object|refcount vcard vdim json.type json.arrlen json.objlen json.strlen bf.card ts.get",
-		ptr(whole("STRLEN", maxStringBytes)): "bitcount bitpos",
+		ptr(whole("STRLEN", maxStringBytes)): "get substr bitcount bitpos",
+		ptr(stringRange):                     "getrange",
+		ptr(eachString):                      "mget",
+		ptr(eachField):                       "hget hmget",
+		ptr(oneElement):                      "lindex",
 		ptr(whole("HLEN", maxElements)):      "hgetall hkeys hvals",
 		ptr(whole("SCARD", maxElements)):     "smembers",
 		ptr(whole("LLEN", maxElements)):      "lpos",
@@ -80,21 +93,48 @@ func checkRead(ctx context.Context, t *item.Target, name string, args []string) 
 	if problem, err := info.CheckPattern(ctx, t, c.pattern); problem != nil || err != nil {
 		return problem, err
 	}
-	if c.size == nil {
+	return checkSizes(ctx, t, strings.ToUpper(name), &c)
+}
+
+// checkSizes asks the server for all that a command may cost. Memory of a server
+// that does not tell it, or not to us, is not judged.
+func checkSizes(ctx context.Context, t *item.Target, name string, c *cost) (problem, err error) {
+	cmds := slices.Clone(c.sizes)
+	if c.length != nil {
+		cmds = append(cmds, c.length, redisclient.Command{"MEMORY", "USAGE", c.length[1]})
+	}
+	if len(cmds) == 0 {
 		return nil, nil
 	}
-	values, err := t.DoAll(ctx, c.size)
+	values, err := t.DoAll(ctx, cmds...)
 	if err != nil {
 		return nil, err
 	}
-	n, err := values[0].Int64()
-	if err != nil {
-		return fmt.Errorf("redis.command asks for the size of %q before it runs %s: %s: %w",
-			c.size[1], strings.ToUpper(name), c.size[0], err), nil
+	for i, size := range c.sizes {
+		n, err := values[i].Int64()
+		var refused *resp.ServerError
+		if errors.As(err, &refused) && refused.Code == "WRONGTYPE" || redisclient.UnknownCommand(err) {
+			continue // the command itself will say so; Redis before 3.2 has no HSTRLEN
+		}
+		if err != nil {
+			return fmt.Errorf("redis.command asks for the size of %q before it runs %s: %s: %w", size[1], name, size[0], err), nil
+		}
+		if n > c.most {
+			return fmt.Errorf("redis.command does not run this %s: %s of %q is %d, and at most %d are read",
+				name, size[0], size[1], n, c.most), nil
+		}
 	}
-	if n > c.most {
-		return fmt.Errorf("redis.command does not run this %s: %s of %q is %d, and at most %d are read",
-			strings.ToUpper(name), c.size[0], c.size[1], n, c.most), nil
+	if c.length == nil {
+		return nil, nil
+	}
+	length, err1 := values[len(c.sizes)].Int64()
+	bytes, err2 := values[len(c.sizes)+1].Int64()
+	if err1 != nil || err2 != nil || length <= 0 {
+		return nil, nil // the command itself tells what is wrong
+	}
+	if returned := float64(bytes) / float64(length) * float64(min(c.members, length)); returned > maxMemberBytes {
+		return fmt.Errorf("redis.command does not run this %s: %q takes %d bytes for %d members, and at most about %d bytes are read",
+			name, c.length[1], bytes, length, maxMemberBytes), nil
 	}
 	return nil, nil
 }
@@ -107,14 +147,57 @@ func whole(size string, most int64) rule {
 		if len(args) == 0 {
 			return cost{}, nil // the server says what is missing
 		}
-		return cost{size: redisclient.Command{size, args[0]}, most: most}, nil
+		c := cost{sizes: []redisclient.Command{{size, args[0]}}, most: most}
+		if size != "STRLEN" {
+			c.length, c.members = c.sizes[0], maxElements
+		}
+		return c, nil
 	}
+}
+
+// part is for commands that return a part of a key's members.
+func part(length string, members int64, args []string) (cost, error) {
+	return cost{length: redisclient.Command{length, args[0]}, members: members}, nil
+}
+
+// stringRange is GETRANGE key start end: a short part, or a short string.
+func stringRange(args []string) (cost, error) {
+	if len(args) == 3 && fewBetween(args[1], args[2], maxStringBytes) {
+		return cost{}, nil
+	}
+	return whole("STRLEN", maxStringBytes)(args)
+}
+
+// eachString is for commands whose arguments are keys of strings.
+func eachString(keys []string) (c cost, _ error) {
+	c.most = maxStringBytes
+	for _, key := range keys {
+		c.sizes = append(c.sizes, redisclient.Command{"STRLEN", key})
+	}
+	return c, nil
+}
+
+// eachField is HMGET key field...
+func eachField(args []string) (c cost, _ error) {
+	c.most = maxStringBytes
+	for i := 1; i < len(args); i++ {
+		c.sizes = append(c.sizes, redisclient.Command{"HSTRLEN", args[0], args[i]})
+	}
+	return c, nil
+}
+
+// oneElement is LINDEX key index.
+func oneElement(args []string) (cost, error) {
+	if len(args) == 0 {
+		return cost{}, nil
+	}
+	return part("LLEN", 1, args)
 }
 
 // listRange is LRANGE key start stop: few elements, or a short list.
 func listRange(args []string) (cost, error) {
-	if len(args) == 3 && fewBetween(args[1], args[2]) {
-		return cost{}, nil
+	if len(args) == 3 && fewBetween(args[1], args[2], maxElements) {
+		return part("LLEN", maxElements, args)
 	}
 	return whole("LLEN", maxElements)(args)
 }
@@ -123,8 +206,8 @@ func listRange(args []string) (cost, error) {
 // names of the indexes.
 func indexRange(args []string) (cost, error) {
 	other := slices.ContainsFunc(args, func(arg string) bool { return strings.EqualFold(arg, "BYSCORE") || strings.EqualFold(arg, "BYLEX") })
-	if !other && len(args) >= 3 && fewBetween(args[1], args[2]) {
-		return cost{}, nil
+	if !other && len(args) >= 3 && fewBetween(args[1], args[2], maxElements) {
+		return part("ZCARD", maxElements, args)
 	}
 	return limitedRange(args)
 }
@@ -134,7 +217,7 @@ func indexRange(args []string) (cost, error) {
 func limitedRange(args []string) (cost, error) {
 	for i, arg := range args {
 		if i > 2 && i+2 < len(args) && strings.EqualFold(arg, "LIMIT") && within(args[i+1], 0, maxElements) && within(args[i+2], 0, maxElements) {
-			return cost{}, nil
+			return part("ZCARD", maxElements, args)
 		}
 	}
 	return whole("ZCARD", maxElements)(args)
@@ -142,7 +225,7 @@ func limitedRange(args []string) (cost, error) {
 
 func streamRange(args []string) (cost, error) {
 	if len(args) == 5 && strings.EqualFold(args[3], "COUNT") && within(args[4], 0, maxElements) {
-		return cost{}, nil
+		return part("XLEN", maxElements, args)
 	}
 	return whole("XLEN", maxElements)(args)
 }
@@ -207,13 +290,13 @@ func within(text string, low, high int64) bool {
 	return err == nil && low <= n && n <= high
 }
 
-// fewBetween reports whether no more than maxElements lie between two indexes,
-// whatever the length.
-func fewBetween(start, stop string) bool {
+// fewBetween reports whether no more than most lie between two indexes, whatever
+// the length.
+func fewBetween(start, stop string, most int64) bool {
 	from, err1 := strconv.ParseInt(start, 10, 64)
 	to, err2 := strconv.ParseInt(stop, 10, 64)
 	if err1 != nil || err2 != nil || (from < 0) != (to < 0) {
 		return false
 	}
-	return to < from || to-from < maxElements
+	return to < from || to-from < most
 }
