@@ -23,7 +23,10 @@ const (
 	maxRefusedCommands = 64
 	maxRefusedBytes    = 256
 	// maxHangUps bounds the connections that one search for a command may cost.
-	maxHangUps = 16
+	maxHangUps = 32
+	// nameHangUps is how often a command has to end the connection in a search, with
+	// other arguments each time and never answered, until it is left alone with any.
+	nameHangUps = 3
 )
 
 // hangUpCode begins the error reply to a command that the server hangs up on.
@@ -45,10 +48,12 @@ func commandText(cmd redisclient.Command) string {
 	return strings.Join(cmd, "\x00")
 }
 
-// noteLocked remembers a command, in place of the oldest one when there are too
-// many.
-func (h *hangUps) noteLocked(cmd redisclient.Command, now time.Time) {
-	text := commandText(cmd)
+// anyOf is what a command is remembered by that is not sent with any arguments.
+func anyOf(cmd redisclient.Command) string { return "\x00" + commandName(cmd) }
+
+// noteLocked remembers what a command is known by, in place of the oldest one when
+// there are too many.
+func (h *hangUps) noteLocked(text string, now time.Time) {
 	if text == "" {
 		return
 	}
@@ -133,8 +138,12 @@ func (t *target) refusedNow(cmds []redisclient.Command) []bool {
 	now := time.Now()
 	var out []bool
 	for i, cmd := range cmds {
-		text := commandText(cmd)
+		text := anyOf(cmd)
 		until, known := t.hangUps[text]
+		if !known {
+			text = commandText(cmd)
+			until, known = t.hangUps[text]
+		}
 		switch {
 		case !known:
 		case now.After(until):
@@ -155,7 +164,7 @@ func (t *target) ask(ctx context.Context, cmds []redisclient.Command) ([]resp.Va
 	if !redisclient.IsHungUp(err) {
 		return values, err
 	}
-	s := search{t: t, left: maxHangUps, err: err}
+	s := search{t: t, left: maxHangUps, err: err, names: make(map[string]int)}
 	if len(cmds) == 1 {
 		return s.ask(ctx, cmds)
 	}
@@ -168,6 +177,21 @@ type search struct {
 	t    *target
 	left int // hang-ups until it is given up
 	err  error
+	// names counts by commandName how often a command ended the connection; answered
+	// has those that were answered.
+	names    map[string]int
+	answered []string
+}
+
+// takeNamed leaves out the commands whose name alone ends the connection. It
+// returns those that are left, and which they are.
+func (s *search) takeNamed(cmds []redisclient.Command) (left []redisclient.Command, at []int) {
+	for i, cmd := range cmds {
+		if name := commandName(cmd); s.names[name] < nameHangUps || slices.Contains(s.answered, name) {
+			left, at = append(left, cmd), append(at, i)
+		}
+	}
+	return left, at
 }
 
 func (s *search) halves(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
@@ -189,7 +213,47 @@ func (s *search) halves(ctx context.Context, cmds []redisclient.Command) ([]resp
 }
 
 func (s *search) ask(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
+	left, at := s.takeNamed(cmds)
+	if len(left) == len(cmds) {
+		return s.send(ctx, cmds)
+	}
+	values := make([]resp.Value, len(cmds))
+	for i, cmd := range cmds {
+		values[i] = hangUpReply(cmd)
+	}
+	if len(left) == 0 {
+		return values, nil
+	}
+	replies, err := s.send(ctx, left)
+	if err != nil {
+		return nil, err
+	}
+	for i, reply := range replies {
+		values[at[i]] = reply
+	}
+	return values, nil
+}
+
+// note remembers a command for the checks that follow.
+func (s *search) note(cmd redisclient.Command) {
+	name := commandName(cmd)
+	s.names[name]++
+	text := commandText(cmd)
+	if s.names[name] >= nameHangUps && !slices.Contains(s.answered, name) {
+		text = anyOf(cmd)
+	}
+	s.t.mu.Lock()
+	defer s.t.mu.Unlock()
+	s.t.hangUps.noteLocked(text, time.Now())
+}
+
+func (s *search) send(ctx context.Context, cmds []redisclient.Command) ([]resp.Value, error) {
 	values, err := s.t.talk(ctx, cmds)
+	if err == nil {
+		for _, cmd := range cmds {
+			s.answered = append(s.answered, commandName(cmd))
+		}
+	}
 	if !redisclient.IsHungUp(err) {
 		return values, err
 	}
@@ -203,8 +267,6 @@ func (s *search) ask(ctx context.Context, cmds []redisclient.Command) ([]resp.Va
 	if _, err := s.t.talk(ctx, []redisclient.Command{lifeSign}); err != nil {
 		return nil, err
 	}
-	s.t.mu.Lock()
-	s.t.hangUps.noteLocked(cmds[0], time.Now())
-	s.t.mu.Unlock()
+	s.note(cmds[0])
 	return []resp.Value{hangUpReply(cmds[0])}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -100,6 +101,36 @@ func TestACommandThatTheServerHangsUpOnFailsAlone(t *testing.T) {
 	require.Equal(t, []string{"EVIL x"}, texts(t, target, cmds[5]))
 }
 
+// TestACommandThatIsNeverAnsweredIsLeftAlone: a proxy ends the connection on TYPE
+// and SSCAN, of which a check sends hundreds.
+func TestACommandThatIsNeverAnsweredIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	f := hangingUpOn(t, func(cmd []string) bool {
+		return cmd[0] == "TYPE" || cmd[0] == "SSCAN" || cmd[0] == "LLEN" && cmd[1] == "7"
+	})
+	rt, target := reached(t, f.Addr)
+	var cmds []redisclient.Command
+	for i := range 300 {
+		n := strconv.Itoa(i)
+		cmds = append(cmds, cmd("TYPE "+n), cmd("LLEN "+n), cmd("SSCAN "+n))
+	}
+	for range 2 {
+		for i, text := range texts(t, target, cmds...) {
+			if i%3 == 1 && i/3 != 7 {
+				require.Equal(t, strings.Join(cmds[i], " "), text, "others are answered")
+			} else {
+				require.Contains(t, text, "HANGUP")
+			}
+		}
+	}
+	require.Nil(t, rt.pool.Stats().Targets[0].Failing)
+	dials := f.Accepted()
+	require.Less(t, dials, 40)
+	require.Contains(t, texts(t, target, cmd("TYPE another"))[0], "HANGUP")
+	require.Equal(t, []string{"LLEN another"}, texts(t, target, cmd("LLEN another")))
+	require.Equal(t, dials, f.Accepted())
+}
+
 func TestAServerThatHangsUpOnEverythingIsFailing(t *testing.T) {
 	t.Parallel()
 	var hang atomic.Bool
@@ -185,11 +216,11 @@ func TestWhatATargetRefusesIsBounded(t *testing.T) {
 	var h hangUps
 	now := time.Now()
 	for i := range 3 * maxRefusedCommands {
-		h.noteLocked(redisclient.Command{"GET", fmt.Sprint(i)}, now.Add(time.Duration(i)))
+		h.noteLocked(commandText(redisclient.Command{"GET", fmt.Sprint(i)}), now.Add(time.Duration(i)))
 	}
 	require.Len(t, h, maxRefusedCommands)
 	require.Contains(t, h, "GET\x00"+fmt.Sprint(3*maxRefusedCommands-1))
 	require.NotContains(t, h, "GET\x000", "the oldest one is forgotten")
-	h.noteLocked(redisclient.Command{"GET", strings.Repeat("k", maxRefusedBytes)}, now)
+	h.noteLocked(commandText(redisclient.Command{"GET", strings.Repeat("k", maxRefusedBytes)}), now)
 	require.Len(t, h, maxRefusedCommands, "a long one is not remembered")
 }

@@ -182,9 +182,9 @@ func TestARefusalIsRememberedForAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		tgt := &target{}
 		require.Nil(t, tgt.refusedNow([]redisclient.Command{cmd("GET a")}))
-		tgt.hangUps.noteLocked(cmd("EVIL 1"), time.Now())
+		tgt.hangUps.noteLocked(commandText(cmd("EVIL 1")), time.Now())
 		time.Sleep(time.Minute)
-		tgt.hangUps.noteLocked(cmd("EVIL 2"), time.Now())
+		tgt.hangUps.noteLocked(commandText(cmd("EVIL 2")), time.Now())
 		both := []redisclient.Command{cmd("GET a"), cmd("EVIL 1"), cmd("EVIL 2")}
 		require.Nil(t, tgt.refusedNow(both[:1]))
 		require.Equal(t, []bool{false, true, true}, tgt.refusedNow(both))
@@ -198,10 +198,10 @@ func TestARefusalIsRememberedForAnHour(t *testing.T) {
 		require.Empty(t, tgt.hangUps)
 
 		for i := range maxRefusedCommands {
-			tgt.hangUps.noteLocked(redisclient.Command{"EVIL", fmt.Sprint(i)}, time.Now().Add(time.Duration(100-i)))
+			tgt.hangUps.noteLocked(commandText(redisclient.Command{"EVIL", fmt.Sprint(i)}), time.Now().Add(time.Duration(100-i)))
 		}
 		require.Len(t, tgt.hangUps, maxRefusedCommands)
-		tgt.hangUps.noteLocked(cmd("EVIL new"), time.Now())
+		tgt.hangUps.noteLocked(commandText(cmd("EVIL new")), time.Now())
 		require.Len(t, tgt.hangUps, maxRefusedCommands)
 		require.NotContains(t, tgt.hangUps, commandText(redisclient.Command{"EVIL", fmt.Sprint(maxRefusedCommands - 1)}), "the oldest")
 		require.Contains(t, tgt.hangUps, "EVIL\x000")
