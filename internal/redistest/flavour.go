@@ -52,19 +52,33 @@ func list(t testing.TB, name string) (path, text string) {
 	return path, string(bytes)
 }
 
-// RediSearch returns the arguments that load RediSearch 1.2, which
-// test/modules.sh has fetched, into a server of Redis 5.0 or newer. A missing
-// module ends the test.
-func RediSearch(t testing.TB) []string {
+// RediSearch returns the arguments that load RediSearch 1.2 into a server of Redis
+// 5.0 or newer.
+func RediSearch(t testing.TB) []string { return Modules(t, "redisearch") }
+
+// Modules returns the arguments that load modules that test/modules.sh has
+// fetched. It skips the test when the list says why there is none, and ends it
+// when the list does not have the name.
+func Modules(t testing.TB, names ...string) (args []string) {
 	t.Helper()
 	path, text := list(t, "modules")
-	for line := range strings.Lines(text) {
-		if fields := strings.SplitN(strings.TrimSpace(line), " ", 3); len(fields) == 3 && fields[0] == "redisearch" {
-			return []string{"--loadmodule", fields[2]}
+	for _, name := range names {
+		line := ""
+		for l := range strings.Lines(text) {
+			if strings.HasPrefix(l, name+" ") {
+				line = strings.TrimSpace(l)
+			}
 		}
+		fields := strings.SplitN(line, " ", 3)
+		switch {
+		case len(fields) < 3:
+			t.Fatalf("%s names no %s; remove it and run `make servers`", path, name)
+		case fields[1] == "-":
+			t.Skipf("NOT TESTED with %s: %s", name, fields[2])
+		}
+		args = append(args, "--loadmodule", fields[2])
 	}
-	t.Fatalf("%s names no redisearch; remove it and run `make servers`", path)
-	return nil
+	return args
 }
 
 // Find returns one flavour by its name. It skips the test when the list says why
