@@ -4,7 +4,7 @@
 
 error_reporting(E_ALL & ~E_DEPRECATED & ~E_USER_DEPRECATED);
 foreach (['Support', 'Contracts', 'Container', 'Events', 'Bus', 'Redis', 'Queue'] as $package) {
-    foreach (["/usr/share/php/Illuminate/$package/autoload.php"] as $file) {
+    foreach ([(getenv("LARAVEL") ?: "/usr/share/php") . "/Illuminate/$package/autoload.php"] as $file) {
         if (is_file($file)) {
             require_once $file;
         }
@@ -109,16 +109,23 @@ function work()
     $worker->daemon('default', 'default,slow', new WorkerOptions('default', 3600, 128, 0, 1, 3));
 }
 
-// What Laravel's own API tells of a queue is its size: jobs that wait, that run and that wait for their time.
+// What Laravel's own API tells of a queue: until Laravel 12 only its size, which is jobs that wait, that run and that wait
+// for their time together.
 function figures(): array
 {
     $queue = manager()->getConnection();
     $queues = [];
     foreach (QUEUES as $name) {
         $queues[$name] = ['waiting+active+scheduled' => $queue->size($name)];
+        if (method_exists($queue, 'pendingSize')) {
+            $queues[$name] += [
+                'waiting' => $queue->pendingSize($name), 'active' => $queue->reservedSize($name),
+                'scheduled' => $queue->delayedSize($name),
+            ];
+        }
     }
 
-    return ['version' => '8', 'queues' => $queues, 'system' => (object) []];
+    return ['version' => getenv('LARAVEL_VERSION') ?: '8', 'queues' => $queues, 'system' => (object) []];
 }
 
 switch ($argv[1] ?? '') {

@@ -18,8 +18,8 @@ def figures
   stats = Sidekiq::Stats.new
   queues = Sidekiq::Queue.all
   processes = Sidekiq::ProcessSet.new(false) # true would remove the dead ones
-  works = Sidekiq::Workers.new.to_a
-  running = works.map { |_, _, work| Time.now.to_f - work["run_at"] }
+  works = (defined?(Sidekiq::WorkSet) ? Sidekiq::WorkSet : Sidekiq::Workers).new.to_a
+  running = works.map { |_, _, work| Time.now.to_f - (work.respond_to?(:run_at) ? work.run_at : work["run_at"]).to_f }
   {
     version: Sidekiq::VERSION,
     queues: queues.to_h { |q| [q.name, {waiting: q.size, latency: q.latency, paused: q.paused? ? 1 : 0}] },
@@ -32,9 +32,16 @@ def figures
   }
 end
 
+# Sidekiq's own program: Debian's, or that of the unpacked packages.
+def worker
+  path = Gem.find_files("sidekiq/cli.rb").first or return ["sidekiq"]
+  program = File.expand_path("../../bin/sidekiq", File.dirname(path))
+  ENV["RUBY"] && File.exist?(program) ? [*ENV["RUBY"].split, program] : ["sidekiq"]
+end
+
 case ARGV[0]
 when "produce" then produce
-when "work" then exec("sidekiq", "-r", File.join(__dir__, "jobs.rb"), "-q", "default", "-q", "slow", "-c", "2")
+when "work" then exec(*worker, "-r", File.join(__dir__, "jobs.rb"), "-q", "default", "-q", "slow", "-c", "2")
 when "figures" then $stdin.each_line { puts JSON.generate(figures); $stdout.flush }
 else abort "main.rb produce|work|figures"
 end
