@@ -5,7 +5,6 @@ import (
 	"context"
 	"slices"
 	"strconv"
-	"time"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -52,13 +51,6 @@ var Log = &item.Metric{
 // slowlog-max-len.
 const slowlogEntries = 128
 
-// slowlogRead is how far a target's log was read.
-type slowlogRead struct {
-	runID string    // of the server's life that the ids belong to; "" when not known
-	last  int64     // the newest id seen; -1 for none
-	at    time.Time // when
-}
-
 const slowlogReadMemory = "slowlog read"
 
 func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -90,18 +82,12 @@ func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 		}
 	}
 	if entriesPart.Err == nil {
-		uptime, err := strconv.ParseInt(info.ServerField(server, "uptime_in_seconds"), 10, 64)
-		if err != nil {
-			uptime = -1
-		}
+		uptime := info.ParseCount([]byte(info.ServerField(server, "uptime_in_seconds")))
 		var found slowlogNews
 		t.Memory.Update(slowlogReadMemory, func(v any) any {
-			seen, ok := v.(slowlogRead)
-			if !ok {
-				seen.last = -1
-			}
+			seen, ok := v.(info.LogRead)
 			found = newSlowlogEntries(entries, seen, ok, info.ServerField(server, "run_id"), uptime)
-			return found.read
+			return found.Read
 		})
 		found.write(w, r.Env.SlowlogArguments)
 	}
@@ -113,57 +99,32 @@ func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 
 // slowlogNews is what a poll found.
 type slowlogNews struct {
-	entries   []slowEntry
-	first     bool
-	restarted bool
-	missed    int64
-	read      slowlogRead // for the next poll
+	info.LogNews
+	entries []slowEntry
+	missed  int64
 }
 
 // newSlowlogEntries tells which of the log's entries, sorted by id, are new to
-// who has read as far as seen; polled is false when nobody has. uptime is that
-// of the server in seconds, negative when not known.
-func newSlowlogEntries(entries []slowEntry, seen slowlogRead, polled bool, runID string, uptime int64) slowlogNews {
-	now := time.Now()
-	n := slowlogNews{first: !polled}
+// who has read as far as seen; polled is false when nobody has.
+func newSlowlogEntries(entries []slowEntry, seen info.LogRead, polled bool, runID string, uptime info.Reading) slowlogNews {
 	newest := int64(-1)
 	if len(entries) > 0 {
 		newest = entries[len(entries)-1].id
 	}
-	switch {
-	case !polled:
-	case runID != "" && seen.runID != "" && runID != seen.runID:
-		// A server that has run for longer than we know it is another one: a
-		// failover, whose log was not begun since the last poll.
-		began := now.Add(-time.Duration(uptime) * time.Second)
-		if uptime >= 0 && !began.Before(seen.at.Add(-time.Second)) {
-			n.restarted = true
-		} else {
-			n.first = true
-		}
-		seen.last = -1
-	case (runID == "" || seen.runID == "") && newest >= 0 && newest < seen.last:
-		n.restarted = true
-		seen.last = -1
-	}
-	if runID == "" && !n.restarted {
-		runID = seen.runID
-	}
-	from, _ := slices.BinarySearchFunc(entries, seen.last+1, func(e slowEntry, id int64) int { return cmp.Compare(e.id, id) })
+	n := slowlogNews{LogNews: seen.Next(polled, newest, runID, uptime)}
+	from, _ := slices.BinarySearchFunc(entries, n.From, func(e slowEntry, id int64) int { return cmp.Compare(e.id, id) })
 	n.entries = entries[from:]
-	if len(n.entries) > 0 && !n.first {
-		n.missed = n.entries[0].id - seen.last - 1
+	if len(n.entries) > 0 && !n.First {
+		n.missed = n.entries[0].id - n.From
 	}
-	// Two polls at once may end in the other order.
-	n.read = slowlogRead{runID: runID, last: max(seen.last, newest), at: now}
 	return n
 }
 
 // write writes the members that depend on the entries.
 func (n *slowlogNews) write(w *jsondoc.Writer, showArgs bool) {
-	w.Key("first").Bool(n.first)
-	w.Key("restarted").Bool(n.restarted)
-	if !n.first {
+	w.Key("first").Bool(n.First)
+	w.Key("restarted").Bool(n.Restarted)
+	if !n.First {
 		w.Key("missed").Int(n.missed)
 	}
 	w.Key("count").Int(int64(len(n.entries)))
