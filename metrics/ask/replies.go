@@ -124,6 +124,25 @@ func FieldOf(pairs []resp.Value, name string) (resp.Value, bool) {
 	return resp.Value{Kind: resp.Null}, false
 }
 
+// Texts reads a map, or its flat array, of names and texts.
+func Texts(v resp.Value) (map[string]string, error) {
+	pairs, err := v.Pairs()
+	if err != nil {
+		return nil, err
+	}
+	out := make(map[string]string, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		name, err := pairs[i].Text()
+		if err != nil {
+			return nil, err
+		}
+		if out[name], err = pairs[i+1].Text(); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
 // Misfit names a reply's member that has not the form it should have.
 func Misfit(list string, i int, err error) error { return fmt.Errorf("%s %d: %w", list, i+1, err) }
 

@@ -197,25 +197,7 @@ func readMembers(p *ask.Part) ([]fields, int, error) {
 	if p.Err != nil {
 		return nil, 0, p.Err
 	}
-	return ask.RowsOf(p.Value, "row", readFlat)
-}
-
-func readFlat(v resp.Value) (fields, error) {
-	pairs, err := v.Pairs()
-	if err != nil {
-		return nil, err
-	}
-	out := make(fields, len(pairs)/2)
-	for i := 0; i < len(pairs); i += 2 {
-		name, err := pairs[i].Text()
-		if err != nil {
-			return nil, err
-		}
-		if out[name], err = pairs[i+1].Text(); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return ask.RowsOf(p.Value, "row", func(v resp.Value) (fields, error) { return ask.Texts(v) })
 }
 
 // names are the masters of the voice, sorted.
