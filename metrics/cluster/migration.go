@@ -42,16 +42,10 @@ var migrationForms = []migrationForm{
 	{"redis", 8, 4, redisclient.Command{"CLUSTER", "MIGRATION", "STATUS", "ALL"}},
 }
 
-// formOf is the form that a server knows, nil when it knows none. It is not tried
-// out: a command that a server does not know counts in its error figures.
+// formOf is the form that a server knows, nil when it knows none.
 func formOf(id *info.Identity) *migrationForm {
-	var major, minor int
-	if n, _ := fmt.Sscanf(id.Version, "%d.%d", &major, &minor); n != 2 {
-		return nil
-	}
 	for i := range migrationForms {
-		f := &migrationForms[i]
-		if f.flavour == id.Flavour && (major > f.major || major == f.major && minor >= f.minor) {
+		if f := &migrationForms[i]; id.AtLeast(f.flavour, f.major, f.minor) {
 			return f
 		}
 	}

@@ -80,6 +80,14 @@ func numbersOf(version string) (v [3]int, ok bool) {
 	return v, true
 }
 
+// AtLeast reports whether the server is of a flavour and of a version or a newer
+// one. What a server does not have is not tried out: it would count in the
+// server's error figures.
+func (id *Identity) AtLeast(flavour string, major, minor int) bool {
+	v, ok := numbersOf(id.Version)
+	return ok && id.Flavour == flavour && atLeast(v, major, minor, 0)
+}
+
 func atLeast(v [3]int, major, minor, patch int) bool {
 	want := [3]int{major, minor, patch}
 	for i := range v {

@@ -1,0 +1,68 @@
+package cluster
+
+import (
+	"net"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+)
+
+// Node is a node of a cluster as the node that was asked sees it.
+type Node struct {
+	ID string
+	// Addr is host:port for clients; "" where there is no address.
+	Addr string
+	// Host is the IP address, or the announced name where that is all there is.
+	Host   string
+	Master string // the id of a replica's master, or ""
+	// Slots is how many slots it serves; 0 for a replica.
+	Slots   int
+	Failing bool // in fail? or fail
+	// Target is nil with Err. That of the node that was asked is its own.
+	Target *item.Target
+	Err    error // why it cannot be asked
+}
+
+// NodesPart is the command whose answer ReadNodes reads.
+func NodesPart() *ask.Part {
+	return &ask.Part{Name: "cluster_nodes", Cmd: redisclient.Command{"CLUSTER", "NODES"}}
+}
+
+// ReadNodes reads the answer of t to NodesPart: the nodes in the order of their
+// addresses, and how many lines cannot be read. entry is the one that was asked,
+// -1 when the answer names none.
+func ReadNodes(t *item.Target, reply *ask.Part) (nodes []Node, entry, unreadable int, err error) {
+	if reply.Err != nil {
+		return nil, -1, 0, reply.Err
+	}
+	c, err := newCluster(t, reply)
+	if err != nil {
+		return nil, -1, 0, err
+	}
+	entry = -1
+	for i, m := range c.members {
+		n := Node{ID: m.id, Addr: m.addr, Host: m.ip, Master: m.master, Slots: m.slotCount(), Failing: m.failing(), Target: t}
+		if n.Host == "" {
+			n.Host = m.hostname
+		}
+		if n.Host == "" {
+			n.Host, _, _ = net.SplitHostPort(m.addr)
+		}
+		if m == c.entry {
+			entry = i
+		} else {
+			n.Target, n.Err = peerOf(t, &m.node, m.addr)
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, entry, c.unreadable, nil
+}
+
+// IsNode is nil when the answer to NodesPart is that of the node with the id, or
+// says nothing of it because the user may not ask: another server may have got
+// the node's address.
+func IsNode(id string, reply *ask.Part) error {
+	_, err := readView(id, reply)
+	return err
+}
