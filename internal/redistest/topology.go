@@ -102,6 +102,11 @@ func NewWatched(t testing.TB, bin, serverPassword, sentinelPassword string) *Wat
 	w.Servers[0] = Start(t, Config{Bin: bin, Password: serverPassword, Args: auth})
 	w.Servers[1] = Start(t, Config{Bin: bin, Password: serverPassword, Args: append(
 		[]string{"--replicaof", "127.0.0.1", portOf(w.Servers[0].Addr)}, auth...)})
+	// What a sentinel sees at first it looks at again after ten seconds.
+	eventually(t, "a replica in step", func() bool {
+		return w.Servers[1].InfoField(t, "replication", "master_link_status") == "up" &&
+			strings.Contains(w.Servers[0].Do(t, "INFO", "replication"), "state=online")
+	})
 	for i := range w.Sentinels {
 		lines := []string{
 			"sentinel monitor mymaster 127.0.0.1 " + portOf(w.Servers[0].Addr) + " 2",
