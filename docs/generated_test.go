@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/conf"
+	"redisjobs/metrics/advice"
 	"redisjobs/metrics/jobs"
 	"redisjobs/plugin"
 )
@@ -26,6 +27,7 @@ var generated = []struct {
 	{"README.md", writeReadme},
 	{"docs/configuration.md", writeConfiguration},
 	{"docs/security.md", writeRights},
+	{"docs/advice.md", writeAdvice},
 	{shippedFile, writeShipped},
 	{"conf/option.go", writeJobSystems},
 }
@@ -120,6 +122,56 @@ func writeRights(t *testing.T, text string) string {
 	}
 	return text
 }
+
+// writeAdvice writes docs/advice.md.
+func writeAdvice(*testing.T, string) string {
+	var b strings.Builder
+	b.WriteString(adviceIntro)
+	for _, scope := range []struct {
+		of          advice.Scope
+		title, note string
+	}{
+		{advice.Server, "Servers", ""},
+		{advice.Users, "Users", "Only with `Users=yes`, which reads ACL LIST."},
+		{advice.Cluster, "Clusters", "Of a node of a cluster."},
+		{advice.Sentinel, "Sentinels", "Of a sentinel, and of the sentinels of a `sentinel://` target."},
+	} {
+		fmt.Fprintf(&b, "\n## %s\n", scope.title)
+		if scope.note != "" {
+			fmt.Fprintf(&b, "\n%s\n", scope.note)
+		}
+		for _, r := range advice.Rules() {
+			if r.Scope == scope.of {
+				fmt.Fprintf(&b, "\n### %s\n\n%s (%s). When: %s\n\n%s\n\nRemedy: %s\n\nSource: %s\n",
+					r.ID, r.Title, r.Severity, plain(r.When), plain(r.Why), plain(r.Remedy), linked(r.Source))
+			}
+		}
+	}
+	return b.String()
+}
+
+// plain is a text without what Markdown takes for emphasis.
+func plain(text string) string { return strings.ReplaceAll(text, "*", `\*`) }
+
+// linked makes links of the addresses in a text.
+func linked(text string) string {
+	return regexp.MustCompile(`https://[^ ;]+`).ReplaceAllString(text, "<$0>")
+}
+
+const adviceIntro = `# Advice
+
+<!-- Written by make generate, of the rules in metrics/advice. -->
+
+` + "`redis.advice.get`" + ` judges a server by these rules. A finding has the rule's name, severity, title, why and remedy, and the
+figures that it was found by. A rule of which a fact is missing, because the server is too old or the user may not read it, is not
+judged, and is listed under ` + "`unjudged`" + `.
+
+Severities: **high**: data or service is at risk now. **warning**: it will fail under load, at the next restart or failover.
+**info**: worth knowing.
+
+To silence rules that you have considered, name them in the fourth parameter:
+` + "`redis.advice.get[Prod,,,no_maxmemory slow_log_blind]`" + `. Their findings are then listed under ` + "`silenced`" + ` by name alone.
+`
 
 // writeJobSystems writes conf's list of the job systems: it may not import them.
 func writeJobSystems(t *testing.T, old string) string {

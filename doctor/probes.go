@@ -60,6 +60,8 @@ var own = map[string]string{
 	"module|list":       "",
 	"command|info":      "get",
 	"sentinel|masters":  "",
+
+	"cluster|slot-stats": "SLOTSRANGE 0 0",
 }
 
 // probes are the commands for all keys of the plugin, or for a sentinel.
@@ -108,6 +110,9 @@ func commands(sentinel bool) []string {
 	var out []string
 	for _, m := range metrics.All() {
 		for _, command := range m.Commands {
+			if metrics.OnRequest(command) {
+				continue
+			}
 			if strings.HasPrefix(command, "sentinel|") == (sentinel && m.Key == "redis.sentinel.get") {
 				out = append(out, command)
 			}

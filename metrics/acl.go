@@ -152,7 +152,7 @@ func (a ACL) commands() []string {
 		}
 	}
 	slices.Sort(out)
-	return without(slices.Compact(out), slices.Concat(valkeyCommands, searchCommands, newerNames()))
+	return without(slices.Compact(out), slices.Concat(valkeyCommands, searchCommands, userCommands, newerNames()))
 }
 
 // everythingElse: the rule without purposes has the commands for keys as well,
@@ -194,6 +194,18 @@ var searchCommands = []string{"ft._list", "ft.info"}
 // FT._LIST; its FT.INFO counts as a write to a key of the index's name.
 func (a ACL) RuleSearch() string { return a.addition(searchCommands) }
 
+// userCommands show the hashes of all users' passwords. They are sent on request
+// alone, so that no user has to have them.
+var userCommands = []string{"acl|list"}
+
+// OnRequest reports whether a metric sends the command only where a parameter of
+// the item says so.
+func OnRequest(command string) bool { return slices.Contains(userCommands, command) }
+
+// RuleUsers returns what the user needs in addition for redis.advice.get with
+// Users=yes.
+func (a ACL) RuleUsers() string { return a.addition(userCommands) }
+
 func (a ACL) addition(commands []string) string {
 	if !a.Purposes.Server {
 		return ""
@@ -221,6 +233,7 @@ func (a ACL) Text() string {
 	additions := []ACLAddition{
 		{"in addition, on Valkey 8.1 and newer:", a.RuleValkey()},
 		{"in addition, where there are search indexes (Redis 8, RediSearch 2, valkey-search):", a.RuleSearch()},
+		{"in addition, for redis.advice.get with the parameter Users=yes, on Redis 6 and newer; it shows this user the hashes of all users' passwords:", a.RuleUsers()},
 	}
 	for _, more := range append(append(additions, a.RulesNewer()...), ACLAddition{
 		"CONFIG GET shows this user the passwords in requirepass and masterauth. Without it redis.server.config is an error, " +

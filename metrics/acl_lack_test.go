@@ -42,6 +42,7 @@ var lossesOf = map[string]map[string]loss{
 	"+config|get": {
 		"redis.server.config": {part: "error", each: true},
 		"redis.get":           {part: "config"}, // INFO knows some of it
+		"redis.advice.get":    {part: "config"}, // rules are not judged
 	},
 	"+dbsize":   {"redis.keys.count": {part: "dbsize", members: "dbsize"}},
 	"+getrange": {"redis.key.value string": {part: "error"}},
@@ -57,6 +58,7 @@ var lossesOf = map[string]map[string]loss{
 		"redis.latency.get":          {part: "server"},
 		"redis.get": {part: "info", members: "clients cluster commandstats cpu errorstats flavour keyspace latencystats loading memory mode " +
 			"modules persistence replication role server stats version"},
+		"redis.advice.get":  {part: "info", members: "count findings high info judged silenced unjudged warning"},
 		"redis.status":      {part: "info", members: "flavour loading mode role version"},
 		"redis.cluster.get": {part: "info"},
 		"redis.keys.count":  {part: "view", members: "view"},

@@ -5,6 +5,7 @@ package metrics
 var newerCommands = []struct{ where, command, purpose string }{
 	{"on the nodes of a cluster of Valkey 9 and newer", "cluster|getslotmigrations", "server"},
 	{"on the nodes of a cluster of Redis 8.4 and newer", "cluster|migration", "server"},
+	{"on the nodes of a cluster of Valkey 8.0, Redis 8.2 and newer", "cluster|slot-stats", "server"},
 	{"for the length of vector sets, on Redis 8 and newer", "vcard", "keys"},
 	{"for the length of arrays, on Redis 8.8 and newer", "arcount", "keys"},
 }

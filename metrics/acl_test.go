@@ -45,6 +45,8 @@ func TestTheRulesForSomeServersNameWhatTheOtherLeavesOut(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ACL SETUSER zabbix +commandlog|get +commandlog|len", testACL().RuleValkey())
 	require.Equal(t, "ACL SETUSER zabbix +ft._list +ft.info", testACL().RuleSearch())
+	require.Equal(t, "ACL SETUSER zabbix +acl|list", testACL().RuleUsers())
+	require.NotContains(t, testACL().Rule(), "acl|list")
 	require.NotContains(t, testACL().Rule(), "commandlog")
 	require.NotContains(t, testACL().Rule(), "ft.")
 }

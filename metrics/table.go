@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"redisjobs/metrics/advice"
 	"redisjobs/metrics/clients"
 	"redisjobs/metrics/cluster"
 	"redisjobs/metrics/instances"
@@ -44,6 +45,7 @@ var table = slices.Concat(
 		keyspace.Sample,
 		streams.Get,
 		search.Get,
+		advice.Get,
 		keys.Command,
 	},
 	storm.Metrics,

@@ -35,6 +35,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	c := newConn(raw, cfg)
 	c.info.Connect = time.Since(start)
 	c.info.At = start
+	c.info.Anonymous = (cfg.User == "" || cfg.User == "default") && cfg.Password == ""
 	if cfg.TLS == nil {
 		return c, nil
 	}

@@ -17,4 +17,7 @@ type ConnInfo struct {
 	CertNotAfter time.Time
 	// At is when the connection was made.
 	At time.Time
+	// Anonymous: no password was sent. A server that answers all the same lets
+	// anybody in as its user default.
+	Anonymous bool
 }

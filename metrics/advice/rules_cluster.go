@@ -1,0 +1,107 @@
+package advice
+
+import (
+	"fmt"
+
+	"redisjobs/metrics/cluster"
+)
+
+var clusterRules = []Rule{
+	{
+		ID: "shard_without_replica", Severity: Warning, Scope: Cluster,
+		Title:  "Shards have no replica",
+		When:   "A master with slots has no replica, or only failing ones.",
+		Why:    "If it fails, its slots are down, and with cluster-require-full-coverage yes (the default) the whole cluster.",
+		Remedy: "Add a replica to each shard (redis-cli --cluster add-node … --cluster-slave).",
+		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/",
+		judge: func(f *facts) string {
+			var alone []string
+			f.eachShard(func(master cluster.Node, replicas []cluster.Node) {
+				if len(replicas) == 0 {
+					alone = append(alone, master.Addr)
+				}
+			})
+			return list(alone)
+		},
+	},
+	{
+		ID: "shard_on_one_host", Severity: Warning, Scope: Cluster,
+		Title:  "All copies of a shard are on one host",
+		When:   "A master with slots and all of its replicas have the same IP address.",
+		Why:    "If the host fails, the shard is lost, and with it a part of the data.",
+		Remedy: "Place each replica on another host than its master (redis-cli --cluster create spreads them; CLUSTER REPLICATE moves one).",
+		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/",
+		judge: func(f *facts) string {
+			var together []string
+			f.eachShard(func(master cluster.Node, replicas []cluster.Node) {
+				for _, r := range replicas {
+					if r.Host != master.Host {
+						return
+					}
+				}
+				if len(replicas) > 0 && master.Host != "" {
+					together = append(together, master.Addr)
+				}
+			})
+			if len(together) == 0 {
+				return ""
+			}
+			return "masters whose replicas are on their host: " + list(together)
+		},
+	},
+	{
+		ID: "few_masters", Severity: Warning, Scope: Cluster,
+		Title:  "The cluster has too few masters to survive a failure",
+		When:   "Fewer than three masters have slots.",
+		Why:    "A majority of the masters must agree on a failover. With one or two, none is left when one fails.",
+		Remedy: "Spread the slots over at least three masters.",
+		Source: "https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/",
+		judge: func(f *facts) string {
+			n := 0
+			f.eachShard(func(cluster.Node, []cluster.Node) { n++ })
+			if n >= 3 {
+				return ""
+			}
+			return fmt.Sprintf("%d masters have slots", n)
+		},
+	},
+	{
+		ID: "hash_tag_skew", Severity: Warning, Scope: Cluster,
+		Title: "One slot has a great part of the keys",
+		When: "The slot with the most keys of this node has at least 10,000 of them, and more than a fifth of all (Redis 8.2 and Valkey 8.0 " +
+			"tell, by CLUSTER SLOT-STATS).",
+		Why:    "Keys with one hash tag, as {user}, are all in one slot, which cannot be split: one server carries the load, and resharding does not help.",
+		Remedy: "Use hash tags only for the few keys that one command needs together.",
+		Source: "https://redis.io/docs/latest/commands/cluster-slot-stats/; https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/",
+		judge: func(f *facts) string {
+			if f.why.slots != nil {
+				f.lacks("CLUSTER SLOT-STATS: %v", f.why.slots)
+				return ""
+			}
+			keys, _ := f.keys()
+			if !f.topSlot.known || f.topSlot.keys < 10_000 || percent(f.topSlot.keys, keys) <= 20 {
+				return ""
+			}
+			return fmt.Sprintf("slot %d has %d of %d keys", f.topSlot.slot, f.topSlot.keys, keys)
+		},
+	},
+}
+
+// eachShard visits each master that has slots, with its replicas that work.
+func (f *facts) eachShard(visit func(master cluster.Node, replicas []cluster.Node)) {
+	if f.why.cluster != nil {
+		f.lacks("CLUSTER NODES: %v", f.why.cluster)
+		return
+	}
+	replicas := make(map[string][]cluster.Node)
+	for _, n := range f.nodes {
+		if n.Master != "" && !n.Failing {
+			replicas[n.Master] = append(replicas[n.Master], n)
+		}
+	}
+	for _, n := range f.nodes {
+		if n.Slots > 0 {
+			visit(n, replicas[n.ID])
+		}
+	}
+}
