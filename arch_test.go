@@ -34,6 +34,7 @@ var rooms = []struct {
 	{"metrics/cluster", core},
 	{"metrics/advice", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/clients", core},
+	{"metrics/config", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/instances", core},
 	{"metrics/jobs", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/keys", append([]string{"metrics/cluster"}, core...)},
@@ -47,7 +48,7 @@ var rooms = []struct {
 	{"metrics/streams", core},
 	{"metrics", []string{"metrics/item", "metrics/cluster", "metrics/clients", "metrics/instances", "metrics/jobs", "metrics/keys",
 		"metrics/keyspace", "metrics/search", "metrics/self", "metrics/sentinel", "metrics/server", "metrics/slow", "metrics/storm",
-		"metrics/streams", "metrics/advice", "metrics/jsondoc"}},
+		"metrics/streams", "metrics/advice", "metrics/config", "metrics/jsondoc"}},
 
 	{"targets/httpclient", []string{"redisclient"}},
 	{"targets", []string{"conf", "metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp", "redisclient/cluster",

@@ -43,6 +43,8 @@ var lossesOf = map[string]map[string]loss{
 		"redis.server.config": {part: "error", each: true},
 		"redis.get":           {part: "config"}, // INFO knows some of it
 		"redis.advice.get":    {part: "config"}, // rules are not judged
+		"redis.config.get": {part: "config", members: "changed changes compared compared_with drift drifts fingerprint first " +
+			"parameters partial restarted"},
 	},
 	"+dbsize":   {"redis.keys.count": {part: "dbsize", members: "dbsize"}},
 	"+getrange": {"redis.key.value string": {part: "error"}},
@@ -59,6 +61,7 @@ var lossesOf = map[string]map[string]loss{
 		"redis.get": {part: "info", members: "clients cluster commandstats cpu errorstats flavour keyspace latencystats loading memory mode " +
 			"modules persistence replication role server stats version"},
 		"redis.advice.get":  {part: "info", members: "count findings high info judged silenced unjudged warning"},
+		"redis.config.get":  {part: "info", members: "compared compared_with drift drifts partial role"},
 		"redis.status":      {part: "info", members: "flavour loading mode role version"},
 		"redis.cluster.get": {part: "info"},
 		"redis.keys.count":  {part: "view", members: "view"},

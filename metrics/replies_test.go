@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/metrictest"
+	"redisjobs/metrics/advice"
 	"redisjobs/metrics/clients"
+	"redisjobs/metrics/config"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/keys"
 	"redisjobs/metrics/search"
@@ -59,13 +61,16 @@ func FuzzReplies(f *testing.F) {
 	f.Add("+PONG\r\n" + metrictest.Bulk("# Cluster\r\ncluster_enabled:1\r\n") + ":0\r\n*0\r\n*0\r\n*0\r\n" + metrictest.Bulk("cluster_state:ok\r\n") + ":5\r\n")
 	f.Add(metrictest.StreamWire + metrictest.GroupsWire + "*0\r\n*0\r\n*0\r\n")
 	f.Add("*2\r\n$1\r\n0\r\n*1\r\n$1\r\nk\r\n")
+	f.Add(metrictest.Bulk("# Server\r\nredis_version:8.2.0\r\n# Memory\r\nmaxmemory:0\r\nused_memory:5\r\n# Replication\r\nrole:slave\r\nmaster_host:a\r\nmaster_port:1\r\n") +
+		metrictest.WireArray("save", "", "timeout", "0"))
+	f.Add(metrictest.Bulk("# Server\r\nredis_mode:sentinel\r\n# Sentinel\r\nmaster0:name=m,status=ok\r\n") + "*1\r\n" + metrictest.WireArray("name", "m", "quorum", "2", "num-slaves", "1", "num-other-sentinels", "2"))
 	f.Add("-NOPERM no\r\n*-1\r\n$-1\r\n")
 	f.Fuzz(func(t *testing.T, wire string) {
 		for m, raw := range map[*item.Metric][]string{
 			server.Get: nil, slow.Log: nil, slow.Latency: nil, clients.Get: nil,
 			keys.Get: {"", "", "", "k"}, keys.Length: {"", "", "", "k"}, keys.TTL: {"", "", "", "k"},
 			keys.Value: {"", "", "", "k", "1"}, keys.Count: {"", "", "", "*", "5000"}, streams.Get: {"", "", "", "k"},
-			search.Get: nil,
+			search.Get: nil, advice.Get: nil, config.Get: nil,
 		} {
 			d := &fuzzDoer{reader: resp.NewReader(strings.NewReader(wire), resp.Limits{MaxElements: 1000})}
 			args, err := m.ParseArgs(raw)

@@ -4,6 +4,7 @@ import (
 	"redisjobs/metrics/advice"
 	"redisjobs/metrics/clients"
 	"redisjobs/metrics/cluster"
+	"redisjobs/metrics/config"
 	"redisjobs/metrics/instances"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
@@ -46,6 +47,7 @@ var table = slices.Concat(
 		streams.Get,
 		search.Get,
 		advice.Get,
+		config.Get,
 		keys.Command,
 	},
 	storm.Metrics,

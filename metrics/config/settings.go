@@ -1,0 +1,114 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"redisjobs/metrics/ask"
+)
+
+// settings are a server's parameters and their values, secrets included: what is
+// written goes through shown.
+type settings map[string]string
+
+// maxSettings bounds the parameters of one server; Redis 8 has some 250.
+const maxSettings = 4 * ask.MaxRows
+
+var errTooMany = errors.New("more parameters than any server has")
+
+// readSettings reads the answer to CONFIG GET *. A parameter that a server lists
+// under its old name as well is taken once.
+func readSettings(p *ask.Part) (settings, error) {
+	if p.Err != nil {
+		return nil, p.Err
+	}
+	params, err := ask.ConfigParams(p.Value)
+	if err != nil {
+		return nil, err
+	}
+	if len(params) > maxSettings {
+		return nil, errTooMany
+	}
+	out := make(settings, len(params))
+	for _, c := range params {
+		out[strings.ToLower(c.Name)] = c.Value
+	}
+	for name, value := range out {
+		newer := strings.ReplaceAll(name, "slave", "replica")
+		if v, ok := out[newer]; ok && newer != name && v == value {
+			delete(out, name)
+		}
+	}
+	return out, nil
+}
+
+func (s settings) names() []string { return slices.Sorted(maps.Keys(s)) }
+
+// shown is a value as an answer may have it: a secret is masked by the rule of
+// redis.server.config, and a long one clipped.
+func shown(name, value string, unmask bool) string {
+	if !unmask && value != "" && ask.IsSecret(name) {
+		return ask.Masked
+	}
+	return ask.Clip(value, ask.MaxErrorLine)
+}
+
+// fingerprint is a digest of all parameters but those that are a server's own. Of
+// secrets it has only whether they are set, so that nobody can try out passwords
+// against it.
+func (s settings) fingerprint() string {
+	h := sha256.New()
+	for _, name := range s.names() {
+		if isOwn(name) {
+			continue
+		}
+		value := s[name]
+		if value != "" && ask.IsSecret(name) {
+			value = ask.Masked
+		}
+		_, _ = h.Write([]byte(name + "\x00" + value + "\x00")) // a hash.Hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+// own are parameters that name a place or an address, or say which server of a
+// group this one is: they differ by their nature.
+var own = map[string]bool{
+	"port": true, "bind": true, "bind-source-addr": true, "unixsocket": true, "pidfile": true, "logfile": true, "dir": true,
+	"dbfilename": true, "appendfilename": true, "appenddirname": true, "aclfile": true, "replicaof": true, "slaveof": true, "primaryof": true,
+	"replica-priority": true, "slave-priority": true, "syslog-ident": true, "proc-title-template": true, "availability-zone": true,
+	"tls-port": true, "tls-cert-file": true, "tls-key-file": true, "tls-client-cert-file": true, "tls-client-key-file": true,
+	"server-cpulist": true, "server_cpulist": true, "bio-cpulist": true, "bio_cpulist": true, "aof-rewrite-cpulist": true, "aof_rewrite_cpulist": true,
+	"bgsave-cpulist": true, "bgsave_cpulist": true, "cluster-config-file": true, "cluster-port": true,
+}
+
+func isOwn(name string) bool { return own[name] || strings.Contains(name, "announce") }
+
+// difference is a parameter that has another value on another server.
+type difference struct{ name, value string }
+
+// differences are the parameters that other has with another value, sorted by
+// name, and how many of those that matter only one of the two has, as servers of
+// different versions do.
+func (s settings) differences(other settings) (out []difference, onlyOne int) {
+	for _, name := range s.names() {
+		value, ok := other[name]
+		switch {
+		case isOwn(name):
+		case !ok:
+			onlyOne++
+		case value != s[name]:
+			out = append(out, difference{name, value})
+		}
+	}
+	for name := range other {
+		if _, ok := s[name]; !ok && !isOwn(name) {
+			onlyOne++
+		}
+	}
+	return out, onlyOne
+}
