@@ -32,6 +32,7 @@ var rooms = []struct {
 	{"metrics/ask", []string{"metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp"}},
 	{"metrics/info", []string{"metrics/ask", "metrics/item", "metrics/jsondoc", "redisclient", "redisclient/resp"}},
 	{"metrics/cluster", core},
+	{"metrics/acllog", core},
 	{"metrics/advice", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/clients", core},
 	{"metrics/config", append([]string{"metrics/cluster"}, core...)},
@@ -48,7 +49,7 @@ var rooms = []struct {
 	{"metrics/streams", core},
 	{"metrics", []string{"metrics/item", "metrics/cluster", "metrics/clients", "metrics/instances", "metrics/jobs", "metrics/keys",
 		"metrics/keyspace", "metrics/search", "metrics/self", "metrics/sentinel", "metrics/server", "metrics/slow", "metrics/storm",
-		"metrics/streams", "metrics/advice", "metrics/config", "metrics/jsondoc"}},
+		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/jsondoc"}},
 
 	{"targets/httpclient", []string{"redisclient"}},
 	{"targets", []string{"conf", "metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp", "redisclient/cluster",

@@ -61,6 +61,7 @@ var own = map[string]string{
 	"command|info":      "get",
 	"sentinel|masters":  "",
 
+	"acl|log":            "0",
 	"cluster|slot-stats": "SLOTSRANGE 0 0",
 }
 

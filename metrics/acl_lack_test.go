@@ -37,6 +37,7 @@ type loss struct {
 // asks in the background, and redis.search.get, which this server has nothing for,
 // have tests of their own.
 var lossesOf = map[string]map[string]loss{
+	"+acl|log": {"redis.acl.log.get": {part: "log", members: "by_user entries first restarted"}},
 	"+client|list": {"redis.clients.get": {part: "clients", members: "blocked by_address by_db by_name by_user idle " +
 		"largest longest_idle memory monitors others output_buffer pubsub replicas total"}},
 	"+config|get": {
@@ -61,6 +62,7 @@ var lossesOf = map[string]map[string]loss{
 		"redis.get": {part: "info", members: "clients cluster commandstats cpu errorstats flavour keyspace latencystats loading memory mode " +
 			"modules persistence replication role server stats version"},
 		"redis.advice.get":  {part: "info", members: "count findings high info judged silenced unjudged warning"},
+		"redis.acl.log.get": {part: "info", members: "counters"},
 		"redis.config.get":  {part: "info", members: "compared compared_with drift drifts partial role"},
 		"redis.status":      {part: "info", members: "flavour loading mode role version"},
 		"redis.cluster.get": {part: "info"},

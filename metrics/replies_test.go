@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/metrictest"
+	"redisjobs/metrics/acllog"
 	"redisjobs/metrics/advice"
 	"redisjobs/metrics/clients"
 	"redisjobs/metrics/config"
@@ -70,7 +71,7 @@ func FuzzReplies(f *testing.F) {
 			server.Get: nil, slow.Log: nil, slow.Latency: nil, clients.Get: nil,
 			keys.Get: {"", "", "", "k"}, keys.Length: {"", "", "", "k"}, keys.TTL: {"", "", "", "k"},
 			keys.Value: {"", "", "", "k", "1"}, keys.Count: {"", "", "", "*", "5000"}, streams.Get: {"", "", "", "k"},
-			search.Get: nil, advice.Get: nil, config.Get: nil,
+			search.Get: nil, advice.Get: nil, config.Get: nil, acllog.Get: nil,
 		} {
 			d := &fuzzDoer{reader: resp.NewReader(strings.NewReader(wire), resp.Limits{MaxElements: 1000})}
 			args, err := m.ParseArgs(raw)

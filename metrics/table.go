@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"redisjobs/metrics/acllog"
 	"redisjobs/metrics/advice"
 	"redisjobs/metrics/clients"
 	"redisjobs/metrics/cluster"
@@ -48,6 +49,7 @@ var table = slices.Concat(
 		search.Get,
 		advice.Get,
 		config.Get,
+		acllog.Get,
 		keys.Command,
 	},
 	storm.Metrics,
