@@ -40,6 +40,7 @@ var rooms = []struct {
 	{"metrics/jobs", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/keys", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/keyspace", append([]string{"metrics/cluster"}, core...)},
+	{"metrics/pubsub", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/search", core},
 	{"metrics/self", append([]string{"pool"}, core...)},
 	{"metrics/sentinel", core},
@@ -49,7 +50,7 @@ var rooms = []struct {
 	{"metrics/streams", core},
 	{"metrics", []string{"metrics/item", "metrics/cluster", "metrics/clients", "metrics/instances", "metrics/jobs", "metrics/keys",
 		"metrics/keyspace", "metrics/search", "metrics/self", "metrics/sentinel", "metrics/server", "metrics/slow", "metrics/storm",
-		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/jsondoc"}},
+		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/pubsub", "metrics/jsondoc"}},
 
 	{"targets/httpclient", []string{"redisclient"}},
 	{"targets", []string{"conf", "metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp", "redisclient/cluster",

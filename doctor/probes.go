@@ -63,6 +63,9 @@ var own = map[string]string{
 
 	"acl|log":            "0",
 	"cluster|slot-stats": "SLOTSRANGE 0 0",
+	"pubsub|channels":    "K",
+	"pubsub|numsub":      "",
+	"pubsub|shardnumsub": "",
 }
 
 // probes are the commands for all keys of the plugin, or for a sentinel.

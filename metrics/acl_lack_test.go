@@ -64,6 +64,7 @@ var lossesOf = map[string]map[string]loss{
 		"redis.advice.get":  {part: "info", members: "count findings high info judged silenced unjudged warning"},
 		"redis.acl.log.get": {part: "info", members: "counters"},
 		"redis.config.get":  {part: "info", members: "compared compared_with drift drifts partial role"},
+		"redis.pubsub.get":  {part: "info", members: "channels names patterns shard_channels"},
 		"redis.status":      {part: "info", members: "flavour loading mode role version"},
 		"redis.cluster.get": {part: "info"},
 		"redis.keys.count":  {part: "view", members: "view"},
@@ -90,7 +91,10 @@ var lossesOf = map[string]map[string]loss{
 		"redis.key.get": {part: "ttl", members: "expires"},
 		"redis.key.ttl": {part: "error"},
 	},
-	"+scan": {"redis.keys.count": {part: "scan", members: "complete count scanned"}},
+	"+pubsub|channels":    {"redis.pubsub.get": {part: "names", members: "names"}},
+	"+pubsub|numsub":      {"redis.pubsub.get": {part: "named", members: "named unheard"}},
+	"+pubsub|shardnumsub": {"redis.pubsub.get": {part: "shard_named"}}, // inside of named
+	"+scan":               {"redis.keys.count": {part: "scan", members: "complete count scanned"}},
 	"+scard": {
 		"redis.key.get set":    {part: "length", members: "length"},
 		"redis.key.length set": {part: "error"},

@@ -90,6 +90,8 @@ func serverForACL(t *testing.T) *redistest.Server {
 	t.Helper()
 	s := redistest.Start(t, redistest.Config{Args: []string{"--latency-monitor-threshold", "1", "--enable-debug-command", "yes"}})
 	s.Do(t, "DEBUG", "SLEEP", "0.01") // an event with a history
+	_, err := metrictest.DialWire(t, s.Addr).DoAll(t.Context(), redisclient.Command{"SUBSCRIBE", "news"})
+	require.NoError(t, err)
 	now := fmt.Sprint(time.Now().Unix())
 	for db, index := range [][]string{
 		{"SADD", "storm:jobs", "a", "b"},
@@ -223,8 +225,11 @@ func requests(m *item.Metric, db int) [][]string {
 	if !slices.ContainsFunc(m.Params, func(p item.Param) bool { return p.Name == ask.ParamKey.Name }) {
 		raw := make([]string, len(m.Params))
 		for i, p := range m.Params {
-			if p.Required {
+			switch {
+			case p.Required:
 				raw[i] = "a"
+			case p.Name == "Channels":
+				raw[i] = "news"
 			}
 		}
 		return [][]string{raw}

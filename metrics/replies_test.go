@@ -14,6 +14,7 @@ import (
 	"redisjobs/metrics/config"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/keys"
+	"redisjobs/metrics/pubsub"
 	"redisjobs/metrics/search"
 	"redisjobs/metrics/server"
 	"redisjobs/metrics/slow"
@@ -71,7 +72,7 @@ func FuzzReplies(f *testing.F) {
 			server.Get: nil, slow.Log: nil, slow.Latency: nil, clients.Get: nil,
 			keys.Get: {"", "", "", "k"}, keys.Length: {"", "", "", "k"}, keys.TTL: {"", "", "", "k"},
 			keys.Value: {"", "", "", "k", "1"}, keys.Count: {"", "", "", "*", "5000"}, streams.Get: {"", "", "", "k"},
-			search.Get: nil, advice.Get: nil, config.Get: nil, acllog.Get: nil,
+			search.Get: nil, advice.Get: nil, config.Get: nil, acllog.Get: nil, pubsub.Get: {"", "", "", "a b"},
 		} {
 			d := &fuzzDoer{reader: resp.NewReader(strings.NewReader(wire), resp.Limits{MaxElements: 1000})}
 			args, err := m.ParseArgs(raw)

@@ -11,6 +11,7 @@ import (
 	"redisjobs/metrics/jobs"
 	"redisjobs/metrics/keys"
 	"redisjobs/metrics/keyspace"
+	"redisjobs/metrics/pubsub"
 	"redisjobs/metrics/search"
 	"redisjobs/metrics/self"
 	"redisjobs/metrics/sentinel"
@@ -50,6 +51,7 @@ var table = slices.Concat(
 		advice.Get,
 		config.Get,
 		acllog.Get,
+		pubsub.Get,
 		keys.Command,
 	},
 	storm.Metrics,
