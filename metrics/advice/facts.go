@@ -147,7 +147,7 @@ func (c call) mean() int64 {
 }
 
 func (c call) String() string {
-	return fmt.Sprintf("%s: %d calls of %.3g ms", strings.ToUpper(c.name), c.calls, float64(c.mean())/1e3)
+	return fmt.Sprintf("%s: %s of %.3g ms", strings.ToUpper(c.name), counted(c.calls, "call"), float64(c.mean())/1e3)
 }
 
 // called are those of some commands that were called, by their names in the
@@ -196,6 +196,14 @@ func size(n int64) string {
 		unit++
 	}
 	return fmt.Sprintf("%.4g %s", value, units[unit])
+}
+
+// counted writes a number of things: "1 replica", "2 replicas".
+func counted(n int64, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // percent is a share of whole; 0 of nothing.

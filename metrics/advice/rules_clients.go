@@ -38,7 +38,7 @@ var clientRules = []Rule{
 		Source: "https://redis.io/docs/latest/develop/reference/clients/",
 		judge: func(f *facts) string {
 			if n := f.number("stats", "rejected_connections"); n > 0 {
-				return fmt.Sprintf("%d connections since the start of the server", n)
+				return counted(n, "connection") + " since the start of the server"
 			}
 			return ""
 		},
@@ -88,7 +88,7 @@ var clientRules = []Rule{
 		Source: "https://redis.io/docs/latest/develop/reference/clients/",
 		judge: func(f *facts) string {
 			if n := f.number("stats", "client_output_buffer_limit_disconnections"); n > 0 {
-				return fmt.Sprintf("%d clients since the start of the server", n)
+				return counted(n, "client") + " since the start of the server"
 			}
 			return ""
 		},
@@ -102,7 +102,7 @@ var clientRules = []Rule{
 		Source: "https://redis.io/docs/latest/develop/reference/clients/",
 		judge: func(f *facts) string {
 			if n := f.number("stats", "evicted_clients"); n > 0 {
-				return fmt.Sprintf("%d clients since the start of the server", n)
+				return counted(n, "client") + " since the start of the server"
 			}
 			return ""
 		},
@@ -119,7 +119,7 @@ var clientRules = []Rule{
 			if bytes < 64<<20 || n == 0 || bytes/n <= 200<<10 {
 				return ""
 			}
-			return fmt.Sprintf("%s for %d clients", size(bytes), n)
+			return fmt.Sprintf("%s for %s", size(bytes), counted(n, "client"))
 		},
 	},
 }

@@ -62,7 +62,7 @@ var clusterRules = []Rule{
 			if n >= 3 {
 				return ""
 			}
-			return fmt.Sprintf("%d masters have slots", n)
+			return "with slots: " + counted(int64(n), "master")
 		},
 	},
 	{

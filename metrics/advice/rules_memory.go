@@ -117,7 +117,7 @@ var memoryRules = []Rule{
 			if evicted == 0 || f.number("persistence", "aof_enabled") == 0 && f.setting("save") == "" {
 				return ""
 			}
-			return fmt.Sprintf("%d keys were evicted since the start of the server", evicted)
+			return "evicted since the start of the server: " + counted(evicted, "key")
 		},
 	},
 	{

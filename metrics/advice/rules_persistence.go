@@ -93,7 +93,7 @@ var persistenceRules = []Rule{
 				return ""
 			}
 			if n := f.number("persistence", "aof_delayed_fsync"); n > 0 {
-				return fmt.Sprintf("%d times since the start of the server", n)
+				return counted(n, "time") + " since the start of the server"
 			}
 			return ""
 		},
@@ -125,7 +125,7 @@ var persistenceRules = []Rule{
 			if n == 0 || f.number("persistence", "aof_enabled") == 1 || f.setting("save") != "" {
 				return ""
 			}
-			return fmt.Sprintf("%d replicas, save is empty and appendonly no", n)
+			return counted(n, "replica") + ", save is empty and appendonly no"
 		},
 	},
 }

@@ -78,7 +78,7 @@ var replicationRules = []Rule{
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/",
 		judge: func(f *facts) string {
 			if n := f.replicas(); n > 0 && !f.isCluster() && f.settingNumber("min-replicas-to-write", "min-slaves-to-write") == 0 {
-				return fmt.Sprintf("min-replicas-to-write is 0 with %d replicas", n)
+				return "min-replicas-to-write is 0 with " + counted(n, "replica")
 			}
 			return ""
 		},
@@ -99,7 +99,7 @@ var replicationRules = []Rule{
 				return ""
 			}
 			if good := f.number("replication", "min_slaves_good_slaves"); good < want {
-				return fmt.Sprintf("%d good replicas, %d are required", good, want)
+				return fmt.Sprintf("%s in step, %d required", counted(good, "replica"), want)
 			}
 			return ""
 		},
@@ -131,7 +131,7 @@ var replicationRules = []Rule{
 				return ""
 			}
 			if bytes := f.number("memory", "mem_clients_slaves"); bytes/n > 10<<20 {
-				return fmt.Sprintf("%s for %d replicas", size(bytes), n)
+				return fmt.Sprintf("%s for %s", size(bytes), counted(n, "replica"))
 			}
 			return ""
 		},
