@@ -259,6 +259,7 @@ var provoked = []struct{ key, conf string }{
 	{"redis.get[http://redis:8080]", ""},
 	{"storm.cluster.get[tcp://redis:6379]", ""},
 	{"job.get[tcp://redis:6379,,,sidekik]", ""},
+	{"redis.advice.get[tcp://redis:6379,,,no_maxmemori]", ""},
 	{"redis.get[Wrong.Uri]", "Sessions.Wrong.Ur=tcp://redis"},
 	{"redis.get[A]", "KeepAlive=5"},
 	{"redis.get[A]", "SessionsOnly=maybe"},

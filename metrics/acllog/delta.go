@@ -45,9 +45,6 @@ func delta(entries []entry, last read, polled bool, runID string, uptime info.Re
 	}
 	n := news{LogNews: last.Next(polled, newest, runID, uptime)}
 	before := last.entries
-	if n.First || n.Restarted {
-		before = nil
-	}
 	n.next = read{LogRead: n.Read}
 	for i := range entries {
 		e := &entries[i]

@@ -76,6 +76,7 @@ func TestEachRefusalIsToldOnce(t *testing.T) {
 			{"the log was reset", "*0\r\n", "a", 1240, map[string]any{}, false, false, 0.0, 0.0},
 			{"and goes on", logWire(e(10, 1, "key", "n", "app", 1)), "a", 1300, map[string]any{"n": 1.0}, false, false, 1.0, 0.0},
 			{"a restart begins anew", logWire(e(0, 2, "key", "k", "app", 1)), "b", 30, map[string]any{"k": 2.0}, false, true, 2.0, 0.0},
+			{"a restart, and most is dropped already", logWire(e(9, 2, "key", "k", "app", 1)), "b2", 30, map[string]any{"k": 2.0}, false, true, 2.0, 9.0},
 			{"another server has taken over", logWire(e(7, 4, "key", "k", "app", 1)), "c", 9000, map[string]any{"k": 4.0}, true, false, nil, nil},
 			{"and goes on from there", logWire(e(8, 1, "key", "k", "app", 1), e(7, 4, "key", "k", "app", 61)), "c", 9060, map[string]any{"k": 1.0}, false, false, 1.0, 0.0},
 		} {
@@ -89,7 +90,7 @@ func TestEachRefusalIsToldOnce(t *testing.T) {
 			require.Empty(t, doc["unavailable"], step.name)
 			time.Sleep(time.Minute)
 		}
-		require.Equal(t, 9, d.Calls, "one round trip each")
+		require.Equal(t, 10, d.Calls, "one round trip each")
 	})
 }
 
@@ -161,6 +162,29 @@ func TestTheDocumentOfTheLog(t *testing.T) {
 		require.Equal(t, map[string]any{"total": 9.0}, metrictest.Section(t, doc, "counters")["rejected_connections"], "after CONFIG RESETSTAT no growth is known")
 		require.NotContains(t, doc, "resync_cause")
 	})
+}
+
+func TestWhatIsNoEntry(t *testing.T) {
+	t.Parallel()
+	for name, wire := range map[string]string{
+		"no map": ":1\r\n", "half a pair": metrictest.WireArray("count"), "no count": metrictest.WireArray("reason", "key", "age-seconds", "1"),
+		"no reason": metrictest.WireArray("count", "1", "age-seconds", "1"), "no age": metrictest.WireArray("count", "1", "reason", "key"),
+		"a count that is none": metrictest.WireArray("count", "x", "reason", "key", "age-seconds", "1"),
+		"a count below zero":   metrictest.WireArray("count", "-1", "reason", "key", "age-seconds", "1"),
+		"too many":             metrictest.WireArray("count", fmt.Sprint(maxCount+1), "reason", "key", "age-seconds", "1"),
+		"an age that is none":  metrictest.WireArray("count", "1", "reason", "key", "age-seconds", "nan"),
+		"an age of centuries":  metrictest.WireArray("count", "1", "reason", "key", "age-seconds", "1e9"),
+	} {
+		v, err := resp.NewReader(strings.NewReader(wire), resp.Limits{}).ReadReply()
+		require.NoError(t, err)
+		_, err = parseEntry(v)
+		require.Error(t, err, name)
+	}
+	v, err := resp.NewReader(strings.NewReader(metrictest.WireArray("count", fmt.Sprint(maxCount), "reason", "key", "age-seconds", "-1")), resp.Limits{}).ReadReply()
+	require.NoError(t, err)
+	e, err := parseEntry(v)
+	require.NoError(t, err)
+	require.Equal(t, entry{id: -1, count: maxCount, reason: "key"}, e, "an age below zero is now")
 }
 
 func TestTheLogWithoutAPartOrAServer(t *testing.T) {
