@@ -130,7 +130,7 @@ func generalOptions() []Option {
 				"(or nothing at all, when Default.Uri is set), and no password or user from item keys.",
 			func(o *Options) *bool { return &o.SessionsOnly }),
 		toggle("UnmaskSecrets",
-			"1 shows passwords in the answers of redis.server.config, as the built-in plugin does.",
+			"1 shows passwords in the answers of redis.server.config, as the built-in plugin does, and of redis.config.get.",
 			func(o *Options) *bool { return &o.UnmaskSecrets }),
 		toggle("CustomCommands",
 			"1 allows the item key redis.command, which runs any command that the server itself calls "+

@@ -237,7 +237,7 @@ func (a ACL) Text() string {
 	}
 	for _, more := range append(append(additions, a.RulesNewer()...), ACLAddition{
 		"CONFIG GET shows this user the passwords in requirepass and masterauth. Without it redis.server.config is an error, " +
-			"and redis.get has limits only as far as INFO has them:", a.RuleNoConfig(),
+			"redis.get has limits only as far as INFO has them, redis.config.get has nothing to compare, and a part of the rules of redis.advice.get is not judged:", a.RuleNoConfig(),
 	}) {
 		if more.Rule != "" {
 			lines = append(lines, "# "+more.Where, more.Rule)

@@ -9,7 +9,7 @@ var machineRules = []Rule{
 		ID: "swapped", Severity: High, Scope: Server,
 		Title: "Redis is swapped out",
 		When: "The server is on this machine and has at least 16 MiB and 5 % of its used_memory in swap; of another machine, used_memory is at " +
-			"least 100 MiB and used_memory_rss less than 80 % of it.",
+			"least 100 MiB, and used_memory_rss less than 80 % of it, the replication backlog left aside.",
 		Why:    "A key that is on disk costs milliseconds instead of microseconds, and all other clients wait meanwhile.",
 		Remedy: "Lower maxmemory or free memory on the machine. Set vm.swappiness to 1, and restart the server if pages do not come back.",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency/",
@@ -22,6 +22,9 @@ var machineRules = []Rule{
 				return ""
 			}
 			rss := f.number("memory", "used_memory_rss")
+			if f.has("memory", "mem_replication_backlog") { // a large one is not touched before it is written to
+				used -= f.number("memory", "mem_replication_backlog")
+			}
 			if used < minMemory || percent(rss, used) >= 80 {
 				return ""
 			}

@@ -321,6 +321,25 @@ func TestAHealthyServerGetsNoAdvice(t *testing.T) {
 	require.Equal(t, v.judged, len(rules)-len(clusterRules)-len(sentinelRules))
 }
 
+// TestSwapSeenFromAnotherMachine: only ratios tell of it there.
+func TestSwapSeenFromAnotherMachine(t *testing.T) {
+	t.Parallel()
+	far := machine{why: otherMachine}
+	for name, tt := range map[string]struct {
+		changes []string
+		speaks  bool
+	}{
+		"a fifth is not in memory":     {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=799999999"}, true},
+		"as much as that is":           {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=800000000"}, false},
+		"a backlog that is not filled": {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=500000000", "memory.mem_replication_backlog=400000000"}, false},
+		"a small server":               {[]string{"memory.used_memory=104857599", "memory.used_memory_rss=1"}, false},
+	} {
+		v := judgeAll(t, subject{state: with(with(healthy, users), tt.changes...), machine: far})
+		require.Equal(t, tt.speaks, slices.Contains(ids(v.findings), "swapped"), name)
+		require.Equal(t, []string{"overcommit", "transparent_huge_pages"}, ids(v.unjudged), name)
+	}
+}
+
 func TestRulesAreWhole(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

@@ -12,6 +12,7 @@ import (
 
 	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 )
@@ -245,4 +246,14 @@ func TestPubsubOfARealCluster(t *testing.T) {
 	wire.Calls = 0
 	require.Equal(t, "server", pubsubOf(t, target)["view"], "nothing is to be summed up")
 	require.Equal(t, 1, wire.Calls)
+}
+
+func TestWhatOneNodeDoesNotTellIsUnknownOfAll(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, info.Known(5), plus(info.Known(2), info.Known(3)))
+	require.False(t, plus(info.Known(2), info.Reading{}).Known)
+	require.False(t, plus(info.Reading{}, info.Known(2)).Known)
+	require.Equal(t, []int64{4, 6}, plusAll([]int64{1, 2}, []int64{3, 4}))
+	require.Nil(t, plusAll([]int64{1, 2}, nil))
+	require.Nil(t, plusAll(nil, []int64{1, 2}))
 }
