@@ -186,7 +186,6 @@ func TestARealServerThatIsSetUpBadly(t *testing.T) {
 			for range 10 {
 				s.Do(t, "EVAL", "local n = 0 for i = 1, 2500000 do n = n + 1 end return n", "0")
 			}
-			s.Do(t, "BGSAVE")
 			require.Eventually(t, func() bool {
 				return strings.Contains(s.Do(t, "INFO", "replication"), "state=online") && s.InfoField(t, "persistence", "rdb_bgsave_in_progress") == "0"
 			}, patience, tick)

@@ -95,7 +95,7 @@ func (p *poll) readCluster(t *item.Target, f *facts) {
 }
 
 var (
-	errNoSlotStats = errors.New("Redis before 8.2 and Valkey before 8.0 have no such command")
+	errNoSlotStats = errors.New("not known to Redis before 8.2 and Valkey before 8.0")
 	errNoUsers     = errors.New("not asked: Redis before 6.0 has no users, and the parameter Users is not yes")
 	errNotAPeer    = errors.New("only the node itself is asked")
 )

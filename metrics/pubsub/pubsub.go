@@ -88,7 +88,6 @@ type poll struct {
 	nodes       *ask.Part
 	here        node
 	others      []*node
-	entry       int
 	partial     bool
 	inCluster   bool
 	total       node // of all nodes that answered
