@@ -68,13 +68,11 @@ func othersParts(x *info.Text) []*ask.Part {
 func (g *group) sentinelsOf(t *item.Target, replies []*ask.Part) {
 	known := make(map[string]bool)
 	for _, reply := range replies {
-		if reply.Err != nil {
-			continue
-		}
 		var rows []map[string]string
-		if rows, _, reply.Err = ask.RowsOf(reply.Value, "row", ask.Texts); reply.Err != nil {
-			continue
+		if reply.Err == nil {
+			rows, _, reply.Err = ask.RowsOf(reply.Value, "row", ask.Texts)
 		}
+		g.partial = g.partial || reply.Err != nil
 		for _, row := range rows {
 			addr := net.JoinHostPort(row["ip"], row["port"])
 			if known[addr] || len(g.peers) >= ask.MaxRows {
@@ -88,7 +86,7 @@ func (g *group) sentinelsOf(t *item.Target, replies []*ask.Part) {
 			g.peers = append(g.peers, p)
 		}
 	}
-	if g.kind = "sentinels"; len(g.peers) == 0 {
+	if g.kind = "sentinels"; len(g.peers) == 0 && !g.partial {
 		g.kind = ""
 	}
 }

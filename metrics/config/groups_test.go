@@ -1,0 +1,156 @@
+package config
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/metrictest"
+	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// failsFrom is a server whose connection breaks from the nth round trip on.
+type failsFrom struct {
+	redisclient.Doer
+	n int
+}
+
+func (f *failsFrom) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
+	if f.n--; f.n <= 0 {
+		return nil, errors.New("gone")
+	}
+	return f.Doer.DoAll(ctx, cmds...)
+}
+
+const clusterInfo = "# Cluster\r\ncluster_enabled:1\r\n# Replication\r\nrole:master\r\n"
+
+// nodesReply is the view of the node a1, with a line that cannot be read or not.
+func nodesReply(odd bool) string {
+	lines := []string{"a1 10.0.0.1:6379@16379 myself,master - 0 0 1 connected 0-16383", "b1 10.0.0.2:6379@16379 slave a1 0 0 2 connected"}
+	if odd {
+		lines = append(lines, "c1 10.0.0.3:6379")
+	}
+	return metrictest.Bulk(strings.Join(lines, "\n") + "\n")
+}
+
+func TestTheNodesOfAScriptedCluster(t *testing.T) {
+	t.Parallel()
+	d := serverOf(clusterInfo, "maxmemory", "1")
+	d.Replies["CLUSTER NODES"] = nodesReply(false)
+	peer := serverOf(clusterInfo, "maxmemory", "2")
+	peer.Replies["CLUSTER NODES"] = metrictest.Bulk("b1 10.0.0.2:6379@16379 myself,slave a1 0 0 2 connected\n")
+	newTarget := func() *item.Target {
+		target := metrictest.NewTarget(d)
+		withPeers(target, map[string]redisclient.Doer{"10.0.0.2:6379": peer})
+		return target
+	}
+	doc := configOf(t, newTarget())
+	require.Equal(t, []any{"cluster", false, 1.0}, []any{doc["compared_with"], doc["partial"], doc["drifts"]})
+
+	d.Replies["CLUSTER NODES"] = nodesReply(true)
+	doc = configOf(t, newTarget())
+	require.Equal(t, true, doc["partial"], "a node is not known")
+	require.Equal(t, 1.0, doc["drifts"])
+
+	peer.Replies["CLUSTER NODES"] = metrictest.Bulk("x9 10.0.0.2:6379@16379 myself,slave a1 0 0 2 connected\n")
+	doc = configOf(t, newTarget())
+	require.Equal(t, 0.0, doc["drifts"], "another node has got the address")
+	require.Contains(t, metrictest.Rows(t, doc["compared"])[0]["error"], "another node answers here")
+
+	target := newTarget()
+	target.Doer = &failsFrom{d, 2}
+	doc = configOf(t, target)
+	require.Equal(t, map[string]any{"cluster_nodes": "gone"}, doc["unavailable"])
+	require.Equal(t, 1.0, doc["parameters"], "what was told stands")
+	require.NotContains(t, doc, "drift")
+
+	d.Replies["CLUSTER NODES"] = "-NOPERM no\r\n"
+	doc = configOf(t, newTarget())
+	require.Equal(t, map[string]any{"cluster_nodes": "NOPERM no"}, doc["unavailable"])
+	require.NotContains(t, doc, "compared")
+
+	// It is no cluster's node any more.
+	target = newTarget()
+	configOf(t, target)
+	target.Doer = serverOf("", "maxmemory", "1")
+	doc = configOf(t, target)
+	require.Empty(t, doc["unavailable"])
+	require.Equal(t, "", doc["compared_with"])
+}
+
+// masterOf is a master as SENTINEL MASTERS has it.
+func masterOf(name, quorum string) string {
+	return metrictest.WireArray("name", name, "quorum", quorum, "down-after-milliseconds", "30000", "failover-timeout", "180000", "parallel-syncs", "1")
+}
+
+func sentinelOf(masters ...string) *metrictest.ScriptDoer {
+	return &metrictest.ScriptDoer{Replies: map[string]string{
+		"INFO": metrictest.Bulk("# Server\r\nredis_mode:sentinel\r\nredis_version:8.2.0\r\n# Sentinel\r\nsentinel_masters:1\r\n" +
+			"master0:name=m,status=ok,address=10.0.0.1:6379,slaves=1,sentinels=3\r\nmaster1:odd\r\nmaster2:status=ok,name=x\r\n"),
+		"SENTINEL MASTERS": fmt.Sprintf("*%d\r\n", len(masters)) + strings.Join(masters, ""),
+		"SENTINEL SENTINELS m": "*2\r\n" + metrictest.WireArray("name", "s2", "ip", "10.0.1.2", "port", "26379") +
+			metrictest.WireArray("name", "s3", "ip", "10.0.1.3", "port", "26379"),
+	}}
+}
+
+func TestTheSettingsOfScriptedSentinels(t *testing.T) {
+	t.Parallel()
+	d := sentinelOf(masterOf("m", "2"))
+	target := metrictest.NewTarget(d)
+	withPeers(target, map[string]redisclient.Doer{
+		"10.0.1.2:26379": sentinelOf(masterOf("m", "3"), masterOf("other", "1")), "10.0.1.3:26379": sentinelOf(masterOf("m", "2"), ":1\r\n"),
+	})
+	doc := configOf(t, target)
+	require.Equal(t, 2, d.Calls)
+	require.Equal(t, []any{"sentinels", 4.0, 1.0, true}, []any{doc["compared_with"], doc["parameters"], doc["drifts"], doc["partial"]})
+	require.Equal(t, 4.0, metrictest.Row(t, doc["compared"], "addr", "10.0.1.2:26379")["only_one"])
+	require.Contains(t, metrictest.Row(t, doc["compared"], "addr", "10.0.1.3:26379")["error"], errUnreadable.Error())
+	require.Empty(t, doc["unavailable"])
+	require.NotContains(t, d.Sent[len(d.Sent)-1], "x")
+
+	d.Replies["SENTINEL SENTINELS m"] = "-NOPERM no\r\n"
+	doc = configOf(t, target)
+	require.Equal(t, map[string]any{"sentinels": "NOPERM no"}, doc["unavailable"])
+	require.Equal(t, []any{"sentinels", true}, []any{doc["compared_with"], doc["partial"]}, "there may be others")
+	require.Equal(t, 4.0, doc["parameters"])
+
+	many := make([]string, maxSettings/len(sentinelSettings)+1)
+	for i := range many {
+		many[i] = masterOf(fmt.Sprint("m", i), "2")
+	}
+	doc = configOf(t, metrictest.NewTarget(sentinelOf(many[1:]...)))
+	require.EqualValues(t, maxSettings, doc["parameters"])
+	doc = configOf(t, metrictest.NewTarget(sentinelOf(many...)))
+	require.Equal(t, errTooMany.Error(), metrictest.Section(t, doc, "unavailable")["masters"])
+	require.NotContains(t, doc, "parameters")
+
+	// A server has come in place of the sentinel.
+	target.Doer = serverOf("", "maxmemory", "1")
+	doc = configOf(t, target)
+	require.Empty(t, doc["unavailable"])
+	require.Equal(t, 1.0, doc["parameters"])
+}
+
+func TestAReplicaThatDoesNotTellItsHistoryIsCompared(t *testing.T) {
+	t.Parallel()
+	info := "# Replication\r\nrole:master\r\nmaster_replid:a\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=1,lag=0\r\nslave1:ip=,port=0,state=online\r\n"
+	target := metrictest.NewTarget(serverOf(info, "maxmemory", "1"))
+	silent := serverOf("", "maxmemory", "2")
+	silent.Replies["INFO replication"] = "-NOPERM no\r\n"
+	withPeers(target, map[string]redisclient.Doer{"10.0.0.2:6379": silent})
+	doc := configOf(t, target)
+	require.Len(t, doc["compared"], 1)
+	require.Equal(t, 1.0, doc["drifts"])
+	target.Doer = serverOf(strings.Replace(info, "master_replid:a\r\n", "", 1), "maxmemory", "1")
+	silent.Replies["INFO replication"] = metrictest.Bulk("# Replication\r\nmaster_replid:b\r\n")
+	require.Equal(t, 1.0, configOf(t, target)["drifts"])
+	target.Peer = nil
+	doc = configOf(t, target)
+	require.Contains(t, metrictest.Rows(t, doc["compared"])[0]["error"], "other servers cannot be asked from here")
+}
