@@ -25,7 +25,8 @@ var rooms = []struct {
 	{"redisclient", []string{"redisclient/resp"}},
 	{"redisclient/cluster", []string{"redisclient", "redisclient/resp"}},
 	{"pool", nil},
-	{"conf", []string{sdk}},
+	{"agentconf", nil},
+	{"conf", []string{sdk, "agentconf"}},
 
 	{"metrics/jsondoc", nil},
 	{"metrics/item", []string{"metrics/jsondoc", "pool", "redisclient"}},
@@ -55,10 +56,10 @@ var rooms = []struct {
 	{"targets/httpclient", []string{"redisclient"}},
 	{"targets", []string{"conf", "metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp", "redisclient/cluster",
 		"targets/httpclient"}},
-	{"plugin", []string{sdk, "conf", "metrics", "metrics/item", "metrics/jsondoc", "targets", "github.com/Microsoft/go-winio"}},
-	{"doctor", []string{"conf", "metrics", "metrics/item", "metrics/jobs", "redisclient", "targets"}},
-	{"record", []string{"conf", "metrics/storm", "redisclient", "redisclient/resp", "targets"}},
-	{"", []string{sdk, "conf", "doctor", "plugin", "record"}},
+	{"plugin", []string{sdk, "agentconf", "conf", "metrics", "metrics/item", "metrics/jsondoc", "targets", "github.com/Microsoft/go-winio"}},
+	{"doctor", []string{"agentconf", "conf", "metrics", "metrics/item", "metrics/jobs", "redisclient", "targets"}},
+	{"record", []string{"agentconf", "conf", "metrics/storm", "redisclient", "redisclient/resp", "targets"}},
+	{"", []string{sdk, "agentconf", "conf", "doctor", "plugin", "record"}},
 }
 
 // notShipped are the folders of tests and tools.

@@ -15,6 +15,7 @@ import (
 
 	"golang.zabbix.com/sdk/plugin/comms"
 
+	"redisjobs/agentconf"
 	"redisjobs/conf"
 	"redisjobs/doctor"
 	"redisjobs/plugin"
@@ -37,8 +38,8 @@ const usage = `Usage:
 
 Options:
   -t, --test <key>     item key, as 'redis.server.info[tcp://localhost:6379]'
-  -c, --config <file>  the agent's or the plugin's configuration file; without it
-                       the defaults are used and no session is known
+  -c, --config <file>  the agent's or the plugin's configuration file; without it, the
+                       agent's in its usual place, ` + agentconf.Default + `
       --acl            print the ACL SETUSER command for a user with just enough rights,
                        and what it needs besides on some servers. Purposes: server (its own
                        figures, no key), storm, jobs [system ...], keys <pattern> ...;
@@ -96,6 +97,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case key == "" && !showACL:
 		fmt.Fprintf(stderr, "-c is of use only with -t and -acl\n\n%s", usage)
 		return 2
+	}
+	if file == "" {
+		var note string
+		if file, note = agentconf.Usual(); note != "" {
+			fmt.Fprintln(stderr, note)
+		}
 	}
 	var value string
 	if showACL {

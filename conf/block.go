@@ -57,19 +57,43 @@ func (b *block) errorf(field, format string, args ...any) error {
 	return &optionError{option: b.option(field), line: b.lines[field], err: fmt.Errorf(format, args...)}
 }
 
-// rules are what the options of one block must keep to among themselves. mode
-// is the TLSConnect that is in effect for it.
-func (b *block) rules(mode string) error {
-	off := mode == "" || mode == tlsDisabled
-	switch {
-	case !b.password.IsEmpty() && b.passwordFile != "":
+// onePassword refuses two passwords in one place.
+func (b *block) onePassword() error {
+	if !b.password.IsEmpty() && b.passwordFile != "" {
 		return b.errorf("PasswordFile", "Password is set as well: only one of them can be")
-	case !b.sentinelPassword.IsEmpty() && b.sentinelPasswordFile != "":
+	}
+	return nil
+}
+
+// oneSentinelPassword refuses two passwords of the sentinels in one place.
+func (b *block) oneSentinelPassword() error {
+	if !b.sentinelPassword.IsEmpty() && b.sentinelPasswordFile != "" {
 		return b.errorf("SentinelPasswordFile", "SentinelPassword is set as well: only one of them can be")
+	}
+	return nil
+}
+
+// wholeCertificate refuses a certificate without its key, and the key alone.
+func (b *block) wholeCertificate() error {
+	switch {
 	case b.tlsCertFile != "" && b.tlsKeyFile == "":
 		return b.errorf("TLSCertFile", "TLSKeyFile must be set as well, in the same place")
 	case b.tlsKeyFile != "" && b.tlsCertFile == "":
 		return b.errorf("TLSKeyFile", "TLSCertFile must be set as well, in the same place")
+	}
+	return nil
+}
+
+// rules are what the options of one block must keep to among themselves. mode
+// is the TLSConnect that is in effect for it.
+func (b *block) rules(mode string) error {
+	for _, rule := range []func() error{b.onePassword, b.oneSentinelPassword, b.wholeCertificate} {
+		if err := rule(); err != nil {
+			return err
+		}
+	}
+	off := mode == "" || mode == tlsDisabled
+	switch {
 	case mode == tlsRequired && b.tlsCAFile != "":
 		return b.errorf("TLSCAFile", "is not used with TLSConnect=required: choose verify_ca or verify_full")
 	}
@@ -117,6 +141,9 @@ func blockOptions(group, whom string) []Option {
 				"http://host:port/path and https:// are a Storm UI, for storm.* alone.",
 			"tcp://localhost:6379", func(b *block, value string) (err error) {
 				b.uri, err = parseEndpoint(value)
+				if err == errPassword {
+					return errPasswordInUri
+				}
 				return err
 			}),
 		row("User", "", "",
@@ -175,7 +202,7 @@ func blockOptions(group, whom string) []Option {
 					b.tlsConnect = value
 					return nil
 				}
-				return fmt.Errorf("%s is none of disabled, required, verify_ca and verify_full", quote(value))
+				return errors.New("is none of disabled, required, verify_ca and verify_full")
 			}),
 		file("TLSCAFile",
 			"Certificates (PEM) of the authorities that may have signed the server's certificate, %s. "+
@@ -191,7 +218,7 @@ func blockOptions(group, whom string) []Option {
 			"Name that the server's certificate must have, when it is not the host in the Uri, %s.",
 			"redis.example.com", func(b *block, value string) error {
 				if !validHost(value) {
-					return fmt.Errorf("%s is no valid host name", quote(value))
+					return errors.New("is no valid host name")
 				}
 				b.tlsServerName = strings.ToLower(value)
 				return nil

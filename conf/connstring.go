@@ -36,20 +36,24 @@ type endpoint struct {
 	word     bool // nothing but one word, which might have been meant as a session
 }
 
-// The texts of refusals do not repeat what was written, except for schemes and
-// host names: a password in the wrong place must not get into a log.
+// The texts of refusals do not repeat what was written: a password in the wrong
+// place must not get into a log.
 var (
 	errTooLong  = fmt.Errorf("is longer than %d bytes", maxConnString)
 	errBlank    = errors.New("holds a space, a control character or invalid UTF-8")
 	errPassword = errors.New("a password in a URI would stand in the item key: use a session, or the password parameter")
-	errUser     = errors.New("holds an invalid user name before the @")
-	errQuery    = errors.New("a query or fragment in a URI is not supported: use the options of a session")
-	errNoHost   = errors.New("has no host")
-	errPort     = errors.New("port must be a number from 1 to 65535")
-	errDatabase = fmt.Errorf("database in the path must be a number from 0 to %d", maxDatabase)
-	errBrackets = errors.New("an IPv6 address needs brackets, as in tcp://[::1]:6379, and in an item key quotes around all of it")
-	errSocket   = errors.New("a unix socket needs an absolute path, as in unix:///run/redis.sock")
-	errSockLen  = fmt.Errorf("the path of a unix socket can have at most %d bytes", maxSocketPath)
+	// In a configuration it would not stand in an item key, but in what doctor,
+	// discovery and errors show of the address.
+	errPasswordInUri = errors.New("an address takes no password: put it into the option Password or PasswordFile in the same place, and the user into User")
+	errUser          = errors.New("holds an invalid user name before the @")
+	errQuery         = errors.New("a query or fragment in a URI is not supported: use the options of a session")
+	errNoHost        = errors.New("has no host")
+	errHost          = errors.New("holds no valid host name or IP address")
+	errPort          = errors.New("port must be a number from 1 to 65535")
+	errDatabase      = fmt.Errorf("database in the path must be a number from 0 to %d", maxDatabase)
+	errBrackets      = errors.New("an IPv6 address needs brackets, as in tcp://[::1]:6379, and in an item key quotes around all of it")
+	errSocket        = errors.New("a unix socket needs an absolute path, as in unix:///run/redis.sock")
+	errSockLen       = fmt.Errorf("the path of a unix socket can have at most %d bytes", maxSocketPath)
 )
 
 // parseEndpoint reads any form of an address: host, host:port, tcp://, redis://
@@ -96,7 +100,7 @@ func parseEndpoint(s string) (*endpoint, error) {
 	case "http", "https":
 		return parseWeb(rest, strings.EqualFold(scheme, "https"))
 	default:
-		return nil, fmt.Errorf("unknown scheme %q: known are %s", scheme, strings.Join(schemes, ", "))
+		return nil, errors.New("unknown scheme: known are " + strings.Join(schemes, ", "))
 	}
 }
 
@@ -208,7 +212,7 @@ func splitHostPort(s string) (host, port string, err error) {
 		case host == "":
 			return "", "", errNoHost
 		case !validHost(host):
-			return "", "", fmt.Errorf("%s is no valid host name or IP address", quote(host))
+			return "", "", errHost
 		}
 	}
 	if !hasPort {

@@ -74,7 +74,7 @@ func TestConnStringRefuses(t *testing.T) {
 		{"a path that leaves its folder", "http://h/a/../../b", errWebPath.Error()},
 		{"a path with blanks to come", "http://h/a%20b", errWebPath.Error()},
 		{"HTTP without a host", "http:///api", errNoHost.Error()},
-		{"another scheme", "redi://u:" + marker + "@h", `unknown scheme "redi": known are tcp, unix, redis, rediss, valkey, valkeys, sentinel, http, https`},
+		{"another scheme", "redi://u:" + marker + "@h", `unknown scheme: known are tcp, unix, redis, rediss, valkey, valkeys, sentinel, http, https`},
 		{"no colon", "http//" + marker, "write http:// with a colon and two slashes"},
 		{"no colon, upper case", "VALKEYS//" + marker, "write valkeys:// with a colon and two slashes"},
 		{"one slash", "rediss:/" + marker, "write rediss:// with a colon and two slashes"},
@@ -102,12 +102,12 @@ func TestConnStringRefuses(t *testing.T) {
 		{"a NUL", "host\x00", errBlank.Error()},
 		{"invalid UTF-8", "host\xff", errBlank.Error()},
 		{"overlong text", strings.Repeat("h", 1025), errTooLong.Error()},
-		{"an address with a part too large", "10.0.0.300", `"10.0.0.300" is no valid host name or IP address`},
-		{"two dots", "a..b", `"a..b" is no valid host name or IP address`},
-		{"a label with a hyphen first", "-a", `"-a" is no valid host name or IP address`},
-		{"other letters", "hôst", `"hôst" is no valid host name or IP address`},
-		{"a word that is no host", "_" + strings.Repeat("h", 64), `"_` + strings.Repeat("h", 64) + `" is neither a session nor a valid host name`},
-		{"a number", "1234", `"1234" is neither a session nor a valid host name`},
+		{"an address with a part too large", "10.0.0.300", errHost.Error()},
+		{"two dots", "a..b", errHost.Error()},
+		{"a label with a hyphen first", "-a", errHost.Error()},
+		{"other letters", "hôst", errHost.Error()},
+		{"a word that is no host", "_" + strings.Repeat("h", 64), "no session named _" + strings.Repeat("h", 64) + "; sessions: Prod; restart the agent after a change"},
+		{"a number", "1234", "no session named 1234; sessions: Prod; restart the agent after a change"},
 	}
 	o := mustDecode(t, "Sessions.Prod.Uri=h")
 	for _, tt := range tests {

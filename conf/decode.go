@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/base64"
 	"errors"
@@ -54,8 +55,10 @@ type Global struct {
 // Decode checks the options that an agent sends with a Validate or Configure
 // request: the tree of Name, Nodes, Value and Line, as encoding/json makes it
 // of the request. nil stands for no options. The error is one line that names
-// an option and where it stands, the first such line of the file. Files that
-// options name are not looked at; see [Options.CheckFiles].
+// an option and where it stands, the first such line of the file; it never has
+// the value, which may be a password in the wrong place. Options that contradict
+// each other are no error of Decode, and files that options name are not looked
+// at; see [Options.Broken].
 func Decode(privateOptions any, global Global) (*Options, error) {
 	if privateOptions == nil {
 		return decode(&sdkconf.Node{}, global)
@@ -73,9 +76,7 @@ func decode(root *sdkconf.Node, global Global) (*Options, error) {
 	if err := d.first(); err != nil {
 		return nil, err
 	}
-	if err := d.o.settleAll(); err != nil {
-		return nil, err
-	}
+	d.o.settleAll()
 	return d.o, nil
 }
 
@@ -218,6 +219,10 @@ func (d *decoder) option(node *sdkconf.Node, option *Option, name string, b *blo
 	for _, n := range node.Nodes {
 		switch child := n.(type) {
 		case *sdkconf.Value:
+			if last != nil && len(last.Value) > 0 && !bytes.Equal(last.Value, child.Value) {
+				d.o.warn("%s is set twice with different values, in the lines %d and %d: the last one counts",
+					fullName(name), last.Line, child.Line)
+			}
 			last = child
 		case *sdkconf.Node:
 			d.fail(fullName(join(name, shownName(child.Name))), child.Line, errors.New("unknown option"))
@@ -229,7 +234,21 @@ func (d *decoder) option(node *sdkconf.Node, option *Option, name string, b *blo
 	if b != nil {
 		b.lines[node.Name] = last.Line
 	}
-	if err := option.set(place{options: d.o, block: b}, string(last.Value)); err != nil {
+	err := option.set(place{options: d.o, block: b}, string(last.Value))
+	switch quoted := inQuotes(string(last.Value)); {
+	case err != nil && quoted:
+		d.fail(fullName(name), last.Line, errors.New("stands in quotes, which the agent takes for a part of the value: remove them"))
+	case err != nil:
 		d.fail(fullName(name), last.Line, err)
+	case quoted:
+		d.o.warn("%s (line %d) stands in quotes, which the agent takes for a part of the value: remove them, unless they are meant",
+			fullName(name), last.Line)
 	}
+}
+
+// inQuotes reports whether a value stands in quotes, as in a shell.
+func inQuotes(value string) bool {
+	const least = 2
+	n := len(value)
+	return n >= least && (value[0] == '"' || value[0] == '\'') && value[n-1] == value[0]
 }

@@ -7,13 +7,13 @@
 // One table (see [Table]) holds every option with its default and range; the
 // decoder, the shipped configuration file and its test all read it. A wrong
 // option is refused with one line that names the option and the line it stands
-// on. An option without a value counts as not set, a repeated one takes its
-// last value, names are case sensitive: all three as in Zabbix.
+// on, and never the value. An option without a value counts as not set, a repeated
+// one takes its last value, names are case sensitive: all three as in Zabbix.
 //
-// [Decode] looks at no file that an option names: the agent cannot be told of
-// an error once it has started. [Options.CheckFiles] does that, for the moment
-// when an error can still be refused; afterwards a file that cannot be read is
-// an error of the check that needs it.
+// Only a wrong word is refused. Options of a session that contradict each other, and
+// a file that cannot be read, cost that session alone: its items are errors
+// ([Options.Resolve], [Target.Credential], [Target.TLS]), and [Options.Broken] lists
+// them for the log.
 //
 // # Resolution order
 //

@@ -1,8 +1,10 @@
 package conf
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
+	"regexp/syntax"
 	"strings"
 	"time"
 )
@@ -50,6 +52,14 @@ func keyspaceOptions() []Option {
 	}
 }
 
+// syntaxCode is what is wrong with an expression, without the expression.
+func syntaxCode(err error) string {
+	if se := (*syntax.Error)(nil); errors.As(err, &se) {
+		return se.Code.String()
+	}
+	return "it cannot be compiled"
+}
+
 // maxExpressions bounds what each key is compared with.
 const maxExpressions = 20
 
@@ -64,7 +74,7 @@ func parseExpressions(text string) ([]*regexp.Regexp, error) {
 	for i, word := range words {
 		var err error
 		if out[i], err = regexp.Compile(word); err != nil {
-			return nil, fmt.Errorf("%s is no regular expression: %w", quote(word), err)
+			return nil, fmt.Errorf("expression %d is no regular expression: %s", i+1, syntaxCode(err))
 		}
 	}
 	return out, nil

@@ -2,51 +2,67 @@ package conf
 
 import (
 	"fmt"
-	"sync"
+	"strconv"
+	"strings"
 
 	sdkconf "golang.zabbix.com/sdk/conf"
+
+	"redisjobs/agentconf"
 )
 
-// loading lets one call at a time read: the SDK remembers the file in a
-// variable of the whole process.
-var loading sync.Mutex
-
-// Load reads the options of a configuration file, see [LoadFile]; the defaults
-// when file is "".
-func Load(file string) (*Options, error) {
-	if file == "" {
+// Load reads the options of what [agentconf.Read] has read: an agent's
+// configuration, or the plugin's own file alone. nil stands for no file, and the
+// defaults. Options that are not the plugin's are ignored, except for the agent's
+// Timeout. It is for the command line.
+func Load(c *agentconf.Config) (*Options, error) {
+	if c == nil {
 		return Decode(nil, Global{})
 	}
-	return LoadFile(file)
-}
-
-// LoadFile reads the options from an agent's configuration file, or from the
-// plugin's own, following Include lines as the agent does. Options that are not
-// the plugin's are ignored, except for the agent's Timeout. It is for the
-// command line. Environment variables in values, which agents from 7.2 on
-// replace, are left as they are.
-func LoadFile(path string) (*Options, error) {
-	loading.Lock()
-	defer loading.Unlock()
-	// Relative Includes start from the file that the SDK's Load saw last. Load
-	// also refuses every option its struct lacks, which is of no interest here.
-	if err := sdkconf.Load(path, &struct{}{}); err != nil && sdkconf.GetCurrentConfigPath() != path {
+	if err := c.Err(); err != nil {
 		return nil, err
 	}
-	var file struct {
-		Timeout int `conf:"optional,range=0:3600"`
-		Plugins any `conf:"optional"`
+	var global Global
+	if l, ok := c.Last("Timeout"); ok && l.Value != "" {
+		n, err := strconv.ParseUint(l.Value, 10, 16)
+		if err != nil || n > 3600 {
+			return nil, fmt.Errorf("%s: Timeout: is not a number of seconds from 0 to 3600", l.At())
+		}
+		global.Timeout = int(n)
 	}
-	if err := sdkconf.LoadUserParams(&file); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	root := &sdkconf.Node{}
-	if plugins, ok := file.Plugins.(*sdkconf.Node); ok {
-		for _, n := range plugins.Nodes {
-			if node, ok := n.(*sdkconf.Node); ok && node.Name == PluginName {
-				root = node
+	return decode(tree(c.Lines), global)
+}
+
+// LoadFile reads the options of a file and of what it includes, and leaves
+// environment variables in values as they are.
+func LoadFile(path string) (*Options, error) { return Load(agentconf.Read(path, nil)) }
+
+// tree makes of lines what an agent would send of them.
+func tree(lines []agentconf.Line) *sdkconf.Node {
+	root := &sdkconf.Node{Name: PluginName}
+	for _, l := range lines {
+		name, ours := strings.CutPrefix(l.Name+".", prefix)
+		if !ours {
+			continue
+		}
+		node := root
+		if name = strings.TrimSuffix(name, "."); name != "" {
+			for part := range strings.SplitSeq(name, ".") {
+				node = below(node, part, l.No)
 			}
 		}
+		node.Nodes = append(node.Nodes, &sdkconf.Value{Value: []byte(l.Value), Line: l.No})
 	}
-	return decode(root, Global{Timeout: file.Timeout})
+	return root
+}
+
+// below finds or makes a node of that name.
+func below(node *sdkconf.Node, name string, line int) *sdkconf.Node {
+	for _, n := range node.Nodes {
+		if child, ok := n.(*sdkconf.Node); ok && child.Name == name {
+			return child
+		}
+	}
+	child := &sdkconf.Node{Name: name, Line: line}
+	node.Nodes = append(node.Nodes, child)
+	return child
 }

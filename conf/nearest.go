@@ -8,19 +8,26 @@ import (
 // didYouMean suggests the candidate that name was probably meant to be, as the
 // end of an error text; "" when none is near.
 func didYouMean(name string, candidates []string) string {
+	best := Nearest(name, candidates)
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}
+
+// Nearest is the candidate that name was probably meant to be: one in other
+// capitals, else one that differs in at most two letters; "" when none is near.
+func Nearest(name string, candidates []string) string {
 	best, distance := "", 3
 	for _, c := range candidates {
 		if strings.EqualFold(name, c) {
-			return fmt.Sprintf("; did you mean %s?", c)
+			return c
 		}
 		if d := editDistance(name, c, distance); d < distance && d < len(c)-1 {
 			best, distance = c, d
 		}
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %s?", best)
+	return best
 }
 
 // editDistance counts the bytes to insert, delete, replace or swap with their

@@ -2,7 +2,6 @@ package conf
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -38,9 +37,11 @@ type Options struct {
 
 	def           *block
 	sessions      map[string]*block
-	defaultTarget *Target
+	defaultTarget *Target   // nil when its options contradict each other
 	named         []*Target // one per session, sorted by the session's name
 	names         []string  // the sessions' names, in the same order
+	contradictory []Broken  // sessions and Default
+	notes         []string  // warnings that need no look at a file
 	// fmt follows plain pointers for verbs that do not fit, and item keys hold
 	// passwords; it cannot see what is behind an atomic one.
 	refs     atomic.Pointer[refCache]
@@ -98,29 +99,50 @@ func newOptions(global Global) *Options {
 
 // settleAll resolves Default and all sessions, so that what is wrong with them
 // is found at once and a target is known by its session, whoever asks first.
-func (o *Options) settleAll() error {
-	var errs []*optionError
+func (o *Options) settleAll() {
 	settle := func(s *block, name string) *Target {
 		t, err := o.settle(noKey, s, name)
-		if oe := (*optionError)(nil); errors.As(err, &oe) {
-			errs = append(errs, oe)
+		if err != nil {
+			o.contradictory = append(o.contradictory, Broken{name, err})
 		}
 		return t
 	}
 	o.names = slices.Sorted(maps.Keys(o.sessions))
 	for _, name := range o.names {
 		o.named = append(o.named, settle(o.sessions[name], name))
+		if s := o.sessions[name]; s.uri == nil && len(s.lines) > 0 {
+			o.warn("%s is not set, so that this session leads to %s: is a line missing, or an environment variable?",
+				s.option("Uri"), o.named[len(o.named)-1].URI())
+		}
 	}
-	o.defaultTarget = settle(nil, "")
-	if len(errs) == 0 {
-		return nil
+	if t := settle(nil, ""); !o.contradicts("") {
+		o.defaultTarget = t
 	}
-	return slices.MinFunc(errs, func(a, b *optionError) int { return cmp.Compare(a.line, b.line) })
 }
 
-// targets are those that the configuration itself names.
+// contradicts reports whether the options of a session, or of Default (""),
+// contradict each other.
+func (o *Options) contradicts(session string) bool {
+	return slices.ContainsFunc(o.contradictory, func(b Broken) bool { return b.Session == session })
+}
+
+// warn notes what is worth a line in the log; it must have no value.
+func (o *Options) warn(format string, args ...any) {
+	o.notes = append(o.notes, fmt.Sprintf(format, args...))
+}
+
+// targets are those that the configuration itself names, and that are whole.
 func (o *Options) targets() []*Target {
-	return append(slices.Clip(o.named), o.defaultTarget)
+	var out []*Target
+	for i, t := range o.named {
+		if !o.contradicts(o.names[i]) {
+			out = append(out, t)
+		}
+	}
+	if o.defaultTarget != nil {
+		out = append(out, o.defaultTarget)
+	}
+	return out
 }
 
 // Sessions lists the configured sessions, sorted by name.
@@ -132,37 +154,60 @@ func (o *Options) Sessions() []SessionInfo {
 	return out
 }
 
-// CheckFiles reads every file that Default and the sessions name: certificates,
-// keys and passwords. The error names the option. It is for the
-// Validate request, where it makes the agent refuse to start; later a file is
-// read when it is needed, and a problem is one of that check.
-func (o *Options) CheckFiles() error {
-	for _, t := range o.targets() {
-		if _, err := t.Credential(); err != nil {
-			return err
-		}
-		if _, err := t.Bearer(); err != nil {
-			return err
-		}
-		if t.sentinelPasswordFile != "" {
-			if _, err := readSecret(t.sentinelSource, "password"); err != nil {
-				return err
-			}
-		}
-		if _, err := t.TLS(); err != nil {
-			return err
-		}
-	}
-	return nil
+// Broken is a session that no item can use, with the reason, which names an
+// option.
+type Broken struct {
+	Session string // "" is Default
+	Err     error
 }
 
-// Warnings lists what is worth a line in the log but no reason to refuse: files
-// with secrets that every user of the machine can read. It looks at the files
-// when it is called.
-func (o *Options) Warnings() []string {
-	if runtime.GOOS == "windows" {
-		return nil // its file modes do not say who may read
+// Broken lists the sessions, and Default, whose options contradict each other, or
+// whose certificates, keys or passwords are in files that cannot be read, each
+// with one reason. The files are read when it is called. Items of these sessions
+// are errors with the same text; all others work.
+func (o *Options) Broken() []Broken {
+	out := slices.Clone(o.contradictory)
+	for _, t := range o.targets() {
+		if err := t.checkFiles(); err != nil {
+			out = append(out, Broken{t.session, err})
+		}
 	}
+	slices.SortStableFunc(out, func(a, b Broken) int { return cmp.Compare(a.Session, b.Session) })
+	return out
+}
+
+// checkFiles reads every file that a target needs.
+func (t *Target) checkFiles() error {
+	if _, err := t.Credential(); err != nil {
+		return err
+	}
+	if _, err := t.Bearer(); err != nil {
+		return err
+	}
+	if t.sentinelPasswordFile != "" {
+		if _, err := readSecret(t.sentinelSource, "password"); err != nil {
+			return err
+		}
+	}
+	_, err := t.TLS()
+	return err
+}
+
+// Warnings lists what is worth a line in the log but no reason to refuse: options
+// that are set twice or stand in quotes, sessions without an address of their own,
+// and files with secrets that every user of the machine can read. It looks at the
+// files when it is called.
+func (o *Options) Warnings() []string {
+	out := slices.Clone(o.notes)
+	if runtime.GOOS != "windows" { // its file modes do not say who may read
+		out = append(out, o.readableByAll()...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// readableByAll are warnings of files with secrets.
+func (o *Options) readableByAll() []string {
 	var out []string
 	for _, t := range o.targets() {
 		for _, f := range []setting{t.passwordSource, t.tokenSource, t.sentinelSource, t.tlsFiles.key} {
@@ -173,6 +218,5 @@ func (o *Options) Warnings() []string {
 			out = append(out, fmt.Sprintf("%s: every user of this machine can read %s", f.option, f.value))
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }

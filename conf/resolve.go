@@ -71,8 +71,7 @@ func (o *Options) resolve(ref Ref) (*Target, error) {
 	if ref.Conn != "" {
 		e, err := parseEndpoint(ref.Conn)
 		if err != nil && err != errTooLong && validName(ref.Conn) {
-			return nil, fmt.Errorf("%s is neither a session nor a valid host name%s",
-				quote(ref.Conn), didYouMean(ref.Conn, o.names))
+			return nil, errors.New(o.noSession(ref.Conn))
 		}
 		if err != nil {
 			return nil, err
@@ -90,16 +89,32 @@ func (o *Options) sessionsOnly(ref Ref, named bool) error {
 	case named, ref.Conn == "" && o.def.uri != nil:
 		return nil
 	case validName(ref.Conn):
-		return fmt.Errorf("no session is named %s, and SessionsOnly=1 takes nothing else%s",
-			quote(ref.Conn), didYouMean(ref.Conn, o.names))
+		return errors.New(o.noSession(ref.Conn) + "; SessionsOnly=1 takes nothing else")
 	default:
 		return errors.New("SessionsOnly=1 takes nothing but the name of a session")
 	}
 }
 
+// noSession says that a name is that of no session, which there are, and what to
+// do after a change.
+func (o *Options) noSession(name string) string {
+	const most = 10
+	text := "no session named " + shownName(name) + didYouMean(name, o.names)
+	switch n := len(o.names); {
+	case n == 0:
+		text += "; no session is configured"
+	case n > most:
+		text += fmt.Sprintf("; sessions: %s and %d more", strings.Join(o.names[:most], ", "), n-most)
+	default:
+		text += "; sessions: " + strings.Join(o.names, ", ")
+	}
+	return text + "; restart the agent after a change"
+}
+
 // settle makes the target of what an item key says, a session (nil: none) and
-// Default. It fails only for what is wrong in the configuration, which Decode
-// finds by calling it for each session and for Default alone.
+// Default. It fails only for options that contradict each other, which Decode
+// finds by calling it for each session and for Default alone. The target that
+// comes with an error is good for nothing but its address.
 func (o *Options) settle(key, session *block, name string) (*Target, error) {
 	levels := []*block{key, o.def}
 	if session != nil {
@@ -115,7 +130,7 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 	}
 	t.database = -1
 	lends := func(b *block) bool { return o.lends(b, t.endpoint) }
-	t.settleSecret(levels, lends)
+	wrong := t.settleSecret(levels, lends)
 	for i, b := range levels {
 		if lends(b) {
 			t.user = cmp.Or(t.user, b.user)
@@ -131,7 +146,7 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 		t.database = 0
 	}
 	if t.endpoint.network == networkSentinel {
-		t.settleSentinel(levels)
+		wrong = cmp.Or(t.settleSentinel(levels), wrong)
 	}
 	if t.user == "default" && !t.Web() {
 		t.user = ""
@@ -146,14 +161,17 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 	t.settleRules(levels)
 	if levels[0].uri == nil {
 		if err := levels[1].webRules(t.endpoint); err != nil {
-			return nil, err
+			return t, err
 		}
 	}
 	if err := t.settleTLS(levels, uriLevel); err != nil {
-		return nil, err
+		return t, err
+	}
+	if wrong != nil {
+		return t, wrong
 	}
 	if e := key.uri; e != nil && e.word && !strings.EqualFold(e.host, "localhost") {
-		t.hint = fmt.Sprintf("no session is named %q, so it was taken as a host name", e.host)
+		t.hint = o.noSession(e.host)
 	}
 	return o.interned.target(t), nil
 }
@@ -192,6 +210,7 @@ func (t *Target) settleTLS(levels []*block, uriLevel int) error {
 		return nil
 	}
 	t.tls.mode = mode
+	var cut error                                   // a certificate without its key
 	host, _, _ := strings.Cut(t.endpoint.host, "%") // certificates know no IPv6 zones
 	t.tls.serverName = strings.ToLower(host)
 	for i := len(levels) - 1; i >= 0; i-- {
@@ -201,10 +220,14 @@ func (t *Target) settleTLS(levels []*block, uriLevel int) error {
 		if b.tlsCAFile != "" && mode != tlsRequired {
 			t.tlsFiles.ca = setting{b.tlsCAFile, b.option("TLSCAFile")}
 		}
-		if b.tlsCertFile != "" {
+		if b.tlsCertFile != "" || b.tlsKeyFile != "" {
+			cut = b.wholeCertificate()
 			t.tlsFiles.cert = setting{b.tlsCertFile, b.option("TLSCertFile")}
 			t.tlsFiles.key = setting{b.tlsKeyFile, b.option("TLSKeyFile")}
 		}
+	}
+	if cut != nil {
+		return cut
 	}
 	t.tls.caFile, t.tls.certFile, t.tls.keyFile = t.tlsFiles.ca.value, t.tlsFiles.cert.value, t.tlsFiles.key.value
 	if mode == tlsVerifyCA && t.tls.caFile == "" {

@@ -234,12 +234,12 @@ func TestResolveRefusesUserAndPassword(t *testing.T) {
 	t.Parallel()
 	o := mustDecode(t)
 	for want, ref := range map[string]Ref{
-		"connection: user holds a space":                             {User: "a b", Password: marker},
-		"connection: user is longer than 512 bytes":                  {User: strings.Repeat("u", 513), Password: marker},
-		"connection: password is longer than 4096 bytes":             {Password: strings.Repeat(marker, 400)},
-		"connection: port must be a number from 1 to 65535":          {Conn: "h:0", Password: marker},
-		"connection: " + errBlank.Error():                            {Conn: "h h", Password: marker},
-		`connection: "9" is neither a session nor a valid host name`: {Conn: "9", Password: marker},
+		"connection: user holds a space":                                                             {User: "a b", Password: marker},
+		"connection: user is longer than 512 bytes":                                                  {User: strings.Repeat("u", 513), Password: marker},
+		"connection: password is longer than 4096 bytes":                                             {Password: strings.Repeat(marker, 400)},
+		"connection: port must be a number from 1 to 65535":                                          {Conn: "h:0", Password: marker},
+		"connection: " + errBlank.Error():                                                            {Conn: "h h", Password: marker},
+		"connection: no session named 9; no session is configured; restart the agent after a change": {Conn: "9", Password: marker},
 	} {
 		_, err := o.Resolve(ref)
 		require.EqualError(t, err, want)
@@ -260,7 +260,7 @@ func TestSessionsOnly(t *testing.T) {
 		{Ref{Conn: "tcp://h"}, only},
 		{Ref{Conn: "redis://u:" + marker + "@h"}, only},
 		{Ref{Conn: "/s"}, only},
-		{Ref{Conn: "Prdo"}, `connection: no session is named "Prdo", and SessionsOnly=1 takes nothing else; did you mean Prod?`},
+		{Ref{Conn: "Prdo"}, "connection: no session named Prdo; did you mean Prod?; sessions: Prod; restart the agent after a change; SessionsOnly=1 takes nothing else"},
 		{Ref{Conn: "Prod", Password: marker}, "connection: SessionsOnly=1 refuses a password or user in an item key"},
 		{Ref{Conn: "Prod", User: "u"}, "connection: SessionsOnly=1 refuses a password or user in an item key"},
 	} {
@@ -277,7 +277,7 @@ func TestSessionsOnly(t *testing.T) {
 func TestHint(t *testing.T) {
 	t.Parallel()
 	o := mustDecode(t, "Sessions.Prod.Uri=prod", "Default.Uri=redis")
-	require.Equal(t, `no session is named "Prdo", so it was taken as a host name`, mustResolve(t, o, Ref{Conn: "Prdo"}).Hint())
+	require.Equal(t, "no session named Prdo; did you mean Prod?; sessions: Prod; restart the agent after a change", mustResolve(t, o, Ref{Conn: "Prdo"}).Hint())
 	for _, conn := range []string{"", "Prod", "prod", "redis", "localhost", "tcp://one", "two:6379", "three.example.com", "four-4", "/s"} {
 		require.Empty(t, mustResolve(t, o, Ref{Conn: conn}).Hint(), conn)
 	}
@@ -304,7 +304,7 @@ func TestPasswordFile(t *testing.T) {
 		t.Helper()
 		_, err := target.Credential()
 		require.EqualError(t, err, option+want)
-		require.EqualError(t, o.CheckFiles(), option+want)
+		require.EqualError(t, firstBroken(o), option+want)
 		requireNoSecret(t, err)
 	}
 	write("\n")
@@ -330,8 +330,15 @@ func TestWarnings(t *testing.T) {
 	require.NoError(t, os.WriteFile(open, []byte(marker), 0o644))
 	require.NoError(t, os.WriteFile(closed, []byte(marker), 0o640))
 	o := mustDecode(t, "Default.PasswordFile="+open, "Sessions.A.Uri=a", "Sessions.B.PasswordFile="+closed, "Sessions.C.PasswordFile=/nowhere")
+	const noUri = " is not set, so that this session leads to tcp://localhost:6379: is a line missing, or an environment variable?"
 	require.Equal(t, []string{
 		"Plugins.RedisJobs.Default.PasswordFile: every user of this machine can read " + open,
+		"Plugins.RedisJobs.Sessions.B.Uri" + noUri, "Plugins.RedisJobs.Sessions.C.Uri" + noUri,
+	}, o.Warnings())
+	o = mustDecode(t, `Default.User="u"`, "KeepAlive=60", "KeepAlive=60", "KeepAlive=61", "MaxConnections=", "MaxConnections=3")
+	require.Equal(t, []string{
+		"Plugins.RedisJobs.Default.User (line 1) stands in quotes, which the agent takes for a part of the value: remove them, unless they are meant",
+		"Plugins.RedisJobs.KeepAlive is set twice with different values, in the lines 3 and 4: the last one counts",
 	}, o.Warnings())
 }
 

@@ -56,7 +56,7 @@ func parseAllowed(text string) ([]allowedPeer, error) {
 		return nil, err
 	}
 	var out []allowedPeer
-	for _, word := range list {
+	for i, word := range list {
 		if network, err := netip.ParsePrefix(word); err == nil {
 			out = append(out, allowedPeer{network: network.Masked()})
 			continue
@@ -68,7 +68,7 @@ func parseAllowed(text string) ([]allowedPeer, error) {
 		}
 		name := strings.ToLower(strings.TrimPrefix(word, "*"))
 		if !validHost(strings.TrimPrefix(name, ".")) || strings.HasPrefix(word, "*") && !strings.HasPrefix(name, ".") {
-			return nil, fmt.Errorf("%s is no host name, no *.domain, no address and no network as 10.0.0.0/8", quote(word))
+			return nil, fmt.Errorf("entry %d is no host name, no *.domain, no address and no network as 10.0.0.0/8", i+1)
 		}
 		out = append(out, allowedPeer{name: name})
 	}
@@ -86,19 +86,19 @@ func parseAddressMap(text string) (map[string]string, error) {
 		return nil, err
 	}
 	out := map[string]string{}
-	for _, word := range list {
+	for i, word := range list {
 		from, to, found := strings.Cut(word, "=")
 		fromHost, fromPort, err1 := splitMapped(from)
 		toHost, toPort, err2 := splitMapped(to)
 		switch {
 		case !found || err1 != nil || err2 != nil:
-			return nil, fmt.Errorf("%s is not ANNOUNCED=REAL, as 10.0.0.1:6379=redis-1.example.com:6379", quote(word))
+			return nil, fmt.Errorf("entry %d is not ANNOUNCED=REAL, as 10.0.0.1:6379=redis-1.example.com:6379", i+1)
 		case (fromPort == "") != (toPort == ""):
-			return nil, fmt.Errorf("%s has a port on one side only", quote(word))
+			return nil, fmt.Errorf("entry %d has a port on one side only", i+1)
 		}
 		from, to = joinMapped(fromHost, fromPort), joinMapped(toHost, toPort)
 		if old, twice := out[from]; twice && old != to {
-			return nil, fmt.Errorf("%s is mapped to two addresses", quote(from))
+			return nil, fmt.Errorf("entry %d maps an address that an entry before it maps to another one", i+1)
 		}
 		out[from] = to
 	}
@@ -150,14 +150,14 @@ func parseRenames(text string) (map[string]string, error) {
 		return nil, err
 	}
 	out := map[string]string{}
-	for _, word := range list {
+	for i, word := range list {
 		command, name, found := strings.Cut(word, "=")
 		command = strings.ToUpper(command)
 		if !found || command == "" || name == "" || strings.Trim(command, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") != "" {
-			return nil, fmt.Errorf("%s is not COMMAND=NAME, as INFO=my-info", quote(word))
+			return nil, fmt.Errorf("entry %d is not COMMAND=NAME, as INFO=my-info", i+1)
 		}
 		if old, twice := out[command]; twice && old != name {
-			return nil, fmt.Errorf("%s has two names", quote(command))
+			return nil, fmt.Errorf("entry %d gives a command a second name", i+1)
 		}
 		out[command] = name
 	}
@@ -207,6 +207,20 @@ func (t *Target) Renamed(command string) (string, bool) {
 	}
 	name, ok := t.rules.renames[command]
 	return name, ok
+}
+
+// OwnName is the command that is called name on the target's server, in lower
+// case; false when none is.
+func (t *Target) OwnName(name string) (string, bool) {
+	if t.rules == nil {
+		return "", false
+	}
+	for command, renamed := range t.rules.renames {
+		if strings.EqualFold(renamed, name) {
+			return strings.ToLower(command), true
+		}
+	}
+	return "", false
 }
 
 // Renames reports whether any command has another name on the target's server.

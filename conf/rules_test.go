@@ -134,19 +134,19 @@ func TestPeersKeepTheRulesOfTheirTarget(t *testing.T) {
 func TestRulesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"PeersAllowed=10.0.0.0/33":                      `"10.0.0.0/33" is no host name`,
-		"PeersAllowed=*good.example.com":                `"*good.example.com" is no host name`,
-		"PeersAllowed=h:6379":                           `"h:6379" is no host name`,
+		"PeersAllowed=10.0.0.0/33":                      "entry 1 is no host name",
+		"PeersAllowed=*good.example.com":                "entry 1 is no host name",
+		"PeersAllowed=h:6379":                           "entry 1 is no host name",
 		"PeersAllowed=,":                                "names no host and no network",
-		"AddressMap=10.0.0.1:1":                         `"10.0.0.1:1" is not ANNOUNCED=REAL`,
+		"AddressMap=10.0.0.1:1":                         "entry 1 is not ANNOUNCED=REAL, as ",
 		"AddressMap=10.0.0.1:1=h":                       "has a port on one side only",
 		"AddressMap=10.0.0.1=h:1":                       "has a port on one side only",
-		"AddressMap=a:1=b:1 A:1=c:1":                    `"a:1" is mapped to two addresses`,
+		"AddressMap=a:1=b:1 A:1=c:1":                    "entry 2 maps an address that an entry before it maps to another one",
 		"AddressMap=a:1=b:99999":                        "is not ANNOUNCED=REAL",
-		"RenameCommands=INFO":                           `"INFO" is not COMMAND=NAME`,
-		"RenameCommands=INFO=":                          `"INFO=" is not COMMAND=NAME`,
+		"RenameCommands=INFO":                           "entry 1 is not COMMAND=NAME, as INFO=my-info",
+		"RenameCommands=INFO=":                          "entry 1 is not COMMAND=NAME",
 		"RenameCommands=IN\"FO=x":                       "is not COMMAND=NAME",
-		"RenameCommands=INFO=a info=b":                  `"INFO" has two names`,
+		"RenameCommands=INFO=a info=b":                  "entry 2 gives a command a second name",
 		"RenameCommands=" + strings.Repeat("A=a ", 101): "has 101 entries, more than 100",
 	} {
 		_, err := Decode(sent(t, "Sessions.A."+line), Global{})

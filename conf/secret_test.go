@@ -122,7 +122,7 @@ func TestWhatStandsInPlaceOfAFileIsNotRepeated(t *testing.T) {
 			decoded, err := Decode(sent(t, lines...), Global{})
 			if err == nil {
 				requireNoSecret(t, decoded.Warnings())
-				err = decoded.CheckFiles()
+				err = firstBroken(decoded)
 			}
 			require.ErrorContains(t, err, prefix+name)
 			requireNoSecret(t, err)

@@ -63,10 +63,11 @@ func validMaster(name string) bool {
 }
 
 // settleSentinel finds how the sentinels are asked.
-func (t *Target) settleSentinel(levels []*block) {
+func (t *Target) settleSentinel(levels []*block) (wrong error) {
 	for _, b := range levels {
 		t.sentinelUser = cmp.Or(t.sentinelUser, b.sentinelUser)
 		if t.sentinelPassword.IsEmpty() && t.sentinelPasswordFile == "" {
+			wrong = b.oneSentinelPassword()
 			t.sentinelPassword, t.sentinelPasswordFile = b.sentinelPassword, b.sentinelPasswordFile
 			t.sentinelSource = setting{b.sentinelPasswordFile, b.option("SentinelPasswordFile")}
 		}
@@ -74,6 +75,7 @@ func (t *Target) settleSentinel(levels []*block) {
 	if t.sentinelUser == "default" {
 		t.sentinelUser = ""
 	}
+	return wrong
 }
 
 // Master is the name by which sentinels know the master that the target is; ""

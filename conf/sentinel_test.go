@@ -51,9 +51,9 @@ func TestSentinelTargets(t *testing.T) {
 	config, err := b.TLS()
 	require.NoError(t, err)
 	require.Equal(t, "s1", config.ServerName)
-	require.NoError(t, o.CheckFiles())
+	require.NoError(t, firstBroken(o))
 	require.NoError(t, os.Remove(file))
-	require.ErrorContains(t, o.CheckFiles(), "SentinelPasswordFile")
+	require.ErrorContains(t, firstBroken(o), "SentinelPasswordFile")
 	require.Empty(t, o.Sentinels(plain))
 }
 
@@ -78,6 +78,6 @@ func TestSentinelAddressesThatAreRefused(t *testing.T) {
 		require.ErrorContains(t, err, want, conn)
 		require.NotContains(t, err.Error(), "secret")
 	}
-	_, err := Decode(sent(t, "Sessions.A.SentinelPassword=a", "Sessions.A.SentinelPasswordFile=/b"), Global{})
+	_, err := decodeWhole(t, "Sessions.A.SentinelPassword=a", "Sessions.A.SentinelPasswordFile=/b")
 	require.ErrorContains(t, err, "Sessions.A.SentinelPasswordFile (line 2): SentinelPassword is set as well")
 }

@@ -178,7 +178,7 @@ func TestTLSModes(t *testing.T) {
 				lines = append(lines, "Sessions.A."+l)
 			}
 			o := mustDecode(t, lines...)
-			require.NoError(t, o.CheckFiles())
+			require.NoError(t, firstBroken(o))
 			err := greet(t, mustResolve(t, o, Ref{Conn: "A"}))
 			if tt.want == "" {
 				require.NoError(t, err)
@@ -268,7 +268,7 @@ func TestTLSClientCertificate(t *testing.T) {
 		_, err := target.TLS()
 		require.EqualError(t, err, p+want)
 		// The check at the agent's start looks at the same settings.
-		require.EqualError(t, o.CheckFiles(), p+want)
+		require.EqualError(t, firstBroken(o), p+want)
 	}
 	_, other := sign(t, &x509.Certificate{}, ca)
 	writeKey(t, keyFile, other)

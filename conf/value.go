@@ -33,7 +33,7 @@ func (b bounds) parse(text string, units map[byte]int64) (int64, error) {
 		}
 	}
 	if digits == "" || strings.Trim(digits, "0123456789") != "" {
-		return 0, fmt.Errorf("%s is not a whole number%s", quote(text), unitHint(units))
+		return 0, fmt.Errorf("is not a whole number of the range %s%s", b.text, unitHint(units))
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	// What does not fit, with its unit, is out of any range.
@@ -43,25 +43,17 @@ func (b bounds) parse(text string, units map[byte]int64) (int64, error) {
 			return n, nil
 		}
 	}
-	return 0, fmt.Errorf("%s is out of range %s", shorten(text), b.text)
+	return 0, fmt.Errorf("is out of range %s", b.text)
 }
 
 func unitHint(units map[byte]int64) string {
 	switch {
 	case units['w'] > 0:
-		return " with s, m, h, d, w or nothing behind it"
+		return ", with s, m, h, d, w or nothing behind it"
 	case units['K'] > 0:
-		return " with K, M, G or nothing behind it"
+		return ", with K, M, G or nothing behind it"
 	}
 	return ""
-}
-
-func shorten(s string) string {
-	const most = 40
-	if len(s) > most {
-		return s[:most] + "..."
-	}
-	return s
 }
 
 func parseSwitch(text string) (bool, error) {
@@ -71,7 +63,7 @@ func parseSwitch(text string) (bool, error) {
 	case "0", "false", "no":
 		return false, nil
 	}
-	return false, fmt.Errorf("%s is neither 0 nor 1", quote(text))
+	return false, errors.New("is neither 0 nor 1")
 }
 
 // parseFilePath insists on an absolute path: the plugin runs in whatever
@@ -92,7 +84,7 @@ func parseKeyName(text string) (string, error) {
 
 func parseKeyPattern(text string) (string, error) {
 	if strings.Count(text, jobPlaceholder) != 1 {
-		return "", fmt.Errorf("%s must hold %s exactly once", quote(text), jobPlaceholder)
+		return "", fmt.Errorf("must hold %s exactly once", jobPlaceholder)
 	}
 	return parseKeyName(text)
 }
@@ -100,18 +92,18 @@ func parseKeyPattern(text string) (string, error) {
 // parseStatusMap reads WORD:NUMBER,WORD:NUMBER; words are made upper case.
 func parseStatusMap(text string) (map[string]int, error) {
 	out := map[string]int{}
-	for _, part := range splitList(text) {
+	for i, part := range splitList(text) {
 		word, number, found := strings.Cut(part, ":")
 		word, number = strings.ToUpper(strings.TrimSpace(word)), strings.TrimSpace(number)
 		if !found || word == "" {
-			return nil, fmt.Errorf("%s is not WORD:NUMBER", quote(part))
+			return nil, fmt.Errorf("entry %d is not WORD:NUMBER", i+1)
 		}
 		if len(number) != 1 || number[0] < '0' || number[0] > '9' {
-			return nil, fmt.Errorf("the number of %s must be 0-9", quote(word))
+			return nil, fmt.Errorf("the number of entry %d must be 0-9", i+1)
 		}
 		n := int(number[0] - '0')
 		if old, twice := out[word]; twice && old != n {
-			return nil, fmt.Errorf("%s has two numbers, %d and %d", quote(word), old, n)
+			return nil, fmt.Errorf("entry %d gives a word a second number", i+1)
 		}
 		out[word] = n
 	}
@@ -121,16 +113,16 @@ func parseStatusMap(text string) (map[string]int, error) {
 // parseBySystem reads SYSTEM:TEXT,SYSTEM:TEXT.
 func parseBySystem(text string) (map[string][]string, error) {
 	out := map[string][]string{}
-	for _, part := range splitList(text) {
+	for i, part := range splitList(text) {
 		system, value, found := strings.Cut(part, ":")
 		if !found || value == "" {
-			return nil, fmt.Errorf("%s is not SYSTEM:TEXT", quote(part))
+			return nil, fmt.Errorf("entry %d is not SYSTEM:TEXT", i+1)
 		}
 		if !slices.Contains(jobSystems, system) {
-			return nil, fmt.Errorf("%s is no job system: there are %s", quote(system), strings.Join(jobSystems, ", "))
+			return nil, fmt.Errorf("entry %d is of no job system%s; there are %s", i+1, didYouMean(system, jobSystems), strings.Join(jobSystems, ", "))
 		}
 		if _, err := parseKeyName(value); err != nil {
-			return nil, fmt.Errorf("%s %w", quote(part), err)
+			return nil, fmt.Errorf("entry %d %w", i+1, err)
 		}
 		if !slices.Contains(out[system], value) {
 			out[system] = append(out[system], value)

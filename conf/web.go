@@ -101,7 +101,7 @@ func (o *Options) lends(b *block, to *endpoint) bool {
 
 // settleSecret finds how the target is told who asks: a password, or a token in
 // its place. The level nearest to the item key that has either decides.
-func (t *Target) settleSecret(levels []*block, lends func(*block) bool) {
+func (t *Target) settleSecret(levels []*block, lends func(*block) bool) error {
 	for _, b := range levels {
 		if !lends(b) || !b.hasPassword() && !b.hasToken() {
 			continue
@@ -113,8 +113,9 @@ func (t *Target) settleSecret(levels []*block, lends func(*block) bool) {
 		if b.tokenFile == "" {
 			t.tokenSource.option = b.option("Token")
 		}
-		return
+		return b.onePassword()
 	}
+	return nil
 }
 
 func (b *block) hasPassword() bool { return !b.password.IsEmpty() || b.passwordFile != "" }

@@ -65,7 +65,7 @@ func TestATokenFileIsReadAnew(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	o := mustDecode(t, "Sessions.UI.Uri=http://ui", "Sessions.UI.TokenFile="+file)
 	target := mustResolve(t, o, Ref{Conn: "UI"})
-	require.ErrorContains(t, o.CheckFiles(), "Sessions.UI.TokenFile: the file cannot be read: no such file")
+	require.ErrorContains(t, firstBroken(o), "Sessions.UI.TokenFile: the file cannot be read: no such file")
 	for _, token := range []string{"one", "two"} {
 		require.NoError(t, os.WriteFile(file, []byte(token+"\n"), 0o644))
 		require.Equal(t, token, bearer(t, target))
@@ -96,7 +96,7 @@ func TestWebOptionsThatContradict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := Decode(sent(t, tt.lines...), Global{})
+			_, err := decodeWhole(t, tt.lines...)
 			require.ErrorContains(t, err, "Plugins.RedisJobs.")
 			require.ErrorContains(t, err, tt.want)
 		})

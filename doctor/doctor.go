@@ -2,26 +2,31 @@ package doctor
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
+
+	"redisjobs/agentconf"
 )
 
-const defaultConfig = "/etc/zabbix/zabbix_agent2.conf"
-
 const usage = `Usage:
-  zabbix-agent2-plugin-redisjobs doctor [-c <file>] [--user <name>] [--offline]
+  zabbix-agent2-plugin-redisjobs doctor [-c <file>] [--user <name>] [--agent <file>] [--offline] [--json]
 
 Reads the agent's configuration as the agent does, looks for what keeps this plugin from working,
 connects to the server of each session, and prints what is wrong and how to fix it. Nothing is
 changed; it may be run beside a running agent, best as root.
 
-  -c, --config <file>  the agent's configuration (` + defaultConfig + `)
+  -c, --config <file>  the agent's configuration (` + agentconf.Default + `)
       --user <name>    the user that the agent runs as (zabbix)
+      --agent <file>   the agent's program, which is asked for its version (in the usual places)
       --offline        connect to no server
+      --json           print one JSON object: problems, warnings, and findings with level, subject,
+                       text and fix
 
 The exit code is 0 when nothing is wrong (there may be warnings), 1 when something is, and 2 when
 the command line is wrong.
@@ -46,11 +51,24 @@ type finding struct {
 	fix     string // "" when there is nothing to do
 }
 
+// MarshalJSON is the form for machines.
+func (f finding) MarshalJSON() ([]byte, error) {
+	return json.Marshal(struct {
+		Level   string `json:"level"`
+		Subject string `json:"subject"`
+		Text    string `json:"text"`
+		Fix     string `json:"fix"`
+	}{strings.ToLower(f.level.String()), f.subject, f.text, f.fix})
+}
+
 // doctor is one examination.
 type doctor struct {
-	config   *config
+	config   *agentconf.Config
+	version  agentconf.Version // of the agent; the zero value when it is not known
+	agent    string            // its program; "" when it is not known
 	user     account
 	offline  bool
+	selinux  selinux
 	findings []finding
 }
 
@@ -63,12 +81,14 @@ func (d *doctor) say(l level, subject, text, fix string) {
 func Main(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	var file, user string
-	var offline bool
-	flags.StringVar(&file, "c", defaultConfig, "")
-	flags.StringVar(&file, "config", defaultConfig, "")
+	var file, user, agent string
+	var offline, asJSON bool
+	flags.StringVar(&file, "c", agentconf.Default, "")
+	flags.StringVar(&file, "config", agentconf.Default, "")
 	flags.StringVar(&user, "user", "zabbix", "")
+	flags.StringVar(&agent, "agent", "", "")
 	flags.BoolVar(&offline, "offline", false, "")
+	flags.BoolVar(&asJSON, "json", false, "")
 	err := flags.Parse(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -81,10 +101,34 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "doctor: %v\n\n%s", err, usage)
 		return 2
 	}
-	d := &doctor{config: readConfig(file), offline: offline}
+	d := &doctor{agent: cmp.Or(agent, agentconf.FindAgent()), offline: offline, selinux: systemSELinux}
 	d.user = findAccount(user)
+	d.read(file)
 	d.examineSafely()
+	if asJSON {
+		return reportJSON(d.findings, stdout)
+	}
 	return report(d.findings, stdout)
+}
+
+// read reads the configuration as the agent of that version does.
+func (d *doctor) read(file string) {
+	version, err := agentconf.VersionOf(d.agent)
+	d.version = version
+	if d.config = agentconf.Read(file, nil); len(d.config.Variables) > 0 && version.ReplacesVariables() {
+		d.config = agentconf.Read(file, os.LookupEnv)
+	}
+	switch {
+	case err != nil && d.agent != "":
+		d.say(warning, "agent", "its version is not known: "+err.Error(), "name the agent's program: doctor --agent <file>")
+	case !version.Known():
+		d.say(fine, "agent", "there is none in the usual places, so that its version is not known", "")
+	case !version.LoadsPlugins():
+		d.say(problem, "agent", fmt.Sprintf("%s has version %s, and agents load plugins from 6.0 on", d.agent, version),
+			"install a newer zabbix-agent2")
+	default:
+		d.say(fine, "agent", fmt.Sprintf("%s has version %s", d.agent, version), "")
+	}
 }
 
 // examineSafely turns a panic into a problem: whatever was found before it is
@@ -101,34 +145,62 @@ func (d *doctor) examineSafely() {
 // examine looks at everything. What keeps the agent from reading its
 // configuration comes first, for it may be the cause of the rest.
 func (d *doctor) examine() {
-	d.findings = append(d.findings, d.config.problems...)
-	if len(d.config.files) == 0 {
+	for _, p := range d.config.Problems {
+		d.say(problem, "configuration", p.Text, p.Fix)
+	}
+	if len(d.config.Files) == 0 {
 		return
 	}
-	if len(d.config.problems) == 0 {
-		d.say(fine, "configuration", fmt.Sprintf("%s and %d included files are readable", d.config.main, len(d.config.files)-1), "")
+	if len(d.config.Problems) == 0 {
+		d.say(fine, "configuration", fmt.Sprintf("%s and %d included files are readable", d.config.Main, len(d.config.Files)-1), "")
 	}
-	if d.plugin() {
-		d.aliases()
-		d.keys()
-		d.options()
-	}
+	d.variables()
+	d.misspelt()
+	d.plugin()
+	d.aliases()
+	d.builtin()
+	d.keys()
+	d.denials()
+	d.options()
 }
 
-// report prints the findings, the worst ones first, and returns the exit code.
-func report(findings []finding, out io.Writer) int {
+// weigh sorts the findings, the worst ones first, counts them and says how the
+// command ends.
+func weigh(findings []finding) (problems, warnings, code int) {
 	slices.SortStableFunc(findings, func(a, b finding) int { return cmp.Compare(a.level, b.level) })
-	count := map[level]int{}
 	for _, f := range findings {
-		count[f.level]++
+		switch f.level {
+		case problem:
+			problems++
+		case warning:
+			warnings++
+		}
+	}
+	return problems, warnings, min(problems, 1)
+}
+
+// reportJSON prints the findings for machines and returns the exit code.
+func reportJSON(findings []finding, out io.Writer) int {
+	problems, warnings, code := weigh(findings)
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(struct { // who reads the pipe no more wants nothing
+		Problems int       `json:"problems"`
+		Warnings int       `json:"warnings"`
+		Findings []finding `json:"findings"`
+	}{problems, warnings, findings})
+	return code
+}
+
+// report prints the findings for people and returns the exit code.
+func report(findings []finding, out io.Writer) int {
+	problems, warnings, code := weigh(findings)
+	for _, f := range findings {
 		fmt.Fprintf(out, "%-7s  %-13s  %s\n", f.level, f.subject, f.text)
 		for l := range strings.Lines(f.fix) {
 			fmt.Fprintf(out, "%-7s  %-13s  -> %s\n", "", "", strings.TrimSuffix(l, "\n"))
 		}
 	}
-	fmt.Fprintf(out, "problems: %d, warnings: %d\n", count[problem], count[warning])
-	if count[problem] > 0 {
-		return 1
-	}
-	return 0
+	fmt.Fprintf(out, "problems: %d, warnings: %d\n", problems, warnings)
+	return code
 }

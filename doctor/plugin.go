@@ -1,10 +1,14 @@
 package doctor
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"redisjobs/agentconf"
 )
 
 const (
@@ -16,26 +20,24 @@ const (
 	maxSocket = 107
 )
 
-// plugin looks whether the agent can start this program. It is false when the
-// agent does not know it at all.
-func (d *doctor) plugin() bool {
-	l, ok := d.config.last(pathOption)
-	if !ok || l.value == "" {
+// plugin looks whether the agent can start this program.
+func (d *doctor) plugin() {
+	l, ok := d.config.Last(pathOption)
+	if !ok || l.Value == "" {
 		d.say(problem, "plugin", "the agent does not know this plugin: no line sets "+pathOption, d.fixUnknown())
-		return false
+	} else {
+		d.executable(l)
+		d.paths(l)
 	}
-	d.executable(l)
-	d.paths(l)
 	d.socket()
-	return true
 }
 
 // fixUnknown is for the shipped file that no Include reaches, or else the
 // line itself.
 func (d *doctor) fixUnknown() string {
-	shipped := filepath.Join(filepath.Dir(d.config.main), "zabbix_agent2.d", "plugins.d", "redisjobs.conf")
+	shipped := filepath.Join(filepath.Dir(d.config.Main), "zabbix_agent2.d", "plugins.d", "redisjobs.conf")
 	if _, err := os.Stat(shipped); err == nil {
-		return "Include=./zabbix_agent2.d/plugins.d/*.conf\nin " + d.config.main + ": it includes " + shipped
+		return "Include=./zabbix_agent2.d/plugins.d/*.conf\nin " + d.config.Main + ": it includes " + shipped
 	}
 	self, err := os.Executable()
 	if err != nil {
@@ -44,41 +46,83 @@ func (d *doctor) fixUnknown() string {
 	return pathOption + "=" + self
 }
 
-func (d *doctor) executable(l line) {
-	st, err := os.Stat(l.value)
+func (d *doctor) executable(l agentconf.Line) {
+	st, err := os.Stat(l.Value)
 	switch {
-	case !filepath.IsAbs(l.value):
-		d.say(problem, "plugin", fmt.Sprintf("%s: %s must be an absolute path", l.at(), pathOption), d.fixUnknown())
+	case !filepath.IsAbs(l.Value):
+		d.say(problem, "plugin", fmt.Sprintf("%s: %s must be an absolute path", l.At(), pathOption), d.fixUnknown())
 	case err != nil:
-		d.say(problem, "plugin", fmt.Sprintf("%s: %v: the agent will not start", l.at(), err), "install it there, or: "+d.fixUnknown())
+		d.say(problem, "plugin", fmt.Sprintf("%s: %v: the agent will not start", l.At(), err), "install it there, or: "+d.fixUnknown())
 	case !st.Mode().IsRegular():
-		d.say(problem, "plugin", fmt.Sprintf("%s: %s is no file", l.at(), l.value), d.fixUnknown())
+		d.say(problem, "plugin", fmt.Sprintf("%s: %s is no file", l.At(), l.Value), d.fixUnknown())
 	case !executable(st.Mode()):
-		d.say(problem, "plugin", l.value+" is not executable: the agent will not start", "chmod 0755 "+l.value)
-	case !d.user.may(l.value, mayRun):
-		d.say(problem, "plugin", fmt.Sprintf("the user %s may not run %s: the agent will not start", d.user.name, l.value),
-			"chmod 0755 "+l.value+"\nand let the user into the folders above it: chmod o+x <folder>")
+		d.say(problem, "plugin", l.Value+" is not executable: the agent will not start", "chmod 0755 "+l.Value)
+	case !d.user.may(l.Value, mayRun):
+		d.say(problem, "plugin", fmt.Sprintf("the user %s may not run %s: the agent will not start", d.user.name, l.Value),
+			"chmod 0755 "+l.Value+"\nand let the user into the folders above it: chmod o+x <folder>")
 	default:
-		d.say(fine, "plugin", "the agent starts "+l.value, "")
+		d.say(fine, "plugin", "the agent starts "+l.Value, "")
 	}
 }
 
-// paths finds the program under two names, which registers its keys twice.
-func (d *doctor) paths(l line) {
-	for _, other := range d.config.lines {
-		name, isPath := strings.CutSuffix(other.name, ".System.Path")
-		if isPath && other.name != pathOption && strings.HasPrefix(name, "Plugins.") && other.value == l.value {
-			d.say(problem, "plugin", fmt.Sprintf("%s: %s starts this plugin under another name: the agent will not start",
-				other.at(), other.name), "remove that line; "+l.at()+" is the right one")
+// paths finds the program under two names, and other programs with the same keys:
+// an agent refuses keys that are registered twice.
+func (d *doctor) paths(l agentconf.Line) {
+	for _, other := range d.config.Lines {
+		name, isPath := strings.CutSuffix(other.Name, ".System.Path")
+		if !isPath || other.Name == pathOption || !strings.HasPrefix(name, "Plugins.") {
+			continue
 		}
+		switch {
+		case other.Value == l.Value:
+			d.say(problem, "plugin", fmt.Sprintf("%s: %s starts this plugin under another name: the agent will not start",
+				other.At(), other.Name), "remove that line; "+l.At()+" is the right one")
+		case holds(other.Value, ownKey):
+			d.say(problem, "plugin", fmt.Sprintf("%s: %s starts a program with the item keys of this plugin: the agent will not start",
+				other.At(), other.Name), "remove one of the two: that line, or "+l.At())
+		}
+	}
+}
+
+// ownKey is an item key that no other plugin has by accident. A program that
+// registers it has it among its texts.
+const ownKey = "redis.server.slowlog.count"
+
+// holds reports whether a program has a text in it. One that cannot be read has
+// not.
+func holds(path, text string) bool {
+	const (
+		most  = 256 << 20
+		chunk = 1 << 20
+	)
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if st, err := f.Stat(); err != nil || !st.Mode().IsRegular() {
+		return false
+	}
+	r := io.LimitReader(f, most)
+	buf := make([]byte, 0, chunk+len(text))
+	for {
+		n, err := io.ReadFull(r, buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if bytes.Contains(buf, []byte(text)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+		buf = append(buf[:0], buf[len(buf)-len(text):]...) // it may stand across the border
 	}
 }
 
 func (d *doctor) socket() {
 	path := defaultSocket
 	where := "the default"
-	if l, ok := d.config.last(socketOption); ok && l.value != "" {
-		path, where = l.value, l.at()
+	if l, ok := d.config.Last(socketOption); ok && l.Value != "" {
+		path, where = l.Value, l.At()
 	}
 	if strings.HasPrefix(path, `\\.\pipe\`) {
 		return

@@ -27,7 +27,7 @@ func (d *doctor) sessions(options *conf.Options) {
 	for _, s := range options.Sessions() {
 		names = append(names, s.Name)
 	}
-	if l, ok := d.config.last(prefix + "Default.Uri"); ok && l.value != "" {
+	if l, ok := d.config.Last(prefix + "Default.Uri"); ok && l.Value != "" {
 		names = append(names, "") // what an empty parameter means
 	}
 	if len(names) == 0 {
@@ -36,7 +36,7 @@ func (d *doctor) sessions(options *conf.Options) {
 	}
 	client, err := targets.NewClient(options)
 	if err != nil {
-		d.say(problem, "sessions", err.Error(), "")
+		d.say(problem, "sessions", err.Error(), "start it again, or with --offline")
 		return
 	}
 	defer client.Close()
@@ -52,6 +52,7 @@ func (d *doctor) sessions(options *conf.Options) {
 	}
 	wg.Wait()
 	d.findings = append(d.findings, slices.Concat(found...)...)
+	d.queues(client, options)
 }
 
 // safely turns a panic into a problem of that session, so that the others are
@@ -82,13 +83,14 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), options.Timeout)
 	defer cancel()
-	hello, err := doer.DoAll(ctx, redisclient.Command{"PING"}, redisclient.Command{"INFO", "server"})
+	hello, err := doer.DoAll(ctx, redisclient.Command{"PING"}, redisclient.Command{"INFO", "server"}, redisclient.Command{"INFO", "keyspace"})
 	if err != nil {
 		return []finding{{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}}
 	}
-	if len(hello) != 2 {
-		return []finding{{problem, subject, fmt.Sprintf("%s: %d replies to two commands", shown, len(hello)), ""}}
+	if len(hello) != 3 {
+		return []finding{{problem, subject, fmt.Sprintf("%s: %d replies to three commands", shown, len(hello)), ""}}
 	}
+	found := database(string(hello[2].Str), target, shown)
 	user := cmp.Or(target.User(), "default")
 	sentinel := strings.Contains(string(hello[1].Str), "redis_mode:sentinel")
 	asked := probes(item.StormOptions(options.Storm), item.JobsOptions(options.Jobs), sentinel)
@@ -115,7 +117,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 			refusedCommands = append(refusedCommands, asked[i].command)
 		}
 	}
-	var out []finding
+	out := found
 	if len(unknown) > 0 {
 		out = append(out, missingCommands(shown, unknown))
 	}
@@ -127,7 +129,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 		if sentinel {
 			what = "it is a sentinel, and permits what redis.sentinel.get asks"
 		}
-		return []finding{{fine, subject, shown + " lets the user " + user + " in; " + what, ""}}
+		return append(out, finding{fine, subject, shown + " lets the user " + user + " in; " + what, ""})
 	}
 	return append(out, d.refused(shown, user, refusedCommands, refusedKeys, families))
 }
@@ -189,7 +191,7 @@ func (d *doctor) refused(shown, user string, commands, keys, families []string) 
 		f.level = problem // the template's own items
 	}
 	f.text = fmt.Sprintf("%s: the user %s may not %s; this concerns %s", shown, user, strings.Join(parts, ", nor "), some(concerned))
-	f.fix = strings.Join(rule, " ") + "\nthe whole rule: zabbix-agent2-plugin-redisjobs -acl -c " + d.config.main
+	f.fix = strings.Join(rule, " ") + "\nthe whole rule: zabbix-agent2-plugin-redisjobs -acl -c " + d.config.Main
 	return f
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"redisjobs/agentconf"
 	"redisjobs/conf"
 
 	"redisjobs/metrics"
@@ -30,8 +31,17 @@ func withoutTrace(do func() (string, error)) (value string, err error) {
 	return do()
 }
 
+// load reads the options of a configuration as this machine's agent does, or
+// gives the defaults when file is "".
+func load(file string) (*conf.Options, error) {
+	if file == "" {
+		return conf.Load(nil)
+	}
+	return conf.Load(agentconf.ReadHere(file))
+}
+
 func check(key, file, version string) (string, error) {
-	options, err := conf.Load(file)
+	options, err := load(file)
 	if err != nil {
 		return "", err
 	}
@@ -66,7 +76,7 @@ func check(key, file, version string) (string, error) {
 // the plugin needs for some purposes, or all, with the options of a configuration
 // file, or the defaults. [metrics.ACL.Text] says what stands in which line.
 func ACL(file string, purposes ...string) (string, error) {
-	options, err := conf.Load(file)
+	options, err := load(file)
 	if err != nil {
 		return "", err
 	}

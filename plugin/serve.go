@@ -193,16 +193,13 @@ func (s *server) register(m *message) error {
 	})
 }
 
-// validate judges the configuration; its error keeps the agent from starting.
+// validate judges the configuration; its error keeps the agent from starting, so
+// that it is one only for a wrong word. What concerns one session costs that one.
 func (s *server) validate(m *message) error {
 	response := comms.ValidateResponse{
 		Common: comms.Common{Id: m.Id, Type: comms.ValidateResponseType},
 	}
-	options, err := s.decode(m)
-	if err == nil {
-		err = options.CheckFiles()
-	}
-	if err != nil {
+	if _, err := s.decode(m); err != nil {
 		response.Error = clip(err.Error())
 	}
 	return s.out.sendJSON(response)
@@ -238,6 +235,9 @@ func (s *server) configure(m *message) {
 	}
 	next.Env.Version, next.Env.Started = s.Version, s.started
 	next.Env.Checks = func() int { return len(s.running) }
+	for _, broken := range options.Broken() {
+		s.log.warningf("%s: items of %s are errors until this is corrected", broken.Err, brokenName(broken.Session))
+	}
 	for _, warning := range options.Warnings() {
 		s.log.warningf("%s", warning)
 	}
@@ -248,6 +248,14 @@ func (s *server) configure(m *message) {
 	s.log.infof("version %s is configured: %d sessions, at most %d connections to a target and %s, timeout %s",
 		s.Version, len(options.Sessions()), options.MaxConnections,
 		targets.SayConnections(options.MaxConnectionsTotal, targets.OpenFiles()), options.Timeout)
+}
+
+// brokenName is what a session is called in the log.
+func brokenName(session string) string {
+	if session == "" {
+		return "Default"
+	}
+	return "the session " + session
 }
 
 // terminate gives running checks a moment and closes all connections.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"redisjobs/agentconf"
 	"redisjobs/conf"
 
 	"redisjobs/metrics/storm"
@@ -34,7 +35,11 @@ type writer struct {
 }
 
 func newWriter(o *options) (*writer, error) {
-	file, err := conf.Load(o.config)
+	var read *agentconf.Config
+	if o.config != "" {
+		read = agentconf.ReadHere(o.config)
+	}
+	file, err := conf.Load(read)
 	if err != nil {
 		return nil, err
 	}

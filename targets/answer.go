@@ -1,6 +1,7 @@
 package targets
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -45,7 +46,7 @@ func margin(limit time.Duration) time.Duration {
 // Collect runs a metric on the target that its parameters name, and writes the
 // answer to w. After an error w holds nothing of use.
 func (rt *Runtime) Collect(ctx context.Context, metric *item.Metric, params []string, w *jsondoc.Writer) error {
-	request, err := rt.request(metric, params)
+	request, t, err := rt.request(metric, params)
 	if err != nil {
 		return err
 	}
@@ -53,6 +54,9 @@ func (rt *Runtime) Collect(ctx context.Context, metric *item.Metric, params []st
 	defer lease.End()
 	w.Limit(rt.options.MaxAnswer)
 	err = metric.Collect(ctx, request, w)
+	if t != nil {
+		err = cmp.Or(t.faults.err(), err)
+	}
 	return rt.judge(metric, request, w.Len(), err)
 }
 
@@ -77,16 +81,18 @@ func checkLengths(metric *item.Metric, params []string) error {
 	return nil
 }
 
-// request reads a check's parameters and finds its target.
-func (rt *Runtime) request(metric *item.Metric, params []string) (*item.Request, error) {
+// request reads a check's parameters and finds its target, nil for a metric that
+// has none.
+func (rt *Runtime) request(metric *item.Metric, params []string) (*item.Request, *target, error) {
 	if err := checkLengths(metric, params); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	args, err := metric.ParseArgs(params)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	request := &item.Request{Args: args, Env: &rt.Env}
+	var found *target
 	if metric.TakesConn() {
 		t, err := rt.options.Resolve(conf.Ref{
 			Conn:     args.Kind(item.ParamConn),
@@ -94,14 +100,15 @@ func (rt *Runtime) request(metric *item.Metric, params []string) (*item.Request,
 			User:     args.Kind(item.ParamUser),
 		})
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if err := metric.CheckTarget(t.Web(), t.String()); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		request.Target = rt.target(t).view()
+		found = rt.target(t)
+		request.Target = found.view()
 	}
-	return request, nil
+	return request, found, nil
 }
 
 // late is a target that did not answer in time, whatever it is asked.
@@ -117,7 +124,7 @@ func (l late) Get(context.Context, string) ([]byte, error) { return nil, l.err }
 func (rt *Runtime) Late(ctx context.Context, metric *item.Metric, params []string, allowed time.Duration, w *jsondoc.Writer) error {
 	err := &redisclient.Error{Op: "wait", Reason: redisclient.ReasonTimeout, Err: fmt.Errorf(
 		"timeout: no answer within %s, because the server is slow or its replies are too large", allowed)}
-	request, refusal := rt.request(metric, params)
+	request, _, refusal := rt.request(metric, params)
 	if refusal != nil {
 		return refusal
 	}

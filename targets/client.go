@@ -1,10 +1,12 @@
 package targets
 
 import (
+	"context"
 	"fmt"
 
 	"redisjobs/conf"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 
 	"redisjobs/redisclient"
 )
@@ -51,3 +53,12 @@ func (c *Client) StormUI(ref conf.Ref) (web item.Web, name string, err error) {
 
 // Close ends the connections.
 func (c *Client) Close() { c.rt.Close(CloseGrace) }
+
+// Collect answers an item key of a session, as -t does.
+func (c *Client) Collect(ctx context.Context, metric *item.Metric, params ...string) (string, error) {
+	w := jsondoc.New(0)
+	if err := c.rt.Collect(ctx, metric, params, w); err != nil {
+		return "", err
+	}
+	return w.Document(), nil
+}

@@ -139,7 +139,7 @@ func (f *follower) ask(ctx context.Context, q *inquiry) (string, error) {
 	if suspect != "" {
 		return suspect, nil
 	}
-	return "", &redisclient.Error{Op: "master " + f.name, Reason: redisclient.ReasonOf(failure), Err: errors.New(q.said)}
+	return "", &redisclient.Error{Op: "master " + f.name, Reason: redisclient.ReasonOf(failure), Err: redisclient.InWords(q.said, failure)}
 }
 
 // errUnknownMaster: SENTINEL GET-MASTER-ADDR-BY-NAME answers null.

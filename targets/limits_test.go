@@ -256,11 +256,19 @@ func TestAPasswordFileThatChangesRenewsConnections(t *testing.T) {
 func TestAWordThatIsNoSessionIsHintedAt(t *testing.T) {
 	t.Parallel()
 	rt := runtimeWith(t, func(*conf.Options) {})
-	_, err := rt.targetAt(t, "Nosuchsession").batch.DoAll(soon(t), cmd("PING"))
+	target := rt.targetAt(t, "Nosuchsession")
+	_, err := target.batch.DoAll(soon(t), cmd("PING"))
 	if redisclient.ReasonOf(err) != redisclient.ReasonDNS {
 		t.Skip("names are not refused here: ", err)
 	}
-	require.ErrorContains(t, err, `no session is named "Nosuchsession", so it was taken as a host name`)
+	require.ErrorContains(t, err, "no session named Nosuchsession; no session is configured; restart the agent after a change (no host has this name)")
+	target.noteAnswered() // so that it is a host
+	rt.pool.Renew(target.conf)
+	require.Eventually(t, func() bool { // when the pool tries again
+		_, err = target.batch.DoAll(soon(t), cmd("PING"))
+		return !errors.As(err, new(*fault))
+	}, 10*time.Second, 50*time.Millisecond)
+	require.Equal(t, redisclient.ReasonDNS, redisclient.ReasonOf(err), "a host that has answered is down")
 	_, err = rt.targetAt(t, "tcp://nosuchhost.invalid").batch.DoAll(soon(t), cmd("PING"))
 	require.Equal(t, redisclient.ReasonDNS, redisclient.ReasonOf(err))
 	require.NotContains(t, err.Error(), "(")

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +44,7 @@ type target struct {
 	conf   *conf.Target
 	batch  batcher
 	public item.Target
+	faults faultWatch         // of the configuration
 	follow *follower          // of a master that sentinels know; nil for other targets
 	web    *httpclient.Client // of a Storm UI; nil for other targets
 
@@ -166,7 +165,7 @@ func (rt *Runtime) newTarget(t *conf.Target) *target {
 	made := &target{rt: rt, conf: t}
 	if t.Web() {
 		made.web = rt.newWebClient(t)
-		made.public = item.Target{Name: t.String(), Memory: &item.Memory{}, Web: made.web}
+		made.public = item.Target{Name: t.String(), Memory: &item.Memory{}, Web: watchedWeb{made.web, &made.faults}}
 		return made
 	}
 	if host := hostName(t.Network(), t.Address()); host != "" {
@@ -174,7 +173,7 @@ func (rt *Runtime) newTarget(t *conf.Target) *target {
 	}
 	made.batch = batcher{run: made.converse, limit: rt.options.MaxConnections, maxWaiting: rt.options.MaxWaiting, budget: rt.budget}
 	made.public = item.Target{
-		Doer:          cluster.New(&made.batch, made.node),
+		Doer:          watched{cluster.New(&made.batch, made.node), &made.faults},
 		Name:          t.String(),
 		UnmaskSecrets: rt.options.UnmaskSecrets,
 		Memory:        &item.Memory{},
@@ -219,11 +218,11 @@ func (t *target) node(addr string) (redisclient.Doer, error) {
 func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn, error) {
 	password, err := t.Credential()
 	if err != nil {
-		return nil, &redisclient.Error{Op: "auth", Reason: redisclient.ReasonConfig, Err: err}
+		return nil, misconfigured("auth", err)
 	}
 	tlsConfig, err := t.TLS()
 	if err != nil {
-		return nil, &redisclient.Error{Op: "tls", Reason: redisclient.ReasonConfig, Err: err}
+		return nil, misconfigured("tls", err)
 	}
 	known := rt.target(t)
 	if known.renewed(password) {
@@ -242,6 +241,9 @@ func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 		Renamed:    t.Renamed,
 	})
 	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {
+		if !known.hasAnswered() {
+			return nil, nameless(t.Hint(), err)
+		}
 		err = fmt.Errorf("%w (%s)", err, t.Hint())
 	}
 	return conn, err
@@ -306,28 +308,15 @@ func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.V
 		t.rt.target(t.conf).stopNaming()
 		err = t.rt.pool.Do(ctx, t.conf, conversation)
 	}
+	hideNames(t.conf, asked, cmds, values)
 	if replies := redisclient.RepliesBefore(err, cmds); replies != nil {
+		hideNames(t.conf, asked, cmds, replies)
 		return nil, &redisclient.Unfinished{Cmds: asked, Replies: replies, Err: explain(err)}
 	}
 	if err != nil {
 		return nil, explain(err)
 	}
 	return values, nil
-}
-
-// renamed are the commands by their names on the target's server.
-func renamed(t *conf.Target, cmds []redisclient.Command) []redisclient.Command {
-	if !t.Renames() {
-		return cmds
-	}
-	out := slices.Clone(cmds)
-	for i, cmd := range out {
-		if name, ok := t.Renamed(strings.ToUpper(cmd[0])); ok {
-			out[i] = slices.Clone(cmd)
-			out[i][0] = name
-		}
-	}
-	return out
 }
 
 // noteAnswered remembers that the server has answered, whatever came after it.

@@ -59,7 +59,7 @@ type follower struct {
 // newFollower makes the follower of a target that is otherwise like public.
 func newFollower(t *target, public item.Target) *follower {
 	f := &follower{t: t, name: t.conf.Master(), sentinels: t.rt.options.Sentinels(t.conf), public: &public}
-	public.Doer, public.ConnInfo, public.Sentinels = f, f.connInfo, f.sentinelTargets
+	public.Doer, public.ConnInfo, public.Sentinels = watched{f, &t.faults}, f.connInfo, f.sentinelTargets
 	return f
 }
 

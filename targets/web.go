@@ -16,9 +16,9 @@ func (rt *Runtime) newWebClient(t *conf.Target) *httpclient.Client {
 	return httpclient.New(httpclient.Config{
 		URL:            t.URI(),
 		User:           t.User(),
-		Password:       t.Credential,
-		Token:          t.Bearer,
-		TLS:            t.TLS,
+		Password:       markFault(t.Credential),
+		Token:          markFault(t.Bearer),
+		TLS:            markFault(t.TLS),
 		Agent:          clientName,
 		MaxConnections: rt.options.MaxConnections,
 		IdleTimeout:    rt.options.KeepAlive,

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/metrics/item"
 )
 
 // downRow is a target that cannot be asked.
@@ -34,7 +36,6 @@ func (w *world) down() map[string]downRow {
 		"a server that does not answer": {
 			conn: "Stalled", reason: "timeout", target: "Stalled (tcp://" + w.stalled.Addr + ")", cause: "no answer"},
 		"a name that does not resolve":    {conn: "Nowhere", reason: "dns", target: "Nowhere (tcp://redis.invalid:6379)", cause: "no such host"},
-		"an unknown session":              {conn: "Plian", reason: "dns", target: "tcp://Plian:6379", cause: `no session is named "Plian"`},
 		"a certificate of another name":   {conn: "TlsName", reason: "tls", target: "TlsName (rediss://", cause: "redis.example.com"},
 		"a certificate of somebody":       {conn: "TlsOther", reason: "tls", target: "TlsOther (rediss://", cause: "unknown authority"},
 		"TLS to a port that speaks plain": {conn: "rediss://" + w.plain.Addr, reason: "timeout", target: "rediss://" + w.plain.Addr, cause: "tls: "},
@@ -47,6 +48,21 @@ func badInput(t *testing.T, w *world, r *asked) {
 			for _, m := range testedMetrics() {
 				if m.TakesConn() {
 					checkDown(t, r, m.Key, itemKey(m, d.conn, d.password, d.user, keyRows[m.Key].own), d)
+				}
+			}
+		})
+	}
+	for conn, want := range map[string]string{
+		"Plian":    "no session named Plian; did you mean Plain?; sessions: ",
+		"NoFile":   "Plugins.RedisJobs.Sessions.NoFile.PasswordFile: the file cannot be read: no such file or directory",
+		"NoCA":     "Plugins.RedisJobs.Sessions.NoCA.TLSCAFile: the file cannot be read: no such file or directory",
+		"NoKey":    "Plugins.RedisJobs.Sessions.NoKey.TLSKeyFile: the file cannot be read: no such file or directory",
+		"NoCALine": "Plugins.RedisJobs.Sessions.NoCALine.TLSConnect (line ",
+	} {
+		t.Run("no session: "+conn, func(t *testing.T) {
+			for _, m := range testedMetrics() {
+				if m.TakesConn() && m.Web != item.WebOnly {
+					require.Contains(t, r.refused(t, itemKey(m, conn, "", "", keyRows[m.Key].own)), want, m.Key)
 				}
 			}
 		})
@@ -85,10 +101,10 @@ func badInput(t *testing.T, w *world, r *asked) {
 		"a job that has no name":          {`storm.job.get[Plain,,,""]`, "(Job) is required"},
 		"an age that is none":             {"storm.job.get[Plain,,,wordcount,soon]", "(MaxAge)"},
 		"a port out of range":             {"redis.get[127.0.0.1:99999]", "port must be a number"},
-		"an unknown scheme":               {"redis.status[ftp://127.0.0.1]", `unknown scheme "ftp"`},
+		"an unknown scheme":               {"redis.status[ftp://127.0.0.1]", "unknown scheme: known are tcp"},
 		"a password in the URI":           {"redis.ping[redis://user:" + secretInURI + "@127.0.0.1]", "password in a URI"},
 		"a database that is none":         {"redis.get[127.0.0.1/two]", "database in the path"},
-		"a word that cannot be a host":    {"redis.get[2024]", `"2024" is neither a session nor a valid host name`},
+		"a word that cannot be a host":    {"redis.get[2024]", "no session named 2024; sessions: "},
 		"a command that writes":           {"redis.command[Plain,,,DEL,storm:jobs]", `redis.command does not run "del"`},
 		"an unknown INFO section":         {"redis.info[Plain,,nosuch]", `no INFO section "nosuch"`},
 		"an unknown config parameter":     {"redis.config[Plain,,nosuch]", `no configuration parameter matches "nosuch"`},

@@ -164,8 +164,6 @@ func asleep(t *testing.T, r *asked, checks int) {
 }
 
 func TestAWrongOptionKeepsTheAgentFromStarting(t *testing.T) {
-	readable := filepath.Join(t.TempDir(), "empty")
-	require.NoError(t, os.WriteFile(readable, nil, 0o600))
 	eachAgent(t, func(t *testing.T, a agent.Agent) {
 		for name, c := range map[string]struct {
 			line string
@@ -175,12 +173,8 @@ func TestAWrongOptionKeepsTheAgentFromStarting(t *testing.T) {
 			"one of a session":    {"Sessions.Prod.Urii=tcp://x", []string{"Plugins.RedisJobs.Sessions.Prod.Urii"}},
 			"one out of range":    {"MaxConnections=65", []string{"Plugins.RedisJobs.MaxConnections", "1-64"}},
 			"a word for a number": {"KeepAlive=long", []string{"Plugins.RedisJobs.KeepAlive"}},
-			"a file that is not there": {"Sessions.Prod.PasswordFile=/nonexistent/password",
-				[]string{"Plugins.RedisJobs.Sessions.Prod.PasswordFile", "no such file"}},
-			"a file without a password": {"Sessions.Prod.PasswordFile=" + readable, []string{"Plugins.RedisJobs.Sessions.Prod.PasswordFile", "the file is empty"}},
 			"a password in a Uri": {"Sessions.Prod.Uri=redis://:" + secretInURI + "@127.0.0.1",
 				[]string{"Plugins.RedisJobs.Sessions.Prod.Uri", "password"}},
-			"verify_ca without a CA": {"Sessions.Prod.TLSConnect=verify_ca", []string{"Plugins.RedisJobs.Sessions.Prod.TLSConnect", "TLSCAFile"}},
 		} {
 			t.Run(name, func(t *testing.T) {
 				began := time.Now()
@@ -194,6 +188,36 @@ func TestAWrongOptionKeepsTheAgentFromStarting(t *testing.T) {
 				t.Logf("after %v: %s", time.Since(began).Round(10*time.Millisecond), lastLine(r.Log()))
 			})
 		}
+	})
+}
+
+// TestABrokenSessionIsWarnedAboutAtStart: the agent starts, and says in its log
+// which items will be errors.
+func TestABrokenSessionIsWarnedAboutAtStart(t *testing.T) {
+	server := redistest.Start(t, redistest.Config{})
+	eachAgent(t, func(t *testing.T, a agent.Agent) {
+		empty := filepath.Join(t.TempDir(), "empty")
+		require.NoError(t, os.WriteFile(empty, nil, 0o600))
+		r := start(t, a, setup{plugin: agent.Plugin(t), lines: []string{
+			"Sessions.Good.Uri=tcp://" + server.Addr, "Sessions.Empty.Uri=tcp://" + server.Addr, "Sessions.Empty.PasswordFile=" + empty,
+			"Sessions.CA.Uri=rediss://" + server.Addr, "Sessions.CA.TLSCAFile=/nonexistent", "Sessions.NoUri.User=u", "KeepAlive=60", "KeepAlive=70",
+		}})
+		require.Equal(t, "1", r.value(t, "redis.ping[Good]"))
+		log := strings.Join(r.pluginLines(), "")
+		for _, want := range []string{
+			"Plugins.RedisJobs.Sessions.Empty.PasswordFile: the file is empty: items of the session Empty are errors until this is corrected",
+			"Plugins.RedisJobs.Sessions.CA.TLSCAFile: the file cannot be read: no such file or directory: items of the session CA are errors",
+			"Plugins.RedisJobs.Sessions.NoUri.Uri is not set, so that this session leads to tcp://localhost:6379",
+			"Plugins.RedisJobs.KeepAlive is set twice with different values",
+		} {
+			require.Contains(t, log, want)
+		}
+		require.Contains(t, r.refused(t, "redis.ping[Empty]"), "the file is empty")
+		require.NoError(t, os.WriteFile(empty, []byte("p"), 0o600))
+		await(t, 30*time.Second, "the file is read again", func() bool {
+			value, refused, err := r.get("redis.ping[Empty]")
+			return err == nil && refused == nil && value == "0" // the server has no password, and refuses one
+		})
 	})
 }
 

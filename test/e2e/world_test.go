@@ -186,6 +186,10 @@ func (w *world) configure(t *testing.T) {
 	session("Cut", "Uri=tcp://"+w.cut.Addr)
 	session("Http", "Uri=tcp://"+w.http.Addr)
 	session("Loading", "Uri=tcp://"+w.loading.Addr)
+	session("NoCA", "Uri="+w.secured.Addr, "TLSConnect=verify_ca", "TLSCAFile=/nonexistent/ca")
+	session("NoCALine", "Uri="+w.secured.Addr, "TLSConnect=verify_ca") // the line of an unset variable
+	session("NoFile", "Uri="+w.secured.Addr, "User=reader", "PasswordFile=/nonexistent/password")
+	session("NoKey", "Uri="+w.secured.Addr, "TLSConnect=required", "TLSCertFile=/etc/hostname", "TLSKeyFile=/nonexistent/key")
 	session("Nowhere", "Uri=tcp://redis.invalid:6379")
 	session("Pinger", "Uri=tcp://"+w.secured.Addr, "User=pinger", "Password="+secretPinger)
 	session("Plain", "Uri=tcp://"+w.plain.Addr)
