@@ -18,6 +18,7 @@ import (
 	"redisjobs/agentconf"
 	"redisjobs/conf"
 	"redisjobs/doctor"
+	"redisjobs/migrate"
 	"redisjobs/plugin"
 	"redisjobs/record"
 )
@@ -33,6 +34,9 @@ const usage = `Usage:
                                                              and record how it goes; see record -h
   zabbix-agent2-plugin-redisjobs doctor [-c <file>]          say what is wrong with the configuration and
                                                              the servers, and how to fix it; see doctor -h
+  zabbix-agent2-plugin-redisjobs migrate [-c <file>] [--apply]
+                                                             change over from the agent's built-in plugin
+                                                             Redis, and back; see migrate -h
   zabbix-agent2-plugin-redisjobs -V | -h                     print version | this help
   zabbix-agent2-plugin-redisjobs <socket> <true|false>       as agent 2 starts it
 
@@ -63,6 +67,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return record.Main(args[1:], stdout, stderr)
 		case "doctor":
 			return doctor.Main(args[1:], stdout, stderr)
+		case "migrate":
+			return migrate.Main(args[1:], stdout, stderr)
 		}
 	}
 	flags := flag.NewFlagSet("", flag.ContinueOnError)

@@ -153,7 +153,7 @@ func blockOptions(group, whom string) []Option {
 				return checkUser(value)
 			}),
 		row("Password", "", "",
-			"Password %s. Agents from 7.2 on replace ${NAME} in it by the environment variable NAME.", "secret",
+			"Password %s. Agents from 7.2 on take it from the environment variable NAME when the value is nothing but ${NAME}.", "secret",
 			func(b *block, value string) error {
 				b.password = NewSecret(value)
 				return checkPassword(value)

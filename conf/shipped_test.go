@@ -73,7 +73,7 @@ func TestShippedFileLoads(t *testing.T) {
 	}
 }
 
-func TestShippedFileSetsNothingButThePathAndTheAliases(t *testing.T) {
+func TestShippedFileSetsNothingButThePath(t *testing.T) {
 	t.Parallel()
 	const file = "packaging/redisjobs.conf.tmpl"
 	var active []string
@@ -96,29 +96,8 @@ func TestShippedFileSetsNothingButThePathAndTheAliases(t *testing.T) {
 		t.Fatalf("%s: the first line that is no comment must be: %s", file, path)
 	}
 
-	// The agent looks bare names up first. Of the others it tries one after the
-	// other and gives up at the first that is longer than the key it was asked.
-	longest := 0
-	want := map[string]bool{}
-	for _, name := range []string{"info", "ping", "config", "slowlog.count"} {
-		for _, params := range []string{"", "[*]"} {
-			want["Alias=redis."+name+params+":redis.server."+name+params] = true
-		}
-	}
 	for _, line := range active[1:] {
-		if !want[line] {
-			t.Errorf("%s must not have the line, or not twice: %s", file, line)
-		}
-		delete(want, line)
-		if name, _, _ := strings.Cut(line, ":"); strings.HasSuffix(name, "[*]") {
-			if len(name) < longest {
-				t.Errorf("%s: this line must stand above those with longer names: %s", file, line)
-			}
-			longest = max(longest, len(name))
-		}
-	}
-	for line := range want {
-		t.Errorf("%s lacks the line: %s", file, line)
+		t.Errorf("%s must not have the line: %s", file, line)
 	}
 }
 

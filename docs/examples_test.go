@@ -204,10 +204,11 @@ func (w *docsWorld) runLine(t *testing.T, b document.Block, line string) (code i
 		t.Fatalf("%s: the language sh is for commands of %s: %s", b.At(), program, line)
 	}
 	args = args[1:]
-	if slices.Contains(args, "doctor") {
-		if !slices.Contains(args, "-c") {
-			args = append(args, "-c", agentFile)
-		}
+	ofAgent := slices.Contains([]string{"doctor", "migrate", "-t"}, args[0])
+	if ofAgent && !slices.Contains(args, "-c") { // the agent's own, in its usual place
+		args = append(args, "-c", agentFile)
+	}
+	if args[0] == "doctor" {
 		args = append(args, "--user", "root")
 	}
 	if i := slices.IndexFunc(args, func(s string) bool { return s == "-t" }); i >= 0 {

@@ -14,6 +14,7 @@ import (
 	"redisjobs/conf"
 	"redisjobs/metrics/advice"
 	"redisjobs/metrics/jobs"
+	"redisjobs/migrate"
 	"redisjobs/plugin"
 )
 
@@ -29,6 +30,7 @@ var generated = []struct {
 	{"docs/security.md", writeRights},
 	{"docs/advice.md", writeAdvice},
 	{shippedFile, writeShipped},
+	{aliasesFile, func(*testing.T, string) string { return migrate.AliasFile(true) }},
 	{"conf/option.go", writeJobSystems},
 }
 
@@ -183,6 +185,9 @@ func writeJobSystems(t *testing.T, old string) string {
 // shippedFile is the configuration that the packages install, and shippedTemplate
 // all of it but what follows from the options and the rights.
 const shippedFile, shippedTemplate = "packaging/redisjobs.conf", "packaging/redisjobs.conf.tmpl"
+
+// aliasesFile is what "migrate" writes, for who installs without it.
+const aliasesFile = "packaging/redisjobs-aliases.conf"
 
 // writeShipped writes the shipped configuration, in the layout of Zabbix' own.
 func writeShipped(t *testing.T, _ string) string {

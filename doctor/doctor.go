@@ -63,13 +63,15 @@ func (f finding) MarshalJSON() ([]byte, error) {
 
 // doctor is one examination.
 type doctor struct {
-	config   *agentconf.Config
-	version  agentconf.Version // of the agent; the zero value when it is not known
-	agent    string            // its program; "" when it is not known
-	user     account
-	offline  bool
-	selinux  selinux
-	findings []finding
+	config  *agentconf.Config
+	version agentconf.Version // of the agent; the zero value when it is not known
+	agent   string            // its program; "" when it is not known
+	// versionErr is why the version is not known.
+	versionErr error
+	user       account
+	offline    bool
+	selinux    selinux
+	findings   []finding
 }
 
 func (d *doctor) say(l level, subject, text, fix string) {
@@ -113,21 +115,24 @@ func Main(args []string, stdout, stderr io.Writer) int {
 
 // read reads the configuration as the agent of that version does.
 func (d *doctor) read(file string) {
-	version, err := agentconf.VersionOf(d.agent)
-	d.version = version
-	if d.config = agentconf.Read(file, nil); len(d.config.Variables) > 0 && version.ReplacesVariables() {
+	d.version, d.versionErr = agentconf.VersionOf(d.agent)
+	if d.config = agentconf.Read(file, nil); len(d.config.Variables) > 0 && d.version.ReplacesVariables() {
 		d.config = agentconf.Read(file, os.LookupEnv)
 	}
+}
+
+// age looks whether the agent is new enough to load plugins.
+func (d *doctor) age() {
 	switch {
-	case err != nil && d.agent != "":
-		d.say(warning, "agent", "its version is not known: "+err.Error(), "name the agent's program: doctor --agent <file>")
-	case !version.Known():
+	case d.versionErr != nil && d.agent != "":
+		d.say(warning, "agent", "its version is not known: "+d.versionErr.Error(), "name the agent's program: doctor --agent <file>")
+	case !d.version.Known():
 		d.say(fine, "agent", "there is none in the usual places, so that its version is not known", "")
-	case !version.LoadsPlugins():
-		d.say(problem, "agent", fmt.Sprintf("%s has version %s, and agents load plugins from 6.0 on", d.agent, version),
+	case !d.version.LoadsPlugins():
+		d.say(problem, "agent", fmt.Sprintf("%s has version %s, and agents load plugins from 6.0 on", d.agent, d.version),
 			"install a newer zabbix-agent2")
 	default:
-		d.say(fine, "agent", fmt.Sprintf("%s has version %s", d.agent, version), "")
+		d.say(fine, "agent", fmt.Sprintf("%s has version %s", d.agent, d.version), "")
 	}
 }
 
@@ -154,6 +159,7 @@ func (d *doctor) examine() {
 	if len(d.config.Problems) == 0 {
 		d.say(fine, "configuration", fmt.Sprintf("%s and %d included files are readable", d.config.Main, len(d.config.Files)-1), "")
 	}
+	d.age()
 	d.variables()
 	d.misspelt()
 	d.plugin()

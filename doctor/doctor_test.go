@@ -37,6 +37,9 @@ func newTree(t testing.TB, lines ...string) *tree {
 		"Include=./zabbix_agent2.d/plugins.d/*.conf\nInclude="+dir+"/zabbix_agent2.d/*.conf\n")
 	shipped, err := os.ReadFile("../packaging/redisjobs.conf")
 	require.NoError(t, err)
+	aliases, err := os.ReadFile("../packaging/redisjobs-aliases.conf") // in the same file, as an operator may have it
+	require.NoError(t, err)
+	shipped = append(shipped, aliases...)
 	tr.write("bin/zabbix-agent2-plugin-redisjobs", "#!/bin/sh\n")
 	require.NoError(t, os.Chmod(tr.path("bin/zabbix-agent2-plugin-redisjobs"), 0o755))
 	tr.write("zabbix_agent2.d/plugins.d/redisjobs.conf", strings.Replace(string(shipped), "\n"+pathOption+"=",

@@ -98,6 +98,7 @@ cat >"$work/agent.conf" <<-CONF
 	ControlSocket=$work/control.sock
 	PluginSocket=$work/plugin.sock
 	Include=$root/packaging/redisjobs.conf
+	Include=$root/packaging/redisjobs-aliases.conf
 	Plugins.RedisJobs.System.Path=$plugin
 CONF
 "$agent" -c "$work/agent.conf" -f >"$work/agent.log" 2>&1 </dev/null &

@@ -40,8 +40,7 @@ type setup struct {
 }
 
 var (
-	shippedPath  = regexp.MustCompile(`(?m)^Plugins\.RedisJobs\.System\.Path=.*$`)
-	shippedAlias = regexp.MustCompile(`(?m)^Alias=.*$`)
+	shippedPath = regexp.MustCompile(`(?m)^Plugins\.RedisJobs\.System\.Path=.*$`)
 )
 
 // config writes the shipped configuration with the path of the plugin put in,
@@ -52,10 +51,6 @@ func (s setup) config(t testing.TB) agent.Config {
 	require.NoError(t, err)
 	require.Len(t, shippedPath.FindAll(text, -1), 1)
 	text = shippedPath.ReplaceAllLiteral(text, []byte("Plugins.RedisJobs.System.Path="+s.plugin))
-	if s.noAliases {
-		require.Len(t, shippedAlias.FindAll(text, -1), 8)
-		text = shippedAlias.ReplaceAllLiteral(text, nil)
-	}
 	var own strings.Builder
 	for _, line := range s.lines {
 		own.WriteString("Plugins.RedisJobs." + line + "\n")
@@ -63,6 +58,11 @@ func (s setup) config(t testing.TB) agent.Config {
 	// Agents read globs in alphabetical order: the user's file comes second.
 	dir := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "redisjobs.conf"), text, 0o600))
+	if !s.noAliases {
+		aliases, err := os.ReadFile(filepath.Join(agent.Root(t), "packaging", "redisjobs-aliases.conf"))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "redisjobs-aliases.conf"), aliases, 0o600))
+	}
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "sessions.conf"), []byte(own.String()), 0o600))
 	c := agent.Config{Includes: []string{filepath.Join(dir, "*.conf")}}
 	if s.debugLevel != "" {

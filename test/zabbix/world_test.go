@@ -261,6 +261,9 @@ func (w *world) plugin(t testing.TB, hostnames string, lines []string) agent.Con
 	dir := t.TempDir()
 	shipped := regexp.MustCompile(`(?m)^Plugins\.RedisJobs\.System\.Path=.*$`).ReplaceAllLiteral(text, nil)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "redisjobs.conf"), shipped, 0o600))
+	aliases, err := os.ReadFile(filepath.Join(agent.Root(t), "packaging", "redisjobs-aliases.conf"))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "redisjobs-aliases.conf"), aliases, 0o600))
 	var own strings.Builder
 	for _, line := range lines {
 		own.WriteString("Plugins.RedisJobs." + line + "\n")

@@ -1,0 +1,4 @@
+package migrate
+
+// own does nothing: files take their rights from the folder.
+func own(string, string) error { return nil }
