@@ -7,15 +7,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
 )
-
-var oneAtATime sync.Mutex
 
 // tree is a configuration as packages install it, in a folder of the test's.
 type tree struct {
@@ -69,9 +66,6 @@ func (tr *tree) change(name, old, new string) {
 // examine runs the doctor and returns its report, in which the folder is DIR.
 func (tr *tree) examine(code int, args ...string) string {
 	tr.t.Helper()
-	// The SDK remembers the file it reads in a variable of the process.
-	oneAtATime.Lock()
-	defer oneAtATime.Unlock()
 	var stdout, stderr bytes.Buffer
 	got := Main(append([]string{"-c", tr.path("zabbix_agent2.conf"), "--user", "nobody"}, args...), &stdout, &stderr)
 	require.Equal(tr.t, code, got, "%s%s", &stdout, &stderr)

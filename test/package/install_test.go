@@ -30,6 +30,7 @@ const inside = "REDISJOBS_INSIDE"
 const (
 	program = "/usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs"
 	conf    = "/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf"
+	aliases = "/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs-aliases.conf"
 	name    = "zabbix-agent2-plugin-redisjobs"
 )
 
@@ -156,6 +157,9 @@ func TestInside(t *testing.T) {
 	differs, _ := exec.Command("dpkg", "-V", name).Output() // its exit code says that there is something
 	require.Regexp(t, `^\S+ c `+conf+`\n$`, string(differs), "the reader has written there, and no other file differs")
 
+	require.Equal(t, "644 root:root", owner(t, aliases))
+	require.Contains(t, read(t, aliases), "\nAlias=redis.ping[*]:redis.server.ping[*]\n", "nothing of the built-in plugin was configured")
+
 	port := strconv.Itoa(ports.Free(t))
 	addr := net.JoinHostPort("127.0.0.1", port)
 	// The agent's own configuration, on a port of the test's.
@@ -175,12 +179,20 @@ func TestInside(t *testing.T) {
 
 	apt("remove", name)
 	require.Empty(t, owner(t, program))
-	require.Equal(t, "640 root:zabbix", owner(t, conf))
+	require.Empty(t, owner(t, conf))
+	require.Equal(t, "640 root:zabbix", owner(t, conf+".removed"))
+	pings(t, addr, "tcp://"+redis, "1", "the agent starts, and the built-in plugin answers again")
+	apt("install", "/packages/second.deb")
+	require.Equal(t, string(own), read(t, conf), "the sessions are back")
+	serves(t, addr, "Prod")
+	apt("remove", name)
 	apt("purge", name)
-	for _, path := range []string{conf, conf + ".dpkg-dist", program, filepath.Dir(program), "/usr/bin/" + name, "/usr/share/" + name} {
+	for _, path := range []string{conf, conf + ".removed", conf + ".dpkg-dist", aliases, aliases + ".removed", program, filepath.Dir(program), "/usr/bin/" + name, "/usr/share/" + name} {
 		require.Empty(t, owner(t, path), "%s is left", path)
 	}
 	require.FileExists(t, "/etc/zabbix/zabbix_agent2.conf", "the agent is still there")
+
+	besideTheBuiltIn(t, apt, addr, redis)
 
 	newcomer.follow(t, "From source")
 	require.Equal(t, "755 root:root", owner(t, program))
@@ -189,15 +201,72 @@ func TestInside(t *testing.T) {
 	serves(t, addr, "tcp://"+redis)
 }
 
+// besideTheBuiltIn installs the package where the built-in plugin has a session, whose
+// item keeps its value from before the installation to after the removal.
+func besideTheBuiltIn(t *testing.T, apt func(args ...string), addr, redis string) {
+	t.Helper()
+	const builtin, migrated = "/etc/zabbix/zabbix_agent2.d/builtin.conf", "/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs-migrated.conf"
+	write(t, builtin, "Plugins.Redis.Sessions.Old.Uri=tcp://"+redis+"\n")
+	pings(t, addr, "Old", "1", "before")
+	apt("install", "/packages/second.deb")
+	require.Contains(t, read(t, aliases), "\n#Alias=redis.ping[*]:redis.server.ping[*]\n", "they are off")
+	pings(t, addr, "Old", "1", "installed")
+	out := command(t, name, "migrate", "--apply")
+	require.Contains(t, out, "ok       Old (tcp://"+redis+") answers")
+	require.Contains(t, out, "Done.")
+	require.Equal(t, "640 root:zabbix", owner(t, migrated), "as the file that it is copied from")
+	pings(t, addr, "Old", "1", "migrated")
+	serves(t, addr, "Old")
+	require.Contains(t, command(t, name, "doctor"), "problems: 0, warnings: 0")
+	require.Contains(t, command(t, name, "migrate", "--back", "--apply"), "Done.")
+	pings(t, addr, "Old", "1", "back")
+	apt("purge", name)
+	require.Empty(t, owner(t, migrated))
+	require.Empty(t, owner(t, migrated+".removed"))
+	pings(t, addr, "Old", "1", "purged")
+	require.NoError(t, os.Remove(builtin))
+}
+
+func read(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(text)
+}
+
 func write(t testing.TB, path, text string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o640)) // the mode of a file that is there stays
 	command(t, "chgrp", "zabbix", path)
 }
 
-// serves starts the distribution's agent as its own user with its own
-// configuration, and asks it for an item.
+// serves starts the distribution's agent and asks it for items that the plugin
+// answers.
 func serves(t *testing.T, addr, conn string) {
+	t.Helper()
+	withAgent(t, addr, func(ask func(key string) (string, error)) {
+		value, err := ask("redis.ping[" + conn + "]")
+		require.NoError(t, err)
+		require.Equal(t, "1", value)
+		value, err = ask("redis.get[" + conn + "]")
+		require.NoError(t, err)
+		require.Contains(t, value, `"up":1`)
+	})
+}
+
+// pings starts the distribution's agent and compares the value of redis.ping.
+func pings(t *testing.T, addr, conn, want, when string) {
+	t.Helper()
+	withAgent(t, addr, func(ask func(key string) (string, error)) {
+		value, err := ask("redis.ping[" + conn + "]")
+		require.NoError(t, err, when)
+		require.Equal(t, want, value, when)
+	})
+}
+
+// withAgent runs the distribution's agent as its own user with its own
+// configuration.
+func withAgent(t *testing.T, addr string, use func(ask func(key string) (string, error))) {
 	t.Helper()
 	command(t, "install", "-d", "-o", "zabbix", "-g", "zabbix", "/run/zabbix", "/var/log/zabbix")
 	c := exec.Command("runuser", "-u", "zabbix", "--", "/usr/sbin/zabbix_agent2", "-c", "/etc/zabbix/zabbix_agent2.conf")
@@ -214,20 +283,15 @@ func serves(t *testing.T, addr, conn string) {
 	ask := func(key string) (string, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		return agent.Query(ctx, addr, agent.Plain, key+"["+conn+"]", 0)
+		return agent.Query(ctx, addr, agent.Plain, key, 0)
 	}
-	var value string
 	var err error
 	for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
-		value, err = ask("redis.ping")
-		if err == nil {
+		if _, err = ask("agent.ping"); err == nil {
 			break
 		}
 	}
 	log, _ := os.ReadFile("/var/log/zabbix/zabbix_agent2.log")
 	require.NoError(t, err, "%s%s", &printed, log)
-	require.Equal(t, "1", value, "%s", log)
-	value, err = ask("redis.get")
-	require.NoError(t, err)
-	require.Contains(t, value, `"up":1`)
+	use(ask)
 }

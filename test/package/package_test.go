@@ -113,11 +113,14 @@ func TestEveryFormatHasTheSameFiles(t *testing.T) {
 		require.Regexp(t, `(?m)^-rw-r----- root/zabbix .* \./`+conf+`$`, listing)
 		require.Contains(t, listing, "/templates/6.0/redis_by_redisjobs.yaml")
 		require.Equal(t, arch[0]+"\n", command(t, "dpkg-deb", "-f", one(t, dist, "*_"+arch[0]+".deb"), "Architecture"))
-		require.Equal(t, "control conffiles md5sums", strings.Join(control(t, one(t, dist, "*_"+arch[0]+".deb")), " "), "no scripts")
+		require.Equal(t, "control conffiles md5sums postinst postrm preinst", strings.Join(control(t, one(t, dist, "*_"+arch[0]+".deb")), " "))
 
 		apk := command(t, "sh", "-c", `gzip -dc "$0" 2>/dev/null | tar --ignore-zeros -tvf - 2>/dev/null`, one(t, dist, "*_"+arch[1]+".apk"))
 		require.Regexp(t, `(?m)^-rw-r----- root/zabbix .* `+conf+`$`, apk)
 		require.Regexp(t, `(?m)^-rwxr-xr-x root/root .* usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs$`, apk)
+		for _, script := range []string{"pre-install", "post-install", "post-deinstall"} {
+			require.Regexp(t, `(?m) \.`+script+`$`, apk)
+		}
 
 		binary := filepath.Join("../../build/package", "linux-"+arch[0], "zabbix-agent2-plugin-redisjobs")
 		require.Contains(t, command(t, "go", "version", "-m", binary), "GOARCH="+arch[0])
@@ -135,6 +138,10 @@ func TestEveryFormatHasTheSameFiles(t *testing.T) {
 			one(t, dist, "*."+arch+".rpm"))
 		require.Contains(t, rpm, "-rw-r----- root:zabbix /"+conf+" cn\n", "a configuration that is not replaced")
 		require.Contains(t, rpm, "-rwxr-xr-x root:root /usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs")
+		scripts := command(t, "rpm", "-qp", "--scripts", one(t, dist, "*."+arch+".rpm"))
+		for _, script := range []string{"preinstall scriptlet", "postinstall scriptlet", "postuninstall scriptlet", "migrate --on-install"} {
+			require.Contains(t, scripts, script)
+		}
 		require.Contains(t, command(t, "rpm", "-qp", "--requires", one(t, dist, "*."+arch+".rpm")), "zabbix-agent2\n")
 	}
 }
@@ -151,7 +158,7 @@ func control(t testing.TB, deb string) []string {
 		}
 		return err
 	}))
-	if len(out) == 3 && out[0] == "conffiles" {
+	if len(out) > 1 && out[0] == "conffiles" {
 		out[0], out[1] = out[1], out[0]
 	}
 	return out
