@@ -133,6 +133,8 @@ generate: setup servers sdk ## write every generated file: documents, shipped co
 	@$(GO) test -count=1 ./packaging/templates -run 'TestTriggerTexts|TestEveryFigure' -update
 
 package: sdk ## make the packages, archives, bills of materials and checksums in dist/
+	@# nfpm gives the scripts in an apk the times of their files.
+	@touch -d '@$(SOURCE_DATE_EPOCH)' packaging/scripts/*.sh
 	@$(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
 
 test-package: package build/gotestsum ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
