@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // maxPEM bounds a file of certificates or keys, in bytes.
@@ -97,7 +98,7 @@ func (t *Target) clientCertificate() (tls.Certificate, error) {
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return none, certFile.fail(fmt.Errorf("the certificate and the key of TLSKeyFile: %w", err))
+		return none, certFile.fail(fmt.Errorf("the certificate and the key of TLSKeyFile do not fit together, or are no PEM: %s", strings.TrimPrefix(err.Error(), "tls: ")))
 	}
 	return cert, nil
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"net"
@@ -64,8 +63,6 @@ type Error struct {
 	// without Config.ClientName may be served. Never together with Refused.
 	Unnamed bool
 }
-
-func (e *Error) Error() string { return fmt.Sprintf("%s: %v", e.Op, e.Err) }
 
 func (e *Error) Unwrap() error { return e.Err }
 

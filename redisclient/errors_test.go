@@ -35,8 +35,8 @@ func TestADialThatFailsNamesItsReasonAndItsTarget(t *testing.T) {
 		reason Reason
 		text   string
 	}{
-		{"a closed port", t.Context(), Config{Address: closed}, ReasonTCP, "dial: " + closed + ": connect: connection refused"},
-		{"no such socket", t.Context(), Config{Network: "unix", Address: gone}, ReasonTCP, "dial: " + gone + ": connect: no such file or directory"},
+		{"a closed port", t.Context(), Config{Address: closed}, ReasonTCP, "connect: " + closed + ": connection refused: is the server up, and does it listen at this address"},
+		{"no such socket", t.Context(), Config{Network: "unix", Address: gone}, ReasonTCP, "connect: " + gone + ": there is no such socket (no such file or directory"},
 		{"no such name", t.Context(), Config{Address: "no-such-host.invalid:6379"}, ReasonDNS, "no-such-host.invalid"},
 		{"a deadline that is over", over, Config{Address: closed}, ReasonTimeout, "i/o timeout"},
 		{"a caller that stops", canceled, Config{Address: closed}, ReasonClosed, "operation was canceled"},

@@ -123,7 +123,7 @@ func TestStory10_RotatedCredentialsShowAsAClearErrorAndRecover(t *testing.T) {
 	_, err = fresh.DoAll(soon(t), ping)
 	require.Equal(t, ReasonAuth, ReasonOf(err))
 	require.True(t, IsRefused(err))
-	require.EqualError(t, err, "auth: WRONGPASS invalid username-password pair or user is disabled.")
+	require.EqualError(t, err, "auth: WRONGPASS invalid username-password pair or user is disabled. Correct User and Password (or PasswordFile) of the session.")
 	poisoned(t, fresh, err)
 
 	is := was
@@ -151,7 +151,7 @@ func TestStory11_AFullServerIsNamedAsSuchAndRecovers(t *testing.T) {
 				c := dial(t, cfg)
 				_, err := c.DoAll(soon(t), ping, ping)
 				require.Equal(t, ReasonMaxClients, ReasonOf(err), err)
-				require.EqualError(t, err, "read: ERR max number of clients reached")
+				require.EqualError(t, err, "read: ERR max number of clients reached: look for clients that do not close their connections, or raise maxclients on the server")
 				require.True(t, IsRefused(err))
 				require.False(t, IsStale(err))
 				poisoned(t, c, err)
@@ -315,7 +315,7 @@ func TestASilentServerEndsTheWaitInEveryPhase(t *testing.T) {
 					require.Equal(t, want, e.Reason)
 					require.Equal(t, how == "deadline", e.Refused)
 					if e.Refused {
-						require.EqualError(t, err, tt.op+": no answer to the first command: i/o timeout")
+						require.EqualError(t, err, tt.op+": no answer to the first command: no answer in time (timeout)")
 					}
 					poisoned(t, c, err)
 				})
@@ -388,7 +388,7 @@ func TestATLSAlertSaysMoreThanTheWriteThatFailed(t *testing.T) {
 	_, err := newConn(alerted{deaf{client}}, Config{}).DoAll(soon(t), ping)
 	require.Equal(t, ReasonTLS, ReasonOf(err), err)
 	require.True(t, IsRefused(err))
-	require.EqualError(t, err, "read: remote error: tls: certificate required")
+	require.EqualError(t, err, "read: the server ends the TLS handshake (certificate required): do TLSCertFile and TLSKeyFile fit what it asks for?")
 }
 
 // alerted reads as a TLS connection does after the server's alert.

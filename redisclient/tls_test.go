@@ -93,7 +93,7 @@ func TestThePlainAndTheTLSPortMistakenForEachOther(t *testing.T) {
 	_, err := Dial(within(t, 200*time.Millisecond), Config{Address: s.Addr, TLS: s.ClientTLS()})
 	require.Equal(t, "tls", failure(t, err).Op)
 	require.Equal(t, ReasonTimeout, ReasonOf(err), "a TLS server that hangs is as silent")
-	require.ErrorContains(t, err, "tls: the server did not answer the TLS handshake: does it speak TLS on this port? (")
+	require.ErrorContains(t, err, "TLS: the server did not answer the TLS handshake: does it speak TLS on this port? (")
 
 	// With a name the connection is made once more without it first.
 	for _, cfg := range []Config{{}, {Password: "secret"}} {

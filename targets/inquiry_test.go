@@ -141,7 +141,7 @@ func TestAMasterThatFailsIsNotAskedTwice(t *testing.T) {
 		said     string
 	}{
 		"they name it":  {func(*stage) {}, "(sentinel 10.0.0.0:26379: " + masterA + ")"},
-		"they are gone": {func(s *stage) { s.fails(sentinelAddr(0), refusedDial()) }, "(sentinel 10.0.0.0:26379: dial: connection refused)"},
+		"they are gone": {func(s *stage) { s.fails(sentinelAddr(0), refusedDial()) }, "(sentinel 10.0.0.0:26379: connect: connection refused)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -247,7 +247,7 @@ func RequireDown(t *testing.T, m *item.Metric, raw ...string) {
 	doc := Decode(t, text)
 	require.Equal(t, map[string]any{
 		"schema_version": 1.0, "up": 0.0, "reason": "tcp", "target": target.Name,
-		"error": "Cannot query " + target.Name + ": dial: connection refused",
+		"error": "Cannot query " + target.Name + ": connect: connection refused",
 	}, doc)
 }
 

@@ -64,7 +64,7 @@ func TestPoolShowsTheFiguresByTarget(t *testing.T) {
 	require.NotContains(t, targets[1], "last_used")
 	require.EqualValues(t, 0, targets[1]["up"])
 	failing := targets[1]["failing"].(map[string]any)
-	require.Equal(t, "Cannot query tcp://10.0.0.9:6379: dial: connection refused", failing["error"])
+	require.Equal(t, "Cannot query tcp://10.0.0.9:6379: connect: connection refused", failing["error"])
 	require.Equal(t, "tcp", failing["reason"])
 	require.EqualValues(t, 3, failing["in_a_row"])
 	require.InDelta(t, 3600, failing["retry_in"], 60)

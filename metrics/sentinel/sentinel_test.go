@@ -125,7 +125,7 @@ func TestNoSentinelAnswers(t *testing.T) {
 	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, target)))
 	require.Equal(t, 0.0, doc["up"])
 	require.Equal(t, "tcp", doc["reason"])
-	require.Contains(t, doc["error"], "s1:1: dial: refused; s2:2: dial: refused")
+	require.Contains(t, doc["error"], "s1:1: connect: refused; s2:2: connect: refused")
 
 	server := &metrictest.ScriptDoer{Replies: map[string]string{}}
 	doc = metrictest.Decode(t, metrictest.Must(metrictest.Collect(t, Get, server)))

@@ -259,7 +259,7 @@ func TestGetOfATargetThatIsDownIsAValidDocument(t *testing.T) {
 		reason, text string
 	}{
 		{"no connection", &metrictest.ScriptDoer{Err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("connection refused")}},
-			"tcp", "Cannot query tcp://127.0.0.1:6379: dial: connection refused"},
+			"tcp", "Cannot query tcp://127.0.0.1:6379: connect: connection refused"},
 		{"the error names the target itself", &metrictest.ScriptDoer{Err: fmt.Errorf("dial tcp://127.0.0.1:6379\r\nrefused\x00: %w", context.DeadlineExceeded)},
 			"timeout", "Cannot query tcp://127.0.0.1:6379: dial tcp://127.0.0.1:6379  refused : no answer in the time that the check had"},
 		{"INFO is not permitted", &metrictest.ScriptDoer{Replies: map[string]string{"INFO everything": "-NOPERM no INFO\r\n"}},

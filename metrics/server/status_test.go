@@ -97,7 +97,7 @@ func TestStatusMeansThatCommandsAreServed(t *testing.T) {
 	require.Len(t, pings, 1, "a refused command is asked again rarely")
 	got, err := metrictest.Collect(t, Status, &metrictest.ScriptDoer{Err: &redisclient.Error{Op: "dial", Reason: redisclient.ReasonDNS, Err: errors.New("no such host")}})
 	require.NoError(t, err)
-	require.Equal(t, `{"schema_version":1,"up":0,"reason":"dns","error":"Cannot query tcp://127.0.0.1:6379: dial: no such host",`+
+	require.Equal(t, `{"schema_version":1,"up":0,"reason":"dns","error":"Cannot query tcp://127.0.0.1:6379: connect: no such host",`+
 		`"target":"tcp://127.0.0.1:6379"}`, got)
 }
 
@@ -149,7 +149,7 @@ func TestStatusSaysWhyARealServerDoesNotServe(t *testing.T) {
 		{"no such database", redisclient.Config{Address: s.Addr, Database: 99}, redisclient.ReasonDatabase, "out of range"},
 		{"no place", redisclient.Config{Address: full.Addr}, redisclient.ReasonMaxClients, "max number of clients"},
 		{"a replica without its master", redisclient.Config{Address: orphan.Addr}, redisclient.ReasonMasterDown, "MASTERDOWN"},
-		{"no answer", redisclient.Config{Address: mute.Addr}, redisclient.ReasonTimeout, "timeout"},
+		{"no answer", redisclient.Config{Address: mute.Addr}, redisclient.ReasonTimeout, "no answer in time (timeout)"},
 		{"protected mode", redisclient.Config{Address: says("-DENIED Redis is running in protected mode\r\n")}, redisclient.ReasonProtected, "DENIED"},
 		{"no Redis", redisclient.Config{Address: says("SSH-2.0-OpenSSH_9.2\r\n")}, redisclient.ReasonProtocol, ""},
 		{"loading", redisclient.Config{Address: answers(loading + loading + loading + loading)}, redisclient.ReasonLoading, "LOADING"},

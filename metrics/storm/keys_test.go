@@ -238,7 +238,7 @@ func TestStormOfATargetThatIsDown(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, map[string]any{
 			"schema_version": 1.0, "up": 0.0, "reason": "tcp", "target": target.Name,
-			"error": "Cannot query tcp://127.0.0.1:6379: dial: connection refused",
+			"error": "Cannot query tcp://127.0.0.1:6379: connect: connection refused",
 		}, metrictest.Decode(t, text))
 	}
 	_, err := collect(t, target, stormDefaults, "storm.job.status", "a")

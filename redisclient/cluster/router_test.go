@@ -187,7 +187,7 @@ func TestARememberedNodeThatIsGoneIsForgotten(t *testing.T) {
 	do(t, r, get)
 	w["h:1"].err = &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTCP, Err: errors.New("refused")}
 	_, err := r.DoAll(t.Context(), get)
-	require.ErrorContains(t, err, "node h:1: dial: refused", "the entry node knows no other yet")
+	require.ErrorContains(t, err, "node h:1: connect: refused", "the entry node knows no other yet")
 	require.Equal(t, redisclient.ReasonTCP, redisclient.ReasonOf(err))
 
 	w[""].replies["GET a"] = moved("a", "h:2")

@@ -257,10 +257,10 @@ func TestWhoCannotBeReachedHasAReason(t *testing.T) {
 		reason redisclient.Reason
 		op     string
 	}{
-		"a closed port":          {"http://" + closed, redisclient.ReasonTCP, "dial: "},
-		"no such name":           {"http://no-such-host.invalid", redisclient.ReasonDNS, "dial: "},
-		"TLS on a plain port":    {strings.Replace(plain.URL, "http:", "https:", 1), redisclient.ReasonTLS, "tls: "},
-		"an unknown certificate": {secured.URL, redisclient.ReasonTLS, "tls: "},
+		"a closed port":          {"http://" + closed, redisclient.ReasonTCP, "connect: "},
+		"no such name":           {"http://no-such-host.invalid", redisclient.ReasonDNS, "connect: "},
+		"TLS on a plain port":    {strings.Replace(plain.URL, "http:", "https:", 1), redisclient.ReasonTLS, "TLS: "},
+		"an unknown certificate": {secured.URL, redisclient.ReasonTLS, "TLS: "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
