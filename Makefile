@@ -51,7 +51,7 @@ SIDEBYSIDE = $$((2 * $$(nproc)))
 # One line for each package, why tests were skipped, the output of those that failed, and how many of each.
 TESTS = build/gotestsum --format pkgname --format-icons text --format-hide-empty-pkg --post-run-command test/summary.sh --raw-command --
 
-.PHONY: build test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint generate mutate bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build deb package test-package test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint generate mutate bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -132,10 +132,18 @@ generate: setup servers sdk ## write every generated file: documents, shipped co
 	@$(GO) test -count=1 ./docs -run 'TestGenerated|TestDocs/keys' -update
 	@$(GO) test -count=1 ./packaging/templates -run 'TestTriggerTexts|TestEveryFigure' -update
 
+RELEASE = $(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
+
+deb: sdk ## make the deb of this machine's architecture in dist/, and nothing else
+	@touch -d '@$(SOURCE_DATE_EPOCH)' packaging/scripts/*.sh
+	@echo 'building nfpm (a minute, the first time), the plugin and its deb'
+	@$(RELEASE) -only-debs
+	@ls dist/*.deb
+
 package: sdk ## make the packages, archives, bills of materials and checksums in dist/
 	@# nfpm gives the scripts in an apk the times of their files.
 	@touch -d '@$(SOURCE_DATE_EPOCH)' packaging/scripts/*.sh
-	@$(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
+	@$(RELEASE)
 
 test-package: package build/gotestsum ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
 	@test/setup.sh lintian rpm
