@@ -59,6 +59,9 @@ func TestNoKeyIsTooLargeForTheServer(t *testing.T) {
 			}
 			require.Greater(t, len(sent), 10)
 			for command, times := range slowCommands(t, s) {
+				if sent[command] == 0 {
+					continue // the test's own
+				}
 				require.Less(t, times, sent[command], "%s blocks the server for more than 10 ms each time", command)
 			}
 		})

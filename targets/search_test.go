@@ -18,11 +18,11 @@ import (
 // does not cost a connection for each command.
 func TestASearchForACommandIsBounded(t *testing.T) {
 	t.Parallel()
-	f := hangingUpOn(t, func(cmd []string) bool { return cmd[0] == "EVIL" })
+	f := hangingUpOn(t, func(cmd []string) bool { return strings.HasPrefix(cmd[0], "EVIL") })
 	_, target := reached(t, f.Addr)
 	var cmds []redisclient.Command
-	for i := range 40 {
-		cmds = append(cmds, redisclient.Command{"EVIL", string(rune('a' + i))})
+	for i := range 2 * maxHangUps { // none as another, so that each has to be found
+		cmds = append(cmds, redisclient.Command{"EVIL" + string(rune('a'+i)), "x"})
 	}
 	_, err := target.batch.DoAll(soon(t), cmds...)
 	require.True(t, redisclient.IsHungUp(err), "%v", err)
@@ -36,7 +36,7 @@ func TestASearchForACommandIsBounded(t *testing.T) {
 // hangUpsOf counts the commands that a fake hung up on.
 func hangUpsOf(f *redistest.Fake) (n int) {
 	for _, cmd := range f.Got() {
-		if cmd[0] == "EVIL" {
+		if strings.HasPrefix(cmd[0], "EVIL") {
 			n++
 		}
 	}
@@ -48,7 +48,7 @@ func hangUpsOf(f *redistest.Fake) (n int) {
 func TestAskingIsNeverPartedFromItsCommand(t *testing.T) {
 	t.Parallel()
 	for _, words := range [][]string{{"asking", "EVIL x"}, {"GET a", "ASKING", "EVIL x", "GET b"}} {
-		f := hangingUpOn(t, func(cmd []string) bool { return cmd[0] == "EVIL" })
+		f := hangingUpOn(t, func(cmd []string) bool { return strings.HasPrefix(cmd[0], "EVIL") })
 		_, target := reached(t, f.Addr)
 		var cmds []redisclient.Command
 		for _, w := range words {
@@ -59,12 +59,12 @@ func TestAskingIsNeverPartedFromItsCommand(t *testing.T) {
 		require.Empty(t, target.hangUps)
 		got := f.Got()
 		for i, cmd := range got {
-			if cmd[0] == "EVIL" {
+			if strings.HasPrefix(cmd[0], "EVIL") {
 				require.Equal(t, "ASKING", strings.ToUpper(got[i-1][0]), "%v", got)
 			}
 		}
 	}
-	f := hangingUpOn(t, func(cmd []string) bool { return cmd[0] == "EVIL" })
+	f := hangingUpOn(t, func(cmd []string) bool { return strings.HasPrefix(cmd[0], "EVIL") })
 	_, target := reached(t, f.Addr)
 	got := texts(t, target, cmd("EVIL x"), cmd("ASKING"), cmd("GET a"), cmd("GET b"))
 	require.Equal(t, []string{"ASKING", "GET a", "GET b"}, got[1:])
