@@ -17,7 +17,7 @@ const (
 )
 
 var (
-	errNoMaster   = errors.New("the name of the master is missing, as in sentinel://s1:26379,s2:26379/mymaster")
+	errNoMaster   = errors.New(`the name of the master is missing, as in sentinel://s1:26379,s2:26379/mymaster; in an item key quote an address with commas: "sentinel://s1:26379,s2:26379/mymaster"`)
 	errMasterName = errors.New("the name of the master may have letters, digits, dots, dashes and underscores")
 	errSentinels  = errors.New("names more than 32 sentinels")
 )

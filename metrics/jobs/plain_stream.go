@@ -15,11 +15,13 @@ import (
 func plainStream(p *poll, q *queue) {
 	var length float64
 	var lengthErr error
+	var newest redisclient.StreamID // the last id that was given, zero while not known
 	p.Ask(func(v resp.Value, err error) { length, lengthErr = number(v, err) }, "XLEN", q.Name)
 	p.Ask(func(v resp.Value, err error) { // of servers from 7.0 on
 		var fields []resp.Value
 		if err == nil {
 			fields, err = v.Pairs()
+			newest, _ = redisclient.ParseStreamID(string(streamField(fields, "last-generated-id").Str))
 		}
 		if added, ok := streamNumber(fields, "entries-added"); ok && err == nil {
 			q.Set(figAdded, added)
@@ -52,6 +54,10 @@ func plainStream(p *poll, q *queue) {
 		q.Set(figActive, 0)
 		for _, g := range groups {
 			q.Add(figActive, g.pending)
+			if newest != (redisclient.StreamID{}) && !g.delivered.Less(newest) {
+				// Servers before Redis 8 count wrongly after XTRIM.
+				g.lag, g.lagKnown = 0, true
+			}
 			if !g.lagKnown {
 				for _, f := range []figure{figWaiting, figArrival, figDrain} {
 					q.Miss(f, fmt.Sprintf("the server does not know how far group %.64q is", g.name))

@@ -116,7 +116,9 @@ func (h *history) follow(f *figures, now time.Time) {
 	runID := string(f[figRunID])
 	same := !h.began.IsZero() && runID == h.runID
 	if same && runID == "" && uptime >= 0 && now.Sub(h.began) >= h.latest() {
-		same = uptime >= h.uptime
+		passed := (now.Sub(h.began) - h.latest()).Seconds()
+		// Two servers behind one address have two uptimes, see slackUptime.
+		same = uptime >= h.uptime && float64(uptime-h.uptime) <= passed+slackUptime
 	}
 	if !same || uptime > h.uptime {
 		h.uptime = uptime
@@ -127,6 +129,10 @@ func (h *history) follow(f *figures, now time.Time) {
 		h.memory.samples = h.memory.samples[:0]
 	}
 }
+
+// slackUptime is how many seconds more than have passed an uptime may have grown
+// by between two polls: for a clock that was set, and for rounding.
+const slackUptime = 60
 
 // latest is when the newest sample was taken.
 func (h *history) latest() time.Duration {

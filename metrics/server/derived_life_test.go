@@ -44,6 +44,20 @@ func TestTheGreatestUptimeCounts(t *testing.T) {
 	})
 }
 
+// TestTwoServersBehindOneAddress that do not say which one they are: an uptime that
+// grows by more than the time that has passed is another's.
+func TestTwoServersBehindOneAddress(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		target := metrictest.NewTarget(nil)
+		derivedOf(t, target, "Server uptime_in_seconds:100")
+		require.Contains(t, after(t, target, "Server uptime_in_seconds:160"), "window")
+		require.NotContains(t, after(t, target, "Server uptime_in_seconds:50000"), "window", "another server")
+		require.NotContains(t, after(t, target, "Server uptime_in_seconds:280"), "window", "and the first one again")
+		require.Contains(t, after(t, target, "Server uptime_in_seconds:341"), "window")
+	})
+}
+
 func TestTheFirstRewriteOfAnAOF(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

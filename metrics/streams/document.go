@@ -89,10 +89,9 @@ func (s *reading) writeGroup(w *jsondoc.Writer, g *groupReading) {
 func (s *reading) settleLag(w *jsondoc.Writer, g *groupReading) (oldest redisclient.StreamID, ok bool) {
 	lag, lagKnown, atLeast := g.lag, g.lagKnown, false
 	switch {
-	case g.nothing:
-		if !lagKnown {
-			lag, lagKnown = 0, true
-		}
+	case g.nothing: // also where the server counts wrongly, as before Redis 8 after XTRIM
+		g.lagKnown = g.lagKnown && lag == 0
+		lag, lagKnown = 0, true
 	case g.all:
 		oldest, ok = s.info.first, true
 		if !lagKnown {

@@ -26,7 +26,7 @@ import (
 //	  last_delivered_id
 //	  lag                 entries not yet delivered, as the server counts them:
 //	                      those that were trimmed unread are among them
-//	  lag_counted         true: the server does not know it, and what there is
+//	  lag_counted         true: the server does not know it, or counts wrongly, and what there is
 //	                      after last_delivered_id was counted
 //	  lag_at_least        true: there are more, but only so many were counted
 //	  backlog             lag and pending together

@@ -44,6 +44,24 @@ func document(t testing.TB, target *item.Target) map[string]any {
 
 func groupOf(doc map[string]any) map[string]any { return doc["groups"].([]any)[0].(map[string]any) }
 
+// TestALagOfNothing: after XTRIM servers before Redis 8 count entries that are not
+// there any more. Source: redis issue 13957
+func TestALagOfNothing(t *testing.T) {
+	t.Parallel()
+	s := redistest.Borrow(t)
+	for i := range 5 {
+		s.Do(t, "XADD", "s", strconv.Itoa(i+1)+"-0", "f", "v")
+	}
+	s.Do(t, "XGROUP", "CREATE", "s", "g", "0")
+	s.Do(t, "XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "s", ">")
+	s.Do(t, "XTRIM", "s", "MAXLEN", "1")
+	s.Do(t, "XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "s", ">")
+	require.Contains(t, s.Do(t, "XINFO", "GROUPS", "s"), "lag\n3", "the server's own")
+	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
+	got := groupOf(document(t, target))
+	require.Equal(t, []any{0.0, true, 2.0, 2.0}, []any{got["lag"], got["lag_counted"], got["pending"], got["backlog"]})
+}
+
 func TestStreamGetDocument(t *testing.T) {
 	t.Parallel()
 	d := script(nil)
