@@ -9,11 +9,15 @@ import (
 )
 
 // ConcernsServer reports whether a reply's error tells of the server's state and
-// not of one command or key: loading, for one. A reply that was too large
-// concerns its command alone.
+// not of one command or key: loading, for one, or that its cluster is down and it
+// serves no keys, or not all. A reply that was too large concerns its command alone.
 func ConcernsServer(err error) bool {
 	if errors.Is(err, resp.ErrTooLarge) {
 		return false
+	}
+	var refusal *resp.ServerError
+	if errors.As(err, &refusal) && refusal.Code == "CLUSTERDOWN" {
+		return true // also "Hash slot not served": a part of the keys is lost
 	}
 	switch ReasonOf(err) {
 	case "", ReasonCommand, ReasonACL:
