@@ -3,6 +3,7 @@ package jobs
 import (
 	"fmt"
 	"slices"
+	"time"
 )
 
 // An item key may name a prefix or a queue that does not exist. An empty list and
@@ -38,6 +39,33 @@ func (r *reading) missAbsent() {
 	}
 }
 
+// remember notes the queue that an item key names when there is something in it: when
+// its keys are gone later, it is empty, and no mistake.
+func (s *state) remember(r *reading) {
+	if r.only == "" || !r.spec.EmptyIsGone {
+		return
+	}
+	for _, q := range r.Queues {
+		if q.used() {
+			s.found(r.instance, q.Name)
+		}
+	}
+}
+
+// found notes a name that belongs to an instance.
+func (s *state) found(i instance, name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.see(i, []string{name}, time.Now())
+}
+
+// used reports whether something is in the queue.
+func (q *queue) used() bool {
+	used := false
+	q.Each(func(f figure, value float64) { used = used || value > 0 && f != figPaused && f != figSchedulersAlive })
+	return used
+}
+
 // noSystem says why there is no such system under the prefix; "" when there is, or
 // may be.
 func (r *reading) noSystem() string {
@@ -58,11 +86,11 @@ func (r *reading) noQueue(q *queue) string {
 	if q.Listed || q.Exists || slices.Contains(r.extra, q.Name) {
 		return ""
 	}
-	used := false
-	q.Each(func(f figure, value float64) { used = used || value > 0 && f != figPaused && f != figSchedulersAlive })
 	switch {
-	case used:
+	case q.used():
 		return ""
+	case r.spec.EmptyIsGone:
+		return fmt.Sprintf("its key does not exist: it is empty, or there is no such queue; Jobs.Queues=%s:%s says that there is one", r.System, q.Name)
 	case r.spec.Markers == nil:
 		return "there is no such queue: none of its keys exists"
 	case !r.hasList:

@@ -279,7 +279,7 @@ func TestStreamGroups(t *testing.T) {
 	whole := []string{"name", "g", "pending", "2", "last-delivered-id", "5-1"}
 	groups, err := parseStreamGroups(row(append(whole, "lag", "0")...))
 	require.NoError(t, err)
-	require.Equal(t, []streamGroup{{"g", 2, redisclient.StreamID{Ms: 5, Seq: 1}, 0, true}}, groups)
+	require.Equal(t, []streamGroup{{"g", 2, redisclient.StreamID{Ms: 5, Seq: 1}, 0, true, 0, 0, false}}, groups)
 	groups, err = parseStreamGroups(row(append(whole, "lag", "-1")...))
 	require.NoError(t, err)
 	require.False(t, groups[0].lagKnown)

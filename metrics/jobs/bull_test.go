@@ -181,7 +181,7 @@ func FuzzClientNames(f *testing.F) {
 	f.Add([]byte("name=x\n name=y z\r\n name="))
 	f.Fuzz(func(t *testing.T, list []byte) {
 		for _, c := range clientsOf(list, "0 ") {
-			require.True(t, c.name != "" || c.listens)
+			require.True(t, c.name != "" || c.listens || c.cmd != "" || c.silent)
 			require.NotContains(t, c.name, " ")
 			require.LessOrEqual(t, len(c.name), maxClientName)
 		}

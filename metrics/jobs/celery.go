@@ -118,15 +118,7 @@ func (celery) Read(p *poll, r *reading) {
 	}
 	// A worker listens for events and remote control, in more than one connection:
 	// without any, none lives.
-	p.clients(func(nodes [][]client, err error) {
-		r.listeners, r.listenersErr = 0, err
-		for _, c := range slices.Concat(nodes...) {
-			if c.listens {
-				r.listeners++
-			}
-		}
-		r.counted = true
-	})
+	p.listeners(r, func(c client) bool { return c.listens })
 	// A killed worker stays in it, and others cannot be told from it.
 	for _, pidbox := range pidboxes {
 		p.Count(&r.figures, figWorkers, "SCARD", r.Prefix+celeryBinding+pidbox)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +26,32 @@ type client struct {
 	name string // "" for none
 	// listens: it has subscribed to patterns, or waits for a list.
 	listens bool
+	// cmd is its last command when that is one of workerCommands, else "".
+	cmd string
+	// silent: the server does not say what it does.
+	silent bool
 }
+
+// workerCommands are what workers of systems send that do not register.
+var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "xautoclaim", "xreadgroup",
+	"bzpopmin", "eval", "evalsha", "rpop", "zpopmin"}
+
+// listeners counts the clients that may be workers of a system whose workers do not
+// register. Without any, none lives.
+func (p *poll) listeners(r *reading, may func(c client) bool) {
+	p.clients(func(nodes [][]client, err error) {
+		r.counted, r.listeners, r.listenersErr = true, 0, err
+		for _, c := range slices.Concat(nodes...) {
+			if c.silent {
+				r.listenersErr = errSilentClients
+			} else if may(c) {
+				r.listeners++
+			}
+		}
+	})
+}
+
+var errSilentClients = errors.New("CLIENT LIST: the server does not say what its clients do")
 
 // clients gives then the clients that are connected with the target's database
 // selected, by node: one list for a server that is in no
@@ -205,8 +231,8 @@ func clientDatabase(line []byte) string {
 }
 
 // clientsOf reads the clients of a database: a line for each client, with pairs that
-// are separated by blanks. Names have no blanks in them. What neither has a name
-// nor listens to anything is left out.
+// are separated by blanks. Names have no blanks in them. What has no name, and may be
+// no worker, is left out.
 // Source: https://redis.io/docs/latest/commands/client-list/
 func clientsOf(list []byte, database string) []client {
 	var out []client
@@ -219,9 +245,13 @@ func clientsOf(list []byte, database string) []client {
 			c.name = ""
 		}
 		patterns, _ := clientField(line, "psub")
-		cmd, _ := clientField(line, "cmd")
-		c.listens = patterns != "" && patterns != "0" || strings.EqualFold(cmd, "brpop")
-		if c.name != "" || c.listens {
+		cmd, told := clientField(line, "cmd")
+		if cmd = strings.ToLower(cmd); slices.Contains(workerCommands, cmd) {
+			c.cmd = cmd
+		}
+		c.silent = !told
+		c.listens = patterns != "" && patterns != "0" || c.cmd == "brpop"
+		if c.name != "" || c.listens || c.cmd != "" || c.silent {
 			out = append(out, c)
 		}
 	}

@@ -25,6 +25,7 @@ func (r *reading) finish(p *poll, s *state) {
 	r.sumWorkers(p)
 	s.sight(p, r)
 	r.missAbsent()
+	s.remember(r)
 	if r.only == "" {
 		r.sumQueues()
 	}

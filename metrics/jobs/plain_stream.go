@@ -12,7 +12,11 @@ import (
 // plainStream reads a stream and the group that is furthest behind.
 // Sources: https://redis.io/docs/latest/commands/xinfo-groups/ and
 // https://redis.io/docs/latest/commands/xinfo-stream/
-func plainStream(p *poll, q *queue) {
+func plainStream(p *poll, q *queue) { readStream(p, q, func([]streamGroup, error) {}) }
+
+// readStream is plainStream that gives then the groups, when they are known; it may
+// ask for more once.
+func readStream(p *poll, q *queue, then func(groups []streamGroup, err error)) {
 	var length float64
 	var lengthErr error
 	var newest redisclient.StreamID // the last id that was given, zero while not known
@@ -40,6 +44,7 @@ func plainStream(p *poll, q *queue) {
 		if err = errors.Join(err, lengthErr); err == nil {
 			groups, err = parseStreamGroups(v)
 		}
+		then(groups, err)
 		if err != nil {
 			for _, f := range []figure{figWaiting, figActive, figLatency} {
 				q.Miss(f, err.Error())
@@ -94,6 +99,10 @@ type streamGroup struct {
 	delivered redisclient.StreamID
 	lag       float64
 	lagKnown  bool // servers from 7.0 on, and not always
+	consumers float64
+	// done are the entries that were read and acknowledged.
+	done      float64
+	doneKnown bool // servers from 7.0 on, and not always
 }
 
 func parseStreamGroups(v resp.Value) ([]streamGroup, error) {
@@ -117,6 +126,10 @@ func parseStreamGroups(v resp.Value) ([]streamGroup, error) {
 			return nil, errNoStreamID
 		}
 		g.lag, g.lagKnown = streamNumber(fields, "lag")
+		g.consumers, _ = streamNumber(fields, "consumers")
+		read, known := streamNumber(fields, "entries-read")
+		// Of a group that was made and read nothing, servers do not tell it.
+		g.done, g.doneKnown = max(0, read-g.pending), known || g.delivered == redisclient.StreamID{}
 	}
 	return groups, nil
 }

@@ -26,6 +26,7 @@ type moment struct {
 	hasDone             bool // done is known: the total counter of jobs taken
 	hasMore             bool // more is known: the total counter of jobs added
 	head                string
+	delayed             bool // the queue has jobs that wait for their time, or may have
 }
 
 // sample is what is remembered of a queue or system between polls.
@@ -40,7 +41,10 @@ type sample struct {
 	held float64
 	// headAt is when last.head was first seen.
 	headAt float64
-	rates  figures
+	// clearFrom and clearTo are the first and last of the polls, one after the other,
+	// that found no delayed jobs; the last such ones. 0 for none.
+	clearFrom, clearTo float64
+	rates              figures
 }
 
 func newMoment(now float64, f *figures, head string) moment {
@@ -48,6 +52,8 @@ func newMoment(now float64, f *figures, head string) moment {
 	m.waiting, m.hasWaiting = f.Get(figWaiting)
 	m.done, m.hasDone = f.Get(figProcessed)
 	m.more, m.hasMore = f.Get(figAdded)
+	scheduled, known := f.Get(figScheduled)
+	m.delayed = !known || scheduled > 0
 	return m
 }
 
@@ -113,6 +119,13 @@ func (s *state) observe(key sampleKey, m moment, f *figures) {
 	if m.at < old.last.at { // another server's clock: what was seen by the other one says nothing
 		old.base, old.rates = m, figures{}
 		old.since, old.held = min(old.since, m.at), min(old.held, m.at)
+		old.clearFrom, old.clearTo = 0, 0
+	}
+	if !m.delayed {
+		if old.last.delayed || old.clearFrom == 0 {
+			old.clearFrom = m.at
+		}
+		old.clearTo = m.at
 	}
 	if m.at-old.base.at >= minWindow.Seconds() {
 		old.rates = ratesBetween(old.base, m)
@@ -164,10 +177,13 @@ func (s *state) sight(p *poll, r *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range r.Queues {
+		old := s.sampleOf(sampleKey{r.instance, q.Name})
+		if q.Made > 0 && !q.FirstSeen {
+			sightMade(p, q, old)
+		}
 		if !q.FirstSeen {
 			continue
 		}
-		old := s.sampleOf(sampleKey{r.instance, q.Name})
 		if old == nil {
 			q.Miss(figLatency, "oldest job: it was tried before or promoted, and not seen yet when it was put back")
 			continue
@@ -179,6 +195,21 @@ func (s *state) sight(p *poll, r *reading) {
 		if known, _ := q.Get(figLatency); age >= known {
 			q.Set(figLatency, age)
 		}
+	}
+}
+
+// sightMade gives the latency of a queue whose oldest job says when it was made, and
+// not whether it was delayed then. It was not when no delayed ones were there at a
+// poll after it was made, and for no longer than since the last poll when it was
+// made after that. Otherwise it waits since it was seen first, or longer.
+func sightMade(p *poll, q *queue, old *sample) {
+	switch {
+	case old != nil && (old.clearFrom > 0 && q.Made >= old.clearFrom && q.Made <= old.clearTo || q.Made >= old.last.at):
+		q.Set(figLatency, p.Age(q.Made))
+	case old != nil && old.last.head == q.Head:
+		q.Set(figLatency, p.Age(old.headAt))
+	default:
+		q.Miss(figLatency, "oldest job: it does not say whether it was delayed before, and was not seen yet")
 	}
 }
 

@@ -135,7 +135,8 @@ func (p *poll) askNewcomers(o *item.JobsOptions, readings []*reading) {
 }
 
 // wanted lists the instances that a query is about, in the order of documents.
-// A system that can be found in no way is there when it has configured queues.
+// A system that can be found in no way, or has no key while it is idle, is there when
+// it has configured queues.
 func (s *state) wanted(q query, o *item.JobsOptions) []instance {
 	if q.System != "" && (q.Prefix != "" || q.Queue != "") {
 		system, _ := lookup(q.System)
@@ -151,8 +152,9 @@ func (s *state) wanted(q query, o *item.JobsOptions) []instance {
 	out := slices.Collect(maps.Keys(s.instances))
 	for _, system := range all {
 		spec := system.Spec()
-		if spec.Markers == nil && spec.Clue == nil && len(o.Queues[spec.Name]) > 0 {
-			out = append(out, instance{spec.Name, spec.DefaultPrefix})
+		i := instance{spec.Name, spec.DefaultPrefix}
+		if (spec.Markers == nil && spec.Clue == nil || spec.EmptyIsGone && s.instances[i] == nil) && len(o.Queues[spec.Name]) > 0 {
+			out = append(out, i)
 		}
 	}
 	out = slices.DeleteFunc(out, func(i instance) bool { return q.System != "" && i.System != q.System })

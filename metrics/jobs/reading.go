@@ -94,8 +94,14 @@ type queue struct {
 	Head string
 	// HeadRepeats: two jobs may have the same Head.
 	HeadRepeats bool
+	// Made is when the job at the head was made, in unix seconds, of a system whose jobs
+	// do not say that they were delayed before; 0 for none.
+	Made float64
 	// Exists: what the system keeps of a queue as long as there is one was found.
 	Exists bool
+	// Prompt: workers that live and have a free slot take what waits within seconds,
+	// so that nobody serves a queue of which no job runs and none is taken.
+	Prompt bool
 	// FirstSeen: a job at the head does not tell since when it waits, and waits since
 	// it was seen there first, or longer.
 	FirstSeen bool

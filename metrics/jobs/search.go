@@ -19,7 +19,7 @@ const (
 	scanCount = 1000
 	// maxClues bounds the keys that are proven in one search.
 	maxClues = 10_000
-	// maxRare bounds those of them that are called rare.
+	// maxRare bounds those of them that a system calls rare.
 	maxRare = 100
 )
 
@@ -140,11 +140,11 @@ type scanning struct {
 	budget  int
 	clues   []clueOf
 	seen    map[string]bool
-	rare    int
+	rare    map[string]int // by system
 }
 
 func newScanning(next *search, o *item.JobsOptions) *scanning {
-	return &scanning{search: next, options: o, budget: o.ScanBudget, seen: make(map[string]bool)}
+	return &scanning{search: next, options: o, budget: o.ScanBudget, seen: make(map[string]bool), rare: make(map[string]int)}
 }
 
 // split parts prefix and name where a configured prefix says so.
@@ -216,7 +216,7 @@ func (s *scanning) judge(keys []string) {
 				continue
 			}
 			if clue.Rare {
-				if s.rare++; s.rare > maxRare {
+				if s.rare[spec.Name]++; s.rare[spec.Name] > maxRare {
 					continue
 				}
 			}

@@ -131,6 +131,10 @@ func (r *reading) judge(q *queue, stalled, freeFor float64, why hold) {
 		q.Miss(figStuck, "workers are connected, and do not tell whether all are busy")
 	case r.counted:
 		q.Set(figStuck, 1)
+	case q.Prompt && why == heldUnknown && long:
+		q.Miss(figStuck, "it is not known whether jobs of it run")
+	case q.Prompt:
+		q.Flag(figStuck, long && why == heldByNothing && freeFor >= stuckAfter.Seconds())
 	case !known:
 	case why == heldUnknown && long && alive > 0:
 		q.Miss(figStuck, "it is not known whether jobs of it run, nor whether all workers are busy")

@@ -39,6 +39,9 @@ type spec struct {
 	// Lists: the system keeps a list of its queues, or a key of each as long as there
 	// is one, so that one without it does not exist.
 	Lists bool
+	// EmptyIsGone: a queue that is empty has no key, and cannot be told from one that
+	// does not exist.
+	EmptyIsGone bool
 	// Splits: neither prefixes nor names of queues are free of colons, so that a
 	// configured prefix tells where a key is to be split.
 	Splits bool

@@ -325,8 +325,9 @@ func TestClientsThatMayBeWorkers(t *testing.T) {
 	list := "id=1 name=a db=0 psub=0 cmd=get\nid=2 name= db=0 psub=1 cmd=psubscribe\nid=3 name= db=0 psub=0 cmd=BRPOP\n" +
 		"id=4 name= db=0 cmd=brpop\nid=5 name=b db=1 cmd=brpop\nid=6 name=c db=0 namespace=x cmd=brpop\nid=7 name= db=0 psub=0 cmd=get\n" +
 		"id=8 name=" + name + " db=0\nid=9 name=" + name + "n db=0\nid=10 name=" + name + "n db=0 cmd=brpop\r\n"
-	require.Equal(t, []client{{"a", false}, {"", true}, {"", true}, {"", true}, {name, false}, {"", true}}, clientsOf([]byte(list), "0 "))
-	require.Equal(t, []client{{"c", true}}, clientsOf([]byte(list), "0 x"))
+	pops := client{listens: true, cmd: "brpop"}
+	require.Equal(t, []client{{name: "a"}, {listens: true}, pops, pops, {name: name, silent: true}, {silent: true}, pops}, clientsOf([]byte(list), "0 "))
+	require.Equal(t, []client{{name: "c", listens: true, cmd: "brpop"}}, clientsOf([]byte(list), "0 x"))
 	for list, want := range map[string]string{"": "", "id=1 db=3\nid=2 db=3\n": "3 ", "id=1 db=3\nid=2 db=4\n": "", "id=1 db=3 namespace=x\n": "3 x"} {
 		db, ok := onlyDatabase([]byte(list))
 		require.Equal(t, want != "", ok, list)
