@@ -58,7 +58,8 @@ type conformance struct {
 // conformances are the cases of all systems.
 func conformances() []conformance {
 	return slices.Concat(sidekiqCases(), resqueCases(), rqCases(), celeryCases(), bullCases(), asynqCases(), laravelCases(),
-		horizonCases(), plainCases())
+		horizonCases(), plainCases(),
+		arqCases(), dramatiqCases(), hueyCases(), symfonyCases())
 }
 
 func defaultOptions() item.JobsOptions {

@@ -72,6 +72,9 @@ var hugeLists = []struct {
 		[]string{"asynq:{default}:groups"}, []string{"asynq:workers:{a}"}, nil, []figure{figAggregating, figOldestRunning}, []figure{figWaiting, figWorkersBusy, figWorkersSlots}},
 	{"asynq/", nil, []string{"asynq:queues"}, nil, []string{"asynq:servers"}, []figure{figWaiting}, []figure{figQueueCount, figWorkers}},
 	{"horizon/laravel_horizon:", nil, nil, nil, []string{"laravel_horizon:supervisors"}, nil, []figure{figWorkers, figWorkersAlive}},
+	{"arq/", nil, nil, nil, []string{"arq:queue"}, []figure{figLatency}, []figure{figWaiting, figActive}},
+	{"dramatiq/dramatiq", nil, nil, []string{"dramatiq:q.msgs", "dramatiq:q.DQ.msgs"}, []string{"dramatiq:__heartbeats__", "dramatiq:q.XQ"}, []figure{figOrphaned},
+		[]figure{figActive, figFailed, figScheduled, figWorkersAlive}},
 }
 
 // TestListsOfAnyLength neither block the server nor cost the poll anything but the

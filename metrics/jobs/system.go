@@ -141,6 +141,10 @@ var all = []system{
 	asynq{},
 	laravel{},
 	horizon{},
+	symfony{},
+	huey{},
+	arq{},
+	dramatiq{},
 	plain{},
 }
 

@@ -36,7 +36,7 @@ var ownParams = map[string][]string{
 	"Arg1":    {"text", "list", "hash"},
 	"Arg2":    {"0", "f", ""},
 	"Arg3":    {"5", ""},
-	"System":  {"sidekiq", "resque", "rq", "celery", "bullmq", "bull", "asynq", "laravel", "horizon", "plain"},
+	"System":  {"sidekiq", "resque", "rq", "celery", "bullmq", "bull", "asynq", "laravel", "horizon", "symfony", "huey", "arq", "dramatiq", "plain"},
 	"Queue":   {"default", "q", "celery", "key1"},
 	"Prefix":  {"", "resque", "bull"},
 	"Job":     {"job", "other", "soak"},
