@@ -36,6 +36,15 @@ func TestNoSystemIsTakenForAnother(t *testing.T) {
 	}
 }
 
+// TestExqWithoutProcesses is found by its queues; nobody lives.
+func TestExqWithoutProcesses(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "SADD exq:queues default", "LPUSH exq:queue:default {}", "SET exq:stat:processed 1", "SADD other:queues default", "SET other:stat:processed 1")
+	r := f.poll(0, "sidekiq/exq")
+	want(t, &r.figures, figWorkersAlive, 0)
+	want(t, &r.figures, figWaiting, 1)
+}
+
 // TestAQueueThatIsNotThere has no figures; one that was seen before is empty.
 func TestAQueueThatIsNotThere(t *testing.T) {
 	t.Parallel()

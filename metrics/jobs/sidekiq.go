@@ -10,9 +10,15 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// sidekiq reads Sidekiq 6 to 8, with and without redis-namespace.
-// Sources: lib/sidekiq/api.rb and launcher.rb of 6.4.1, 7.3.10 and 8.1.7.
+// sidekiq reads Sidekiq 6 to 8, with and without redis-namespace, and Exq (Elixir),
+// which keeps the same under its own namespace. Exq's processes do not tell how much
+// they could run, and what a killed one ran is in a list from which it takes it up again.
+// Sources: lib/sidekiq/api.rb and launcher.rb of 6.4.1, 7.3.10 and 8.1.7;
+// lib/exq/redis/job_stat.ex, node/server.ex and serializers/json_serializer.ex of 0.23.0.
 type sidekiq struct{}
+
+// exqNamespace is Exq's default.
+const exqNamespace = "exq"
 
 var sidekiqSpec = &spec{
 	Name:   "sidekiq",
@@ -28,6 +34,13 @@ var sidekiqSpec = &spec{
 	},
 	Clue: func(key string) (clue, bool) {
 		prefix, ok := strings.CutSuffix(key, ":processes")
+		if key == exqNamespace+":queues" { // there is no process when none lives
+			return clue{
+				Prefix: exqNamespace,
+				Proof:  []redisclient.Command{{"TYPE", key}, {"TYPE", exqNamespace + ":stat:processed"}},
+				Proves: areTypes("set", "string"),
+			}, true
+		}
 		if !ok || prefix == "" {
 			return clue{}, false
 		}
@@ -46,6 +59,9 @@ var sidekiqSpec = &spec{
 	Commands: []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)
+		if prefix == exqNamespace { // its processes have the names of hosts
+			return []string{p + "*"}
+		}
 		// HOST:PID:NONCE, whose nonce is twelve digits, so that no key of another kind
 		// can be read. Source: sidekiq lib/sidekiq/component.rb, identity
 		process := p + "*:[0-9]*:" + strings.Repeat("[0-9a-f]", 12)

@@ -96,6 +96,30 @@ func sidekiqCases() []conformance {
 				"slow":    {"waiting": 1, "active": 1, "paused": 1, "latency": 1},
 			},
 		},
+		{
+			// As Exq 0.23 writes it; of the second node only what stays when it is killed.
+			name: "Exq", system: "sidekiq", prefix: "exq", db: 21, at: 1795229000,
+			seed: [][]string{
+				{"SADD", "exq:queues", "default", "slow"}, {"SET", "exq:stat:processed", "7"}, {"SET", "exq:stat:failed", "2"},
+				{"LPUSH", "exq:queue:default", `{"queue":"default","retry":true,"class":"Worker","args":[],"jid":"a","enqueued_at":1795228990.5}`},
+				{"ZADD", "exq:schedule", "1795228999.000000", "{}", "1795229999.000000", "{ }"}, {"ZADD", "exq:retry", "1795229999.000000", "{}"},
+				{"ZADD", "exq:dead", "1795228000.000000", "{}"}, {"SADD", "exq:processes", "host1", "host2"},
+				{"HMSET", "exq:host1", "info", `{"hostname":"host1","identity":"host1","pid":"1","queues":["default","slow"],"concurrency":0,"busy":1,"quiet":false,"labels":[],"tag":""}`,
+					"busy", "1", "beat", "1795228999.1", "quiet", "false"},
+				{"HSET", "exq:host1:workers", "#PID<0.1.0>", `{"pid":"#PID<0.1.0>","host":"host1","queue":"slow","payload":{"jid":"b"},"run_at":1795228960.5}`},
+				{"HSET", "exq:host2:workers", "#PID<0.2.0>", `{"pid":"#PID<0.2.0>","host":"host2","queue":"slow","payload":{"jid":"c"},"run_at":1795228000.5}`},
+				{"LPUSH", "exq:queue:backup::host1::slow", "{}"},
+			},
+			figures: map[string]float64{
+				"waiting": 1, "active": 1, "scheduled": 2, "retry": 1, "overdue": 1, "failed": 1, "processed_total": 7, "failed_total": 2,
+				"latency": 9.5, "workers": 2, "workers_alive": 1, "workers_dead": 1, "workers_busy": 1, "workers_quiet": 0, "oldest_running": 39.5,
+				"queue_count": 2, "queues_paused": 0, "queues_stuck": 0,
+			},
+			queues: map[string]map[string]float64{
+				"default": {"waiting": 1, "active": 0, "paused": 0, "latency": 9.5}, "slow": {"waiting": 0, "active": 1, "paused": 0, "latency": 0},
+			},
+			unknown: map[string][]figure{"": {figWorkersSlots, figUtilisation}},
+		},
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 // is gone, a minute after its last heartbeat.
 func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 	w.Busy, w.Slots = -1, -1
+	gone, aliveErr := false, error(nil)
 	p.Ask(func(v resp.Value, err error) {
 		var fields []resp.Value
 		if err == nil {
@@ -23,27 +24,13 @@ func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 			err = errors.New("HMGET: expected 4 members")
 		}
 		if err != nil {
+			aliveErr = err
 			jobs.r.MissWorker(err)
 			return
 		}
-		busy, concurrency, quiet, info := fields[0], fields[1], fields[2], fields[3]
-		if busy.IsNull() && info.IsNull() {
-			return
-		}
-		w.Alive = true
-		w.Quiet = string(quiet.Str) == "true"
-		if n, err := busy.Float64(); err == nil && n >= 0 {
-			w.Busy = n
-		}
-		n, err := concurrency.Float64() // only from 8.1.2 on a field of its own
-		if told, infoErr := parseSidekiqInfo(info.Str); infoErr == nil {
-			w.Queues, w.Capsules = told.queues, told.capsules
-			if err != nil {
-				n, err = told.concurrency, nil
-			}
-		}
-		if err == nil && n >= 0 {
-			w.Slots = n
+		gone = fields[0].IsNull() && fields[3].IsNull()
+		if !gone {
+			w.sidekiq(fields[0], fields[1], fields[2], fields[3])
 		}
 	}, "HMGET", key, "busy", "concurrency", "quiet", "info")
 	var runs []string
@@ -53,11 +40,14 @@ func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 			if err == nil && more {
 				err = fmt.Errorf("a process has more than the %d jobs that are read", maxTasks)
 			}
+			if err == nil && len(pairs) > 0 {
+				err = aliveErr
+			}
 			if err != nil {
 				known = false
 				jobs.fail(err)
 			}
-			for i := 1; i < len(pairs); i += 2 {
+			for i := 1; i < len(pairs) && !gone; i += 2 { // those of Exq stay
 				queue, at, err := parseSidekiqWork(pairs[i].Str)
 				if err != nil {
 					known = false
@@ -78,6 +68,25 @@ func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 				w.Capsules = nil
 			}
 		}, key+suffix)
+	}
+}
+
+// sidekiq takes what a living process says of itself.
+func (w *worker) sidekiq(busy, concurrency, quiet, info resp.Value) {
+	w.Alive = true
+	w.Quiet = string(quiet.Str) == "true"
+	if n, err := busy.Float64(); err == nil && n >= 0 {
+		w.Busy = n
+	}
+	n, err := concurrency.Float64() // only from 8.1.2 on a field of its own
+	if told, infoErr := parseSidekiqInfo(info.Str); infoErr == nil {
+		w.Queues, w.Capsules = told.queues, told.capsules
+		if err != nil {
+			n, err = told.concurrency, nil
+		}
+	}
+	if err == nil && n > 0 { // Exq says 0
+		w.Slots = n
 	}
 }
 

@@ -220,7 +220,7 @@ func TestProcessesOfSidekiq(t *testing.T) {
 		{fields("", "", "", `{"concurrency":3}`), worker{Alive: true, Busy: -1, Slots: 3}},
 		{fields("-1", "-1", "true", "{"), worker{Alive: true, Quiet: true, Busy: -1, Slots: -1}},
 		{fields("2", "5", "false", `{"concurrency":3,"queues":["a"]}`), worker{Alive: true, Busy: 2, Slots: 5, Queues: []string{"a"}}},
-		{fields("2", "0", "", "{"), worker{Alive: true, Busy: 2, Slots: 0}},
+		{fields("2", "0", "", "{"), worker{Alive: true, Busy: 2, Slots: -1}}, // as Exq says
 	} {
 		require.Equal(t, tt.want, read(tt.record, nil).Workers[0])
 	}
@@ -317,8 +317,7 @@ func TestJobsOfResque(t *testing.T) {
 	}
 }
 
-// TestClientsThatMayBeWorkers are those of our database, by their names and by what
-// they wait for.
+// TestClientsThatMayBeWorkers are those of our database, by name and what they wait for.
 func TestClientsThatMayBeWorkers(t *testing.T) {
 	t.Parallel()
 	name := strings.Repeat("n", maxClientName)
