@@ -14,8 +14,9 @@ import (
 // huey reads Huey (Python), whose queues have the name that its instance was given,
 // without all but letters, digits and underscores. The queue is a list of pickled
 // messages; that of PriorityRedisHuey is a sorted set with the negative priority as
-// score, in which the time goes before each message. Scheduled messages, and those to
-// be tried again later, are in a sorted set by the second when they are due.
+// score, in which the time goes before each message. Scheduled messages wait in the
+// queue as well, until a consumer puts them into a sorted set by the second when they
+// are due; so does it with those to be tried again later.
 //
 // Nothing tells what runs, and a killed consumer loses it. Consumers register nowhere;
 // but one that lives takes jobs from the queue, and looks at the schedule once a second,
