@@ -75,6 +75,27 @@ debian() {
 	ready "$1"
 }
 
+# unpacked NAME SUITE COMMAND PACKAGE... takes packages of another suite of Debian, which are not installed: COMMAND finds
+# them in $ROOT.
+unpacked() {
+	_name=$1 _suite=$2 _command=$3
+	shift 3
+	if wanted "$_name" "$_suite" "$@"; then return; fi
+	say "unpacking $* of Debian $_suite"
+	empty "$_name"
+	mkdir "$cache/$_name.new/apt"
+	if ! apt_open "$cache/$_name.new/apt" deb "$_suite" >/dev/null 2>&1; then
+		skip "$_name" "Debian's archive"
+		return
+	fi
+	apt_unpack "$cache/$_name.new/apt" "$_suite" "$cache/$_name.new/root" "$@" || fail "apt cannot download $*"
+	rm -rf "$cache/$_name.new/apt"
+	echo "$_suite $*" >"$cache/$_name.new/made-of"
+	program "$_name" "ROOT='$cache/$_name/root'
+$_command"
+	ready "$_name"
+}
+
 # pypi NAME REQUIREMENT... installs into a virtual environment. It is made in its final place, because it cannot be moved.
 pypi() {
 	_name=$1
@@ -156,6 +177,14 @@ npm_system bull-4 bull@4.16.5
 npm_system resque-node node-resque@9.7.1
 go_system asynq asynq github.com/hibiken/asynq
 debian laravel-8 'exec php "$@"'
+# Its own packages have no API that counts, and its PHP runs the next ones.
+unpacked symfony-6 trixie 'SYMFONY_VERSION=6.4 SYMFONY_PHP=$ROOT/usr/share/php exec php "$@"' \
+	php-symfony-redis-messenger php-symfony-messenger php-symfony-clock php-symfony-event-dispatcher \
+	php-symfony-event-dispatcher-contracts php-symfony-deprecation-contracts php-psr-clock php-psr-container \
+	php-psr-event-dispatcher php-psr-log
+pypi huey huey==3.5.4 redis
+pypi arq arq==0.28.0
+pypi dramatiq 'dramatiq[redis]==2.2.1'
 
 chmod 644 "$list"
 mv "$list" "$cache/systems.txt"

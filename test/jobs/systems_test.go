@@ -22,6 +22,8 @@ type system struct {
 	differs map[string]string
 	// repairs: asking the API moves the jobs of dead workers.
 	repairs bool
+	// derived are figures that follow from several polls in this system.
+	derived []string
 }
 
 // with is f with others in their place.
@@ -136,6 +138,54 @@ var systems = []system{
 			"waiting": 4, "active": 1, "scheduled": 3, "overdue": 1, "queue_count": 3,
 		},
 		dead: figures{"active": 1, "orphaned": 1, "slow/orphaned": 1, "waiting": 4, "overdue": 1},
+	},
+	{
+		name: "symfony-6", title: "Symfony Messenger 6", from: "Debian 13", main: "symfony/main.php", item: "symfony",
+		settled: figures{"messages/waiting": 0, "slow_async/waiting": 2, "unserved_async/waiting": 2, "failed/failed": 1},
+		known: figures{
+			"waiting": 4, "active": 1, "scheduled": 3, "overdue": 1, "failed": 1, "processed_total": 5, "added_total": 11,
+			"orphaned": 0, "*/orphaned": 0, "queue_count": 4, "workers": 1, "workers_alive": 1, "workers_dead": 0,
+			"messages/scheduled": 2, "unserved_async/scheduled": 1, "*/scheduled": 0, "unserved_async/overdue": 1, "*/overdue": 0,
+			"slow_async/active": 1, "*/active": 0, "messages/processed_total": 5, "*/processed_total": 0, "*/failed": 0,
+			"messages/added_total": 5, "slow_async/added_total": 3, "unserved_async/added_total": 2, "failed/added_total": 1,
+			"failed/waiting": 0, "failed/latency": 0,
+		},
+		dead: figures{
+			"active": 1, "slow_async/active": 1, "waiting": 4, "overdue": 1, "failed": 1, "workers": 1, "unserved_async/stuck": 1,
+			"slow_async/saturated": 1,
+		},
+	},
+	{
+		name: "huey", title: "Huey", from: "PyPI", main: "huey/main.py", item: "huey",
+		settled: figures{"waiting": 5, "scheduled": 3, "served/waiting": 2, "served/scheduled": 3, "unserved/waiting": 3},
+		known:   figures{"overdue": 0, "*/overdue": 0, "queue_count": 2},
+		dead:    figures{"waiting": 5, "served/waiting": 2, "served/stuck": 1, "unserved/stuck": 1, "overdue": 1, "served/overdue": 1},
+	},
+	{
+		name: "arq", title: "arq", from: "PyPI", main: "arq/main.py", item: "arq",
+		settled: figures{
+			"waiting": 4, "active": 2, "scheduled": 3, "arq:queue/waiting": 0, "arq:queue/scheduled": 2, "arq:slow/waiting": 2,
+			"arq:slow/active": 2, "arq:unserved/waiting": 2,
+		},
+		known: figures{"queue_count": 3},
+		dead: figures{
+			"waiting": 6, "active": 0, "arq:slow/waiting": 4, "arq:slow/active": 0, "workers_alive": 0, "arq:slow/stuck": 1,
+			"arq:unserved/stuck": 1,
+		},
+	},
+	{
+		name: "dramatiq", title: "Dramatiq", from: "PyPI", main: "dramatiq/main.py", item: "dramatiq", derived: []string{"latency"},
+		settled: figures{
+			"default/waiting+active+scheduled": 2, "slow/waiting+active+scheduled": 7, "unserved/waiting+active+scheduled": 3,
+		},
+		known: figures{
+			"waiting": 5, "active": 4, "scheduled": 3, "failed": 1, "orphaned": 0, "*/orphaned": 0, "queue_count": 3,
+			"default/waiting": 0, "default/active": 0, "default/scheduled": 2, "default/failed": 1, "slow/waiting": 3, "slow/active": 4,
+			"slow/scheduled": 0, "unserved/waiting": 2, "unserved/active": 0, "unserved/scheduled": 1, "*/failed": 0,
+		},
+		dead: figures{
+			"waiting": 5, "active": 4, "orphaned": 4, "slow/orphaned": 4, "workers_alive": 0, "unserved/stuck": 1, "slow/stuck": 1,
+		},
 	},
 }
 

@@ -18,6 +18,7 @@ asked at the same moment. After that the worker is killed with SIGKILL.
 * **equal**: the system's own API tells the same number (an age: of the same moment).
 * **as made**: its API does not tell the figure; it is what the producer and the worker have made.
 * **differs**: its API means something else by it when a worker is dead; the reason stands beside it.
+* **derived**: it follows from several polls.
 * **left out**: the system does not keep it. The reason is in the document, and below.
 
 `
@@ -94,7 +95,7 @@ func matrix(b *strings.Builder, title string, all []*results, ofQueues bool) {
 
 // worse makes one word of a figure's verdicts for several queues: one comparison with the API is enough to say so.
 func worse(a, b verdict) verdict {
-	order := []verdict{"", leftOut, story, differs, equal, wrong}
+	order := []verdict{"", leftOut, derived, story, differs, equal, wrong}
 	if slices.Index(order, b) > slices.Index(order, a) {
 		return b
 	}
