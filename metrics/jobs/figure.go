@@ -98,9 +98,10 @@ const (
 	// figStuck is 1 when figStalled is at least stuckAfter though workers live and
 	// nothing holds the queue back: it is neither paused nor rate limited, none of
 	// its jobs runs, and workers that serve it have a slot that is free, or none
-	// serves it. Else it is 0. In Celery, whose workers do not say what they run, it
-	// is 1 when no client is connected that may be a worker, and not known when there
-	// is one.
+	// serves it. Else it is 0. In Celery and Huey, whose workers do not say what they
+	// run, it is 1 when no client is connected that may be a worker, and not known when
+	// there is one. In Symfony Messenger, arq and Dramatiq, whose workers take at once
+	// what waits, nobody needs to be known to live.
 	figStuck
 	// figSaturated is 1 when figStalled is at least stuckAfter because all slots are
 	// taken that serve the queue, or its own jobs run on and on, else 0.
