@@ -3,6 +3,7 @@ package jobs
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -199,7 +200,11 @@ func (s *symfonyReading) queue(q *queue) {
 func (t *symfonyStream) grouped(groups []streamGroup, err error) {
 	t.p.Count(&t.q.figures, figOverdue, "ZCOUNT", t.q.Name+symfonyDelayed, "-inf", t.p.NowArg(1000))
 	if err != nil {
-		for _, f := range []figure{figOrphaned, figProcessed, figFailed, figArrival, figDrain} {
+		err = fmt.Errorf("XINFO GROUPS: %w", err)
+		if strings.Contains(err.Error(), "no such key") {
+			err = errNoStream
+		}
+		for _, f := range []figure{figWaiting, figActive, figLatency, figOrphaned, figProcessed, figFailed, figArrival, figDrain} {
 			t.q.Miss(f, err.Error())
 		}
 		t.err = cmp.Or(t.err, err)
@@ -234,6 +239,8 @@ func (t *symfonyStream) grouped(groups []streamGroup, err error) {
 		}, "XRANGE", t.q.Name, "-", "+", "COUNT", "1")
 	}, "XLEN", t.q.Name)
 }
+
+var errNoStream = errors.New("there is no such stream: nobody has sent a message to it or asked for one yet")
 
 // first is called last, with the first message of the stream and the number of all.
 func (t *symfonyStream) first(entry resp.Value, length float64) {

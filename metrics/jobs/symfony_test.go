@@ -173,7 +173,10 @@ func TestWorkersOfSymfony(t *testing.T) {
 		errNoPending.Error():                 func(a answers) { taken(a, arrayOf("5-1", "c", "x", "1")) },
 		"there are 1001 messages were taken": func(a answers) { a["XINFO GROUPS low"] = symfonyGroupOf("1001", "1") },
 		"there are 1001 consumers":           func(a answers) { a["XINFO GROUPS low"] = symfonyGroupOf("0", "1001") },
-		"WRONGTYPE no":                       func(a answers) { a["XINFO GROUPS low"] = one(wrongType) },
+		errNoStream.Error(): func(a answers) {
+			a["XINFO GROUPS low"] = one(resp.Value{Kind: resp.Error, Str: []byte("ERR no such key")})
+		},
+		"WRONGTYPE no": func(a answers) { a["XINFO GROUPS low"] = one(wrongType) },
 	} {
 		a := whole()
 		change(a)
@@ -185,6 +188,9 @@ func TestWorkersOfSymfony(t *testing.T) {
 		}
 		want(t, &r.Queues[0].figures, figActive, 0)
 	}
+	r = readTold(t, "symfony", func(p *poll, r *reading) { r.Found, p.followUps = []string{"low"}, maxFollowUps-1 }, whole())
+	wantUnknown(t, &r.figures, figWorkersAlive, errManyFollowUps.Error())
+	wantUnknown(t, &r.Queues[0].figures, figOrphaned, errManyFollowUps.Error())
 }
 
 // TestLowPrioritySymfony: a worker that is busy with another stream serves this one too.

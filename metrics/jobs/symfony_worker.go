@@ -33,6 +33,10 @@ type symfonyConsumer struct {
 
 // group asks for what the consumers of a group have taken, and when they asked last.
 func (t *symfonyStream) group(g streamGroup) {
+	if !t.p.FollowUps(2) {
+		t.pendingErr, t.consumersErr = errManyFollowUps, errManyFollowUps
+		return
+	}
 	if g.pending > symfonyLooked {
 		t.pendingErr = tooMany(int(g.pending), "messages were taken", symfonyLooked)
 	} else if g.pending > 0 {
