@@ -193,6 +193,22 @@ func TestWorkersOfSymfony(t *testing.T) {
 	wantUnknown(t, &r.Queues[0].figures, figOrphaned, errManyFollowUps.Error())
 }
 
+// TestGroupsOfSymfony: of several the one that is furthest behind counts.
+func TestGroupsOfSymfony(t *testing.T) {
+	t.Parallel()
+	group := func(name, lag, read, pending string) resp.Value {
+		return arrayOf("name", name, "consumers", "0", "pending", pending, "last-delivered-id", "5-1", "entries-read", read, "lag", lag)
+	}
+	for _, groups := range [][]resp.Value{
+		{group("a", "1", "9", "2"), group("b", "4", "6", "1")}, {group("b", "4", "6", "1"), group("a", "1", "9", "2")},
+	} {
+		f := &readSymfony(t, answers{"XINFO GROUPS high": rowsOf(), "XINFO GROUPS low": rowsOf(groups...)}).Queues[1].figures
+		want(t, f, figWaiting, 4)
+		want(t, f, figProcessed, 5)
+		want(t, f, figActive, 3)
+	}
+}
+
 // TestLowPrioritySymfony: a worker that is busy with another stream serves this one too.
 func TestLowPrioritySymfony(t *testing.T) {
 	t.Parallel()
