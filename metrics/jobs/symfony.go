@@ -187,6 +187,11 @@ type symfonyStream struct {
 	// pendingErr and consumersErr are why they are not known.
 	pendingErr, consumersErr error
 	used                     bool // it has consumers
+	// counts: the server does not know how far the group is. there are the messages up to
+	// there that are still in the stream, at most one more than those not acknowledged.
+	counts   bool
+	there    float64
+	takenErr error
 }
 
 func (s *symfonyReading) queue(q *queue) {
@@ -212,6 +217,10 @@ func (t *symfonyStream) grouped(groups []streamGroup, err error) {
 		return
 	}
 	t.q.Exists = true
+	if len(groups) == 1 && !groups[0].lagKnown && groups[0].pending <= symfonyCounted {
+		groups[0].lagKnown = true
+		t.count(groups[0])
+	}
 	for i, g := range groups {
 		t.used = t.used || g.consumers > 0
 		if !g.doneKnown {
@@ -240,12 +249,36 @@ func (t *symfonyStream) grouped(groups []streamGroup, err error) {
 	}, "XLEN", t.q.Name)
 }
 
+// count counts the messages that a group has taken and that are still there, for servers
+// before Redis 7.0. Where acknowledged ones are deleted, those are the ones that it has not
+// acknowledged, and all others wait.
+func (t *symfonyStream) count(g streamGroup) {
+	t.counts = true
+	t.p.AskPayload(func(v resp.Value, err error) {
+		var entries []resp.Value
+		if err == nil {
+			entries, err = v.Array()
+		}
+		if t.there = float64(len(entries)); err == nil && t.there > g.pending {
+			err = errors.New("acknowledged messages are kept, and only servers from Redis 7.0 on know how far a group is")
+		}
+		t.takenErr = err
+	}, "XRANGE", t.q.Name, "-", g.delivered.String(), "COUNT", fmt.Sprint(g.pending+1))
+}
+
 var errNoStream = errors.New("there is no such stream: nobody has sent a message to it or asked for one yet")
 
 // first is called last, with the first message of the stream and the number of all.
 func (t *symfonyStream) first(entry resp.Value, length float64) {
 	message := symfonyPayload(entry)
 	q := t.q
+	if t.counts && t.takenErr != nil {
+		for _, f := range []figure{figWaiting, figArrival, figDrain} {
+			q.Miss(f, t.takenErr.Error())
+		}
+	} else if t.counts {
+		q.Set(figWaiting, max(0, length-t.there))
+	}
 	switch {
 	case bytes.Contains(message, []byte(symfonyStamp)), !t.used && strings.Contains(strings.ToLower(q.Name), "fail"):
 		t.failures = true

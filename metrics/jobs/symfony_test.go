@@ -209,6 +209,27 @@ func TestGroupsOfSymfony(t *testing.T) {
 	}
 }
 
+// TestSymfonyOnOlderServers, which do not know how far a group is: what waits is known
+// where acknowledged messages are deleted.
+func TestSymfonyOnOlderServers(t *testing.T) {
+	t.Parallel()
+	read := func(pending, delivered string, taken resp.Value) *figures {
+		return &readSymfony(t, answers{
+			"XINFO GROUPS high": rowsOf(), "XINFO GROUPS low": rowsOf(arrayOf("name", "g", "consumers", "0", "pending", pending, "last-delivered-id", delivered)),
+			"XLEN low": one(intOf(9)), "XRANGE low - " + delivered + " COUNT 3": one(taken), "XRANGE low - " + delivered + " COUNT 1": one(taken),
+		}).Queues[1].figures
+	}
+	want(t, read("2", "5-1", arrayOf("a", "b")), figWaiting, 7)
+	want(t, read("2", "5-1", arrayOf("b")), figWaiting, 8) // one was acknowledged meanwhile
+	want(t, read("0", "0-0", arrayOf()), figWaiting, 9)
+	for why, f := range map[string]*figures{
+		"acknowledged messages are kept": read("2", "5-1", arrayOf("a", "b", "c")), "WRONGTYPE": read("2", "5-1", wrongType),
+		"does not know how far group": read("101", "5-1", arrayOf()),
+	} {
+		wantUnknown(t, f, figWaiting, why)
+	}
+}
+
 // TestLowPrioritySymfony: a worker that is busy with another stream serves this one too.
 func TestLowPrioritySymfony(t *testing.T) {
 	t.Parallel()

@@ -13,6 +13,9 @@ const (
 	// symfonyLooked bounds the messages of a group that are looked at of those that
 	// were taken and not acknowledged, and its consumers.
 	symfonyLooked = 1000
+	// symfonyCounted bounds those that are counted where the server does not know how far
+	// a group is.
+	symfonyCounted = 100
 	// symfonyIdle is how long a consumer that handles no message may not have asked for
 	// one and yet live, in seconds; a worker that is idle asks each second.
 	symfonyIdle = 60
