@@ -148,7 +148,9 @@ func TestAReplicaThatDoesNotTellItsHistoryIsCompared(t *testing.T) {
 	require.Len(t, doc["compared"], 1)
 	require.Equal(t, 1.0, doc["drifts"])
 	target.Doer = serverOf(strings.Replace(info, "master_replid:a\r\n", "", 1), "maxmemory", "1")
-	silent.Replies["INFO replication"] = metrictest.Bulk("# Replication\r\nmaster_replid:b\r\n")
+	telling := serverOf("", "maxmemory", "2")
+	telling.Replies["INFO replication"] = metrictest.Bulk("# Replication\r\nmaster_replid:b\r\n")
+	withPeers(target, map[string]redisclient.Doer{"10.0.0.2:6379": telling})
 	require.Equal(t, 1.0, configOf(t, target)["drifts"])
 	target.Peer = nil
 	doc = configOf(t, target)
