@@ -136,7 +136,7 @@ var bullLacks = append(
 				figWorkersQuiet)...)...)...,
 )
 
-var bullCommands = []string{"client|id", "client|list", "get", "hget", "hmget", "lindex", "llen", "lrange", "pttl", "type", "zcard",
+var bullCommands = []string{"client|id", "client|list", "get", "hget", "hmget", "hstrlen", "lindex", "llen", "lrange", "pttl", "type", "zcard",
 	"zcount", "zrange"}
 
 func bullKeys(prefix string, _ []string) []string { return []string{prefix + ":*"} }

@@ -291,7 +291,7 @@ func TestACLOfConfiguredPrefixes(t *testing.T) {
 	require.Equal(t, []string{"_kombu.binding.*", "celery*", "my:*", "unacked", "unacked_index", "video*"}, KeyPatterns(o, []string{"celery"}))
 	require.Equal(t, []string{`a\?`, "b", "rq:*", `shop\*:*`}, KeyPatterns(o, []string{"plain", "rq"}))
 	require.Empty(t, KeyPatterns(o, []string{"cron"}))
-	require.Equal(t, []string{"hmget", "scan", "time", "type", "zcard", "zrange"}, Commands([]string{"horizon", "cron"}))
+	require.Equal(t, []string{"hmget", "hstrlen", "scan", "time", "type", "zcard", "zcount", "zrange"}, Commands([]string{"horizon", "cron"}))
 	var names []string
 	for _, s := range Systems() {
 		names = append(names, s.Spec().Name)

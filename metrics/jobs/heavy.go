@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"redisjobs/redisclient"
@@ -36,6 +37,7 @@ const (
 
 // heavy is what is remembered of payloads.
 type heavy struct {
+	mu   sync.Mutex
 	keys map[string]heavyKey
 	// doubt is why the last poll failed, when it asked for jobs.
 	doubt error
@@ -44,16 +46,22 @@ type heavy struct {
 	until  time.Time
 }
 
+// heavyError says that a reply was too large not long ago.
+type heavyError struct{ size int }
+
+func (e *heavyError) Error() string {
+	return fmt.Sprintf("it had %d bytes, and is not read again for %d minutes", e.size, heavyMemory/time.Minute)
+}
+
 type heavyKey struct {
 	size  int
 	until time.Time
 }
 
 // tooHeavy returns why a command is not sent, nil if it should be.
-func (s *state) tooHeavy(a *question) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := &s.heavy
+func (h *heavy) tooHeavy(a *question) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	now := time.Now()
 	if a.payload && h.doubt != nil {
 		return fmt.Errorf("not asked for, after a poll with it failed: %w", h.doubt)
@@ -65,13 +73,21 @@ func (s *state) tooHeavy(a *question) error {
 		return nil
 	}
 	if k, ok := h.keys[strings.Join(a.cmd, " ")]; ok && now.Before(k.until) {
-		return fmt.Errorf("it had %d bytes, and is not read again for %d minutes", k.size, heavyMemory/time.Minute)
+		return &heavyError{k.size}
 	}
 	return nil
 }
 
+// isHeavy reports whether the reply to a command was too large not long ago.
+func (h *heavy) isHeavy(cmd redisclient.Command) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k, ok := h.keys[strings.Join(cmd, " ")]
+	return ok && time.Now().Before(k.until)
+}
+
 // weigh remembers which replies were too large.
-func (s *state) weigh(asks []question) {
+func (h *heavy) weigh(asks []question) {
 	sum, tooMany := 0, false
 	for _, a := range asks {
 		if a.payload {
@@ -87,15 +103,15 @@ func (s *state) weigh(asks []question) {
 	if sum > maxPayloads {
 		limit = smallPayload
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	for _, a := range asks {
 		n := size(a.reply)
 		if a.payload && n > limit || a.ofMembers() && n > maxMemberBytes {
-			if s.heavy.keys == nil || len(s.heavy.keys) >= maxHeavy {
-				s.heavy.keys = make(map[string]heavyKey)
+			if h.keys == nil || len(h.keys) >= maxHeavy {
+				h.keys = make(map[string]heavyKey)
 			}
-			s.heavy.keys[strings.Join(a.cmd, " ")] = heavyKey{n, time.Now().Add(heavyMemory)}
+			h.keys[strings.Join(a.cmd, " ")] = heavyKey{n, time.Now().Add(heavyMemory)}
 		}
 	}
 }
@@ -116,10 +132,9 @@ func size(v resp.Value) int {
 }
 
 // judge learns from how a poll ended. payloads: it asked for jobs.
-func (s *state) judge(payloads bool, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := &s.heavy
+func (h *heavy) judge(payloads bool, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	switch {
 	case err != nil && payloads && (errors.Is(err, resp.ErrTooLarge) || redisclient.ReasonOf(err) == redisclient.ReasonTimeout):
 		h.doubt = err

@@ -30,6 +30,7 @@ var Metrics = []*item.Metric{
 		Commands: Commands(Names()),
 		Collect:  collectQueue,
 	},
+	failuresMetric,
 }
 
 var paramPrefix = item.Param{

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -26,6 +27,10 @@ type poll struct {
 	asks   []question
 	// payloads: jobs themselves were asked for.
 	payloads bool
+	// most is how many round trips it takes at most; maxRounds if it is 0.
+	most int
+	// weight is what is remembered of payloads; that of state if it is nil.
+	weight *heavy
 
 	// followUps are the commands sent so far that lists of any length caused.
 	followUps int
@@ -46,7 +51,7 @@ type question struct {
 // is the server's refusal; the server's state, such as loading, ends the poll
 // before. then may ask again, but in the last round.
 func (p *poll) Ask(then func(v resp.Value, err error), cmd ...string) {
-	if p.round >= maxRounds {
+	if p.round >= p.rounds() {
 		panic("bug: " + cmd[0] + " asked after the last round")
 	}
 	p.asks = append(p.asks, question{cmd: cmd, then: then})
@@ -117,11 +122,15 @@ func (p *poll) NowArg(perSecond float64) string {
 // clock has not reached, because writers have clocks of their own.
 func (p *poll) Age(at float64) float64 { return max(0, p.Now()-at) }
 
+func (p *poll) rounds() int { return cmp.Or(p.most, maxRounds) }
+
+func (p *poll) weights() *heavy { return cmp.Or(p.weight, &p.state.heavy) }
+
 // run asks and answers until nobody asks any more. The error is for the
 // conversation or the server as a whole.
 func (p *poll) run(ctx context.Context) (err error) {
-	defer func() { p.state.judge(p.payloads, err) }()
-	for p.round < maxRounds {
+	defer func() { p.weights().judge(p.payloads, err) }()
+	for p.round < p.rounds() {
 		asks := p.asks
 		p.asks = nil
 		if p.round > 0 && len(asks) == 0 {
@@ -144,7 +153,7 @@ func (p *poll) converse(ctx context.Context, asks []question) error {
 	refused := make([]error, len(asks))
 	for i, a := range asks {
 		if refused[i] = p.state.refusals.Of(a.cmd, ""); refused[i] == nil {
-			refused[i] = p.state.tooHeavy(&asks[i])
+			refused[i] = p.weights().tooHeavy(&asks[i])
 			p.payloads = p.payloads || a.payload && refused[i] == nil
 		}
 		if refused[i] == nil {
@@ -178,7 +187,7 @@ func (p *poll) converse(ctx context.Context, asks []question) error {
 			refused[i] = err
 		}
 	}
-	p.state.weigh(asks)
+	p.weights().weigh(asks)
 	for i, a := range asks {
 		a.then(a.reply, refused[i])
 	}

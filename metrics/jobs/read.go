@@ -50,43 +50,25 @@ type result struct {
 // readSystems asks a target about its job systems; doer may be a Cluster. The error is
 // for the target as a whole, or for a system that does not exist.
 func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory, o item.JobsOptions, q query) (*result, error) {
-	if q.System != "" {
-		if err := checkName(q.System); err != nil {
-			return nil, err
-		}
-	}
 	s := stateOf(memory)
-	named := q.System != "" && (q.Prefix != "" || q.Queue != "")
-	if !named || q.Queue == "" && hasClue(q.System) {
-		if err := discover(ctx, doer, s, &o); err != nil {
-			return nil, err
-		}
+	if err := s.findSystems(ctx, doer, &o, q); err != nil {
+		return nil, err
 	}
 	p := &poll{doer: doer, state: s, options: &o}
-	out := &result{}
-	wanted := s.wanted(q, &o)
-	share := &share{left: maxQueues, others: len(wanted)}
-	for _, instance := range wanted {
-		system, _ := lookup(instance.System)
-		spec := system.Spec()
-		r := &reading{
-			instance: instance, Found: s.names(instance), spec: spec,
-			extra: o.Queues[instance.System], only: q.Queue, share: share,
-			named: named,
-		}
-		r.found, r.searched = s.knows(instance)
-		out.Systems = append(out.Systems, r)
+	out := &result{Systems: s.readings(q, &o)}
+	for _, r := range out.Systems {
+		system, spec := systemOf(r.instance)
 		if spec.Markers != nil {
 			r.Marked = true
-			p.askMarkers(candidate{instance, spec.Markers(instance.Prefix)}, func() { r.Exists = true })
+			p.askMarkers(candidate{r.instance, spec.Markers(r.Prefix)}, func() { r.Exists = true })
 		}
 		system.Read(p, r)
 	}
-	if !named {
+	if !q.named() {
 		p.askNewcomers(&o, out.Systems)
 		p.lookAround(&o)
 	}
-	if len(wanted) == 0 {
+	if len(out.Systems) == 0 {
 		p.askDatabases(out)
 	}
 	if err := p.askClients(ctx); err != nil {
@@ -111,6 +93,47 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 		Masters: s.search.masters, Dropped: s.search.dropped, Err: s.search.err, Unmarked: maps.Clone(s.unmarked),
 	}
 	return out, nil
+}
+
+// named: the item key says which prefix or queue.
+func (q query) named() bool { return q.System != "" && (q.Prefix != "" || q.Queue != "") }
+
+// findSystems searches for the systems that a query is about, when it is time for
+// that.
+func (s *state) findSystems(ctx context.Context, doer redisclient.Doer, o *item.JobsOptions, q query) error {
+	if q.System != "" {
+		if err := checkName(q.System); err != nil {
+			return err
+		}
+	}
+	if q.named() && (q.Queue != "" || !hasClue(q.System)) {
+		return nil
+	}
+	return discover(ctx, doer, s, o)
+}
+
+// readings begins with what a query is about: nothing of it is read.
+func (s *state) readings(q query, o *item.JobsOptions) []*reading {
+	wanted := s.wanted(q, o)
+	share := &share{left: maxQueues, others: len(wanted)}
+	out := make([]*reading, len(wanted))
+	for i, instance := range wanted {
+		_, spec := systemOf(instance)
+		r := &reading{
+			instance: instance, Found: s.names(instance), spec: spec,
+			extra: o.Queues[instance.System], only: q.Queue, share: share,
+			named: q.named(),
+		}
+		r.found, r.searched = s.knows(instance)
+		out[i] = r
+	}
+	return out
+}
+
+// systemOf is the system of an instance, and its spec.
+func systemOf(i instance) (system, *spec) {
+	system, _ := lookup(i.System)
+	return system, system.Spec()
 }
 
 // hasClue reports whether SCAN finds a system's queues.

@@ -50,7 +50,7 @@ var rqSpec = &spec{
 		lackOfQueues("there are no counters but those of living workers", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackOfSystem("there are no counters but those of living workers", figProcessed, figFailedTotal),
 	),
-	Commands: []string{"get", "hget", "hmget", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
+	Commands: []string{"get", "hget", "hmget", "hstrlen", "lindex", "llen", "scard", "sscan", "xrevrange", "zcard", "zcount", "zrange"},
 	Keys:     func(prefix string, _ []string) []string { return []string{prefix + ":*"} },
 }
 

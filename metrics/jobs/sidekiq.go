@@ -56,7 +56,7 @@ var sidekiqSpec = &spec{
 		lackEverywhere("a job is deleted when it is done", figCompleted),
 		lackOfSystem("the jobs of a killed worker are lost, and in no key", figOrphaned),
 	),
-	Commands: []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
+	Commands: []string{"bitfield_ro", "get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)
 		if prefix == exqNamespace { // its processes have the names of hosts
@@ -66,7 +66,9 @@ var sidekiqSpec = &spec{
 		// can be read. Source: sidekiq lib/sidekiq/component.rb, identity
 		process := p + "*:[0-9]*:" + strings.Repeat("[0-9a-f]", 12)
 		return []string{p + "queues", p + "queue:*", p + "processes", p + "workers:heartbeat", p + "paused", p + "schedule", p + "retry",
-			p + "dead", p + "stat:processed", p + "stat:failed", process, process + ":work", process + ":workers"}
+			p + "dead", p + "stat:processed", p + "stat:failed", process, process + ":work", process + ":workers",
+			// Counters of each minute by job class, and times: <class>-DD-HH:MM up to version 7.
+			p + "j|[0-9]*|[0-9]*:[0-9]*", p + "h|*-[0-9]*-[0-9]*:[0-9]*", p + "*-[0-9][0-9]-[0-9][0-9]:[0-9]*"}
 	},
 }
 

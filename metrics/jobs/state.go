@@ -18,7 +18,10 @@ type state struct {
 	refusals  *ask.Refusals
 	unmarked  map[instance]error // why it is not known whether it is there
 	samples   map[sampleKey]*sample
-	heavy     heavy
+	heavy     // of jobs that job.get reads
+	// heavyFailures is that of job.failures.get: what the one item learns must not
+	// keep jobs from the other.
+	heavyFailures heavy
 	// rejected are clues that the polls since the last search have examined in vain.
 	rejected []string
 	// alone: until then it is known that the server is in no cluster.
