@@ -139,9 +139,10 @@ var jobSystemKeys = map[int][]string{
 		"SADD queues default", `LPUSH queue:default {"jid":"1","enqueued_at":1795227509.7}`, "SADD processes host:1:0123456789ab",
 		`HSET host:1:0123456789ab busy 1 quiet false info {"concurrency":5}`,
 		`HSET host:1:0123456789ab:work tid {"queue":"default","run_at":1795227509}`,
+		"ZADD dead 1795227509 {}", "HSET " + minutesAgo(2) + " Job|p 1", "HSET " + minutesAgo(3) + " Job|p 1",
 	},
-	7: {"SADD resque:queues default", "RPUSH resque:queue:default {}"},
-	8: {"SADD rq:queues rq:queue:default"},
+	7: {"SADD resque:queues default", "RPUSH resque:queue:default {}", `RPUSH resque:failed {"payload":{"class":"Job"}}`},
+	8: {"SADD rq:queues rq:queue:default", "ZADD rq:failed:default 1795227509 1", "HSET rq:job:1 ended_at 2026-11-21T02:43:55.602419Z"},
 	9: {"SADD _kombu.binding.celery celery\x06\x16\x06\x16celery", "LPUSH celery {}", "HSET unacked a {}", "ZADD unacked_index 1795230718.5 a"},
 	10: {
 		"HSET bull:q:meta version bullmq:5.81.5", "SET bull:q:id 2", "LPUSH bull:q:wait 1", "HSET bull:q:1 timestamp 1795228358049",
@@ -158,7 +159,10 @@ var jobSystemKeys = map[int][]string{
 	},
 	13: {`RPUSH laravel_database_queues:q {"id":"a","job":"J","createdAt":1795230090}`},
 	14: {"ZADD laravel_horizon:supervisors 4000000000 s", `HSET laravel_horizon:supervisor:s status running processes {"a":1}`},
-	15: {"ZADD laravel_horizon:masters 4000000000 m"},
+	15: {
+		"ZADD laravel_horizon:masters 4000000000 m", "ZADD laravel_horizon:failed_jobs -1795227509 6e3f4f9d-7928-4d7b-b863-a172646da702",
+		"HSET laravel_horizon:6e3f4f9d-7928-4d7b-b863-a172646da702 name Job",
+	},
 	20: {"ZADD arq:queue 1795228358049 j"},
 	21: {
 		"ZADD dramatiq:__heartbeats__ 1795228358049 w", "HSET dramatiq:q.msgs k {}", "SADD dramatiq:__acks__.w.q k",
@@ -173,13 +177,20 @@ var jobSystemKeys = map[int][]string{
 	26: {"XADD failed 1795228358049-1 message x", "XGROUP CREATE failed symfony 0"},
 }
 
-// lackReasons are what job.get says is unavailable whatever the permissions.
+// minutesAgo is the key in which Sidekiq 8 counts the jobs of a minute.
+func minutesAgo(n int) string {
+	at := time.Now().UTC().Add(-time.Duration(n) * time.Minute)
+	return at.Format("j|060102|") + fmt.Sprintf("%d:%02d", at.Hour(), at.Minute())
+}
+
+// lackReasons are what job.get and job.failures.get say is unavailable whatever the permissions.
 func lackReasons() map[string]bool {
 	out := map[string]bool{"no failure transport was found, and failed messages are in a stream of their own": true}
 	for _, s := range jobs.Systems() {
 		for _, l := range s.Spec().Lacks {
 			out[l.Reason] = true
 		}
+		out[s.Spec().NoFailures()] = true
 	}
 	return out
 }

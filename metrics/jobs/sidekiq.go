@@ -67,8 +67,9 @@ var sidekiqSpec = &spec{
 		process := p + "*:[0-9]*:" + strings.Repeat("[0-9a-f]", 12)
 		return []string{p + "queues", p + "queue:*", p + "processes", p + "workers:heartbeat", p + "paused", p + "schedule", p + "retry",
 			p + "dead", p + "stat:processed", p + "stat:failed", process, process + ":work", process + ":workers",
-			// Counters of each minute by job class, and times: <class>-DD-HH:MM up to version 7.
-			p + "j|[0-9]*|[0-9]*:[0-9]*", p + "h|*-[0-9]*-[0-9]*:[0-9]*", p + "*-[0-9][0-9]-[0-9][0-9]:[0-9]*"}
+			// Counters of each minute by job class, and times: <class>-DD-HH:MM up to version 7,
+			// where a class of Ruby begins with a capital.
+			p + "j|[0-9]*|[0-9]*:[0-9]*", p + "h|*-[0-9]*-[0-9]*:[0-9]*", p + "[A-Z]*-[0-9][0-9]-[0-9][0-9]:[0-9]*"}
 	},
 }
 
