@@ -37,6 +37,7 @@ var examples = map[string]string{
 	"redis.command":         "redis.command[Docs,,,SCARD,storm:jobs]",
 	"job.get":               "job.get[tcp://redis:6379/13]",
 	"job.queue.get":         "job.queue.get[tcp://redis:6379/13,,,sidekiq,unserved]",
+	"job.failures.get":      "job.failures.get[tcp://redis:6379/13]",
 	"storm.job.status":      "storm.job.status[tcp://redis:6379/10,,,wordcount]",
 	"storm.job.get":         "storm.job.get[tcp://redis:6379/10,,,wordcount]",
 	"storm.jobs.get":        "storm.jobs.get[tcp://redis:6379/10]",

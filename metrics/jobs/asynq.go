@@ -21,9 +21,10 @@ var asynqSpec = &spec{
 	Markers: func(string) []marker {
 		return []marker{{Key: "asynq:queues", Type: "set"}, {Key: "asynq:servers", Type: "zset"}}
 	},
-	Commands: []string{"exists", "get", "hget", "hlen", "hmget", "hscan", "hstrlen", "lindex", "llen", "scard", "sscan", "zcard", "zcount",
+	Commands: []string{"exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount",
 		"zrange"},
-	Keys: func(string, []string) []string { return []string{"asynq:*"} },
+	FailureCommands: []string{"get", "hmget", "hstrlen", "scard", "sscan", "zcard", "zcount", "zrange"},
+	Keys:            func(string, []string) []string { return []string{"asynq:*"} },
 }
 
 func (asynq) Spec() *spec { return asynqSpec }

@@ -50,9 +50,10 @@ var bullmqSpec = &spec{
 			},
 		}, true
 	},
-	Lacks:    bullLacks,
-	Commands: append([]string{"hexists"}, bullCommands...),
-	Keys:     bullKeys,
+	Lacks:           bullLacks,
+	Commands:        append([]string{"hexists"}, bullCommands...),
+	FailureCommands: bullFailureCommands,
+	Keys:            bullKeys,
 }
 
 var bullSpec = &spec{
@@ -102,10 +103,11 @@ var bullSpec = &spec{
 		}
 		return c, true
 	},
-	Splits:   true,
-	Lacks:    bullLacks,
-	Commands: append([]string{"exists"}, bullCommands...),
-	Keys:     bullKeys,
+	Splits:          true,
+	Lacks:           bullLacks,
+	Commands:        append([]string{"exists"}, bullCommands...),
+	FailureCommands: bullFailureCommands,
+	Keys:            bullKeys,
 }
 
 // bullSplit parts the prefix from the name of a queue. Both may have colons: behind
@@ -136,8 +138,10 @@ var bullLacks = append(
 				figWorkersQuiet)...)...)...,
 )
 
-var bullCommands = []string{"client|id", "client|list", "get", "hget", "hmget", "hstrlen", "lindex", "llen", "lrange", "pttl", "type", "zcard",
+var bullCommands = []string{"client|id", "client|list", "get", "hget", "hmget", "lindex", "llen", "lrange", "pttl", "type", "zcard",
 	"zcount", "zrange"}
+
+var bullFailureCommands = []string{"hget", "hmget", "hstrlen", "zcard", "zcount", "zrange"}
 
 func bullKeys(prefix string, _ []string) []string { return []string{prefix + ":*"} }
 

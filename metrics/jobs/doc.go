@@ -38,6 +38,12 @@
 // A sum over queues is known when it is known of all. A maximum, or a count of what
 // is wrong, is that of those that are known, as long as it is not 0.
 //
+// # Failures
+//
+// job.failures.get has polls of its own, of at most maxFailureRounds round trips. A
+// system that keeps its failed jobs is a failureReader; why another one is not stands
+// in withoutFailures. See failures_poll.go for what is new since the last poll.
+//
 // # How a system is added
 //
 //  1. Write <system>.go: a type with the methods of System, and add it to the list
@@ -67,4 +73,7 @@
 //     of round trips, the commands, that each figure is known or said to be
 //     lacking, that nothing is written, and what becomes of the rest when each of
 //     the keys it reads is damaged.
+//  6. Where it keeps its failed jobs, write ReadFailures, name its commands in
+//     Spec.FailureCommands, and add a case to failures_test.go; else say in
+//     withoutFailures why there are none.
 package jobs

@@ -26,7 +26,7 @@ var failuresMetric = &item.Metric{
 		Name: "Queue", Check: checkQueue,
 		Description: "name of a queue, when only its jobs are wanted",
 	}, paramPrefix),
-	Commands: append(Commands(Names()), "cluster|nodes", "info"),
+	Commands: append(commandsOf(Names(), func(s *spec) []string { return s.FailureCommands }), "cluster|nodes", "info"),
 	Collect:  collectFailures,
 }
 

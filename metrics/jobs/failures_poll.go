@@ -44,15 +44,15 @@ const (
 	failuresMemory = "job failures "
 )
 
-// failing is a system that keeps failed jobs in Redis, and what went wrong.
-type failing interface {
+// failureReader is a system that keeps failed jobs in Redis, and what went wrong.
+type failureReader interface {
 	system
 	// ReadFailures asks for those that are new since the last poll, and gives them to
 	// f.found. It returns before the first answer arrives.
 	ReadFailures(p *poll, f *failures)
 }
 
-// withoutFailures are the reasons of the systems that are not failing.
+// withoutFailures are the reasons of the systems that are no failureReader.
 var withoutFailures = map[string]string{
 	"celery": "the result backend has a key for each result and no list of them: to find those that failed, all keys " +
 		"would have to be searched at each poll, and a result names its task only with result_extended",
@@ -278,9 +278,9 @@ func (p *poll) askFailures(f *failures) {
 		p.askMarkers(candidate{f.instance, f.spec.Markers(f.Prefix)}, func() { f.Exists = true })
 	}
 	system, _ := lookup(f.System)
-	if failing, ok := system.(failing); ok {
+	if reader, ok := system.(failureReader); ok {
 		f.tells = true
-		failing.ReadFailures(p, f)
+		reader.ReadFailures(p, f)
 		return
 	}
 	f.problem("failures", errors.New(f.spec.NoFailures()))
@@ -289,7 +289,7 @@ func (p *poll) askFailures(f *failures) {
 // NoFailures says why a system tells nothing of failures; "" for one that does.
 func (s *spec) NoFailures() string {
 	system, _ := lookup(s.Name)
-	if _, ok := system.(failing); ok {
+	if _, ok := system.(failureReader); ok {
 		return ""
 	}
 	return cmp.Or(withoutFailures[s.Name], "it is not known to keep failed jobs with their errors")

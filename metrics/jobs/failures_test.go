@@ -163,7 +163,7 @@ func TestFailuresSinceTheLastPoll(t *testing.T) {
 
 // test polls as a user that may do just what the system's spec says.
 func (c *failingCase) test(t *testing.T, s *redistest.Server) {
-	user := (&conformance{system: c.system, prefix: c.prefix, db: c.db}).user(t, s)
+	user := failureUser(t, s, c.system, c.prefix, c.db)
 	target, d := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, Database: c.db, User: user, Password: "any"})
 	id := c.system + "/" + c.prefix
 	before := changes(t, s)
@@ -233,3 +233,17 @@ func zlibText(text string) string {
 }
 
 func zlibBase64(text string) string { return base64.StdEncoding.EncodeToString([]byte(zlibText(text))) }
+
+// failureUser makes a user that may read the failures of a system, and nothing more.
+func failureUser(t testing.TB, s *redistest.Server, system, prefix string, db int) string {
+	t.Helper()
+	name := (&conformance{system: system, prefix: prefix, db: db}).user(t, s)
+	found, _ := lookup(system)
+	for _, command := range found.Spec().Commands {
+		s.Do(t, "ACL", "SETUSER", name, "-"+command)
+	}
+	for _, command := range append([]string{"time", "type", "scan"}, found.Spec().FailureCommands...) {
+		s.Do(t, "ACL", "SETUSER", name, "+"+command)
+	}
+	return name
+}

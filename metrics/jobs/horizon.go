@@ -60,7 +60,8 @@ var horizonSpec = &spec{
 		lackOfSystem(horizonAttempts, figProcessed, figFailedTotal),
 		lackOfSystem("supervisors do not tell what their processes run", figWorkersBusy, figUtilisation, figOldestRunning),
 	),
-	Commands: []string{"hmget", "hstrlen", "zcard", "zcount", "zrange"},
+	Commands:        []string{"hmget", "zcard", "zrange"},
+	FailureCommands: []string{"hmget", "hstrlen", "zcard", "zcount", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
 		return []string{prefix + "masters", prefix + "supervisors", prefix + "supervisor:*", prefix + "failed_jobs",
 			prefix + "completed_jobs", prefix + "????????-????-????-????-????????????"}

@@ -17,7 +17,7 @@ var Metrics = []*item.Metric{
 		Key:         "job.get",
 		Description: "Returns the job systems found in a Redis, their queues and workers as JSON, also when the server is down.",
 		Params:      item.ConnParams(paramSystem(false), paramPrefix),
-		Commands:    append(Commands(Names()), "cluster|nodes", "info"),
+		Commands:    append(readCommands(), "cluster|nodes", "info"),
 		Collect:     collectGet,
 	},
 	{
@@ -27,10 +27,15 @@ var Metrics = []*item.Metric{
 			Name: "Queue", Required: true, Check: checkQueue,
 			Description: "name of the queue",
 		}, paramPrefix),
-		Commands: Commands(Names()),
+		Commands: readCommands(),
 		Collect:  collectQueue,
 	},
 	failuresMetric,
+}
+
+// readCommands are those that reading all systems sends.
+func readCommands() []string {
+	return commandsOf(Names(), func(s *spec) []string { return s.Commands })
 }
 
 var paramPrefix = item.Param{

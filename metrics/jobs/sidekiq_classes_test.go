@@ -63,7 +63,7 @@ func TestJobClassesOfSidekiq(t *testing.T) {
 			s := redistest.Start(t, redistest.Config{})
 			s.Do(t, "SADD", "queues", "default")
 			s.Do(t, "SADD", "processes", "p")
-			user := (&conformance{system: "sidekiq"}).user(t, s)
+			user := failureUser(t, s, "sidekiq", "", 0)
 			require.Empty(t, classRows(t, s, user)["classes"])
 
 			flushed(t, s, tt.minutes(8), tt.hist(8), "Mail::Job", 1000, 0, 1, map[int]int{0: 1000}) // not over yet

@@ -47,8 +47,9 @@ type spec struct {
 	Splits bool
 	// Lacks is what the system does not keep.
 	Lacks []lack
-	// Commands are those it sends, as ACL SETUSER names them.
-	Commands []string
+	// Commands are those it sends, as ACL SETUSER names them, and FailureCommands those
+	// that it sends to read failures.
+	Commands, FailureCommands []string
 	// Keys are the patterns of the keys it reads, as ACL SETUSER has them. queues
 	// are the configured ones; both are escaped for patterns.
 	Keys func(prefix string, queues []string) []string
@@ -176,13 +177,18 @@ func lookup(name string) (system, bool) {
 	return all[i], true
 }
 
-// Commands are those that reading the named systems sends, sorted, as ACL SETUSER
-// names them; those of the poll itself and of discovery included.
+// Commands are those that reading the named systems and their failures sends,
+// sorted, as ACL SETUSER names them; those of the poll itself and of discovery
+// included.
 func Commands(systems []string) []string {
+	return commandsOf(systems, func(s *spec) []string { return append(slices.Clone(s.Commands), s.FailureCommands...) })
+}
+
+func commandsOf(systems []string, of func(s *spec) []string) []string {
 	out := []string{"time", "type", "scan"}
 	for _, name := range systems {
 		if s, ok := lookup(name); ok {
-			out = append(out, s.Spec().Commands...)
+			out = append(out, of(s.Spec())...)
 		}
 	}
 	slices.Sort(out)

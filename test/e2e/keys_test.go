@@ -116,6 +116,7 @@ var keyRows = map[string]keyRow{
 	"storm.jobs.get":      {check: checkJobs},
 	"storm.job.discovery": {check: checkJobDiscovery},
 	"job.get":             {check: checkJobSystems},
+	"job.failures.get":    {check: checkJobFailures},
 	"job.queue.get":       {own: map[string]string{"System": "sidekiq", "Queue": "default"}, check: checkJobQueue},
 }
 
@@ -431,6 +432,14 @@ func checkJobSystems(t *testing.T, _ *world, by way, value string) {
 	require.EqualValues(t, 1, sidekiq["waiting"])
 	require.EqualValues(t, 0, sidekiq["workers_alive"])
 	require.EqualValues(t, 1, row(t, o.rows(t, "queues"), "id", "sidekiq//default")["waiting"])
+}
+
+func checkJobFailures(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	checkHead(t, by, o)
+	sidekiq := row(t, o.rows(t, "systems"), "id", "sidekiq/")
+	require.EqualValues(t, 0, sidekiq["failed"])
+	require.EqualValues(t, 0, sidekiq["unreadable"])
 }
 
 func checkJobQueue(t *testing.T, _ *world, by way, value string) {
