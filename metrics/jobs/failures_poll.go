@@ -63,7 +63,8 @@ var withoutFailures = map[string]string{
 	"taskiq":   "a failed task leaves its result alone, and there is no list of results",
 	"saq":      "a failed job is kept for some minutes, and there is no list of those",
 	"symfony":  "failed messages are in a stream of their own, in a form that PHP alone reads",
-	"django_q": "failures are in a database, not in Redis",
+	"djangoq":  "failures are in a database, not in Redis",
+	"beequeue": "failed jobs are in a set that has no order, so that new ones cannot be told without reading all of it",
 }
 
 // failures is what one poll learns of the failed jobs of one system.
@@ -203,10 +204,7 @@ func (f *failures) keepAs(name string, stale bool) {
 	if ok {
 		f.next.lists = append(f.next.lists, l)
 	}
-	if !f.keptAll {
-		f.keptAll = true
-		f.next.hashes = append(f.next.hashes, f.seen.hashes...)
-	}
+	f.keptAll = true
 }
 
 // add takes a failure. known: its list was read at the poll before, so that it is
@@ -318,19 +316,20 @@ func (f *failures) finishFailures(s *state) {
 func settle(out *failuresResult, v any, now float64) any {
 	current, _ := v.(failuresSeen)
 	next := failuresSeen{at: now}
+	kept := false
 	for _, f := range out.Systems {
 		if !out.First {
 			f.found = slices.DeleteFunc(f.found, func(e failure) bool { return current.wasSeen(e.key) })
 		}
 		next.hashes = append(next.hashes, f.next.hashes...)
 		next.lists = append(next.lists, f.next.lists...)
+		kept = kept || f.keptAll
+	}
+	if kept {
+		next.hashes = append(next.hashes, current.hashes[:min(len(current.hashes), max(0, maxKeptHashes-len(next.hashes)))]...)
 	}
 	slices.Sort(next.hashes)
-	next.hashes = slices.Compact(next.hashes)
-	if n := len(next.hashes); n > maxKeptHashes {
-		next.hashes = next.hashes[:maxKeptHashes]
-	}
-	next.hashes = slices.Clip(next.hashes)
+	next.hashes = slices.Clip(slices.Compact(next.hashes))
 	return next
 }
 

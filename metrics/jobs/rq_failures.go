@@ -11,7 +11,10 @@ import (
 )
 
 // rqFailedFields are what is read of a failed job.
-var rqFailedFields = []string{"data", "exc_info", "ended_at"}
+var rqFailedFields = []string{"data", "exc_info", "ended_at", "failure_ttl"}
+
+// rqFailureTTL is how long a failed job is kept, in seconds, if it does not say so.
+const rqFailureTTL = 31536000
 
 // ReadFailures reads the newest jobs of the registries of failed jobs. A job that is
 // to be tried again is in none. The registry's scores are the times at which jobs
@@ -57,13 +60,29 @@ func (f *failures) rqJob(p *poll, prefix, queue string, e newFailed) {
 		err, message := parseTraceback(trace)
 		out := newFailure(e.key, class, err, message, args)
 		out.queue, out.dead = queue, true
-		if at, err := parseRQTime(values[2]); err == nil {
-			out.at = at
-		} else {
-			out.at = result.at
-		}
+		out.at = rqFailedAt(values[2], values[3], result.at, e.score)
 		f.add(out, e.known)
 	})
+}
+
+// rqFailedAt is when a job failed: as it says itself, or its result. One that was
+// given up because its worker is dead says nothing up to RQ 1; but its score is when
+// it will have been kept for as long as it should be.
+func rqFailedAt(ended, ttl resp.Value, result, score float64) float64 {
+	if at, err := parseRQTime(ended); err == nil {
+		return at
+	}
+	if result > 0 {
+		return result
+	}
+	kept, err := ttl.Float64()
+	if err != nil {
+		kept = rqFailureTTL
+	}
+	if at := score - kept; kept > 0 && at >= moment2000 && at <= moment2200 {
+		return at
+	}
+	return 0
 }
 
 // rqResult is the result of a job that failed.

@@ -77,6 +77,8 @@ type stage struct {
 	redis   *redistest.Server
 	dir     string
 	told    *asked
+	// failures are those that its own API tells, nil when it tells none.
+	failures []toldFailure
 }
 
 func newStage(t testing.TB, s system, p program) *stage {
@@ -219,11 +221,13 @@ func (s *stage) own(t testing.TB) (figures, string) {
 	line, err := s.told.out.ReadBytes('\n')
 	require.NoError(t, err, "%s", s.told.output())
 	var told struct {
-		Version string
-		System  figures
-		Queues  map[string]figures
+		Version  string
+		System   figures
+		Queues   map[string]figures
+		Failures []toldFailure
 	}
 	require.NoError(t, json.Unmarshal(line, &told), "%s", line)
+	s.failures = told.Failures
 	out := maps.Clone(told.System)
 	if out == nil {
 		out = figures{}

@@ -73,6 +73,7 @@ type results struct {
 }
 
 func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
+	failing := s.watchFailures(t, p)
 	s.produce(t)
 	worker := launch(t, s.command(t, "work"))
 	s.ask(t)
@@ -83,6 +84,7 @@ func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
 		out.version = version
 		return told.lacks(s.settled)
 	})
+	failing.compare(t)
 	await(t, "what only the plugin tells", func() string { return s.ours(t, p).lacks(s.known) })
 	before, ours, after := s.moment(t, p)
 	out.running = s.compare(before, ours, after, s.known, nil)
@@ -107,6 +109,7 @@ func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
 		}
 	}
 	report(t, "killed", out.dead)
+	failing.compare(t) // where a look at the API gives up the jobs of a dead worker
 	return &out
 }
 

@@ -47,7 +47,7 @@ func produce(redis asynq.RedisConnOpt) error {
 	defer client.Close()
 	add := func(n int, kind string, options ...asynq.Option) error {
 		for range n {
-			if _, err := client.Enqueue(asynq.NewTask(kind, nil), options...); err != nil {
+			if _, err := client.Enqueue(asynq.NewTask(kind, []byte(`{"to":"bob@example.com"}`)), options...); err != nil {
 				return fmt.Errorf("%s: %w", kind, err)
 			}
 		}
@@ -73,7 +73,7 @@ func produce(redis asynq.RedisConnOpt) error {
 func work(redis asynq.RedisConnOpt) error {
 	mux := asynq.NewServeMux()
 	mux.HandleFunc("ok", func(context.Context, *asynq.Task) error { return nil })
-	mux.HandleFunc("fails", func(context.Context, *asynq.Task) error { return errors.New("on purpose") })
+	mux.HandleFunc("fails", func(context.Context, *asynq.Task) error { return errors.New("on purpose for bob@example.com") })
 	mux.HandleFunc("slow", func(context.Context, *asynq.Task) error { time.Sleep(15 * time.Minute); return nil })
 	return asynq.NewServer(redis, asynq.Config{
 		Concurrency:    2,
@@ -85,9 +85,17 @@ func work(redis asynq.RedisConnOpt) error {
 
 // told is what Asynq's own API tells, under the plugin's names.
 type told struct {
-	Version string                        `json:"version"`
-	Queues  map[string]map[string]float64 `json:"queues"`
-	System  map[string]float64            `json:"system"`
+	Version  string                        `json:"version"`
+	Failures []failure                     `json:"failures"`
+	Queues   map[string]map[string]float64 `json:"queues"`
+	System   map[string]float64            `json:"system"`
+}
+
+// failure is a task that has failed.
+type failure struct {
+	Class   string `json:"class"`
+	Queue   string `json:"queue"`
+	Message string `json:"message"`
 }
 
 func figures(redis asynq.RedisConnOpt) error {
@@ -128,6 +136,17 @@ func ask(inspector *asynq.Inspector) (told, error) {
 			"processed_total": float64(q.ProcessedTotal), "failed_total": float64(q.FailedTotal),
 		}
 		now.Queues[name] = row
+		for _, list := range []func(string, ...asynq.ListOption) ([]*asynq.TaskInfo, error){
+			inspector.ListRetryTasks, inspector.ListArchivedTasks,
+		} {
+			tasks, err := list(name)
+			if err != nil {
+				return told{}, err
+			}
+			for _, task := range tasks {
+				now.Failures = append(now.Failures, failure{task.Type, task.Queue, task.LastErr})
+			}
+		}
 		for _, figure := range []string{"waiting", "active", "scheduled", "retry", "failed", "completed", "aggregating",
 			"processed_total", "failed_total"} {
 			now.System[figure] += row[figure]

@@ -10,8 +10,8 @@ const names = ['mail', 'unserved', 'paused'];
 async function produce() {
   const [mail, unserved, paused] = names.map(open);
   for (let i = 0; i < 3; i++) await mail.add('ok', {});
-  await mail.add('fails', {});
-  await mail.add('fails', {}, { attempts: 3, backoff: 3600e3 });
+  await mail.add('fails', { to: 'bob@example.com' });
+  await mail.add('fails', { to: 'bob@example.com' }, { attempts: 3, backoff: 3600e3 });
   for (let i = 0; i < 3; i++) await mail.add('slow', {});
   await mail.add('ok', {}, { delay: 3600e3 });
   for (let i = 0; i < 2; i++) await unserved.add('ok', {});
@@ -25,13 +25,13 @@ async function produce() {
 function work() {
   const queue = open('mail');
   queue.process('ok', 0, async () => {});
-  queue.process('fails', 0, async () => { throw new Error('on purpose'); });
+  queue.process('fails', 0, async (job) => { throw new TypeError(`on purpose for ${job.data.to}`); });
   queue.process('slow', 2, () => new Promise((resolve) => setTimeout(resolve, 900e3)));
 }
 
 // What Bull's own API tells, under the plugin's names.
 async function figures(queues) {
-  const told = { version, queues: {}, system: { workers_alive: 0, oldest_running: 0 } };
+  const told = { version, failures: [], queues: {}, system: { workers_alive: 0, oldest_running: 0 } };
   const age = (ms) => (Date.now() - ms) / 1000;
   for (const queue of queues) {
     const c = await queue.getJobCounts();
@@ -39,6 +39,10 @@ async function figures(queues) {
     const [waiting, running] = await Promise.all([queue.getWaiting(), queue.getActive()]);
     told.system.workers_alive += (await queue.getWorkers()).length;
     told.system.oldest_running = Math.max(told.system.oldest_running, ...running.map((job) => age(job.processedOn)));
+    for (const job of await queue.getFailed()) {
+      const error = job.stacktrace.at(-1).split(':', 1)[0];
+      told.failures.push({ class: job.name, queue: queue.name, error, message: job.failedReason });
+    }
     told.queues[queue.name] = {
       waiting: await queue.getWaitingCount(), active: c.active, scheduled: c.delayed, failed: c.failed,
       completed: c.completed, paused: (await queue.isPaused()) ? 1 : 0,

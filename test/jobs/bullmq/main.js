@@ -9,8 +9,8 @@ const names = ['mail', 'unserved', 'paused'];
 async function produce() {
   const [mail, unserved, paused] = names.map((name) => new Queue(name, { connection }));
   for (let i = 0; i < 3; i++) await mail.add('ok', {}, { removeOnComplete: false });
-  await mail.add('fails', {});
-  await mail.add('fails', {}, { attempts: 3, backoff: { type: 'fixed', delay: 3600e3 } });
+  await mail.add('fails', { to: 'bob@example.com' });
+  await mail.add('fails', { to: 'bob@example.com' }, { attempts: 3, backoff: { type: 'fixed', delay: 3600e3 } });
   for (let i = 0; i < 3; i++) await mail.add('slow', {});
   await mail.add('ok', {}, { delay: 3600e3 });
   await mail.add('slow', {}, { priority: 7 });
@@ -25,7 +25,7 @@ async function produce() {
 
 function work() {
   const task = async (job) => {
-    if (job.name === 'fails') throw new Error('on purpose');
+    if (job.name === 'fails') throw new TypeError(`on purpose for ${job.data.to}`);
     if (job.name === 'slow') await new Promise((resolve) => setTimeout(resolve, 900e3));
   };
   // The lock of a dead worker is to end soon.
@@ -34,7 +34,7 @@ function work() {
 
 // What BullMQ's own API tells, under the plugin's names.
 async function figures(queues) {
-  const told = { version, queues: {}, system: { workers_alive: 0, oldest_running: 0 } };
+  const told = { version, failures: [], queues: {}, system: { workers_alive: 0, oldest_running: 0 } };
   const age = (ms) => (Date.now() - ms) / 1000;
   for (const queue of queues) {
     const c = await queue.getJobCounts();
@@ -42,6 +42,10 @@ async function figures(queues) {
     const [waiting, running] = await Promise.all([['waiting', 'prioritized'], ['active']].map((types) => queue.getJobs(types)));
     told.system.workers_alive += await queue.getWorkersCount();
     told.system.oldest_running = Math.max(told.system.oldest_running, ...running.map((job) => age(job.processedOn)));
+    for (const job of await queue.getFailed()) {
+      const error = job.stacktrace.at(-1).split(':', 1)[0];
+      told.failures.push({ class: job.name, queue: queue.name, error, message: job.failedReason });
+    }
     told.queues[queue.name] = {
       waiting: c.waiting + c.prioritized + (c.paused || 0), active: c.active, scheduled: c.delayed, failed: c.failed,
       completed: c.completed, prioritized: c.prioritized, waiting_children: c['waiting-children'],

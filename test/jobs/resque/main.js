@@ -7,7 +7,7 @@ const { hostname, port } = new URL(process.env.REDIS_URL);
 const connection = { pkg: 'ioredis', host: hostname, port: Number(port), password: null, database: 0, namespace: 'resque' };
 const jobs = {
   ok: { perform: async () => 'done' },
-  fails: { perform: async () => { throw new Error('on purpose'); } },
+  fails: { perform: async (to) => { throw new TypeError(`on purpose for ${to}`); } },
   slow: { perform: () => new Promise((resolve) => setTimeout(resolve, 900e3)) },
 };
 
@@ -21,7 +21,7 @@ async function open() {
 async function produce() {
   const queue = await open();
   for (let i = 0; i < 3; i++) await queue.enqueue('default', 'ok', [i]);
-  for (let i = 0; i < 2; i++) await queue.enqueue('default', 'fails', [i]);
+  for (let i = 0; i < 2; i++) await queue.enqueue('default', 'fails', ['bob@example.com']);
   for (let i = 0; i < 3; i++) await queue.enqueue('slow', 'slow', [i]);
   for (let i = 0; i < 2; i++) await queue.enqueue('unserved', 'ok', [i]);
   await queue.enqueueIn(3600e3, 'default', 'ok', [7]);
@@ -47,6 +47,9 @@ async function figures(queue) {
   const busy = Object.values(running).filter((job) => job !== 'started');
   return {
     version,
+    failures: (await queue.failed(0, -1)).map((f) => ({
+      class: f.payload.class, queue: f.queue, error: f.exception, message: f.error,
+    })),
     queues: Object.fromEntries(names.map((name, i) => [name, {
       waiting: lengths[i], active: busy.filter((job) => job.queue === name).length,
     }])),

@@ -30,8 +30,8 @@ def produce(connection):
     default, slow, unserved = (Queue(name, connection=connection) for name in ("default", "slow", "unserved"))
     for _ in range(3):
         default.enqueue(tasks.ok)
-    default.enqueue(tasks.fails)
-    default.enqueue(tasks.fails, retry=Retry(max=3, interval=3600))
+    default.enqueue(tasks.fails, "bob@example.com")
+    default.enqueue(tasks.fails, "bob@example.com", retry=Retry(max=3, interval=3600))
     first = slow.enqueue(tasks.slow)
     slow.enqueue(tasks.slow)
     slow.enqueue(tasks.ok, depends_on=first)
@@ -59,6 +59,20 @@ def age(moment):
     return (datetime.now(timezone.utc) - moment.replace(tzinfo=timezone.utc)).total_seconds()
 
 
+def failures(connection):
+    """What RQ's own API tells of failed jobs: the function, and the last line of the traceback."""
+    told = []
+    for queue in Queue.all(connection=connection):
+        for job_id in FailedJobRegistry(queue=queue).get_job_ids():
+            job = rq.job.Job.fetch(job_id, connection=connection)
+            result = job.latest_result()
+            text = (result.exc_string if result else job.exc_info).strip()
+            # The job of a dead worker has no traceback.
+            error, message = text.splitlines()[-1].split(": ", 1) if text.startswith("Traceback") else ("", text)
+            told.append({"class": job.func_name, "queue": queue.name, "error": error, "message": message})
+    return told
+
+
 def figures(connection):
     """What RQ's own API tells, under the plugin's names. Its counts clean the registries up first."""
     queues = {}
@@ -80,6 +94,7 @@ def figures(connection):
         limits["rate_limited"] = sum(limit.get_rate_limited_job_count() for limit in RateLimitRegistry.all(connection))
     return {
         "version": getattr(rq, "__version__", None) or rq.VERSION,
+        "failures": failures(connection),
         "queues": queues,
         "system": {
             **{name: sum(queue[name] for queue in queues.values()) for name in names},

@@ -11,5 +11,5 @@ def slow():
     time.sleep(900)
 
 
-def fails():
-    raise RuntimeError("on purpose")
+def fails(to):
+    raise RuntimeError(f"on purpose for {to}")

@@ -36,12 +36,12 @@ class Fails
   sidekiq_options retry: 5
   sidekiq_retry_in { 3600 }
 
-  def perform = raise("on purpose")
+  def perform(to) = raise("on purpose for #{to}")
 end
 
 class Dies
   include Sidekiq::Job
   sidekiq_options retry: 0
 
-  def perform = raise("on purpose")
+  def perform(to) = raise(ArgumentError, "not for #{to}")
 end

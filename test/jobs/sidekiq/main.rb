@@ -5,8 +5,8 @@ require "sidekiq/api"
 
 def produce
   3.times { Ok.perform_async }
-  2.times { Fails.perform_async }
-  Dies.perform_async
+  2.times { Fails.perform_async("bob@example.com") }
+  Dies.perform_async("bob@example.com")
   4.times { Slow.perform_async }
   2.times { Ok.set(queue: "unserved").perform_async }
   Ok.perform_in(3600)
@@ -22,6 +22,9 @@ def figures
   running = works.map { |_, _, work| Time.now.to_f - (work.respond_to?(:run_at) ? work.run_at : work["run_at"]).to_f }
   {
     version: Sidekiq::VERSION,
+    failures: [Sidekiq::RetrySet.new, Sidekiq::DeadSet.new].flat_map(&:to_a).map do |job|
+      {class: job.display_class, queue: job.queue, error: job["error_class"], message: job["error_message"]}
+    end,
     queues: queues.to_h { |q| [q.name, {waiting: q.size, latency: q.latency, paused: q.paused? ? 1 : 0}] },
     system: {
       waiting: stats.enqueued, scheduled: stats.scheduled_size, retry: stats.retry_size, failed: stats.dead_size,
