@@ -16,7 +16,7 @@ func (asynq) ReadFailures(p *poll, f *failures) {
 		n := perList(2 * len(queues))
 		for _, q := range queues {
 			k := "asynq:{" + q.Name + "}:"
-			f.counter(p, nil, "GET", k+"failed")
+			f.counter(p, q.Name, nil, "GET", k+"failed")
 			f.size(p, "retry", "ZCARD", k+"retry")
 			f.size(p, "failed", "ZCARD", k+"archived")
 			take := func(dead bool) func(e newFailed) {

@@ -32,10 +32,8 @@ func (f *failures) bullFailures(p *poll) {
 		p.Ask(func(v resp.Value, err error) {
 			n, err := number(v, err)
 			if f.problem("missed", err); err == nil && !v.IsNull() {
-				f.counters = append(f.counters, failureCounter{k + "metrics:failed", n})
-				return
+				f.counters = append(f.counters, failureCounter{k + "metrics:failed", q.Name, n})
 			}
-			f.uncounted = true
 		}, "HGET", k+"metrics:failed", "count")
 		f.size(p, "failed", "ZCARD", k+"failed")
 		f.newest(p, idList{key: k + "failed", n: perList(len(queues)), at: func(ms float64) float64 { return ms / 1000 }},

@@ -1,39 +1,39 @@
 package jobs
 
-// failureCounter is a counter of a system, or of a queue, that grows with each
-// failure.
+// failureCounter is a counter of a system, or of one of its queues, that grows with
+// each failure.
 type failureCounter struct {
 	name  string
+	queue string // "" for all
 	count float64
 }
 
 // compareCounters compares the counters with the failures that were found, once all
 // are: what was counted since the last poll and not found is missed. One that was
 // found before it was counted, as Sidekiq's workers count each ten seconds, is not
-// missed at the next poll for that.
+// missed at the next poll for that. Where the lists alone tell of more, that counts.
 func (f *failures) compareCounters() {
-	found := float64(len(f.found) + f.unreadable)
-	counted, before, ok := 0.0, 0.0, len(f.counters) > 0 && !f.uncounted
+	found := make(map[string]float64)
+	for _, e := range f.found {
+		found[e.queue]++
+	}
+	found[""] = float64(len(f.found) + f.unreadable)
+	missed, known, unknown := 0.0, false, 0.0
 	for _, c := range f.counters {
-		l, known := f.list(c.name)
-		grown := c.count - l.mark
-		if !known || grown < 0 { // it was reset
-			ok = false
-			grown = 0
+		l, ok := f.list(c.name)
+		if !ok || f.first || c.count < l.mark { // it was reset
+			f.remember(c.name, c.count, 0)
+			continue
 		}
-		counted += grown
-		before += l.least
-	}
-	surplus := 0.0
-	if ok && !f.first {
-		missing := counted - found - before
-		f.missed, f.missedKnown = max(0, missing), true
-		surplus = min(max(0, -missing), found)
-	}
-	for i, c := range f.counters {
-		if i > 0 {
-			surplus = 0 // it is one number for all of them
+		known = true
+		if c.queue != "" { // of which they are, nobody knows
+			unknown = float64(f.unreadable)
 		}
-		f.remember(c.name, c.count, surplus)
+		missing := c.count - l.mark - found[c.queue] - l.least
+		missed += max(0, missing)
+		f.remember(c.name, c.count, min(max(0, -missing), found[c.queue]))
+	}
+	if known {
+		f.missed, f.missedKnown = max(f.missed, missed-unknown, 0), true
 	}
 }

@@ -321,9 +321,9 @@ func (f *failures) job(v resp.Value, known bool, parse func(text []byte) (failur
 	return false
 }
 
-// counter asks for a counter of failures that only grows; told gets its values at
-// the last poll, -1 if it was not read then, and now.
-func (f *failures) counter(p *poll, told func(before, now float64), cmd ...string) {
+// counter asks for a counter of the failures of a queue, or "" for all, that only
+// grows; told gets its values at the last poll, -1 if it was not read then, and now.
+func (f *failures) counter(p *poll, queue string, told func(before, now float64), cmd ...string) {
 	name := cmd[len(cmd)-1]
 	p.Ask(func(v resp.Value, err error) {
 		n, err := number(v, err)
@@ -339,7 +339,7 @@ func (f *failures) counter(p *poll, told func(before, now float64), cmd ...strin
 		if told != nil {
 			told(before.mark, n)
 		}
-		f.counters = append(f.counters, failureCounter{name, n})
+		f.counters = append(f.counters, failureCounter{name, queue, n})
 	}, cmd...)
 }
 

@@ -103,3 +103,20 @@ func TestLargeFailedJobsDoNotKeepJobGetFromReading(t *testing.T) {
 	require.NotEmpty(t, state.heavyFailures.keys)
 	require.Empty(t, state.heavy.keys)
 }
+
+// TestEachQueueIsCountedByItself: what one queue has more than it has counted does
+// not hide what another one has less.
+func TestEachQueueIsCountedByItself(t *testing.T) {
+	t.Parallel()
+	s, _, poll := startBullMQ(t, 2)
+	s.Do(t, "HSET", "bull:q0:metrics:failed", "count", "5")
+	poll()
+	s.Do(t, "HINCRBY", "bull:q0:metrics:failed", "count", "1") // deleted at once
+	s.Do(t, "ZADD", "bull:q1:failed", "1795228300000", "a")
+	s.Do(t, "HSET", "bull:q1:a", "name", "n", "failedReason", "no", "finishedOn", "1795228300000")
+	f := poll().Systems[0]
+	missed, known := f.missedCount()
+	require.True(t, known)
+	require.EqualValues(t, 1, missed)
+	require.Len(t, f.found, 1)
+}

@@ -89,12 +89,10 @@ type failures struct {
 	missed      float64
 	missedKnown bool
 	counters    []failureCounter
-	// uncounted: some of its failures are in no counter.
-	uncounted bool
-	seen      *failuresSeen // at the polls before; its memory is never changed
-	next      failuresSeen
-	keptAll   bool // next has what seen has
-	budget    *detailBudget
+	seen        *failuresSeen // at the polls before; its memory is never changed
+	next        failuresSeen
+	keptAll     bool // next has what seen has
+	budget      *detailBudget
 }
 
 // detailBudget is what the jobs may cost that are read one by one in a poll.

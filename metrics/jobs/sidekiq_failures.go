@@ -22,7 +22,7 @@ func (sidekiq) ReadFailures(p *poll, f *failures) {
 	k := rubyPrefix(f.Prefix)
 	unchanged := false
 	if f.only == "" { // it counts all queues together
-		f.counter(p, func(before, now float64) { unchanged = before == now }, "GET", k+"stat:failed")
+		f.counter(p, "", func(before, now float64) { unchanged = before == now }, "GET", k+"stat:failed")
 	} else {
 		f.listedQueue(p, k+"queues")
 	}
