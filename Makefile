@@ -134,15 +134,19 @@ generate: setup servers sdk ## write every generated file: documents, shipped co
 
 RELEASE = $(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
 
-deb: sdk ## make the deb of this machine's architecture in dist/, and nothing else
-	@touch -d '@$(SOURCE_DATE_EPOCH)' packaging/scripts/*.sh
+build/share: sdk always
+	@mkdir -p $@
+	@$(GO) run -buildvcs=false . completion bash >$@/completion.bash
+	@gzip -9nc packaging/zabbix-agent2-plugin-redisjobs.8 >$@/manual.8.gz
+	@# nfpm gives the files in packages, and the scripts in an apk, the times of their files.
+	@touch -d '@$(SOURCE_DATE_EPOCH)' $@/* packaging/scripts/*.sh
+
+deb: build/share ## make the deb of this machine's architecture in dist/, and nothing else
 	@echo 'building nfpm (a minute, the first time), the plugin and its deb'
 	@$(RELEASE) -only-debs
 	@ls dist/*.deb
 
-package: sdk ## make the packages, archives, bills of materials and checksums in dist/
-	@# nfpm gives the scripts in an apk the times of their files.
-	@touch -d '@$(SOURCE_DATE_EPOCH)' packaging/scripts/*.sh
+package: build/share ## make the packages, archives, bills of materials and checksums in dist/
 	@$(RELEASE)
 
 test-package: package build/gotestsum ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root

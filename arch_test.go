@@ -58,9 +58,10 @@ var rooms = []struct {
 		"targets/httpclient"}},
 	{"plugin", []string{sdk, "agentconf", "conf", "metrics", "metrics/item", "metrics/jsondoc", "targets", "github.com/Microsoft/go-winio"}},
 	{"doctor", []string{"agentconf", "conf", "metrics", "metrics/item", "metrics/jobs", "redisclient", "targets"}},
+	{"completion", []string{"metrics", "metrics/jobs"}},
 	{"migrate", []string{"agentconf", "conf", "metrics", "redisclient", "targets"}},
 	{"record", []string{"agentconf", "conf", "metrics/storm", "redisclient", "redisclient/resp", "targets"}},
-	{"", []string{sdk, "agentconf", "conf", "doctor", "migrate", "plugin", "record"}},
+	{"", []string{sdk, "agentconf", "completion", "conf", "doctor", "migrate", "plugin", "record"}},
 }
 
 // notShipped are the folders of tests and tools.

@@ -16,6 +16,7 @@ import (
 	"golang.zabbix.com/sdk/plugin/comms"
 
 	"redisjobs/agentconf"
+	"redisjobs/completion"
 	"redisjobs/conf"
 	"redisjobs/doctor"
 	"redisjobs/migrate"
@@ -37,6 +38,8 @@ const usage = `Usage:
   zabbix-agent2-plugin-redisjobs migrate [-c <file>] [--apply]
                                                              change over from the agent's built-in plugin
                                                              Redis, and back; see migrate -h
+  zabbix-agent2-plugin-redisjobs completion bash|zsh|fish    print a script by which the shell completes
+                                                             this command line
   zabbix-agent2-plugin-redisjobs -V | -h                     print version | this help
   zabbix-agent2-plugin-redisjobs <socket> <true|false>       as agent 2 starts it
 
@@ -69,6 +72,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return doctor.Main(args[1:], stdout, stderr)
 		case "migrate":
 			return migrate.Main(args[1:], stdout, stderr)
+		case "completion":
+			return completion.Main(help(), args[1:], stdout, stderr)
 		}
 	}
 	flags := flag.NewFlagSet("", flag.ContinueOnError)
@@ -122,6 +127,19 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stdout, value)
 	return 0
+}
+
+// help is the help text of the program and of each of its commands.
+func help() completion.Help {
+	out := completion.Help{"": usage}
+	for name, main := range map[string]func([]string, io.Writer, io.Writer) int{
+		"doctor": doctor.Main, "migrate": migrate.Main, "record": record.Main,
+	} {
+		var text strings.Builder
+		main([]string{"-h"}, &text, io.Discard)
+		out[name] = text.String()
+	}
+	return out
 }
 
 // parseFlags reads flags and the words between and behind them.

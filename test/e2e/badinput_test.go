@@ -31,14 +31,14 @@ func (w *world) down() map[string]downRow {
 		"a wrong password for a user":  {conn: "ByFile", password: wrongInKey, reason: "auth", target: "ByFile (", cause: "WRONGPASS"},
 		"a missing password":           {conn: w.secured.Addr, reason: "auth", target: "tcp://" + w.secured.Addr, cause: "NOAUTH"},
 		"a database that is not there": {conn: w.plain.Addr + "/99", reason: "database", target: "tcp://" + w.plain.Addr + "/99", cause: "out of range"},
-		"a cut reply":                  {conn: "Cut", reason: "protocol", target: "Cut (tcp://" + w.cut.Addr + ")", cause: "EOF"},
+		"a cut reply":                  {conn: "Cut", reason: "protocol", target: "Cut (tcp://" + w.cut.Addr + ")", cause: "within a reply"},
 		"an HTTP server":               {conn: "Http", reason: "protocol", target: "Http (tcp://" + w.http.Addr + ")", cause: "not a Redis reply"},
 		"a server that does not answer": {
 			conn: "Stalled", reason: "timeout", target: "Stalled (tcp://" + w.stalled.Addr + ")", cause: "no answer"},
 		"a name that does not resolve":    {conn: "Nowhere", reason: "dns", target: "Nowhere (tcp://redis.invalid:6379)", cause: "no such host"},
 		"a certificate of another name":   {conn: "TlsName", reason: "tls", target: "TlsName (rediss://", cause: "redis.example.com"},
 		"a certificate of somebody":       {conn: "TlsOther", reason: "tls", target: "TlsOther (rediss://", cause: "unknown authority"},
-		"TLS to a port that speaks plain": {conn: "rediss://" + w.plain.Addr, reason: "timeout", target: "rediss://" + w.plain.Addr, cause: "tls: "},
+		"TLS to a port that speaks plain": {conn: "rediss://" + w.plain.Addr, reason: "timeout", target: "rediss://" + w.plain.Addr, cause: "TLS: "},
 	}
 }
 

@@ -83,14 +83,11 @@ func newer(t testing.TB) string {
 	text, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(file, append([]byte("# A newer configuration.\n"), text...), 0o644))
-	sdk := exec.Command("packaging/sdk.sh")
-	sdk.Dir = dir
-	out, err := sdk.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	c := exec.Command("go", "run", "./packaging/release", "-only-debs", "-version", "99.0.0",
-		"-epoch", environment(t, "SOURCE_DATE_EPOCH"), "-maintainer", environment(t, "REDISJOBS_MAINTAINER"), "-nfpm", environment(t, "REDISJOBS_NFPM"))
+	c := exec.Command("make", "deb", "VERSION=99.0.0", "SOURCE_DATE_EPOCH="+environment(t, "SOURCE_DATE_EPOCH"),
+		"MAINTAINER="+environment(t, "REDISJOBS_MAINTAINER"), "NFPM="+environment(t, "REDISJOBS_NFPM"))
 	c.Dir = dir
-	out, err = c.CombinedOutput()
+	c.Env = append(os.Environ(), "MAKEFLAGS=", "MFLAGS=")
+	out, err := c.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	return one(t, filepath.Join(dir, "dist"), "*.deb")
 }

@@ -112,6 +112,8 @@ func TestEveryFormatHasTheSameFiles(t *testing.T) {
 		require.Regexp(t, `(?m)^-rwxr-xr-x root/root .* \./usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs$`, listing)
 		require.Regexp(t, `(?m)^-rw-r----- root/zabbix .* \./`+conf+`$`, listing)
 		require.Contains(t, listing, "/templates/6.0/redis_by_redisjobs.yaml")
+		require.Contains(t, listing, "./usr/share/man/man8/zabbix-agent2-plugin-redisjobs.8.gz\n")
+		require.Contains(t, listing, "./usr/share/bash-completion/completions/zabbix-agent2-plugin-redisjobs\n")
 		require.Equal(t, arch[0]+"\n", command(t, "dpkg-deb", "-f", one(t, dist, "*_"+arch[0]+".deb"), "Architecture"))
 		require.Equal(t, "control conffiles md5sums postinst postrm preinst", strings.Join(control(t, one(t, dist, "*_"+arch[0]+".deb")), " "))
 
