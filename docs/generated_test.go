@@ -280,8 +280,9 @@ const configurationIntro = `# Configuration
 
 The options stand in the agent's configuration, by default in
 ` + "`/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf`" + `, each in a line ` + "`Plugins.RedisJobs.<option>=<value>`" + `. The agent
-reads them when it starts, and at ` + "`zabbix_agent2 -R userparameter_reload`" + ` no more: restart it. An unknown option, a
-value out of range or a file that cannot be read keeps the agent from starting, with a message that names the line.
+reads them when it starts, and at ` + "`zabbix_agent2 -R userparameter_reload`" + ` no more: restart it. An unknown option
+or a value out of range keeps the agent from starting, with a message that names the line. A file that cannot be read, and
+options of a session that contradict each other, are errors of the items of that session, and warnings in the agent's log.
 ` + "`zabbix-agent2-plugin-redisjobs doctor`" + ` says beforehand what is wrong.
 
 Each field of a connection is taken from the first that has it: item key, session, ` + "`Default.…`" + `, built-in default.

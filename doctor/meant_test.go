@@ -140,6 +140,17 @@ func TestDatabasesAndQueuesThatDoNotExist(t *testing.T) {
 	require.NotContains(t, out, "queue default of")
 }
 
+// TestABrokenSessionIsReportedOnce: its server is not asked.
+func TestABrokenSessionIsReportedOnce(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{})
+	tr := newTree(t, "Plugins.RedisJobs.Sessions.Bad.Uri=tcp://"+s.Addr, "Plugins.RedisJobs.Sessions.Bad.PasswordFile=/absent", "Plugins.RedisJobs.Sessions.Good.Uri=tcp://"+s.Addr)
+	out := tr.examine(1)
+	require.Contains(t, out, "Plugins.RedisJobs.Sessions.Bad.PasswordFile: the file cannot be read: no such file or directory: items of the session Bad are errors, all others work")
+	require.Contains(t, out, "Good (tcp://"+s.Addr+") lets the user default in")
+	require.Contains(t, out, "problems: 1, warnings: 0")
+}
+
 func TestSELinux(t *testing.T) {
 	t.Parallel()
 	look := func(enforce, audit string) []finding {

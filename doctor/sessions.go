@@ -24,13 +24,19 @@ const atOnce = 8
 // one.
 func (d *doctor) sessions(options *conf.Options) {
 	var names []string
-	for _, s := range options.Sessions() {
-		names = append(names, s.Name)
+	broken := map[string]bool{} // which options reports
+	for _, b := range options.Broken() {
+		broken[b.Session] = true
 	}
-	if l, ok := d.config.Last(prefix + "Default.Uri"); ok && l.Value != "" {
+	for _, s := range options.Sessions() {
+		if !broken[s.Name] {
+			names = append(names, s.Name)
+		}
+	}
+	if l, ok := d.config.Last(prefix + "Default.Uri"); ok && l.Value != "" && !broken[""] {
 		names = append(names, "") // what an empty parameter means
 	}
-	if len(names) == 0 {
+	if len(names) == 0 && len(broken) == 0 {
 		d.say(fine, "sessions", "none is configured: item keys name the address themselves", "")
 		return
 	}

@@ -225,7 +225,7 @@ func TestParityOnARealServer(t *testing.T) {
 			t.Run(name, func(t *testing.T) { serverParity(t, r, server.conn, server.password) })
 		}
 		t.Run("ping of what is down", func(t *testing.T) {
-			for _, conn := range []string{"tcp://" + ports.FreeAddr(t), secured.Addr + ",wrong", secured.Addr, "unix:/nonexistent", "NoSuchSession"} {
+			for _, conn := range []string{"tcp://" + ports.FreeAddr(t), secured.Addr + ",wrong", secured.Addr, "unix:/nonexistent"} {
 				theirs, ours := r.both(t, "ping["+conn+"]")
 				require.Equal(t, "0", theirs)
 				require.Equal(t, "0", ours)
@@ -326,6 +326,12 @@ func deviations(t *testing.T, r *asked, s *redistest.Server) {
 	t.Run("an unknown section", func(t *testing.T) {
 		none(t, "redis.info["+conn+",,nosuch]")
 		require.Contains(t, r.refused(t, "redis.server.info["+conn+",,nosuch]"), `the server has no INFO section "nosuch"`)
+	})
+	t.Run("a session that there is not", func(t *testing.T) {
+		theirs, err := r.Get("redis.ping[NoSuchSession]")
+		require.NoError(t, err)
+		require.Equal(t, "0", theirs)
+		require.Contains(t, r.refused(t, "redis.server.ping[NoSuchSession]"), "no session named NoSuchSession; no session is configured")
 	})
 	t.Run("an unknown parameter", func(t *testing.T) {
 		none(t, "redis.config["+conn+",,nosuch]")
