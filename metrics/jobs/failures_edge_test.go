@@ -234,7 +234,7 @@ func TestAnArgumentTooLargeToBeReadHidesTheMessage(t *testing.T) {
 // TestADamagedKeyHidesNothingElse gives each key another type in turn.
 func TestADamagedFailureKeyHidesNothingElse(t *testing.T) {
 	t.Parallel()
-	s := startFixture(t)
+	s := startFixture(t, "job-systems.rdb")
 	for _, c := range []struct {
 		db  int
 		key string

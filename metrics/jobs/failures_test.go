@@ -141,7 +141,7 @@ func horizonFailed(score, id, class, exception string) [][]string {
 
 func TestFailuresSinceTheLastPoll(t *testing.T) {
 	t.Parallel()
-	s := startFixture(t)
+	s := startFixture(t, "job-systems.rdb")
 	s.Do(t, "SELECT", "20")
 	s.Do(t, "ZADD", "laravel_horizon:masters", "4000000000", "m")
 	for _, cmd := range horizonFailed("-1795220000", "00000000-7928-4d7b-b863-a172646da702", `App\Jobs\Old`, "RuntimeException: old in /srv/a.php:7\nStack trace:\n#0") {
