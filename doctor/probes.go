@@ -48,9 +48,11 @@ var own = map[string]string{
 	"xinfo|consumers":   "K g",
 	"xpending":          "K g",
 	"xrange":            "K - + COUNT 1",
+	"xrevrange":         "K + - COUNT 1",
 	"zrange":            "K 0 0",
 	"zscore":            "K m",
 	"hmget":             "K f",
+	"hstrlen":           "K f",
 	"mget":              "K",
 	"zcount":            "K 0 0",
 	"zrangebyscore":     "K 0 0",
@@ -105,7 +107,7 @@ func probes(storm item.StormOptions, o item.JobsOptions, sentinel bool) []probe 
 // keyProbe asks for a key that a pattern matches; family is how the item keys
 // that read such keys begin.
 func keyProbe(family, pattern string) probe {
-	key := strings.NewReplacer("[0-9]", "0", "[0-9a-f]", "0", "*", "redisjobs-doctor", `\`, "").Replace(pattern)
+	key := strings.NewReplacer("[0-9]", "0", "[A-Z]", "A", "[0-9a-f]", "0", "*", "redisjobs-doctor", `\`, "").Replace(pattern)
 	return probe{command: "type", pattern: pattern, family: family, send: redisclient.Command{"TYPE", key}}
 }
 
