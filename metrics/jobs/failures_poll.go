@@ -63,6 +63,7 @@ var withoutFailures = map[string]string{
 	"taskiq":   "a failed task leaves its result alone, and there is no list of results",
 	"saq":      "a failed job is kept for some minutes, and there is no list of those",
 	"symfony":  "failed messages are in a stream of their own, in a form that PHP alone reads",
+	"dramatiq": "a dead letter is the message as it was before its last attempt, and does not tell the error of that",
 	"djangoq":  "failures are in a database, not in Redis",
 	"beequeue": "failed jobs are in a set that has no order, so that new ones cannot be told without reading all of it",
 }
