@@ -55,8 +55,9 @@ var dramatiqSpec = &spec{
 			figWorkers, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation),
 		lackOfSystem("a fetched message does not say when it was begun", figOldestRunning),
 	),
-	Commands: []string{"hget", "hlen", "lindex", "llen", "scard", "zcard", "zrange"},
-	Keys:     func(prefix string, _ []string) []string { return []string{prefix + ":*"} },
+	Commands:        []string{"hget", "hlen", "lindex", "llen", "scard", "zcard", "zrange"},
+	FailureCommands: []string{"hmget", "hstrlen", "type", "zcard", "zcount", "zrange"},
+	Keys:            func(prefix string, _ []string) []string { return []string{prefix + ":*"} },
 }
 
 // dramatiqClue recognizes the hash of a queue's messages. Names of queues have no

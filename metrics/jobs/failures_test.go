@@ -128,7 +128,17 @@ func failingCases() []failingCase {
 			fail:   horizonFailed("-1795229999.25", "6e3f4f9d-7928-4d7b-b863-a172646da702", `App\Jobs\Mail`, "App\\Gone: no alice in box in /srv/a.php:7\nStack trace:\n#0"),
 			groups: []string{`1x App\Jobs\Mail@default App\Gone: no *** in box dead=1`}, last: 1795229999.25,
 		},
+		{
+			system: "dramatiq", prefix: "dramatiq", db: 21, older: []string{"1x mail@default <nil>:  dead=1"}, kept: map[string]float64{"failed": 1},
+			fail: dramatiqDead("b", "1795229999250", `{"queue_name":"default","actor_name":"mail","args":["bob@a.b"],"kwargs":{"n":7},"options":{"retries":1,`+
+				`"traceback":"Traceback (most recent call last):\n  File \"w.py\"\nValueError: bob@a.b has 7\n"},"message_id":"b","message_timestamp":1795229990000}`),
+			groups: []string{"1x mail@default ValueError: *** has *** dead=1"}, last: 1795229999.25,
+		},
 	}
+}
+
+func dramatiqDead(id, score, message string) [][]string {
+	return [][]string{{"ZADD", "dramatiq:default.XQ", score, id}, {"HSET", "dramatiq:default.XQ.msgs", id, message}}
 }
 
 func horizonFailed(score, id, class, exception string) [][]string {
@@ -145,6 +155,12 @@ func TestFailuresSinceTheLastPoll(t *testing.T) {
 	s.Do(t, "SELECT", "20")
 	s.Do(t, "ZADD", "laravel_horizon:masters", "4000000000", "m")
 	for _, cmd := range horizonFailed("-1795220000", "00000000-7928-4d7b-b863-a172646da702", `App\Jobs\Old`, "RuntimeException: old in /srv/a.php:7\nStack trace:\n#0") {
+		s.Do(t, cmd...)
+	}
+	s.Do(t, "SELECT", "21")
+	s.Do(t, "ZADD", "dramatiq:__heartbeats__", "1795229999000", "w")
+	s.Do(t, "HSET", "dramatiq:default.msgs", "x", "{}")
+	for _, cmd := range dramatiqDead("a", "1795220000000", `{"queue_name":"default","actor_name":"mail","args":[],"kwargs":{},"options":{},"message_id":"a"}`) {
 		s.Do(t, cmd...)
 	}
 	seen := map[string]bool{}

@@ -167,6 +167,9 @@ func FuzzFailedJobs(f *testing.F) {
 		if e, err := failed.parseResqueFailure(text); err == nil {
 			requireFailure(t, e)
 		}
+		if e, err := parseDramatiqFailure(1, text); err == nil {
+			requireFailure(t, e)
+		}
 		if task, err := parseAsynqMessage(text); err == nil && task.failedAt != 0 {
 			requireMoment(t, task.failedAt)
 		}

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 
+from dramatiq import Message
 from tasks import broker, fails, later, more, ok, unserved
 
 QUEUES = ("default", "slow", "unserved")
@@ -13,7 +14,7 @@ QUEUES = ("default", "slow", "unserved")
 def produce():
     for _ in range(3):
         ok.send()
-    fails.send()
+    fails.send("bob@example.com")
     later.send()
     ok.send_with_options(delay=3_600_000)
     more.send()
@@ -30,11 +31,23 @@ def work():
     ])
 
 
+def failures():
+    """The dead letters, for which the broker has no more than its messages."""
+    told = []
+    for queue in QUEUES:
+        for text in broker.client.hvals(f"dramatiq:{queue}.XQ.msgs"):
+            message = Message.decode(text)
+            error, text = message.options["traceback"].strip().splitlines()[-1].split(": ", 1)
+            told.append({"class": message.actor_name, "queue": queue, "error": error, "message": text})
+    return told
+
+
 def figures():
     """What the broker tells of a queue is its size: messages that wait, that were fetched and that wait for their time."""
     sizes = {queue: broker.do_qsize(queue) for queue in QUEUES}
     return {
         "version": importlib.metadata.version("dramatiq"),
+        "failures": failures(),
         "queues": {queue: {"waiting+active+scheduled": size} for queue, size in sizes.items()},
         "system": {},
     }

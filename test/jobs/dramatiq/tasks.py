@@ -16,9 +16,9 @@ def ok():
     return "done"
 
 
-@dramatiq.actor(max_retries=0)
-def fails():
-    raise RuntimeError("on purpose")
+@dramatiq.actor(max_retries=1, min_backoff=100, max_backoff=100)
+def fails(to):
+    raise RuntimeError(f"on purpose for {to}")
 
 
 @dramatiq.actor(max_retries=3, min_backoff=3_600_000, max_backoff=7_200_000)
