@@ -32,12 +32,13 @@ def work():
 
 
 def failures():
-    """The dead letters, for which the broker has no more than its messages."""
+    """The dead letters. The message is that of the attempt before the last one, of which there is none here."""
     told = []
     for queue in QUEUES:
         for text in broker.client.hvals(f"dramatiq:{queue}.XQ.msgs"):
             message = Message.decode(text)
-            error, text = message.options["traceback"].strip().splitlines()[-1].split(": ", 1)
+            trace = message.options.get("traceback", ": ")
+            error, text = trace.strip("\n").splitlines()[-1].split(": ", 1)
             told.append({"class": message.actor_name, "queue": queue, "error": error, "message": text})
     return told
 

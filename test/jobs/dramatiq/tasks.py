@@ -16,7 +16,7 @@ def ok():
     return "done"
 
 
-@dramatiq.actor(max_retries=1, min_backoff=100, max_backoff=100)
+@dramatiq.actor(max_retries=0)
 def fails(to):
     raise RuntimeError(f"on purpose for {to}")
 
