@@ -286,6 +286,14 @@ func TestStuckAndSaturated(t *testing.T) {
 	want(t, counted(60, 0, nil), figStuck, 1)
 	wantUnknown(t, counted(60, 1, nil), figStuck, "workers are connected")
 	wantUnknown(t, counted(60, 0, errAsked), figStuck, "it is not known whether workers live: it was refused")
+	for listeners, stuck := range []float64{1, 0} { // what runs is nobody's, or keeps its worker busy
+		r, q := readingOf(t, "celery"), &queue{}
+		r.counted, r.listeners = true, listeners
+		q.Set(figActive, 1)
+		r.judge(q, 60, 60, r.holds(q))
+		want(t, &q.figures, figStuck, stuck)
+		want(t, &q.figures, figSaturated, 1-stuck)
+	}
 }
 
 // TestCapsules of a process of Sidekiq: jobs are counted where they may run, first

@@ -86,7 +86,7 @@ func (r *reading) holds(q *queue) hold {
 	}
 	active, activeKnown := q.Get(figActive)
 	orphaned, _ := q.Get(figOrphaned)
-	if activeKnown && active > max(orphaned, q.Orphans) {
+	if activeKnown && active > max(orphaned, q.Orphans) && !r.nobody() {
 		return heldByWork
 	}
 	served, full, fullKnown := false, true, true
@@ -114,6 +114,9 @@ func (r *reading) holds(q *queue) hold {
 	return heldUnknown
 }
 
+// nobody reports whether no client is connected that may be a worker.
+func (r *reading) nobody() bool { return r.counted && r.listenersErr == nil && r.listeners == 0 }
+
 // judge says of a queue of which no job was taken for so long whether that is
 // wrong. freeFor is how long nothing has held it back.
 func (r *reading) judge(q *queue, stalled, freeFor float64, why hold) {
@@ -127,6 +130,8 @@ func (r *reading) judge(q *queue, stalled, freeFor float64, why hold) {
 		q.Set(figStuck, 0)
 	case r.counted && r.listenersErr != nil:
 		q.Miss(figStuck, "it is not known whether workers live: "+r.listenersErr.Error())
+	case r.counted && r.listeners > 0 && why != heldUnknown && why != heldByNothing:
+		q.Set(figStuck, 0)
 	case r.counted && r.listeners > 0:
 		q.Miss(figStuck, "workers are connected, and do not tell whether all are busy")
 	case r.counted:
