@@ -175,6 +175,10 @@ var jobSystemKeys = map[int][]string{
 	24: {"HSET huey.results.q k x"},
 	25: {"XADD async 1795228358049-1 message x", "XGROUP CREATE async symfony 0"},
 	26: {"XADD failed 1795228358049-1 message x", "XGROUP CREATE failed symfony 0"},
+	16: {
+		"RPUSH saq:q:queued saq:job:q:1", `SET saq:job:q:1 {"queued":1795228358049}`, "RPUSH saq:q:active saq:job:q:2",
+		`SET saq:job:q:2 {"status":"active","started":1795228358049,"worker_id":"w"}`, "ZADD saq:q:stats 4000000000000 saq:q:worker_info:w",
+	},
 }
 
 // minutesAgo is the key in which Sidekiq 8 counts the jobs of a minute.

@@ -107,6 +107,20 @@ func TestCluesOfKeys(t *testing.T) {
 		"default_failed":                nil,
 		"mine__queue":                   {"symfony  mine"},
 		"__queue":                       nil,
+		"bq::jobs":                      nil,
+		":mail:jobs":                    nil,
+		"mail:jobs":                     nil,
+		"saq:mail:queued":               {"saq  mail"},
+		"saq:a:b:active":                {"saq  a:b"},
+		"saq:mail:incomplete":           {"saq  mail"},
+		"saq:mail:stats":                {"saq  mail"},
+		"saq:mail:schedule":             nil,
+		"saq::queued":                   nil,
+		"saq:queued":                    nil,
+		"saq:job:mail:1":                nil,
+		"django_q:proj:cluster":         nil,
+		"django_q::q":                   nil,
+		"django_q:q":                    nil,
 	} {
 		var got []string
 		for _, system := range all {

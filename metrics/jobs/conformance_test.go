@@ -59,7 +59,8 @@ type conformance struct {
 func conformances() []conformance {
 	return slices.Concat(sidekiqCases(), resqueCases(), rqCases(), celeryCases(), bullCases(), asynqCases(), laravelCases(),
 		horizonCases(), plainCases(),
-		arqCases(), dramatiqCases(), hueyCases(), symfonyCases())
+		arqCases(), dramatiqCases(), hueyCases(), symfonyCases(),
+		saqCases())
 }
 
 func defaultOptions() item.JobsOptions {

@@ -151,7 +151,10 @@ func FuzzJobDocument(f *testing.F) {
 			metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, get, target)))
 			return
 		}
-		for _, name := range []string{"sidekiq", "resque", "rq", "celery", "bullmq", "bull", "asynq", "laravel", "horizon", "symfony", "huey", "arq", "dramatiq"} {
+		for _, name := range []string{
+			"sidekiq", "resque", "rq", "celery", "bullmq", "bull", "asynq", "laravel", "horizon", "symfony", "huey", "arq", "dramatiq",
+			"saq",
+		} {
 			metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, get, target, "", "", "", name, "p")))
 			metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, queueGet, target, "", "", "", name, "q")))
 		}

@@ -75,6 +75,8 @@ var hugeLists = []struct {
 	{"arq/", nil, nil, nil, []string{"arq:queue"}, []figure{figLatency}, []figure{figWaiting, figActive}},
 	{"dramatiq/dramatiq", nil, nil, []string{"dramatiq:q.msgs", "dramatiq:q.DQ.msgs"}, []string{"dramatiq:__heartbeats__", "dramatiq:q.XQ"}, []figure{figOrphaned},
 		[]figure{figActive, figFailed, figScheduled, figWorkersAlive}},
+	{"saq/", []string{"RPUSH saq:q:queued saq:job:q:1"}, nil, nil, []string{"saq:q:incomplete", "saq:q:stats"}, nil,
+		[]figure{figWaiting, figScheduled, figWorkersAlive, figOrphaned}},
 }
 
 // TestListsOfAnyLength neither block the server nor cost the poll anything but the
