@@ -179,6 +179,9 @@ var jobSystemKeys = map[int][]string{
 		"RPUSH saq:q:queued saq:job:q:1", `SET saq:job:q:1 {"queued":1795228358049}`, "RPUSH saq:q:active saq:job:q:2",
 		`SET saq:job:q:2 {"status":"active","started":1795228358049,"worker_id":"w"}`, "ZADD saq:q:stats 4000000000000 saq:q:worker_info:w",
 	},
+	17: {
+		"SET bq:q:id 1", "LPUSH bq:q:waiting 1", `HSET bq:q:jobs 1 {"options":{"timestamp":1795228358049},"status":"created"}`,
+	},
 }
 
 // minutesAgo is the key in which Sidekiq 8 counts the jobs of a minute.

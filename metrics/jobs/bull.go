@@ -62,7 +62,7 @@ var bullSpec = &spec{
 	DefaultPrefix: "bull",
 	Clue: func(key string) (clue, bool) {
 		base, ok := strings.CutSuffix(key, ":id")
-		prefix, queue, ok2 := bullSplit(base)
+		prefix, queue, ok2 := splitQueue("bull", base)
 		if !ok || !ok2 {
 			return clue{}, false
 		}
@@ -110,12 +110,12 @@ var bullSpec = &spec{
 	Keys:            bullKeys,
 }
 
-// bullSplit parts the prefix from the name of a queue. Both may have colons: behind
-// Bull's own prefix all is the name, and with another one it is the last part.
+// splitQueue parts the prefix from the name of a queue. Both may have colons: behind
+// the system's own prefix all is the name, and with another one it is the last part.
 // Configured prefixes are another matter, see Spec.Splits.
-func bullSplit(base string) (prefix, queue string, ok bool) {
-	if queue, ok := strings.CutPrefix(base, "bull:"); ok && queue != "" {
-		return "bull", queue, true
+func splitQueue(own, base string) (prefix, queue string, ok bool) {
+	if queue, ok := strings.CutPrefix(base, own+":"); ok && queue != "" {
+		return own, queue, true
 	}
 	i := strings.LastIndexByte(base, ':')
 	if i < 1 || i == len(base)-1 {

@@ -60,7 +60,7 @@ func conformances() []conformance {
 	return slices.Concat(sidekiqCases(), resqueCases(), rqCases(), celeryCases(), bullCases(), asynqCases(), laravelCases(),
 		horizonCases(), plainCases(),
 		arqCases(), dramatiqCases(), hueyCases(), symfonyCases(),
-		saqCases())
+		beequeueCases(), saqCases())
 }
 
 func defaultOptions() item.JobsOptions {

@@ -75,6 +75,8 @@ var hugeLists = []struct {
 	{"arq/", nil, nil, nil, []string{"arq:queue"}, []figure{figLatency}, []figure{figWaiting, figActive}},
 	{"dramatiq/dramatiq", nil, nil, []string{"dramatiq:q.msgs", "dramatiq:q.DQ.msgs"}, []string{"dramatiq:__heartbeats__", "dramatiq:q.XQ"}, []figure{figOrphaned},
 		[]figure{figActive, figFailed, figScheduled, figWorkersAlive}},
+	{"beequeue/bq", []string{`HSET bq:q:jobs 1 {"options":{},"status":"x"}`, "RPUSH bq:q:active 1"}, []string{"bq:q:failed", "bq:q:succeeded", "bq:q:stalling"},
+		nil, []string{"bq:q:delayed"}, nil, []figure{figFailed, figCompleted, figScheduled, figOrphaned}},
 	{"saq/", []string{"RPUSH saq:q:queued saq:job:q:1"}, nil, nil, []string{"saq:q:incomplete", "saq:q:stats"}, nil,
 		[]figure{figWaiting, figScheduled, figWorkersAlive, figOrphaned}},
 }

@@ -146,6 +146,7 @@ var all = []system{
 	huey{},
 	arq{},
 	dramatiq{},
+	beequeue{},
 	saq{},
 	plain{},
 }
