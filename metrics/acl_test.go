@@ -182,6 +182,7 @@ var jobSystemKeys = map[int][]string{
 	17: {
 		"SET bq:q:id 1", "LPUSH bq:q:waiting 1", `HSET bq:q:jobs 1 {"options":{"timestamp":1795228358049},"status":"created"}`,
 	},
+	18: {"RPUSH django_q:q:q x:1xXcoH:M2_AZ3ijs2PZmjsNg5tIW4NvNHzzgcV1M0SVLT7N9j8"},
 }
 
 // minutesAgo is the key in which Sidekiq 8 counts the jobs of a minute.

@@ -121,6 +121,8 @@ func TestCluesOfKeys(t *testing.T) {
 		"saq::queued":                   nil,
 		"saq:queued":                    nil,
 		"saq:job:mail:1":                nil,
+		"django_q:proj:q":               {"djangoq  proj"},
+		"django_q:a:b:q":                {"djangoq  a:b"},
 		"django_q:proj:cluster":         nil,
 		"django_q::q":                   nil,
 		"django_q:q":                    nil,

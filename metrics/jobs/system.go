@@ -148,6 +148,7 @@ var all = []system{
 	dramatiq{},
 	beequeue{},
 	saq{},
+	djangoq{},
 	plain{},
 }
 
