@@ -183,6 +183,10 @@ var jobSystemKeys = map[int][]string{
 		"SET bq:q:id 1", "LPUSH bq:q:waiting 1", `HSET bq:q:jobs 1 {"options":{"timestamp":1795228358049},"status":"created"}`,
 	},
 	18: {"RPUSH django_q:q:q x:1xXcoH:M2_AZ3ijs2PZmjsNg5tIW4NvNHzzgcV1M0SVLT7N9j8"},
+	19: {
+		"XADD taskiq 1795228358049-0 data x", "XADD taskiq 1795228358050-0 data x", "XGROUP CREATE taskiq taskiq 0",
+		"XREADGROUP GROUP taskiq w COUNT 1 STREAMS taskiq >",
+	},
 }
 
 // minutesAgo is the key in which Sidekiq 8 counts the jobs of a minute.

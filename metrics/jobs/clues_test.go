@@ -126,6 +126,9 @@ func TestCluesOfKeys(t *testing.T) {
 		"django_q:proj:cluster":         nil,
 		"django_q::q":                   nil,
 		"django_q:q":                    nil,
+		"taskiq":                        {"taskiq  taskiq"},
+		"shop:taskiq:mail":              {"taskiq  shop:taskiq:mail"},
+		"taskiq:4023c92250904849ad9af1146ac9879a": nil,
 	} {
 		var got []string
 		for _, system := range all {

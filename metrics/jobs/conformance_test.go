@@ -60,7 +60,7 @@ func conformances() []conformance {
 	return slices.Concat(sidekiqCases(), resqueCases(), rqCases(), celeryCases(), bullCases(), asynqCases(), laravelCases(),
 		horizonCases(), plainCases(),
 		arqCases(), dramatiqCases(), hueyCases(), symfonyCases(),
-		beequeueCases(), saqCases(), djangoqCases())
+		taskiqCases(), beequeueCases(), saqCases(), djangoqCases())
 }
 
 func defaultOptions() item.JobsOptions {

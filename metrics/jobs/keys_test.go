@@ -153,7 +153,7 @@ func FuzzJobDocument(f *testing.F) {
 		}
 		for _, name := range []string{
 			"sidekiq", "resque", "rq", "celery", "bullmq", "bull", "asynq", "laravel", "horizon", "symfony", "huey", "arq", "dramatiq",
-			"beequeue", "saq", "djangoq",
+			"taskiq", "beequeue", "saq", "djangoq",
 		} {
 			metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, get, target, "", "", "", name, "p")))
 			metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, queueGet, target, "", "", "", name, "q")))

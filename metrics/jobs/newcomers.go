@@ -31,16 +31,20 @@ func (p *poll) lookAround(o *item.JobsOptions) {
 	if !small {
 		return
 	}
+	look := newScanning(&search{}, o)
+	step := scanStep("0", scanCount)
 	p.Ask(func(v resp.Value, err error) {
 		if err != nil {
 			return // the next search will say so
 		}
 		if _, keys, err := redisclient.ParseScan(v); err == nil {
-			look := newScanning(&search{}, o)
 			look.judge(keys)
-			p.prove(look.clues)
 		}
-	}, "SCAN", "0", "COUNT", "1000")
+	}, step[0]...)
+	p.Ask(func(v resp.Value, _ error) {
+		look.judgeStreams(v)
+		p.prove(look.clues)
+	}, step[1]...)
 }
 
 // prove asks for the proofs of clues to what is not known yet.

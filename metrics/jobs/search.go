@@ -174,7 +174,7 @@ func (s *scanning) node(ctx context.Context, n node, stopAt time.Time, of int) e
 	}
 	for s.budget > 0 {
 		cursor := cmp.Or(s.cursors[n.Addr], "0")
-		replies, err := n.DoAll(ctx, redisclient.Command{"SCAN", cursor, "COUNT", strconv.Itoa(min(scanCount, s.budget))})
+		replies, err := n.DoAll(ctx, scanStep(cursor, min(scanCount, s.budget))...)
 		if err != nil {
 			return err
 		}
@@ -190,11 +190,18 @@ func (s *scanning) node(ctx context.Context, n node, stopAt time.Time, of int) e
 		s.cursors[n.Addr] = cursor
 		s.scanned += len(keys)
 		s.judge(keys)
+		s.judgeStreams(replies[1])
 		if cursor == "0" || !stopAt.IsZero() && time.Now().After(stopAt) {
 			break
 		}
 	}
 	return nil
+}
+
+// scanStep asks for the keys of one step, and which of them are streams.
+func scanStep(cursor string, count int) []redisclient.Command {
+	n := strconv.Itoa(count)
+	return []redisclient.Command{{"SCAN", cursor, "COUNT", n}, {"SCAN", cursor, "COUNT", n, "TYPE", "stream"}}
 }
 
 // judge takes the keys that may belong to a system.
@@ -205,29 +212,53 @@ func (s *scanning) judge(keys []string) {
 			if spec.Clue == nil {
 				continue
 			}
-			clue, ok := spec.Clue(key)
-			s.split(spec, &clue)
-			clue.Prefix = spec.canonical(clue.Prefix)
-			name := spec.Name + " " + key
-			if clue.OncePerPrefix { // there may be one for each job
-				name = spec.Name + "\x00" + clue.Prefix
+			if clue, ok := spec.Clue(key); ok {
+				s.take(spec, key, clue)
 			}
-			if !ok || s.seen[name] {
-				continue
-			}
-			if clue.Rare {
-				if s.rare[spec.Name]++; s.rare[spec.Name] > maxRare {
-					continue
-				}
-			}
-			if len(s.clues) == maxClues {
-				s.dropped++
-				continue
-			}
-			s.seen[name] = true
-			s.clues = append(s.clues, clueOf{spec.Name, clue})
 		}
 	}
+}
+
+// judgeStreams takes the streams that may belong to a system, whatever they are called.
+// Servers before Redis 6 refuse to tell them.
+func (s *scanning) judgeStreams(reply resp.Value) {
+	_, keys, err := redisclient.ParseScan(reply)
+	if err != nil {
+		return
+	}
+	for _, key := range keys {
+		for _, system := range all {
+			if spec := system.Spec(); spec.Stream != nil {
+				if clue, ok := spec.Stream(key); ok {
+					s.take(spec, key, clue)
+				}
+			}
+		}
+	}
+}
+
+// take notes a clue, once.
+func (s *scanning) take(spec *spec, key string, clue clue) {
+	s.split(spec, &clue)
+	clue.Prefix = spec.canonical(clue.Prefix)
+	name := spec.Name + " " + key
+	if clue.OncePerPrefix { // there may be one for each job
+		name = spec.Name + "\x00" + clue.Prefix
+	}
+	if s.seen[name] {
+		return
+	}
+	if clue.Rare {
+		if s.rare[spec.Name]++; s.rare[spec.Name] > maxRare {
+			return
+		}
+	}
+	if len(s.clues) == maxClues {
+		s.dropped++
+		return
+	}
+	s.seen[name] = true
+	s.clues = append(s.clues, clueOf{spec.Name, clue})
 }
 
 // prove sends the proofs of all clues in one pipeline and notes what is proven.

@@ -36,6 +36,9 @@ type spec struct {
 	Markers func(prefix string) []marker
 	// Clue judges a key that SCAN came across; nil when no key is looked for.
 	Clue func(key string) (clue, bool)
+	// Stream judges a stream that SCAN came across, of systems whose streams may have
+	// any name; nil when no stream is looked for.
+	Stream func(key string) (clue, bool)
 	// Lists: the system keeps a list of its queues, or a key of each as long as there
 	// is one, so that one without it does not exist.
 	Lists bool
@@ -146,6 +149,7 @@ var all = []system{
 	huey{},
 	arq{},
 	dramatiq{},
+	taskiq{},
 	beequeue{},
 	saq{},
 	djangoq{},
