@@ -185,6 +185,10 @@ unpacked symfony-6 trixie 'SYMFONY_VERSION=6.4 SYMFONY_PHP=$ROOT/usr/share/php e
 pypi huey huey==3.5.4 redis
 pypi arq arq==0.28.0
 pypi dramatiq 'dramatiq[redis]==2.2.1'
+pypi taskiq taskiq==0.13.0 taskiq-redis==1.2.4
+npm_system beequeue bee-queue@2.0.0
+pypi saq 'saq[redis]==0.26.4' typing_extensions
+pypi djangoq django-q2==1.11.1 django==5.2.19 redis
 
 chmod 644 "$list"
 mv "$list" "$cache/systems.txt"

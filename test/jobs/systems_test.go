@@ -187,6 +187,47 @@ var systems = []system{
 			"waiting": 5, "active": 4, "orphaned": 4, "slow/orphaned": 4, "workers_alive": 0, "unserved/stuck": 1, "slow/stuck": 1,
 		},
 	},
+	{
+		// Its queues are two streams, of which one has no worker, and a list.
+		name: "taskiq", title: "Taskiq", from: "PyPI", main: "taskiq/main.py", item: "taskiq",
+		settled: figures{
+			"taskiq/waiting": 3, "taskiq/active": 2, "shop:taskiq:list/waiting": 3, "shop:taskiq:list/active": 2, "taskiq-unserved/waiting": 2,
+		},
+		known: figures{
+			"queue_count": 3, "taskiq/orphaned": 0, "taskiq-unserved/orphaned": 0, "taskiq/added_total": 9,
+			"taskiq-unserved/added_total": 2,
+		},
+		dead: figures{"taskiq/active": 2, "taskiq/waiting": 3, "shop:taskiq:list/waiting": 3, "waiting": 8,
+			"taskiq/stuck": 1, "shop:taskiq:list/stuck": 1, "taskiq-unserved/stuck": 1},
+	},
+	{
+		name: "beequeue", title: "Bee-Queue", from: "npm", main: "beequeue/main.js", item: "beequeue",
+		settled: figures{
+			"mail/waiting": 2, "mail/active": 2, "mail/scheduled": 2, "mail/failed": 1, "mail/completed": 3, "mail/added_total": 10,
+			"unserved/waiting": 2, "unserved/scheduled": 1,
+		},
+		known: figures{"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "unserved/orphaned": 0, "queue_count": 2},
+		dead: figures{
+			"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 4, "overdue": 1, "mail/stuck": 1, "unserved/stuck": 1,
+		},
+	},
+	{
+		name: "saq", title: "SAQ", from: "PyPI", main: "saq/main.py", item: "saq",
+		settled: figures{
+			"mail/waiting": 2, "mail/active": 2, "mail/scheduled": 2, "workers_alive": 1, "unserved/waiting": 2, "unserved/scheduled": 1,
+		},
+		known: figures{"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "queue_count": 2},
+		dead: figures{
+			"workers": 0, "workers_alive": 0, "active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 4, "overdue": 1,
+		},
+	},
+	{
+		// Its worker runs one task, has another, and a process holds a third one for it.
+		name: "djangoq", title: "django-q2", from: "PyPI", main: "djangoq/main.py", item: "djangoq",
+		settled: figures{"mail/waiting": 2, "unserved/waiting": 2},
+		known:   figures{"queue_count": 2},
+		dead:    figures{"mail/waiting": 2, "waiting": 4, "mail/stuck": 1, "unserved/stuck": 1},
+	},
 }
 
 var (
