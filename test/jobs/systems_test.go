@@ -189,7 +189,7 @@ var systems = []system{
 	},
 	{
 		// Its queues are two streams, of which one has no worker, and a list.
-		name: "taskiq", title: "Taskiq", from: "PyPI", main: "taskiq/main.py", item: "taskiq",
+		name: "taskiq", title: "Taskiq", from: "PyPI (its own figures: what its middlewares wrote down)", main: "taskiq/main.py", item: "taskiq",
 		settled: figures{
 			"taskiq/waiting": 3, "taskiq/active": 2, "shop:taskiq:list/waiting": 3, "shop:taskiq:list/active": 2, "taskiq-unserved/waiting": 2,
 		},
