@@ -92,10 +92,10 @@ func parseDjangoTask(text []byte) (oldestJob, error) {
 	if j < 0 || len(signature) < 20 || !isBase64(signature) {
 		return oldestJob{}, errNotSigned
 	}
-	seconds, digits := 0.0, tail[j+1:i]
-	for _, c := range digits {
+	seconds := 0.0
+	for _, c := range tail[j+1 : i] {
 		digit := strings.IndexByte(djangoDigits, c)
-		if digit < 0 || len(digits) > 10 {
+		if digit < 0 {
 			return oldestJob{}, errNotSigned
 		}
 		seconds = seconds*62 + float64(digit)
