@@ -22,7 +22,7 @@ var asynqSpec = &spec{
 		return []marker{{Key: "asynq:queues", Type: "set"}, {Key: "asynq:servers", Type: "zset"}}
 	},
 	Commands: []string{"exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount",
-		"zrange"},
+		"zrange", "zrangebyscore"},
 	FailureCommands: []string{"get", "hmget", "hstrlen", "scard", "sscan", "zcard", "zcount", "zrange"},
 	Keys:            func(string, []string) []string { return []string{"asynq:*"} },
 }
@@ -59,8 +59,7 @@ func asynqQueue(p *poll, q *queue, maxGroups int) {
 	for _, set := range []string{"scheduled", "retry"} {
 		p.Count(&q.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
 	}
-	// A worker renews its lease on each of its tasks.
-	p.Count(&q.figures, figOrphaned, "ZCOUNT", k+"lease", "-inf", p.NowArg(1))
+	asynqOrphans(p, q, k)
 	q.Set(figAggregating, 0)
 	p.AllMembers(maxGroups, "groups", func(groups []string, err error) {
 		if err == nil && !p.FollowUps(len(groups)) {
@@ -87,6 +86,37 @@ func asynqQueue(p *poll, q *queue, maxGroups int) {
 		q.Head = id
 		p.addedAt(q, epochOf, "HGET", k+"t:"+id, "pending_since")
 	}, "LINDEX", k+"pending", "-1")
+}
+
+// maxLeases is how many leases that are over are looked at.
+const maxLeases = 100
+
+// asynqOrphans counts the tasks whose worker is dead. A worker renews its lease on
+// each of its tasks. A lease may also stay behind without its task, when that was
+// deleted; Asynq passes it over.
+// Source: internal/rdb/rdb.go, listLeaseExpiredCmd
+func asynqOrphans(p *poll, q *queue, k string) {
+	now := p.NowArg(1)
+	p.Count(&q.figures, figOrphaned, "ZCOUNT", k+"lease", "-inf", now)
+	p.Strings(func(ids []string, err error) {
+		if err == nil && !p.FollowUps(len(ids)) {
+			err = errManyFollowUps
+		}
+		if err != nil {
+			q.Miss(figOrphaned, err.Error())
+			return
+		}
+		for _, id := range ids {
+			p.Ask(func(v resp.Value, err error) {
+				n, err := number(v, err)
+				if err != nil {
+					q.Miss(figOrphaned, "EXISTS: "+err.Error())
+					return
+				}
+				q.Add(figOrphaned, n-1)
+			}, "EXISTS", k+"t:"+id)
+		}
+	}, "ZRANGEBYSCORE", k+"lease", "-inf", now, "LIMIT", "0", fmt.Sprint(maxLeases))
 }
 
 // asynqServer asks what a living server runs, and how much it could. key is that

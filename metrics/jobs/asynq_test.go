@@ -61,6 +61,7 @@ func asynqCases() []conformance {
 			name: "0.26 at work", system: "asynq", db: 17, at: 1795230000,
 			seed: [][]string{
 				{"SADD", "asynq:queues", "default"}, {"LPUSH", "asynq:{default}:active", "1", "2"},
+				{"HSET", "asynq:{default}:t:1", "msg", "x"}, {"HSET", "asynq:{default}:t:2", "msg", "x"},
 				{"ZADD", "asynq:{default}:lease", "1795230020", "1", "1795229990", "2"},
 				{"ZADD", "asynq:{default}:scheduled", "1795229999", "3", "1795230001", "4"},
 				{"ZADD", "asynq:{default}:retry", "1795229000", "5"},

@@ -141,7 +141,15 @@ func (b *bullReading) queue(q *queue) {
 			b.r.UnknownRun(err.Error())
 			return
 		}
-		b.running(q, ids)
+		jobs := ids[:0]
+		for _, id := range ids {
+			if isMarker(id) {
+				q.Add(figActive, -1)
+			} else {
+				jobs = append(jobs, id)
+			}
+		}
+		b.running(q, jobs)
 	}, "LRANGE", k+"active", bullOldest, "-1")
 }
 
@@ -240,14 +248,35 @@ func (b *bullReading) oldest(q *queue, commands ...[]string) {
 				q.Miss(figLatency, cmd[0]+": "+err.Error())
 				return
 			}
-			if id == "" {
-				return
+			switch {
+			case id == "":
+			case isMarker(id):
+				q.Add(figWaiting, -1)
+				behind := slices.Clone(cmd)
+				behind[2] = "-2"
+				p.Ask(func(v resp.Value, err error) {
+					if id, err := firstText(v, err); err != nil {
+						q.Miss(figLatency, cmd[0]+": "+err.Error())
+					} else if id != "" {
+						b.next(q, id)
+					}
+				}, behind...)
+			default:
+				b.next(q, id)
 			}
-			q.Head += "/" + id
-			b.since(q, id)
 		}, cmd...)
 	}
 }
+
+func (b *bullReading) next(q *queue, id string) {
+	q.Head += "/" + id
+	b.since(q, id)
+}
+
+// isMarker knows what BullMQ 4 puts beside the jobs of a list, to wake a worker for
+// a delayed one: "0:" and its time. It stays when a newer version takes over.
+// Source: bullmq src/commands/includes/getTargetQueueList.lua, getCounts-1.lua
+func isMarker(id string) bool { return strings.HasPrefix(id, "0:") }
 
 // since asks since when a waiting job waits. It was made at its timestamp, and
 // waits since its delay is over: what a job scheduler made a day before has not

@@ -185,7 +185,7 @@ func TestADeadWorkersJobDoesNotKeepAQueueBusy(t *testing.T) {
 		"asynq/": {
 			"SADD asynq:queues slow", "LPUSH asynq:{slow}:pending 9", fmt.Sprintf("HSET asynq:{slow}:t:9 pending_since %d000000000", fieldAt-5),
 			"ZADD asynq:servers 4000000000 asynq:servers:{a}", "SET asynq:servers:{a} <server>",
-			"LPUSH asynq:{slow}:active 1", "ZADD asynq:{slow}:lease 1795940000 1",
+			"LPUSH asynq:{slow}:active 1", "HSET asynq:{slow}:t:1 msg x", "ZADD asynq:{slow}:lease 1795940000 1",
 		},
 		"resque/resque": {
 			"SADD resque:queues slow", "RPUSH resque:queue:slow {}", "SADD resque:workers h:1:slow h:2:slow",

@@ -155,7 +155,7 @@ func writeSystem(w *jsondoc.Writer, s *reading) {
 	w.Key("id").String(s.ID())
 	w.Key("system").String(s.System)
 	w.Key("prefix").String(s.Prefix)
-	if s.Marked {
+	if s.Marked && (s.Exists || !s.doubt) {
 		w.Key("exists").Int(flag(s.Exists))
 	}
 	writeFigures(w, &s.figures)

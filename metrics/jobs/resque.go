@@ -47,7 +47,7 @@ var resqueSpec = &spec{
 	Clue: func(key string) (clue, bool) {
 		prefix, ok := strings.CutSuffix(key, ":workers:heartbeat")
 		if !ok || prefix == "" {
-			return clue{}, false
+			return rubyQueueClue(key, false)
 		}
 		return clue{
 			Prefix: prefix,

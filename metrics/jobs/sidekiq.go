@@ -42,7 +42,7 @@ var sidekiqSpec = &spec{
 			}, true
 		}
 		if !ok || prefix == "" {
-			return clue{}, false
+			return rubyQueueClue(key, true)
 		}
 		return clue{
 			Prefix: prefix,

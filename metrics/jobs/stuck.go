@@ -50,9 +50,7 @@ func (r *reading) fullest() (part float64, known bool) {
 			if _, known := c.full(); !known {
 				return 0, false
 			}
-			names := slices.Clone(c.Queues)
-			slices.Sort(names)
-			key := strings.Join(slices.Compact(names), "\x00")
+			key := strings.Join(r.servedBy(&c), "\x00")
 			g := groups[key]
 			groups[key] = capsule{nil, g.Busy + c.Busy, g.Slots + c.Slots}
 		}
@@ -63,6 +61,22 @@ func (r *reading) fullest() (part float64, known bool) {
 		}
 	}
 	return part, true
+}
+
+// servedBy are the queues of a capsule, sorted and each once: one that serves all
+// serves those that another names one by one.
+func (r *reading) servedBy(c *capsule) []string {
+	names := slices.Clone(c.Queues)
+	if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, "*") }) {
+		names = nil
+		for _, q := range r.all() {
+			if c.mayServe(q.Name) {
+				names = append(names, q.Name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // hold is why the jobs of a queue wait.
