@@ -51,6 +51,11 @@ var symfonySpec = &spec{
 	EmptyIsGone: true,
 	Prefix:      func(string) string { return "" },
 	Clue:        symfonyClue,
+	Stream: func(key string) (clue, bool) {
+		c := symfonyStreamClue(key)
+		c.Rare = true
+		return c, !strings.HasSuffix(key, ":events") // of which BullMQ has one for each queue
+	},
 	Lacks: slices.Concat(
 		lackEverywhere("messages to be tried again are among the scheduled ones", figRetry),
 		lackEverywhere("a message is deleted when it is acknowledged", figCompleted),
@@ -69,7 +74,8 @@ var symfonySpec = &spec{
 }
 
 // symfonyClue recognizes a set of delayed messages, whatever the stream is called, and
-// streams with usual names. Many others may end in these words.
+// streams with usual names, for servers before Redis 6. Many others may end in these
+// words.
 func symfonyClue(key string) (clue, bool) {
 	if stream, ok := strings.CutSuffix(key, symfonyDelayed); ok && stream != "" {
 		return clue{
@@ -87,8 +93,15 @@ func symfonyClue(key string) (clue, bool) {
 	if !slices.Contains(symfonyNames, last) || at >= 0 && last == "failed" {
 		return clue{}, false
 	}
+	c := symfonyStreamClue(key)
+	c.Rare = last != key
+	return c, true
+}
+
+// symfonyStreamClue asks whether a stream is a transport.
+func symfonyStreamClue(key string) clue {
 	return clue{
-		Name: key, Rare: last != key,
+		Name:  key,
 		Proof: []redisclient.Command{{"XINFO", "GROUPS", key}, {"XRANGE", key, "-", "+", "COUNT", "1"}},
 		Proves: func(replies []resp.Value) bool {
 			groups, err := parseStreamGroups(replies[0])
@@ -101,7 +114,7 @@ func symfonyClue(key string) (clue, bool) {
 			entries, err := replies[1].Array()
 			return err == nil && len(groups) > 0 && len(entries) > 0 && isSymfonyMessage(symfonyPayload(entries[0]))
 		},
-	}, true
+	}
 }
 
 // symfonyPayload is the one field of an entry, called message; nil when there are others.

@@ -243,6 +243,18 @@ func TestLowPrioritySymfony(t *testing.T) {
 	require.Equal(t, heldByNothing, r.holds(q))
 }
 
+// TestSymfonyStreamsOfAnyName are found by their group or their messages.
+func TestSymfonyStreamsOfAnyName(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "XGROUP CREATE shop:orders symfony 0 MKSTREAM", `XADD mails 1-1 message {"body":"a","headers":[]}`, "XGROUP CREATE mails workers 0",
+		`XADD other 1-1 message {"body":"a"}`, "XGROUP CREATE other workers 0", "XGROUP CREATE bull:q:events symfony $ MKSTREAM")
+	var names []string
+	for _, q := range f.poll(0, "symfony/").Queues {
+		names = append(names, q.Name)
+	}
+	require.Equal(t, []string{"mails", "shop:orders"}, names)
+}
+
 // TestSymfonyMessages are recognized as they lie in a stream and in the set of delayed
 // ones.
 func TestSymfonyMessages(t *testing.T) {
