@@ -180,7 +180,7 @@ func stormOptions() []Option {
 // jobSystems are the systems that job.get knows; a test of the plugin compares
 // them with its own.
 var jobSystems = []string{
-	"sidekiq", "resque", "rq", "celery", "bullmq", "bull", "asynq", "laravel", "horizon", "symfony", "huey", "arq", "dramatiq", "taskiq", "beequeue", "saq", "djangoq", "plain",
+	"sidekiq", "resque", "rq", "celery", "redbeat", "bullmq", "bull", "asynq", "laravel", "horizon", "symfony", "huey", "arq", "dramatiq", "taskiq", "beequeue", "saq", "djangoq", "plain",
 }
 
 // JobSystems returns the names that Jobs.Prefixes and Jobs.Queues take.

@@ -53,6 +53,9 @@ func newDocsWorld(t *testing.T) *docsWorld {
 		{"SADD", "storm:jobs", "wordcount", "backup"},
 		{"HSET", "storm:job:wordcount", "status", "ACTIVE", "updated_at", now, "interval", "30", "processed", "1200", "failed", "3"},
 		{"HSET", "storm:job:backup", "status", "SUCCESS", "updated_at", now, "last_success_at", now, "duration_ms", "52000", "type", "batch"},
+		{"SELECT", "13"}, {"SADD", "cron_jobs:default", "cron_job:default:nightly"},
+		{"HSET", "cron_job:default:nightly", "name", "nightly", "cron", "0 3 * * *", "status", "enabled", "message", `{"queue":"low"}`,
+			"last_enqueue_time", time.Now().UTC().Format("2006-01-02 15:04:05 -0700")},
 		{"DEBUG", "SLEEP", "0.01"}, {"CONFIG", "SET", "slowlog-log-slower-than", "-1"},
 	} {
 		redis.Do(t, cmd...)

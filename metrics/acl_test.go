@@ -140,6 +140,10 @@ var jobSystemKeys = map[int][]string{
 		`HSET host:1:0123456789ab busy 1 quiet false info {"concurrency":5}`,
 		`HSET host:1:0123456789ab:work tid {"queue":"default","run_at":1795227509}`,
 		"ZADD dead 1795227509 {}", "HSET " + minutesAgo(2) + " Job|p 1", "HSET " + minutesAgo(3) + " Job|p 1",
+		"SADD cron_jobs:default cron_job:default:a", "ZADD cron_job:default:a:enqueued 1795227509 x",
+		"HSET cron_job:default:a name a cron @daily last_enqueue_time 2026-11-21T02:18:29Z",
+		`HSET schedules b {"every":"1h"}`, "HSET sidekiq-scheduler:next_times b 2030-01-01T00:00:00Z",
+		"HSET sidekiq-scheduler:last_times b 2026-11-21T02:18:29Z",
 	},
 	7: {"SADD resque:queues default", "RPUSH resque:queue:default {}", `RPUSH resque:failed {"payload":{"class":"Job"}}`},
 	8: {"SADD rq:queues rq:queue:default", "ZADD rq:failed:default 1795227509 1", "HSET rq:job:1 ended_at 2026-11-21T02:43:55.602419Z"},
@@ -186,6 +190,11 @@ var jobSystemKeys = map[int][]string{
 	19: {
 		"XADD taskiq 1795228358049-0 data x", "XADD taskiq 1795228358050-0 data x", "XGROUP CREATE taskiq taskiq 0",
 		"XREADGROUP GROUP taskiq w COUNT 1 STREAMS taskiq >",
+	},
+	27: {
+		`ZADD redbeat::schedule 4000000000 redbeat:a`, "SET redbeat::lock x",
+		`HSET redbeat:a definition {"schedule":{"__type__":"interval","every":10}} meta ` +
+			`{"last_run_at":{"year":2026,"month":11,"day":21},"total_run_count":1}`,
 	},
 }
 

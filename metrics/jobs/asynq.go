@@ -19,10 +19,12 @@ var asynqSpec = &spec{
 	Lists:  true,
 	Prefix: func(string) string { return "" },
 	Markers: func(string) []marker {
-		return []marker{{Key: "asynq:queues", Type: "set"}, {Key: "asynq:servers", Type: "zset"}}
+		return []marker{
+			{Key: "asynq:queues", Type: "set"}, {Key: "asynq:servers", Type: "zset"}, {Key: "asynq:schedulers", Type: "zset"},
+		}
 	},
-	Commands: []string{"exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount",
-		"zrange", "zrangebyscore"},
+	Commands: []string{"exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "lrange", "scard", "sscan", "zcard",
+		"zcount", "zrange", "zrangebyscore"},
 	FailureCommands: []string{"get", "hmget", "hstrlen", "scard", "sscan", "zcard", "zcount", "zrange"},
 	Keys:            func(string, []string) []string { return []string{"asynq:*"} },
 }
@@ -41,6 +43,9 @@ func (asynq) Read(p *poll, r *reading) {
 	p.scoredWorkers(r, "asynq:servers",
 		func(until float64) bool { return until >= p.Now() },
 		func(name string, w *worker) { asynqServer(p, r, name, w) })
+	if r.only == "" {
+		asynqScheduler(p, r)
+	}
 }
 
 // asynqQueue asks for a queue's figures, and for what is in its groups when there
@@ -205,8 +210,13 @@ func parseAsynqTask(text []byte) (float64, error) {
 	}); err != nil {
 		return 0, err
 	}
+	return parseTimestamp(began)
+}
+
+// parseTimestamp reads a google.protobuf.Timestamp as unix seconds.
+func parseTimestamp(text []byte) (float64, error) {
 	var seconds, nanos uint64
-	if err := eachField(began, func(number int, value uint64, _ []byte) { // a google.protobuf.Timestamp
+	if err := eachField(text, func(number int, value uint64, _ []byte) {
 		switch number {
 		case 1:
 			seconds = value

@@ -38,8 +38,10 @@ func asynqCases() []conformance {
 			figures: idle(map[string]float64{
 				"waiting": 4, "active": 2, "scheduled": 2, "retry": 2, "overdue": 0, "failed": 3, "completed": 5,
 				"processed_total": 10, "failed_total": 5, "latency": 1795230100 - 1795229413.289785387, "orphaned": 2,
-				"aggregating": 2, "queue_count": 3, "queues_paused": 1, "queues_stuck": 0,
+				"aggregating": 2, "queue_count": 3, "queues_paused": 1, "queues_stuck": 0, "schedulers_alive": 0,
 			}),
+			// Its scheduler was killed as well.
+			unknown: map[string][]figure{"": {figPeriodicJobs, figSchedulerOverdue, figSchedulerLate}},
 			queues: map[string]map[string]float64{
 				"default": asynqQueueOf(map[string]float64{
 					"active": 2, "scheduled": 2, "retry": 2, "failed": 3, "completed": 5, "processed_total": 10,

@@ -189,6 +189,7 @@ func (bullmq) Read(p *poll, r *reading) {
 		b.oldest(q, []string{"LINDEX", k + "wait", "-1"}, []string{"LINDEX", k + "paused", "-1"},
 			[]string{"ZRANGE", k + "prioritized", "0", "0"})
 	}
+	b.repeats(queues, b.jobScheduler)
 }
 
 func (bull) Spec() *spec { return bullSpec }
@@ -213,4 +214,5 @@ func (bull) Read(p *poll, r *reading) {
 		}, "ZCARD", k+"priority")
 		b.oldest(q, []string{"LINDEX", k + "wait", "-1"}, []string{"LINDEX", k + "paused", "-1"})
 	}
+	b.repeats(queues, b.repeatable)
 }

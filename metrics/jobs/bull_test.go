@@ -52,6 +52,8 @@ func bullCases() []conformance {
 				"waiting": 9, "active": 2, "scheduled": 4, "overdue": 1, "failed": 2, "completed": 5, "orphaned": 2,
 				"latency": 1795230100 - 1795228358.049, "added_total": 23, "prioritized": 2, "waiting_children": 1,
 				"oldest_running": 1795230100 - 1795228358.065, "queue_count": 2, "queues_paused": 1, "queues_stuck": 0,
+				// Of a paused queue.
+				"schedulers_alive": 0, "periodic_jobs": 2, "scheduler_overdue": 0, "scheduler_late": 0,
 			}),
 			queues: map[string]map[string]float64{
 				"idle": bullmqQueue(map[string]float64{"waiting": 3, "latency": 1795230100 - 1795228358.049, "added_total": 3}),
@@ -71,6 +73,7 @@ func bullCases() []conformance {
 				"waiting": 14, "active": 1, "scheduled": 4, "overdue": 1, "failed": 2, "completed": 8, "orphaned": 1,
 				"latency": 1795230100 - 1795228681.568, "added_total": 38, "prioritized": 2, "waiting_children": 1,
 				"oldest_running": 1795230100 - 1795228754.235, "queue_count": 5, "queues_paused": 0, "queues_stuck": 0,
+				"schedulers_alive": 0, "periodic_jobs": 2, "scheduler_overdue": 2, "scheduler_late": 1795230100 - 1795228683.607,
 			}),
 			queues: map[string]map[string]float64{
 				"cust": bullmqQueue(map[string]float64{"waiting": 4, "latency": 1795230100 - 1795228734.034, "added_total": 5}),
@@ -91,6 +94,7 @@ func bullCases() []conformance {
 				"waiting": 4, "active": 2, "scheduled": 3, "overdue": 1, "failed": 2, "completed": 5, "orphaned": 2,
 				"added_total": 16, "processed_total": 7, "failed_total": 2,
 				"oldest_running": 1795230100 - 1795228689.295, "queue_count": 1, "queues_paused": 0, "queues_stuck": 0,
+				"schedulers_alive": 0, "periodic_jobs": 1, "scheduler_overdue": 1, "scheduler_late": 100,
 			}),
 			queues: map[string]map[string]float64{
 				"mail": without(bullQueue(map[string]float64{

@@ -57,7 +57,7 @@ type conformance struct {
 
 // conformances are the cases of all systems.
 func conformances() []conformance {
-	return slices.Concat(sidekiqCases(), resqueCases(), rqCases(), celeryCases(), bullCases(), asynqCases(), laravelCases(),
+	return slices.Concat(sidekiqCases(), resqueCases(), rqCases(), celeryCases(), redbeatCases(), bullCases(), asynqCases(), laravelCases(),
 		horizonCases(), plainCases(),
 		arqCases(), dramatiqCases(), hueyCases(), symfonyCases(),
 		taskiqCases(), beequeueCases(), saqCases(), djangoqCases())

@@ -82,8 +82,20 @@ const (
 	// figOldestRunning is the time since the oldest running job began, 0 when none
 	// runs; of those of which it is known, see figRunningUnknown.
 	figOldestRunning
-	// figSchedulersAlive are processes that put scheduled jobs into their queues.
+	// figSchedulersAlive are processes that put scheduled or periodic jobs into their
+	// queues; where there are several kinds of them, or one for each queue, those of
+	// the kind or queue that has the fewest.
 	figSchedulersAlive
+	// figPeriodicJobs are the entries of the schedulers: jobs that are put into their
+	// queues again and again.
+	figPeriodicJobs
+	// figSchedulerOverdue are those of figPeriodicJobs that are due longer than a grace
+	// (30 s, of schedulers that just look now and then 90 s) and were not put into
+	// their queue: those of which it is known, see figSchedulerUnknown.
+	figSchedulerOverdue
+	// figSchedulerLate is for how long the latest of figPeriodicJobs has been due, 0
+	// when none is.
+	figSchedulerLate
 
 	// figGrowth is the change of figWaiting.
 	figGrowth
@@ -112,6 +124,9 @@ const (
 	// figRunningUnknown counts the running jobs, or workers, that do not tell since
 	// when they run, and so are not in figOldestRunning.
 	figRunningUnknown
+	// figSchedulerUnknown counts the periodic jobs of which it is not known whether they
+	// are overdue.
+	figSchedulerUnknown
 	// figQueuesSaturated counts a system's queues.
 	figQueuesSaturated
 
@@ -134,9 +149,10 @@ var figureNames = [figureCount]string{
 	figUnackedExpired: "unacked_expired", figWorkers: "workers",
 	figWorkersAlive: "workers_alive", figWorkersDead: "workers_dead", figWorkersBusy: "workers_busy",
 	figWorkersSlots: "workers_slots", figUtilisation: "utilisation", figWorkersQuiet: "workers_quiet",
-	figOldestRunning: "oldest_running", figSchedulersAlive: "schedulers_alive", figGrowth: "growth_rate",
+	figOldestRunning: "oldest_running", figSchedulersAlive: "schedulers_alive",
+	figPeriodicJobs: "periodic_jobs", figSchedulerOverdue: "scheduler_overdue", figSchedulerLate: "scheduler_late", figGrowth: "growth_rate",
 	figArrival: "arrival_rate", figDrain: "drain_rate", figTimeToEmpty: "time_to_empty", figStalled: "stalled", figStuck: "stuck",
-	figSaturated: "saturated", figLatencyUnknown: "latency_unknown", figRunningUnknown: "oldest_running_unknown", figQueuesSaturated: "queues_saturated",
+	figSaturated: "saturated", figLatencyUnknown: "latency_unknown", figRunningUnknown: "oldest_running_unknown", figSchedulerUnknown: "scheduler_unknown", figQueuesSaturated: "queues_saturated",
 	figQueueCount: "queue_count", figQueuesPaused: "queues_paused", figQueuesStuck: "queues_stuck",
 }
 

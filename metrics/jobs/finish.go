@@ -23,6 +23,7 @@ var workerFigures = []figure{
 // finish makes the figures that follow from others.
 func (r *reading) finish(p *poll, s *state) {
 	r.sumWorkers(p)
+	r.sumSchedulers(p, s)
 	s.sight(p, r)
 	r.missAbsent()
 	s.remember(r)

@@ -77,6 +77,20 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	               nothing holds the queue back, and saturated when all who serve
 //	               it are busy
 //	  unavailable  why figures are missing of this queue alone
+//	periodic_jobs  a row for each periodic job, those that are late first where
+//	             there are more than 500:
+//	  id           what no other row has: system, prefix, scheduler and name
+//	  system_id    the id of its system
+//	  system, prefix
+//	  scheduler    what puts it into its queue, as sidekiq-cron
+//	  name, queue
+//	  schedule     its crontab, or "every 1h30m"
+//	  enabled      0 when it is switched off, or its queue paused, else 1
+//	  last_run     when it was last put into its queue, in unix seconds
+//	  next_run     when it is due, in unix seconds; in the past when it is late
+//	  late_by      for how long it has been due, 0 if it is not
+//	  overdue      1 when that is longer than its scheduler's grace, else 0
+//	  unavailable  why other members are missing
 //	count        the number of rows in systems
 //	discovery    how far the search by SCAN came: complete, 1 when all keys were looked
 //	             at that were there at as_of (unix time: the beginning of the last
@@ -94,11 +108,14 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	if err != nil {
 		return ask.Down(w, r.Target.Name, err)
 	}
-	queues := 0
+	queues, periodic := 0, 0
 	for _, s := range result.Systems {
 		queues += len(s.Queues)
+		for _, c := range s.schedulers {
+			periodic += len(c.jobs)
+		}
 	}
-	w.Grow(1024 + 1024*len(result.Systems) + 384*queues)
+	w.Grow(1024 + 1024*len(result.Systems) + 384*queues + 384*periodic)
 	w.BeginObject()
 	ask.Head(w, r.Target.Name, nil)
 	w.Key("count").Int(int64(len(result.Systems)))
@@ -118,6 +135,7 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 		}
 	}
 	w.EndArray()
+	writePeriodic(w, result.Systems)
 	var why string
 	if len(result.Systems) == 0 {
 		why = nothingFound(r.Arg("System"), result.Discovery.Complete, result.Databases, result.DatabasesErr)
@@ -215,6 +233,7 @@ func writeFound(w *jsondoc.Writer, result *result, nothing string) {
 	for _, s := range result.Systems {
 		cut.LimitTo("queues", s.Truncated, 0)
 		cut.LimitTo("workers", s.CutWorkers, 0)
+		cut.LimitTo("periodic_jobs", s.CutPeriodic, 0)
 	}
 	cut.LimitTo("clues", d.Dropped, 0)
 	cut.Write(w)

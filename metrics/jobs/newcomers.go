@@ -37,7 +37,8 @@ func (p *poll) lookAround(o *item.JobsOptions) {
 		if err != nil {
 			return // the next search will say so
 		}
-		if _, keys, err := redisclient.ParseScan(v); err == nil {
+		if cursor, keys, err := redisclient.ParseScan(v); err == nil {
+			p.keys, p.sawAll = keys, cursor == "0"
 			look.judge(keys)
 		}
 	}, step[0]...)

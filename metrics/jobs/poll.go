@@ -36,6 +36,10 @@ type poll struct {
 	followUps int
 
 	wantClients wantsClients // see clients
+
+	// keys are those of a small Redis, all of them when sawAll, see newcomers.go.
+	keys   []string
+	sawAll bool
 }
 
 type question struct {

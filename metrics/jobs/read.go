@@ -81,6 +81,7 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 		r.doubt = s.doubts(r.instance)
 		r.finish(p, s)
 	}
+	limitPeriodic(out.Systems)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range out.Systems {

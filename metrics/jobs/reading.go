@@ -42,6 +42,11 @@ type reading struct {
 	// are dead.
 	CutWorkers int
 	CutDead    bool
+	// CutPeriodic are the periodic jobs that have no row.
+	CutPeriodic int
+
+	// schedulers are those of periodic jobs, see scheduler.go.
+	schedulers []*scheduler
 
 	spec  *spec
 	extra []string // configured names of queues

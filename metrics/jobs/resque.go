@@ -62,7 +62,7 @@ var resqueSpec = &spec{
 		lackEverywhere("plugins for retries schedule the job again", figRetry),
 		lackEverywhere("a job is deleted when it is done", figCompleted),
 	),
-	Commands:        []string{"get", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zrange"},
+	Commands:        []string{"get", "hscan", "lindex", "llen", "pttl", "scard", "sscan", "zcard", "zrange"},
 	FailureCommands: []string{"llen", "lrange", "scard", "sscan"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)

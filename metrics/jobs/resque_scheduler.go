@@ -11,10 +11,15 @@ import (
 // resqueDelayed reads what resque-scheduler keeps: a sorted set of moments, and
 // a list of jobs for each.
 func resqueDelayed(p *poll, r *reading, k string) {
+	s := r.schedule("resque-scheduler", graceShort)
+	resqueScheduler(p, r, s, k)
 	r.Set(figScheduled, 0)
 	r.Set(figOverdue, 0)
 	size, sizeErr := 0.0, error(nil)
-	p.Ask(func(v resp.Value, err error) { size, sizeErr = number(v, err) }, "ZCARD", k+"delayed_queue_schedule")
+	p.Ask(func(v resp.Value, err error) {
+		size, sizeErr = number(v, err)
+		s.used = s.used || size > 0
+	}, "ZCARD", k+"delayed_queue_schedule")
 	p.Strings(func(moments []string, err error) {
 		if err == nil && !p.FollowUps(len(moments)) {
 			err = errManyFollowUps
@@ -30,7 +35,6 @@ func resqueDelayed(p *poll, r *reading, k string) {
 		}
 		resqueMoments(p, r, k, moments, cut)
 	}, "ZRANGE", k+"delayed_queue_schedule", "0", strconv.Itoa(maxTimestamps-1))
-	resqueScheduler(p, r, k)
 }
 
 // resqueMoments counts the jobs of those moments, the earliest first; cut: there
@@ -62,16 +66,4 @@ func resqueMoments(p *poll, r *reading, k string, moments []string, cut bool) {
 	if cut && due {
 		r.Miss(figOverdue, fmt.Sprintf("delayed_queue_schedule: more than the %d moments that are read are over", maxTimestamps))
 	}
-}
-
-// resqueScheduler asks whether resque-scheduler lives. The namespace stands twice
-// in the name of its lock.
-func resqueScheduler(p *poll, r *reading, k string) {
-	p.Ask(func(v resp.Value, err error) {
-		if err != nil {
-			r.Miss(figSchedulersAlive, err.Error())
-			return
-		}
-		r.Flag(figSchedulersAlive, !v.IsNull())
-	}, "GET", k+k+"resque_scheduler_master_lock")
 }

@@ -17,7 +17,7 @@ func resqueCases() []conformance {
 			// Resque.info: pending 5, processed 8, workers 1, working 1; Failure.count 3.
 			"waiting": 5, "active": 1, "processed_total": 8, "failed_total": 3, "failed": 3, "scheduled": 0, "overdue": 0,
 			"workers": 1, "workers_alive": alive, "workers_dead": 1 - alive, "workers_busy": alive, "workers_slots": alive,
-			"utilisation": alive, "workers_quiet": 0, "oldest_running": oldest, "orphaned": 1 - alive, "schedulers_alive": 0,
+			"utilisation": alive, "workers_quiet": 0, "oldest_running": oldest, "orphaned": 1 - alive,
 			"queue_count": 3, "queues_paused": 0, "queues_stuck": 0,
 		}
 	}
@@ -60,8 +60,9 @@ func resqueCases() []conformance {
 				"waiting": 0, "active": 0, "processed_total": 0, "failed_total": 0, "failed": 3, "scheduled": 3, "overdue": 2,
 				"workers": 1, "workers_alive": 1, "workers_dead": 0, "workers_busy": 0, "workers_slots": 1, "workers_quiet": 0,
 				"utilisation": 0, "oldest_running": 0, "orphaned": 0, "schedulers_alive": 1, "queue_count": 1,
-				"queues_paused": 1, "queues_stuck": 0,
+				"queues_paused": 1, "queues_stuck": 0, "periodic_jobs": 1,
 			},
+			unknown: map[string][]figure{"": {figSchedulerOverdue, figSchedulerLate}},
 			queues: map[string]map[string]float64{
 				"default": {"waiting": 0, "active": 0, "paused": 1},
 			},
@@ -93,7 +94,7 @@ func nodeResque(name string, at, alive float64) conformance {
 			"waiting": 1, "active": 1, "processed_total": 3, "failed_total": 2, "failed": 2, "scheduled": 0, "overdue": 0,
 			"workers": 1, "workers_alive": alive, "workers_dead": 1 - alive, "workers_busy": alive, "workers_slots": alive,
 			"utilisation": alive, "workers_quiet": 0, "oldest_running": oldest, "orphaned": 1 - alive,
-			"schedulers_alive": 0, "queue_count": 2, "queues_paused": 0, "queues_stuck": 0,
+			"queue_count": 2, "queues_paused": 0, "queues_stuck": 0,
 		},
 		queues: map[string]map[string]float64{
 			"default": {"waiting": 0, "active": 0, "paused": 0}, "slow": {"waiting": 1, "active": 1, "paused": 0},

@@ -25,9 +25,15 @@ var rqSpec = &spec{
 	Lists:         true,
 	DefaultPrefix: "rq",
 	Markers: func(prefix string) []marker {
-		return []marker{{Key: prefix + ":queues", Type: "set"}, {Key: prefix + ":workers", Type: "set"}}
+		return []marker{
+			{Key: prefix + ":queues", Type: "set"}, {Key: prefix + ":workers", Type: "set"},
+			{Key: prefix + ":cron_schedulers", Type: "zset"}, {Key: prefix + ":scheduler:scheduled_jobs", Type: "zset"},
+		}
 	},
 	Clue: func(key string) (clue, bool) {
+		if c, ok := rqSchedulerClue(key); ok {
+			return c, true
+		}
 		fields := []string{"origin", "created_at"}
 		prefix, name, ok := strings.Cut(key, ":job:")
 		if !ok {
@@ -50,7 +56,7 @@ var rqSpec = &spec{
 		lackOfQueues("there are no counters but those of living workers", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackOfSystem("there are no counters but those of living workers", figProcessed, figFailedTotal),
 	),
-	Commands:        []string{"get", "hget", "hmget", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
+	Commands:        []string{"get", "hget", "hmget", "lindex", "llen", "pttl", "scard", "sscan", "zcard", "zcount", "zrange"},
 	FailureCommands: []string{"hmget", "hstrlen", "scard", "sscan", "xrevrange", "zcard", "zcount", "zrange"},
 	Keys:            func(prefix string, _ []string) []string { return []string{prefix + ":*"} },
 }
@@ -93,6 +99,10 @@ func (rq) Read(p *poll, r *reading) {
 		}
 	}, prefix+"workers")
 	if r.only == "" {
+		rqCron(p, r)
+		if r.Prefix == "rq" {
+			rqScheduler(p, r)
+		}
 		p.AllMembers(maxFollowed, "rate limits", func(limits []string, err error) { rqReadLimits(p, r, limits, err) }, prefix+"rl-keys")
 	}
 }

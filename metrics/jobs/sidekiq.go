@@ -42,7 +42,10 @@ var sidekiqSpec = &spec{
 			}, true
 		}
 		if !ok || prefix == "" {
-			return rubyQueueClue(key, true)
+			if c, ok := rubyQueueClue(key, true); ok {
+				return c, true
+			}
+			return sidekiqCronClue(key)
 		}
 		return clue{
 			Prefix: prefix,
@@ -56,7 +59,7 @@ var sidekiqSpec = &spec{
 		lackEverywhere("a job is deleted when it is done", figCompleted),
 		lackOfSystem("the jobs of a killed worker are lost, and in no key", figOrphaned),
 	),
-	Commands:        []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount"},
+	Commands:        []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount", "zrange"},
 	FailureCommands: []string{"bitfield_ro", "get", "hscan", "scard", "sscan", "zcard", "zcount", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)
@@ -70,7 +73,8 @@ var sidekiqSpec = &spec{
 			p + "dead", p + "stat:processed", p + "stat:failed", process, process + ":work", process + ":workers",
 			// Counters of each minute by job class, and times: <class>-DD-HH:MM up to version 7,
 			// where a class of Ruby begins with a capital.
-			p + "j|[0-9]*|[0-9]*:[0-9]*", p + "h|*-[0-9]*-[0-9]*:[0-9]*", p + "[A-Z]*-[0-9][0-9]-[0-9][0-9]:[0-9]*"}
+			p + "j|[0-9]*|[0-9]*:[0-9]*", p + "h|*-[0-9]*-[0-9]*:[0-9]*", p + "[A-Z]*-[0-9][0-9]-[0-9][0-9]:[0-9]*",
+			p + "cron_job*", p + "schedules", p + "sidekiq-scheduler:*"}
 	},
 }
 
@@ -126,6 +130,10 @@ func (sidekiq) Read(p *poll, r *reading) {
 			sidekiqWorker(p, k+name, &r.Workers[i], jobs) // identities have no prefix of their own
 		}
 	}, k+"processes")
+	if r.only == "" {
+		sidekiqCron(p, r, k)
+		sidekiqScheduler(p, r, k)
+	}
 }
 
 // parseSidekiqJob reads a job. Its times are seconds with a fraction, from

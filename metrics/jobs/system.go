@@ -140,6 +140,7 @@ var all = []system{
 	resque{},
 	rq{},
 	celery{},
+	redbeat{},
 	bullmq{},
 	bull{},
 	asynq{},

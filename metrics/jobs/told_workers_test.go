@@ -308,13 +308,6 @@ func TestJobsOfResque(t *testing.T) {
 	wantUnknown(t, f, figScheduled, "LLEN: WRONGTYPE")
 	f = moments(0, answers{"ZCARD resque:delayed_queue_schedule": one(wrongType)}, "1")
 	wantUnknown(t, f, figOverdue, "delayed_queue_schedule: WRONGTYPE")
-	for v, alive := range map[string]float64{"": 0, "host": 1} {
-		lock := one(null)
-		if v != "" {
-			lock = one(bulkOf(v))
-		}
-		want(t, moments(0, answers{"GET resque:resque:resque_scheduler_master_lock": lock}), figSchedulersAlive, alive)
-	}
 }
 
 // TestClientsThatMayBeWorkers are those of our database, by name and what they wait for.

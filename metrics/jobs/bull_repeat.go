@@ -1,0 +1,184 @@
+package jobs
+
+import (
+	"crypto/md5"
+	"encoding/hex"
+	"errors"
+	"strconv"
+	"strings"
+
+	"redisjobs/redisclient/resp"
+)
+
+// repeats reads the job schedulers of BullMQ, or the repeatable jobs of Bull. No
+// process runs them: a worker that takes up a job that was made for a scheduler makes
+// the next one. So they stand still without a worker of their queue, and while all its
+// workers are busy; then the job is late.
+// Source: src/commands/{addJobScheduler,updateJobScheduler,storeJobScheduler} and
+// src/classes/job-scheduler.ts of BullMQ 5.81.5 and 6.7.0; lib/repeatable.js of Bull
+// 4.16.5.
+func (b *bullReading) repeats(queues []*queue, entry func(s *scheduler, q *queue, member string, next float64)) {
+	if b.r.only != "" || len(queues) == 0 {
+		return
+	}
+	s := b.r.schedule(b.r.System, graceShort)
+	s.earliest, s.ofWorkers = true, true
+	var having []*queue
+	s.alive = func() (float64, error) { return b.serving(having) }
+	each := max(2, maxPeriodic/len(queues))
+	for _, q := range queues {
+		set := b.base(q) + "repeat"
+		b.p.Strings(func(pairs []string, err error) {
+			var members []string
+			var scores map[string]float64
+			if err == nil {
+				members, scores, err = scored(pairs)
+			}
+			if err != nil {
+				s.fail("repeat", err)
+				return
+			}
+			if len(members) == 0 {
+				return
+			}
+			s.used = true
+			having = append(having, q)
+			if len(members) == each {
+				b.p.Ask(func(v resp.Value, err error) {
+					if n, err := number(v, err); err == nil {
+						s.unread += max(0, int(n)-len(members))
+					}
+				}, "ZCARD", set)
+			}
+			for i, member := range members {
+				if len(member) > 2*maxName || !b.p.FollowUps(2) {
+					s.unread += len(members) - i
+					return
+				}
+				entry(s, q, member, scores[member]/1000)
+			}
+		}, "ZRANGE", set, "0", strconv.Itoa(each-1), "WITHSCORES")
+	}
+}
+
+// serving is the least number of workers that one of the queues has that are not
+// paused.
+func (b *bullReading) serving(queues []*queue) (float64, error) {
+	if _, ok := b.r.Get(figWorkersAlive); !ok {
+		return 0, errors.New("it is not known which workers live")
+	}
+	count := make(map[string]float64)
+	for _, w := range b.r.Workers {
+		for _, queue := range w.Queues {
+			count[queue]++
+		}
+	}
+	least, some := 0.0, false
+	for _, q := range queues {
+		if paused, _ := q.Get(figPaused); paused > 0 {
+			continue
+		}
+		if n := count[q.Name]; !some || n < least {
+			least, some = n, true
+		}
+	}
+	if !some { // nothing is to be run
+		return b.r.values[figWorkersAlive], nil
+	}
+	return least, nil
+}
+
+// jobScheduler reads a job scheduler of BullMQ. It stays when it has come to its
+// limit or end. The job that it made last was made when the one before was begun.
+func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float64) {
+	k := b.base(q) + "repeat:" + id
+	j := &periodicJob{name: id, key: q.Name + "/" + id, queue: q, next: next}
+	s.jobs = append(s.jobs, j)
+	first := false // the job that it made last is its first one
+	b.p.Ask(func(v resp.Value, err error) {
+		var fields []resp.Value
+		if err == nil {
+			fields, err = v.Array()
+		}
+		if err != nil || len(fields) != 5 {
+			j.next, j.nextWhy = 0, "its record cannot be read"
+			return
+		}
+		every, _ := number(fields[0], nil)
+		if j.schedule = everyText(every / 1000); j.schedule == "" && len(fields[1].Str) <= maxPayload {
+			j.schedule = strings.TrimSpace(string(fields[1].Str) + " " + string(fields[2].Str))
+		}
+		limit, _ := number(fields[3], nil)
+		count, _ := number(fields[4], nil)
+		if limit > 0 && count >= limit {
+			j.ended = "it has come to its limit"
+		}
+		first = count <= 1
+	}, "HMGET", k, "every", "pattern", "tz", "limit", "ic")
+	b.p.Ask(func(v resp.Value, err error) {
+		var at float64
+		if err == nil {
+			at, err = epochOf(v)
+		}
+		if err != nil {
+			j.lastWhy = "the job that it made last does not say when it was made, or is gone"
+		} else if !first {
+			j.last = at
+		}
+	}, "HGET", k+":"+strconv.FormatFloat(next*1000, 'f', 0, 64), "timestamp")
+}
+
+// repeatable reads a repeatable job of Bull: name, id, end, time zone and crontab, or
+// the interval in place of both, are its member. It stays when it has come to its
+// limit; then there is no job of it.
+func (b *bullReading) repeatable(s *scheduler, q *queue, member string, next float64) {
+	parts := strings.SplitN(member, ":", 5)
+	if len(parts) < 4 {
+		s.unread++
+		return
+	}
+	id := ":"
+	if parts[1] != "" {
+		id = parts[1] + ":"
+	}
+	j := &periodicJob{name: parts[0], key: q.Name + "/" + member, queue: q, next: next}
+	if len(parts) == 5 {
+		j.schedule = strings.TrimSpace(parts[4] + " " + parts[3])
+	} else if ms, err := strconv.ParseFloat(parts[3], 64); err == nil {
+		j.schedule = everyText(ms / 1000)
+	}
+	s.jobs = append(s.jobs, j)
+	key := b.base(q) + "repeat:" + bullRepeatHash(parts[0], id, member) + ":" + strconv.FormatFloat(next*1000, 'f', 0, 64)
+	b.p.AskPayload(func(v resp.Value, err error) {
+		var fields []resp.Value
+		if err == nil {
+			fields, err = v.Array()
+		}
+		if err != nil || len(fields) != 2 {
+			j.next, j.nextWhy, j.lastWhy = 0, "its job cannot be read", "its job cannot be read"
+			return
+		}
+		if fields[0].IsNull() {
+			j.ended, j.lastWhy = "there is no job of it: it has come to its limit, or was removed", "there is no job of it"
+			return
+		}
+		var opts struct {
+			Repeat struct {
+				Count float64 `json:"count"`
+			} `json:"repeat"`
+		}
+		at, err := epochOf(fields[0])
+		if err == nil && parseJSON(fields[1].Str, &opts) == nil && opts.Repeat.Count > 1 {
+			j.last = at
+		}
+	}, "HMGET", key, "timestamp", "opts")
+}
+
+// bullRepeatHash is what Bull makes of a repeatable job in the ids of its jobs.
+func bullRepeatHash(name, id, member string) string {
+	hash := func(text string) string {
+		sum := md5.Sum([]byte(text))
+		return hex.EncodeToString(sum[:])
+	}
+	return hash(name + id + hash(member))
+}

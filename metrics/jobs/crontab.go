@@ -1,0 +1,235 @@
+package jobs
+
+import (
+	"errors"
+	"math/bits"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// crontab is the schedule of a periodic job whose scheduler does not say when it runs
+// next. It is crontab's own language: five fields, or six with seconds before them,
+// and a time zone behind them; names of months and days, lists, ranges and steps; L
+// for the last day of a month; @daily and the like; "every 5 minutes".
+// Source: crontab(5); lib/fugit/cron.rb of fugit 1.12, which sidekiq-cron reads it
+// with. What goes beyond that is not understood: no time is better than a wrong one.
+type crontab struct {
+	second, minute, hour, day, month, weekday uint64 // a bit for each value
+	lastDay                                   bool
+	anyDay, anyWeekday                        bool
+	zone                                      *time.Location
+}
+
+// cronField is a field of a crontab.
+type cronField struct {
+	min, max int
+	names    []string // of the values, from min on
+}
+
+var (
+	cronSeconds  = cronField{max: 59}
+	cronHours    = cronField{max: 23}
+	cronDays     = cronField{min: 1, max: 31}
+	cronMonths   = cronField{1, 12, []string{"jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"}}
+	cronWeekdays = cronField{0, 7, []string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}}
+
+	cronAliases = map[string]string{
+		"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+		"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@noon": "0 12 * * *", "@hourly": "0 * * * *",
+		"every second": "* * * * * *", "every minute": "* * * * *", "every hour": "0 * * * *", "every day": "0 0 * * *",
+	}
+	cronEvery = regexp.MustCompile(`^every (\d{1,2}) (second|minute|hour)s?$`)
+)
+
+const (
+	// maxCrontab is the longest text that is read as a crontab, in bytes.
+	maxCrontab = 255
+	// maxCronDays bounds the days that are looked at for the next run: February 29
+	// comes at least every eight years.
+	maxCronDays = 8*366 + 1
+)
+
+var (
+	errCrontab = errors.New("its schedule is not a crontab that is understood")
+	errNoRun   = errors.New("its schedule never comes")
+)
+
+// parseCrontab reads a crontab; zone is that of one that names none.
+func parseCrontab(text string, zone *time.Location) (*crontab, error) {
+	if len(text) > maxCrontab {
+		return nil, errCrontab
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	low := strings.ToLower(text)
+	if m := cronEvery.FindStringSubmatch(low); m != nil {
+		low = map[string]string{"second": "*/# * * * * *", "minute": "*/# * * * *", "hour": "0 */# * * *"}[m[2]]
+		text = strings.Replace(low, "#", m[1], 1)
+	} else if alias, ok := cronAliases[low]; ok {
+		text = alias
+	}
+	fields := strings.Fields(text)
+	if n := len(fields); n > 5 && strings.ContainsFunc(fields[n-1], isZoneLetter) {
+		loaded, err := time.LoadLocation(fields[n-1])
+		if err != nil || fields[n-1] == "Local" {
+			// The name of a day, or of a month, is no zone.
+			loaded = nil
+		}
+		if loaded != nil {
+			zone, fields = loaded, fields[:n-1]
+		}
+	}
+	if len(fields) == 5 {
+		fields = append([]string{"0"}, fields...)
+	}
+	if len(fields) != 6 || zone == nil {
+		return nil, errCrontab
+	}
+	c := &crontab{zone: zone}
+	var days []string
+	for part := range strings.SplitSeq(fields[3], ",") {
+		if strings.EqualFold(part, "l") || strings.EqualFold(part, "last") {
+			c.lastDay = true
+		} else {
+			days = append(days, part)
+		}
+	}
+	fields[3] = strings.Join(days, ",")
+	for i, f := range []struct {
+		field cronField
+		into  *uint64
+	}{{cronSeconds, &c.second}, {cronSeconds, &c.minute}, {cronHours, &c.hour}, {cronDays, &c.day}, {cronMonths, &c.month}, {cronWeekdays, &c.weekday}} {
+		if i == 3 && fields[3] == "" && c.lastDay {
+			continue
+		}
+		var ok bool
+		if *f.into, ok = f.field.parse(fields[i]); !ok {
+			return nil, errCrontab
+		}
+	}
+	if c.weekday&(1<<7) != 0 {
+		c.weekday |= 1
+	}
+	c.anyDay, c.anyWeekday = c.day == 1<<32-2, c.weekday&127 == 127
+	return c, nil
+}
+
+// isZoneLetter is in each name of a zone, and in no field of a crontab without names.
+func isZoneLetter(r rune) bool { return r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' }
+
+// parse reads a list of ranges as bits.
+func (f cronField) parse(text string) (set uint64, ok bool) {
+	if text == "?" {
+		text = "*"
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		span, stepText, stepped := strings.Cut(part, "/")
+		step := 1
+		if stepped {
+			n, err := strconv.Atoi(stepText)
+			if err != nil || n < 1 || n > 99 {
+				return 0, false
+			}
+			step = n
+		}
+		first, last := f.min, f.max
+		if f.max == 7 {
+			last = 6 // 7 is Sunday again
+		}
+		if span != "*" {
+			from, to, isRange := strings.Cut(span, "-")
+			if first, ok = f.value(from); !ok {
+				return 0, false
+			}
+			switch {
+			case isRange:
+				if last, ok = f.value(to); !ok {
+					return 0, false
+				}
+			case !stepped:
+				last = first
+			}
+		}
+		if last < first { // over midnight, or the turn of the year
+			size := f.max - f.min + 1
+			if f.max == 7 {
+				size = 7
+			}
+			last += size
+			for v := first; v <= last; v += step {
+				set |= 1 << (f.min + (v-f.min)%size)
+			}
+			continue
+		}
+		for v := first; v <= last; v += step {
+			set |= 1 << v
+		}
+	}
+	return set, set != 0
+}
+
+// value reads a number or a name.
+func (f cronField) value(text string) (int, bool) {
+	for i, name := range f.names {
+		if strings.EqualFold(text, name) {
+			return f.min + i, true
+		}
+	}
+	n, err := strconv.Atoi(text)
+	return n, err == nil && n >= f.min && n <= f.max && text[0] != '+'
+}
+
+// next is the first time after a moment, in unix seconds. A time that a change of
+// the clock leaves out is left out.
+func (c *crontab) next(after float64) (float64, error) {
+	from := time.Unix(int64(after), 0).In(c.zone)
+	for i := range maxCronDays {
+		day := time.Date(from.Year(), from.Month(), from.Day()+i, 0, 0, 0, 0, time.UTC)
+		if !c.on(day) {
+			continue
+		}
+		for hours := c.hour; hours != 0; hours &= hours - 1 {
+			hour := bits.TrailingZeros64(hours)
+			if i == 0 && hour < from.Hour()-1 { // the clock may have been put back
+				continue
+			}
+			for minutes := c.minute; minutes != 0; minutes &= minutes - 1 {
+				minute := bits.TrailingZeros64(minutes)
+				if i == 0 && float64(time.Date(day.Year(), day.Month(), day.Day(), hour, minute, 59, 0, c.zone).Unix()) <= after {
+					continue
+				}
+				for seconds := c.second; seconds != 0; seconds &= seconds - 1 {
+					t := time.Date(day.Year(), day.Month(), day.Day(), hour, minute, bits.TrailingZeros64(seconds), 0, c.zone)
+					if t.Hour() == hour && t.Minute() == minute && float64(t.Unix()) > after {
+						return float64(t.Unix()), nil
+					}
+				}
+			}
+		}
+	}
+	return 0, errNoRun
+}
+
+// on reports whether a crontab runs on a day. As crontab has it, one of the two days
+// is enough when both are given.
+func (c *crontab) on(day time.Time) bool {
+	if c.month&(1<<int(day.Month())) == 0 {
+		return false
+	}
+	ofMonth := c.day&(1<<day.Day()) != 0 || c.lastDay && day.AddDate(0, 0, 1).Day() == 1
+	ofWeek := c.weekday&(1<<int(day.Weekday())) != 0
+	if c.anyDay || c.anyWeekday {
+		return ofMonth && ofWeek
+	}
+	return ofMonth || ofWeek
+}
+
+// everywhere reports whether a crontab runs at the same moments in all time zones,
+// but for those that differ by a quarter of an hour.
+func (c *crontab) everywhere() bool {
+	const hour, half = uint64(1)<<60 - 1, 30
+	turned := (c.minute<<half | c.minute>>half) & hour
+	return turned == c.minute && c.hour == 1<<24-1 && c.anyDay && c.anyWeekday &&
+		c.month == 1<<13-2
+}

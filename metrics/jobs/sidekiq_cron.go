@@ -1,0 +1,220 @@
+package jobs
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
+)
+
+// sidekiqCronMark begins a namespace of sidekiq-cron among the names that SCAN found.
+const sidekiqCronMark = "\x00cron "
+
+// sidekiqCronClue recognizes the jobs of sidekiq-cron in a namespace other than
+// default, beside the keys of a Sidekiq.
+func sidekiqCronClue(key string) (clue, bool) {
+	prefix, namespace, ok := strings.Cut(key, "cron_jobs:")
+	if !ok || namespace == "" || namespace == "default" || len(namespace) > maxName || prefix != "" && !strings.HasSuffix(prefix, ":") {
+		return clue{}, false
+	}
+	return clue{
+		Prefix: withoutColon(prefix), Name: sidekiqCronMark + namespace, Rare: true,
+		Proof:  []redisclient.Command{{"TYPE", key}, {"TYPE", prefix + "queues"}},
+		Proves: areTypes("set", "set"),
+	}, true
+}
+
+// sidekiqCron reads the jobs of sidekiq-cron. Every living process looks for due ones
+// each 30 s. When a job runs next is in no key: it follows from its crontab, which is
+// UTC if it names no zone, and its last run.
+// Source: lib/sidekiq/cron/job.rb of 2.3.1; before 2.0 there were no namespaces.
+func sidekiqCron(p *poll, r *reading, k string) {
+	s := r.schedule("sidekiq-cron", gracePolled)
+	s.alive, s.ofWorkers = r.livingWorkers, true
+	sets := []string{"cron_jobs:default", "cron_jobs"}
+	for _, name := range r.Found {
+		if namespace, ok := strings.CutPrefix(name, sidekiqCronMark); ok {
+			sets = append(sets, "cron_jobs:"+namespace)
+		}
+	}
+	for _, set := range sets {
+		p.Members(maxPeriodic, func(members []string, size int, err error) {
+			if err != nil {
+				s.fail(set, err)
+				return
+			}
+			s.used = s.used || size > 0
+			s.unread += size - len(members)
+			for i, member := range members {
+				job := strings.TrimPrefix(member, k)
+				if !strings.HasPrefix(job, "cron_job:") || len(job) > 2*maxName {
+					s.unread++ // it is no key of a job
+					continue
+				}
+				if len(s.jobs)+i >= maxPeriodic || !p.FollowUps(2) {
+					s.unread += len(members) - i
+					return
+				}
+				sidekiqCronJob(p, s, k+job)
+			}
+		}, k+set)
+	}
+}
+
+// sidekiqCronLayout is how times are written.
+const sidekiqCronLayout = "2006-01-02 15:04:05 -0700"
+
+// sidekiqCronJob reads one job; key is that of its hash. The set of its runs begins
+// with the time of its definition.
+func sidekiqCronJob(p *poll, s *scheduler, key string) {
+	j := &periodicJob{key: key}
+	p.Strings(func(pairs []string, err error) {
+		if err != nil || len(pairs) == 0 {
+			return
+		}
+		if _, scores, err := scored(pairs); err == nil {
+			if at := scores[pairs[0]]; isMoment(at) {
+				j.made = at
+			}
+		}
+	}, "ZRANGE", key+":enqueued", "-1", "-1", "WITHSCORES")
+	p.AskPayload(func(v resp.Value, err error) {
+		var fields []resp.Value
+		if err == nil {
+			fields, err = v.Array()
+		}
+		if err == nil && (len(fields) != 5 || fields[0].IsNull()) {
+			err = errors.New("it is no job of sidekiq-cron")
+		}
+		if err != nil {
+			s.fail("a job", err)
+			return
+		}
+		j.name, j.schedule, j.disabled = string(fields[0].Str), string(fields[1].Str), string(fields[2].Str) == "disabled"
+		var message struct {
+			Queue string `json:"queue"`
+		}
+		if parseJSON(fields[4].Str, &message) == nil {
+			j.queueName = message.Queue
+		}
+		if at, err := parseDate(string(fields[3].Str), sidekiqCronLayout, time.RFC3339); err == nil {
+			j.last = at
+		} else if len(fields[3].Str) > 0 {
+			j.lastWhy = "its last run is no time"
+		}
+		c, err := parseCrontab(j.schedule, time.UTC)
+		j.tick = func(after float64) (float64, error) {
+			if err != nil {
+				return 0, err
+			}
+			return c.next(after)
+		}
+		s.jobs = append(s.jobs, j)
+	}, "HMGET", key, "name", "cron", "status", "last_enqueue_time", "message")
+}
+
+// sidekiqScheduler reads the jobs of sidekiq-scheduler, which runs in every process
+// and keeps when it runs them next.
+// Source: lib/sidekiq-scheduler/{redis_manager,utils}.rb of 6.0.2.
+func sidekiqScheduler(p *poll, r *reading, k string) {
+	s := r.schedule("sidekiq-scheduler", graceShort)
+	s.alive, s.ofWorkers = r.livingWorkers, true
+	p.Fields(maxPeriodic, func(pairs []resp.Value, more bool, err error) {
+		if err != nil {
+			s.fail("schedules", err)
+			return
+		}
+		if more {
+			s.unread = 1 // at least
+		}
+		var names []string
+		for i := 0; i+1 < len(pairs) && len(names) < maxPeriodic; i += 2 {
+			name := string(pairs[i].Str)
+			if len(name) > maxName {
+				s.unread++
+				continue
+			}
+			j := &periodicJob{name: name}
+			j.schedule, j.queueName, j.disabled = parseSidekiqSchedule(pairs[i+1].Str)
+			s.jobs = append(s.jobs, j)
+			names = append(names, name)
+		}
+		if len(names) == 0 {
+			return
+		}
+		s.used = true
+		sidekiqScheduled(p, s, k+"sidekiq-scheduler:", names)
+	}, k+"schedules")
+}
+
+// sidekiqScheduled asks for the times of the jobs of those names, and whether they
+// are switched off.
+func sidekiqScheduled(p *poll, s *scheduler, k string, names []string) {
+	jobs := s.jobs
+	for _, hash := range []struct {
+		name string
+		take func(j *periodicJob, text []byte)
+	}{
+		{"next_times", func(j *periodicJob, text []byte) {
+			j.next, _ = parseDate(string(text), sidekiqCronLayout, time.RFC3339)
+		}},
+		{"last_times", func(j *periodicJob, text []byte) {
+			j.last, _ = parseDate(string(text), sidekiqCronLayout, time.RFC3339)
+		}},
+		{"states", func(j *periodicJob, text []byte) {
+			var state struct {
+				Enabled *bool `json:"enabled"`
+			}
+			if parseJSON(text, &state) == nil && state.Enabled != nil {
+				j.disabled = !*state.Enabled
+			}
+		}},
+	} {
+		p.AskPayload(func(v resp.Value, err error) {
+			var values []resp.Value
+			if err == nil {
+				values, err = v.Array()
+			}
+			if err == nil && len(values) != len(jobs) {
+				err = errors.New("HMGET: expected a value for each job")
+			}
+			if err != nil {
+				s.fail(hash.name, err)
+				return
+			}
+			for i, v := range values {
+				if !v.IsNull() && len(v.Str) <= maxPayload {
+					hash.take(jobs[i], v.Str)
+				}
+			}
+		}, slices.Concat([]string{"HMGET", k + hash.name}, names)...)
+	}
+}
+
+// parseSidekiqSchedule reads the definition of a job: its schedule as it was written,
+// the queue, and whether it is switched off.
+func parseSidekiqSchedule(text []byte) (schedule, queue string, disabled bool) {
+	var raw map[string]any
+	if parseJSON(text, &raw) != nil {
+		return "", "", false
+	}
+	for _, kind := range []string{"cron", "every", "interval", "at", "in"} {
+		value := raw[kind]
+		if list, ok := value.([]any); ok && len(list) > 0 { // the schedule, and its options
+			value = list[0]
+		}
+		if text, ok := value.(string); ok && text != "" {
+			schedule = text
+			if kind != "cron" {
+				schedule = kind + " " + text
+			}
+			break
+		}
+	}
+	queue, _ = raw["queue"].(string)
+	enabled, ok := raw["enabled"].(bool)
+	return schedule, queue, ok && !enabled
+}
