@@ -44,7 +44,7 @@ var redbeatSpec = &spec{
 // redbeatLacks are all figures of queues, jobs and workers: it just sends tasks.
 func redbeatLacks() []lack {
 	const reason = "it is a scheduler: its tasks are in the queues of Celery"
-	out := lackOfSystem(reason, figQueueCount, figQueuesPaused, figQueuesStuck, figWorkersQuiet)
+	out := lackOfSystem(reason, figQueueCount, figQueuesPaused, figQueuesStuck, figQueuesSaturated, figWorkersQuiet)
 	out = append(out, lackOfSystem(reason, systemFigures...)...)
 	return append(out, lackOfQueues(reason, append(figuresOfQueues[:len(figuresOfQueues):len(figuresOfQueues)], figStuck)...)...)
 }

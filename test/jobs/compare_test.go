@@ -26,6 +26,7 @@ type document struct {
 var unmeasured = []string{
 	"growth_rate", "arrival_rate", "drain_rate", "time_to_empty", "stalled", "stuck", "queues_stuck",
 	"saturated", "queues_saturated", "latency_unknown", "oldest_running_unknown",
+	"scheduler_unknown",
 }
 
 // ages are figures that grow while one looks at them.

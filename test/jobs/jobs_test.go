@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -27,6 +28,7 @@ func TestSystems(t *testing.T) {
 	p := driver.Start(t, driver.Config{})
 	have := programs(t)
 	all := make([]*results, len(systems))
+	scheduled := make([]*schedulerResult, len(schedulers))
 	t.Run("side by side", func(t *testing.T) {
 		for i, s := range systems {
 			t.Run(s.name, func(t *testing.T) {
@@ -39,18 +41,27 @@ func TestSystems(t *testing.T) {
 				all[i] = tell(t, newStage(t, s, program), p)
 			})
 		}
+		for i, s := range schedulers {
+			t.Run("scheduler "+s.title, func(t *testing.T) {
+				t.Parallel()
+				program, listed := have[s.name]
+				require.True(t, listed, "setup.sh does not list it")
+				if program.skipped != "" {
+					t.Skipf("%s SKIPPED: %s", s.title, program.skipped)
+				}
+				scheduled[i] = s.tellSchedule(t, program, p)
+			})
+		}
 		t.Run("resque", func(t *testing.T) { t.Skip(resqueSkipped) })
 	})
-	text := page(all)
+	text := page(all) + schedulersPage(slices.DeleteFunc(slices.Clone(scheduled), func(r *schedulerResult) bool { return r == nil }))
 	root := agent.Root(t)
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "build"), 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(root, "build", "job-systems.md"), []byte(text), 0o644))
 	t.Log("\n" + text)
-	for _, r := range all {
-		if r == nil {
-			t.Log("docs/job-systems.md is not compared: not all systems were run to the end")
-			return
-		}
+	if slices.Contains(all, nil) || slices.Contains(scheduled, nil) {
+		t.Log("docs/job-systems.md is not compared: not all systems were run to the end")
+		return
 	}
 	if t.Failed() {
 		return

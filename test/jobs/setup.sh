@@ -152,7 +152,7 @@ go_system() {
 }
 
 # Debian's, and what the others run on.
-set -- ruby-sidekiq python3-rq python3-celery python3-redis python3-venv php-cli php-redis \
+set -- ruby-sidekiq ruby-sidekiq-cron python3-rq python3-celery python3-redis python3-venv php-cli php-redis \
 	php-illuminate-queue php-illuminate-redis php-illuminate-events php-illuminate-bus
 # Others than Debian's will do.
 command -v node >/dev/null 2>&1 || set -- "$@" nodejs
@@ -189,6 +189,10 @@ pypi taskiq taskiq==0.13.0 taskiq-redis==1.2.4
 npm_system beequeue bee-queue@2.0.0
 pypi saq 'saq[redis]==0.26.4' typing_extensions
 pypi djangoq django-q2==1.11.1 django==5.2.19 redis
+# Schedulers; those of RQ, BullMQ, Bull, node-resque and Asynq are parts of them.
+debian sidekiq-cron 'exec ruby "$@"'
+pypi redbeat celery-redbeat==2.4.2 'celery[redis]==5.7.0'
+pypi rq-scheduler rq-scheduler==0.14.0 rq==2.10.0
 
 chmod 644 "$list"
 mv "$list" "$cache/systems.txt"

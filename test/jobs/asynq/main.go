@@ -1,4 +1,4 @@
-// Command asynq is one role of Asynq: asynq produce|work|figures, against the Redis of REDIS_URL. It has a module of its
+// Command asynq is one role of Asynq: asynq produce|work|figures|schedule|entries, against the Redis of REDIS_URL. It has a module of its
 // own, which keeps Asynq and its client out of the plugin's.
 package main
 
@@ -38,8 +38,12 @@ func run() error {
 		return work(redis)
 	case "figures":
 		return figures(redis)
+	case "schedule":
+		return schedule(redis)
+	case "entries":
+		return entries(redis)
 	}
-	return errors.New("usage: asynq produce|work|figures")
+	return errors.New("usage: asynq produce|work|figures|schedule|entries")
 }
 
 func produce(redis asynq.RedisConnOpt) error {
