@@ -79,7 +79,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	  unavailable  why figures are missing of this queue alone
 //	periodic_jobs  a row for each periodic job, those that are late first where
 //	             there are more than 500:
-//	  id           what no other row has: system, prefix, scheduler and name
+//	  id           what no other row has: system, prefix, scheduler, name, and of
+//	               BullMQ and Bull the queue before it
 //	  system_id    the id of its system
 //	  system, prefix
 //	  scheduler    what puts it into its queue, as sidekiq-cron

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,7 +23,9 @@ const (
 	// rqSchedulerMark begins the name of a process of rq-scheduler among those that
 	// SCAN found.
 	rqSchedulerMark = "\x00scheduler "
-	rqInstance      = "rq:scheduler_instance:"
+	// maxInterval bounds what is taken for the interval of rq-scheduler, in seconds.
+	maxInterval = 86400
+	rqInstance  = "rq:scheduler_instance:"
 )
 
 // rqCron reads the schedulers that `rq cron` starts, and their jobs. Names of jobs
@@ -136,8 +139,9 @@ func rqSchedulerClue(key string) (clue, bool) {
 
 // rqScheduler reads rq-scheduler, a program of its own, whose keys begin with rq
 // whatever RQ_KEY_PREFIX says. Its processes are in keys of their own and in no
-// registry. It looks for due jobs once a minute, if it is told nothing else. What it
-// keeps of a job's schedule is pickled; jobs that run but once are among the others.
+// registry. It looks for due jobs once a minute, if it is told nothing else. A job's
+// schedule is pickled with what the application notes of it, and its words are looked
+// for there; jobs that run but once are among the others.
 // Source: rq_scheduler/scheduler.py of 0.14.0.
 func rqScheduler(p *poll, r *reading) {
 	s := r.schedule("rq-scheduler", gracePolled)
@@ -197,6 +201,12 @@ func rqSchedulerAlive(p *poll, r *reading, s *scheduler) {
 				alive++
 			}
 		}, "HMGET", rqInstance+name, "birth", "death")
+		// It is renewed for ten seconds longer than the interval at which it looks.
+		p.Ask(func(v resp.Value, err error) {
+			if ttl, err := number(v, err); err == nil && ttl > 0 && ttl < maxInterval*1000 {
+				s.grace = max(s.grace, p.state.longestTTL(r.instance, s.name, ttl/1000)+graceShort)
+			}
+		}, "PTTL", rqInstance+name)
 	}
 	s.alive = func() (float64, error) {
 		if alive > 0 || problem != nil {
@@ -235,10 +245,11 @@ func rqScheduledJob(p *poll, s *scheduler, id string, next float64) {
 		if err == nil {
 			fields, err = v.Array()
 		}
-		if err != nil || len(fields) != 3 {
+		if err != nil || len(fields) != 4 {
 			j.lastWhy = "its record cannot be read"
 			return
 		}
+		j.once = !bytes.Contains(fields[3].Str, []byte("cron_string")) && !bytes.Contains(fields[3].Str, []byte("interval"))
 		j.queueName = string(fields[0].Str)
 		if at, err := parseRQTime(fields[1]); err == nil {
 			j.last = at
@@ -246,5 +257,5 @@ func rqScheduledJob(p *poll, s *scheduler, id string, next float64) {
 		if name, _, ok := strings.Cut(string(fields[2].Str[:min(len(fields[2].Str), maxName)]), "("); ok && name != "" {
 			j.name = fmt.Sprintf("%s %s", name, id)
 		}
-	}, "HMGET", "rq:job:"+id, "origin", "enqueued_at", "description")
+	}, "HMGET", "rq:job:"+id, "origin", "enqueued_at", "description", "meta")
 }

@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -63,8 +61,9 @@ type scheduler struct {
 	// read.
 	problem    error
 	unreadable bool
-	// fades: its periodic jobs are in no key when it is dead.
-	fades bool
+	// fades: its periodic jobs are in no key when it is dead. keeps: each is in no key
+	// but when it runs; what was seen is remembered for a day.
+	fades, keeps bool
 }
 
 // periodicJob is what is known of one. Times are in unix seconds, and 0 when they are
@@ -77,6 +76,8 @@ type periodicJob struct {
 	queueName  string
 	disabled   bool
 	last, next float64
+	// once: it runs but once, and has no row.
+	once bool
 	// ended is why it does not run again, "" if it does.
 	ended string
 	// stale is how old last and next may be, in seconds.
@@ -132,74 +133,6 @@ func (r *reading) livingWorkers() (float64, error) {
 	return n - quiet, nil
 }
 
-// schedulerKey names a kind of scheduler in what is remembered of a target.
-type schedulerKey struct {
-	instance
-	name string
-}
-
-// schedulerMemory is what is remembered of one.
-type schedulerMemory struct {
-	// aliveAt is when one was last seen alive, by this machine's clock; zero for never.
-	// seen is when it was last read.
-	aliveAt, seen time.Time
-	// jobs are those of then, when they fade.
-	jobs []*periodicJob
-	// expiry is when a lock ends if it is not renewed, and renewed when that was last
-	// seen to change, both by the server's clock.
-	expiry, renewed float64
-	// since are the definitions of jobs, and when they were first seen; 0 for those
-	// that were there when they were first looked at.
-	since map[string]definition
-}
-
-type definition struct {
-	text string
-	at   float64
-}
-
-// memoryOf is what is remembered of a scheduler; s.mu is held.
-func (s *state) memoryOf(key schedulerKey) *schedulerMemory {
-	now := time.Now()
-	for k, m := range s.schedulers {
-		if now.Sub(m.seen) > keepSchedulers {
-			delete(s.schedulers, k)
-		}
-	}
-	m := s.schedulers[key]
-	if m == nil {
-		m = &schedulerMemory{}
-		if s.schedulers == nil || len(s.schedulers) >= maxSamples {
-			s.schedulers = make(map[schedulerKey]*schedulerMemory)
-		}
-		s.schedulers[key] = m
-	}
-	m.seen = now
-	return m
-}
-
-// lastAlive is when a scheduler was last seen alive; zero for never.
-func (s *state) lastAlive(i instance, name string) time.Time {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if m := s.schedulers[schedulerKey{i, name}]; m != nil {
-		return m.aliveAt
-	}
-	return time.Time{}
-}
-
-// sinceRenewal is for how long the lock of a scheduler was not seen to be renewed: its
-// end does not move then. ttl is the time that it still has.
-func (s *state) sinceRenewal(i instance, name string, now, ttl float64) float64 {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m := s.memoryOf(schedulerKey{i, name})
-	if expiry := now + ttl; m.renewed == 0 || m.renewed > now || math.Abs(expiry-m.expiry) > 2 {
-		m.expiry, m.renewed = expiry, now
-	}
-	return now - m.renewed
-}
-
 // sumSchedulers makes the figures of a system's schedulers, and the rows of their
 // periodic jobs.
 func (r *reading) sumSchedulers(p *poll, s *state) {
@@ -218,12 +151,15 @@ func (r *reading) sumSchedulers(p *poll, s *state) {
 		if c.fades && err == nil && alive == 0 && len(c.jobs) == 0 && c.problem == nil {
 			c.problem = errors.New("no scheduler lives, and its periodic jobs are in no key without one")
 		}
+		if c.keeps {
+			c.remember(p.Now(), m.jobs)
+		}
 		c.used = c.used || len(c.jobs) > 0 || lived
 		if c.used {
 			c.judge(p.Now(), m)
 		}
 		m.jobs = nil
-		if c.fades {
+		if c.fades || c.keeps {
 			m.jobs = copyJobs(c.jobs)
 		}
 		s.mu.Unlock()
@@ -235,16 +171,6 @@ func (r *reading) sumSchedulers(p *poll, s *state) {
 		}
 	}
 	sum.finish(r)
-}
-
-// copyJobs copies periodic jobs, that a later poll may judge them anew.
-func copyJobs(jobs []*periodicJob) []*periodicJob {
-	out := make([]*periodicJob, len(jobs))
-	for i, j := range jobs {
-		c := *j
-		out[i] = &c
-	}
-	return out
 }
 
 // judge says of each periodic job how late it is.
@@ -307,135 +233,6 @@ func (j *periodicJob) judge(now, base, grace float64, held string) {
 			j.late = 0
 		}
 		j.overdue = j.late > grace
-	}
-}
-
-// schedulerSum makes one of the schedulers of a system.
-type schedulerSum struct {
-	used                bool
-	alive               float64
-	hasAlive            bool
-	aliveErr, problem   error
-	jobs, overdue, late float64
-	unknown             int
-	unknownWhy          string
-	// unread are those that may be late though they were not read.
-	unread int
-}
-
-func (sum *schedulerSum) add(r *reading, c *scheduler, alive float64, err error) {
-	sum.used = true
-	if err != nil {
-		sum.aliveErr = cmp.Or(sum.aliveErr, fmt.Errorf("%s: %w", c.name, err))
-	} else if !sum.hasAlive || alive < sum.alive {
-		sum.alive, sum.hasAlive = alive, true
-	}
-	if c.problem != nil {
-		sum.problem = cmp.Or(sum.problem, fmt.Errorf("%s: %w", c.name, c.problem))
-	}
-	allDue := true
-	ids := make(map[string]int, len(c.jobs))
-	for _, j := range c.jobs {
-		sum.jobs++
-		switch {
-		case !j.judged:
-			sum.unknown++
-			sum.unknownWhy = cmp.Or(sum.unknownWhy, j.nextWhy, "it does not say when it is due")
-		case j.overdue:
-			sum.overdue++
-		}
-		sum.late = max(sum.late, j.late)
-		allDue = allDue && (j.overdue || j.next == 0)
-		j.name = printable(j.name)
-		j.id = r.ID() + "/" + c.name + "/" + j.name
-		if ids[j.id]++; ids[j.id] > 1 {
-			j.id += fmt.Sprintf("#%d", ids[j.id])
-		}
-	}
-	sum.jobs += float64(c.unread)
-	if c.unread > 0 && (!c.earliest || allDue) {
-		sum.unread += c.unread
-	}
-}
-
-// finish sets the figures. A count of what is late is that of those that are known,
-// as long as it is not 0.
-func (sum *schedulerSum) finish(r *reading) {
-	if !sum.used {
-		if sum.problem != nil {
-			for _, f := range schedulerFigures {
-				r.Miss(f, sum.problem.Error())
-			}
-		}
-		return
-	}
-	// One that is known to be dead is not hidden by another of which nothing is known.
-	if sum.hasAlive && (sum.aliveErr == nil || sum.alive == 0) {
-		r.Set(figSchedulersAlive, sum.alive)
-	} else {
-		r.Miss(figSchedulersAlive, sum.aliveErr.Error())
-	}
-	if sum.problem != nil {
-		r.Miss(figPeriodicJobs, sum.problem.Error())
-	} else {
-		r.Set(figPeriodicJobs, sum.jobs)
-	}
-	r.Set(figSchedulerUnknown, float64(sum.unknown+sum.unread))
-	why := ""
-	switch {
-	case sum.overdue > 0:
-	case sum.problem != nil:
-		why = sum.problem.Error()
-	case sum.unknown > 0:
-		why = fmt.Sprintf("it is not known of %d periodic jobs: %s", sum.unknown, sum.unknownWhy)
-	case sum.unread > 0:
-		why = fmt.Sprintf("%d periodic jobs were not read", sum.unread)
-	}
-	for f, value := range map[figure]float64{figSchedulerOverdue: sum.overdue, figSchedulerLate: sum.late} {
-		if why != "" {
-			r.Miss(f, why)
-		} else {
-			r.Set(f, value)
-		}
-	}
-}
-
-// schedulerFigures are those that sumSchedulers makes.
-var schedulerFigures = []figure{figSchedulersAlive, figPeriodicJobs, figSchedulerOverdue, figSchedulerLate}
-
-// limitPeriodic bounds the rows of all systems together: where there are more, those
-// that are late come first.
-func limitPeriodic(readings []*reading) {
-	type row struct {
-		c *scheduler
-		j *periodicJob
-	}
-	var rows []row
-	for _, r := range readings {
-		for _, c := range r.schedulers {
-			if !c.used {
-				c.jobs = nil
-			}
-			for _, j := range c.jobs {
-				rows = append(rows, row{c, j})
-			}
-			r.CutPeriodic += c.unread
-		}
-	}
-	if len(rows) <= maxPeriodicRows {
-		return
-	}
-	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.j.late, a.j.late) })
-	drop := make(map[*periodicJob]bool)
-	for _, row := range rows[maxPeriodicRows:] {
-		drop[row.j] = true
-	}
-	for _, r := range readings {
-		for _, c := range r.schedulers {
-			before := len(c.jobs)
-			c.jobs = slices.DeleteFunc(slices.Clone(c.jobs), func(j *periodicJob) bool { return drop[j] })
-			r.CutPeriodic += before - len(c.jobs)
-		}
 	}
 }
 

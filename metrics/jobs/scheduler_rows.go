@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"cmp"
+	"slices"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/jsondoc"
@@ -66,4 +67,40 @@ func (j *periodicJob) write(w *jsondoc.Writer) {
 		w.Key("schedule").String("the scheduler does not keep it in a form that can be read")
 	}
 	w.EndObject()
+}
+
+// limitPeriodic bounds the rows of all systems together: where there are more, those
+// that are late come first.
+func limitPeriodic(readings []*reading) {
+	type row struct {
+		c *scheduler
+		j *periodicJob
+	}
+	var rows []row
+	for _, r := range readings {
+		for _, c := range r.schedulers {
+			if !c.used {
+				c.jobs = nil
+			}
+			for _, j := range c.jobs {
+				rows = append(rows, row{c, j})
+			}
+			r.CutPeriodic += c.unread
+		}
+	}
+	if len(rows) <= maxPeriodicRows {
+		return
+	}
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.j.late, a.j.late) })
+	drop := make(map[*periodicJob]bool)
+	for _, row := range rows[maxPeriodicRows:] {
+		drop[row.j] = true
+	}
+	for _, r := range readings {
+		for _, c := range r.schedulers {
+			before := len(c.jobs)
+			c.jobs = slices.DeleteFunc(slices.Clone(c.jobs), func(j *periodicJob) bool { return drop[j] })
+			r.CutPeriodic += before - len(c.jobs)
+		}
+	}
 }

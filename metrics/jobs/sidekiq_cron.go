@@ -40,25 +40,32 @@ func sidekiqCron(p *poll, r *reading, k string) {
 			sets = append(sets, "cron_jobs:"+namespace)
 		}
 	}
+	asked := 0
 	for _, set := range sets {
 		p.Members(maxPeriodic, func(members []string, size int, err error) {
 			if err != nil {
-				s.fail(set, err)
+				if !isWrongType(err) { // an application's own key
+					s.fail(set, err)
+				}
 				return
 			}
-			s.used = s.used || size > 0
-			s.unread += size - len(members)
+			read := len(members)
+			// An application may have a set of that name, too.
+			members = slices.DeleteFunc(members, func(m string) bool {
+				return !strings.HasPrefix(strings.TrimPrefix(m, k), "cron_job:") || len(m) > 2*maxName
+			})
+			if len(members) == 0 {
+				return
+			}
+			s.used = true
+			s.unread += size - read
 			for i, member := range members {
-				job := strings.TrimPrefix(member, k)
-				if !strings.HasPrefix(job, "cron_job:") || len(job) > 2*maxName {
-					s.unread++ // it is no key of a job
-					continue
-				}
-				if len(s.jobs)+i >= maxPeriodic || !p.FollowUps(2) {
+				if asked >= maxPeriodic || !p.FollowUps(2) {
 					s.unread += len(members) - i
 					return
 				}
-				sidekiqCronJob(p, s, k+job)
+				asked++
+				sidekiqCronJob(p, s, k+strings.TrimPrefix(member, k))
 			}
 		}, k+set)
 	}
@@ -124,21 +131,21 @@ func sidekiqScheduler(p *poll, r *reading, k string) {
 	s.alive, s.ofWorkers = r.livingWorkers, true
 	p.Fields(maxPeriodic, func(pairs []resp.Value, more bool, err error) {
 		if err != nil {
-			s.fail("schedules", err)
+			if !isWrongType(err) { // an application's own key
+				s.fail("schedules", err)
+			}
 			return
-		}
-		if more {
-			s.unread = 1 // at least
 		}
 		var names []string
 		for i := 0; i+1 < len(pairs) && len(names) < maxPeriodic; i += 2 {
 			name := string(pairs[i].Str)
 			if len(name) > maxName {
-				s.unread++
 				continue
 			}
 			j := &periodicJob{name: name}
-			j.schedule, j.queueName, j.disabled = parseSidekiqSchedule(pairs[i+1].Str)
+			if j.schedule, j.queueName, j.disabled = parseSidekiqSchedule(pairs[i+1].Str); j.schedule == "" {
+				continue // it is an application's own hash
+			}
 			s.jobs = append(s.jobs, j)
 			names = append(names, name)
 		}
@@ -146,9 +153,15 @@ func sidekiqScheduler(p *poll, r *reading, k string) {
 			return
 		}
 		s.used = true
+		if more {
+			s.unread++ // at least
+		}
 		sidekiqScheduled(p, s, k+"sidekiq-scheduler:", names)
 	}, k+"schedules")
 }
+
+// isWrongType reports whether a key is of another type than the one that was asked for.
+func isWrongType(err error) bool { return strings.Contains(err.Error(), "WRONGTYPE") }
 
 // sidekiqScheduled asks for the times of the jobs of those names, and whether they
 // are switched off.
