@@ -70,6 +70,14 @@ func processesOfRQScheduler(t *testing.T, s *redistest.Server) {
 	want(t, &r.figures, figSchedulersAlive, 1)
 	j := jobNamed(t, r, "rq-scheduler/shop.report nightly")
 	require.Equal(t, "low", j.queueName)
+	// Its registration tells at which interval it looks for due jobs.
+	f.s.Do(t, "EXPIRE", "rq:scheduler_instance:a", "310")
+	f.poll(0, "rq/rq")
+	f.s.Do(t, "EXPIRE", "rq:scheduler_instance:a", "20")
+	f.s.Do(t, "ZADD", "rq:scheduler:scheduled_jobs", strconv.Itoa(fieldAt-339), "nightly")
+	want(t, &f.poll(0, "rq/rq").figures, figSchedulerOverdue, 0)
+	f.s.Do(t, "ZADD", "rq:scheduler:scheduled_jobs", strconv.Itoa(fieldAt-341), "nightly")
+	want(t, &f.poll(0, "rq/rq").figures, figSchedulerOverdue, 1)
 	f.s.Do(t, "HSET", "rq:scheduler_instance:a", "death", "1795228165.5")
 	r = f.poll(1, "rq/rq")
 	want(t, &r.figures, figSchedulersAlive, 0)
@@ -192,6 +200,49 @@ func repeatableJobsOfBull(t *testing.T, s *redistest.Server) {
 	require.EqualValues(t, next/1000-60, jobNamed(t, r, "bull/a/tick").last)
 	require.Equal(t, "0 3 * * * Europe/Berlin", jobNamed(t, r, "bull/a/done").schedule)
 	require.NotEmpty(t, jobNamed(t, r, "bull/a/done").ended)
+	f.s.Do(t, "HSET", fmt.Sprintf("bull:a:repeat:%s:%d", bullRepeatHash("tick", ":", member), next), "opts", `{"repeat":{"count":1}}`)
+	require.Zero(t, jobNamed(t, f.poll(0, "bull/bull"), "bull/a/tick").last, "its first one")
+}
+
+// sidekiqSchedulerOfASystem: jobs that are switched off, by their definition or since,
+// and processes that are quiet. A job of sidekiq-cron that has not run yet is late from
+// its definition on.
+func sidekiqSchedulerOfASystem(t *testing.T, s *redistest.Server) {
+	f := fieldOn(t, s, "SADD queues a", "SADD processes vm:1:0123456789ab", "HSET vm:1:0123456789ab busy 0 quiet false")
+	f.s.Do(t, "HSET", "schedules", "a", `{"class":"A","every":["10s",{}]}`, "b", `{"class":"A","cron":"0 3 * * *","enabled":false}`, "c", `{"class":"A","in":"1h"}`)
+	f.s.Do(t, "HSET", "sidekiq-scheduler:states", "a", `{"enabled":false}`, "b", "{")
+	for _, name := range []string{"a", "b", "c"} {
+		f.s.Do(t, "HSET", "sidekiq-scheduler:next_times", name, "2026-11-29 10:59:29 +0000")
+	}
+	r := f.poll(0, "sidekiq/")
+	requireFigures(t, scheduled(1, 3, 1, 31), ofSchedulers(&r.figures), "c alone is on")
+	require.Equal(t, "every 10s", jobNamed(t, r, "sidekiq-scheduler/a").schedule)
+	require.Equal(t, "in 1h", jobNamed(t, r, "sidekiq-scheduler/c").schedule)
+	f.s.Do(t, "HSET", "vm:1:0123456789ab", "quiet", "true")
+	want(t, &f.poll(0, "sidekiq/").figures, figSchedulersAlive, 0)
+
+	f = fieldOn(t, s, "SADD queues a", "SADD cron_jobs:default cron_job:default:a", "HSET cron_job:default:a name a status enabled")
+	f.s.Do(t, "HSET", "cron_job:default:a", "cron", "* * * * *")
+	wantUnknown(t, &f.poll(0, "sidekiq/").figures, figSchedulerOverdue, "it has not run yet, and it is not known when it was defined")
+	f.s.Do(t, "ZADD", "cron_job:default:a:enqueued", strconv.Itoa(fieldAt-10), "2026-11-29T10:59:00Z")
+	r = f.poll(91, "sidekiq/")
+	requireFigures(t, scheduled(0, 1, 1, 91), ofSchedulers(&r.figures), "never run")
+}
+
+// aDeadSchedulerOfAsynq: entries of one that is dead are not read, though they are there for
+// some seconds.
+func aDeadSchedulerOfAsynq(t *testing.T, s *redistest.Server) {
+	f := fieldOn(t, s, "SADD asynq:queues a", "ZADD asynq:schedulers 1795949999 asynq:schedulers:{a} inf asynq:schedulers:{b}")
+	entry := "\x12\x09@every 5s\x1a\x04tick"
+	f.s.Do(t, "RPUSH", "asynq:schedulers:{a}", entry)
+	f.s.Do(t, "RPUSH", "asynq:schedulers:{b}", entry)
+	r := f.poll(0, "asynq/")
+	want(t, &r.figures, figSchedulersAlive, 0)
+	wantUnknown(t, &r.figures, figPeriodicJobs, "its periodic jobs are in no key without one")
+	f.s.Do(t, "ZADD", "asynq:schedulers", strconv.Itoa(fieldAt+15), "asynq:schedulers:{a}")
+	r = f.poll(0, "asynq/")
+	want(t, &r.figures, figSchedulersAlive, 1)
+	require.Equal(t, "@every 5s", jobNamed(t, r, "asynq-scheduler/tick").schedule)
 }
 
 func redbeatCases() []conformance {

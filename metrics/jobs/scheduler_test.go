@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -64,6 +65,8 @@ func TestSchedulers(t *testing.T) {
 		{"theLockOfResque", theLockOfResque},
 		{"jobSchedulersOfBullMQ", jobSchedulersOfBullMQ},
 		{"repeatableJobsOfBull", repeatableJobsOfBull},
+		{"sidekiqSchedulerOfASystem", sidekiqSchedulerOfASystem},
+		{"aDeadSchedulerOfAsynq", aDeadSchedulerOfAsynq},
 		{"aChangedDefinitionIsNotLate", aChangedDefinitionIsNotLate},
 		{"otherNamespacesOfSidekiqCron", otherNamespacesOfSidekiqCron},
 		{"manyPeriodicJobs", manyPeriodicJobs},
@@ -216,6 +219,27 @@ func noSchedulerNoFigures(t *testing.T, s *redistest.Server) {
 	r := f.poll(0, "sidekiq/")
 	wantNothing(t, &r.figures, schedulerFigures...)
 	require.Contains(t, written(pollOnce(t, f.d, f.m, f.o, query{})), `"periodic_jobs":[]`)
+}
+
+// TestOneUnknownKindOfScheduler makes the figure unknown, unless another kind is dead.
+func TestOneUnknownKindOfScheduler(t *testing.T) {
+	t.Parallel()
+	for other, known := range map[float64]bool{0: true, 1: false} {
+		r := &reading{spec: &spec{}}
+		for i, alive := range []func() (float64, error){
+			func() (float64, error) { return 0, errors.New("not known") }, func() (float64, error) { return other, nil },
+		} {
+			c := r.schedule(strconv.Itoa(i), graceShort)
+			c.used, c.alive = true, alive
+		}
+		p := pollAt(fieldAt)
+		r.sumSchedulers(p, p.state)
+		if known {
+			want(t, &r.figures, figSchedulersAlive, other)
+		} else {
+			wantUnknown(t, &r.figures, figSchedulersAlive, "0: not known")
+		}
+	}
 }
 
 // aChangedDefinitionIsNotLate: its last run was by another schedule.
