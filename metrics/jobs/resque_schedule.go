@@ -23,6 +23,7 @@ func resqueScheduler(p *poll, r *reading, s *scheduler, k string) {
 	if r.only == "" {
 		resqueSchedules(p, s, k)
 	}
+	s.partial = true
 	alive, problem := 0.0, error(nil)
 	s.alive = func() (float64, error) { return alive, problem }
 	// The namespace stands twice in the name of resque-scheduler's own lock.

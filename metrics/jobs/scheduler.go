@@ -64,6 +64,8 @@ type scheduler struct {
 	// fades: its periodic jobs are in no key when it is dead. keeps: each is in no key
 	// but when it runs; what was seen is remembered for a day.
 	fades, keeps bool
+	// partial: some of its periodic jobs are in no key before they ran.
+	partial bool
 }
 
 // periodicJob is what is known of one. Times are in unix seconds, and 0 when they are
@@ -150,6 +152,9 @@ func (r *reading) sumSchedulers(p *poll, s *state) {
 		}
 		if c.fades && err == nil && alive == 0 && len(c.jobs) == 0 && c.problem == nil {
 			c.problem = errors.New("no scheduler lives, and its periodic jobs are in no key without one")
+		}
+		if c.partial && err == nil && len(c.jobs) == 0 && c.problem == nil {
+			c.problem = errors.New("none is in Redis, where those of a configuration file are not before they ran")
 		}
 		if c.keeps {
 			c.remember(p.Now(), m.jobs)
