@@ -111,6 +111,7 @@ func (arq) Read(p *poll, r *reading) {
 		p.Ask(func(resp.Value, error) { a.open(r.Found) }, "ZCARD", r.only)
 		return
 	}
+	a.cron = newArqCron(r)
 	names := slices.Clone(r.Found)
 	there := false
 	p.Ask(func(v resp.Value, err error) { there = err == nil && string(v.Str) == "zset" }, "TYPE", arqDefaultQueue)
@@ -132,6 +133,7 @@ type arqReading struct {
 	// alone: a queue has no worker. served: one has, or may have.
 	alone, served bool
 	problem       string // why it is not known of a queue
+	cron          *arqCron
 }
 
 // open reads all queues. The server's time is known by now.
@@ -241,6 +243,9 @@ func (h *arqHead) told() {
 	if h.err != nil {
 		h.unknown("running jobs: " + h.err.Error())
 		return
+	}
+	if h.cron != nil {
+		h.cron.note(q.Name, h.ids, h.scores, h.runs)
 	}
 	q.Set(figActive, running)
 	q.Set(figWaiting, max(0, h.due-running))

@@ -24,12 +24,13 @@ func arqCases() []conformance {
 			options: &item.JobsOptions{ScanBudget: 100_000, Interval: time.Hour, Queues: map[string][]string{"arq": {"other:q"}}},
 			figures: map[string]float64{
 				"waiting": 12, "active": 4, "scheduled": 2, "latency": 1795950762 - 1795949900.401, "queue_count": 2, "queues_stuck": 0,
+				"periodic_jobs": 1, "scheduler_overdue": 0, "scheduler_late": 1795950762 - 1795950760.123,
 			},
 			queues: map[string]map[string]float64{
 				"arq:queue": arqQueue(8, 4, 2, 1795950762-1795950745.177),
 				"other:q":   arqQueue(4, 0, 0, 1795950762-1795949900.401),
 			},
-			unknown: map[string][]figure{"": {figWorkersAlive}},
+			unknown: map[string][]figure{"": {figWorkersAlive, figSchedulersAlive}},
 			many: func(n int) (out [][]string) {
 				for i := range n {
 					out = append(out, []string{"ZADD", fmt.Sprintf("arq:q%04d", i), "1795950000000", "j"})
