@@ -58,6 +58,7 @@ var withoutFailures = map[string]string{
 		"would have to be searched at each poll, and a result names its task only with result_extended",
 	"laravel":  "failed jobs are in a database, not in Redis; Horizon keeps them",
 	"plain":    "a plain queue does not keep failed jobs",
+	"redbeat":  "it sends tasks, and keeps none",
 	"huey":     "a failed task leaves at most its result, which is a pickle without the task's name",
 	"arq":      "a failed job leaves its result alone, and there is no list of results",
 	"taskiq":   "a failed task leaves its result alone, and there is no list of results",
