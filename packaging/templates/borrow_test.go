@@ -43,7 +43,7 @@ func TestSessionsAreWatchedAsOneServer(t *testing.T) {
 		name = "Session {#SESSION}: " + strings.TrimPrefix(i.Name, "Redis: ")
 		must(twin.Name == name, "its name must be %q", name)
 		must(tagValue(twin.Tags, "session") == "{#SESSION}", "it needs the tag session")
-		must(itemType(i.Type) != "DEPENDENT" || twin.MasterItem.Key == `redis.get["{#SESSION}"]`, "its master item must be redis.get of the session")
+		must(i.Type != "DEPENDENT" || twin.MasterItem.Key == `redis.get["{#SESSION}"]`, "its master item must be redis.get of the session")
 		for _, same := range [][2]any{
 			{i.Type, twin.Type}, {i.Units, twin.Units}, {i.ValueMap, twin.ValueMap}, {i.Description, twin.Description}, {i.ValueType, twin.ValueType},
 			{i.History, twin.History}, {i.Trends, twin.Trends}, {i.Preprocessing, twin.Preprocessing}, {tagValue(i.Tags, "component"), tagValue(twin.Tags, "component")},
@@ -100,7 +100,7 @@ func TestSessionsAreWatchedAsOneServer(t *testing.T) {
 	for _, m := range many.Macros {
 		for _, o := range one.Macros {
 			if asOfOne.Replace(m.Macro) == o.Macro && !strings.Contains(m.Macro, ".FILTER.") {
-				many.must(t, *o.Value == *m.Value, m.Macro, "it must be %s, as in %s, not %s", *o.Value, one.Name, *m.Value)
+				many.must(t, o.Value == m.Value, m.Macro, "it must be %s, as in %s, not %s", o.Value, one.Name, m.Value)
 			}
 		}
 	}

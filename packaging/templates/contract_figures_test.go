@@ -54,6 +54,20 @@ func (d *document) wanted(steps []step, prefix string) (out []string, rest strin
 	return append(out, prefix), prefix
 }
 
+// byDepth are the items, each behind its master item.
+func (d *document) byDepth() []*item {
+	var depth func(i *item) int
+	depth = func(i *item) int {
+		if master := d.byKey[i.MasterItem.Key]; master != nil {
+			return depth(master) + 1
+		}
+		return 0
+	}
+	out := slices.Clone(d.items)
+	slices.SortStableFunc(out, func(a, b *item) int { return depth(a) - depth(b) })
+	return out
+}
+
 // TestEveryFigureIsUsedOrIgnoredOnPurpose: what a server tells and no item
 // wants stands in testdata/ignored.txt, so that nothing is forgotten.
 func TestEveryFigureIsUsedOrIgnoredOnPurpose(t *testing.T) {
@@ -61,8 +75,8 @@ func TestEveryFigureIsUsedOrIgnoredOnPurpose(t *testing.T) {
 	used := map[string]map[string]bool{} // root key -> path -> whole subtree
 	for _, d := range load(t) {
 		prefixes := map[string]string{}
-		for _, i := range d.items {
-			if itemType(i.Type) != "DEPENDENT" {
+		for _, i := range d.byDepth() {
+			if i.Type != "DEPENDENT" {
 				continue
 			}
 			root := d.root(t, i)
@@ -72,12 +86,12 @@ func TestEveryFigureIsUsedOrIgnoredOnPurpose(t *testing.T) {
 				used[root] = map[string]bool{}
 			}
 			for _, p := range paths {
-				whole := i.valueType() == "TEXT" && p == rest && i.History != "0"
+				whole := i.ValueType == "TEXT" && p == rest && i.History != "0"
 				used[root][p] = used[root][p] || whole
 			}
 		}
 		for _, r := range d.Rules {
-			if itemType(r.Type) == "DEPENDENT" {
+			if r.Type == "DEPENDENT" {
 				paths, _ := d.wanted(r.Preprocessing, "")
 				for _, p := range paths {
 					used[d.root(t, d.byKey[r.MasterItem.Key])][p] = false

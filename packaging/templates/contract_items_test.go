@@ -39,7 +39,7 @@ func (d *document) checkRule(t *testing.T, r *rule) {
 	kinds := stepKinds(r.Preprocessing)
 	must(kinds[len(kinds)-1] == "DISCARD_UNCHANGED_HEARTBEAT", "its rows must be reduced, then throttled")
 	macros := map[string]bool{}
-	if itemType(r.Type) == "DEPENDENT" {
+	if r.Type == "DEPENDENT" {
 		must(r.Delay == "0", "it is dependent and must have no interval")
 		must(d.byKey[r.MasterItem.Key] != nil, "there is no master item %s", r.MasterItem.Key)
 		must(len(kinds) > 1 && kinds[len(kinds)-2] == "JAVASCRIPT", "a script must reduce its rows")
@@ -55,7 +55,7 @@ func (d *document) checkRule(t *testing.T, r *rule) {
 	must(macros["{#SINGLETON}"] || len(r.Filter.Conditions) > 0, "it needs a filter")
 	for k, c := range r.Filter.Conditions {
 		must(macros[c.Macro], "its filter uses %s, which it does not make", c.Macro)
-		must(c.FormulaID == string(rune('A'+k)), "the conditions of its filter are A, B and so on, not %s", c.FormulaID)
+		must(d.format == "7.4" || c.FormulaID == string(rune('A'+k)), "the conditions of its filter are A, B and so on, not %s", c.FormulaID)
 		if k%2 == 0 {
 			must(c.Operator == "" && filterMacro.MatchString(c.Value), "condition %s of its filter must match a macro {$....LLD.FILTER.....MATCHES}", c.FormulaID)
 			continue
@@ -136,16 +136,16 @@ func (d *document) checkItem(t *testing.T, i *item) {
 		known := slices.ContainsFunc(d.ValueMaps, func(m valueMap) bool { return m.Name == i.ValueMap.Name })
 		must(known, "there is no value map %q", i.ValueMap.Name)
 	}
-	if itemType(i.Type) == "DEPENDENT" {
+	if i.Type == "DEPENDENT" {
 		must(i.Delay == "0", "it is dependent and must have no interval")
 		must(len(i.Preprocessing) > 0, "it is dependent and needs a step that takes its value")
 	} else {
 		must(d.macroValue(i.Delay) == "1m", "its interval must be a macro of 1m")
 	}
-	text := i.valueType() == "TEXT" || i.valueType() == "CHAR"
-	must(text || i.valueType() == "UNSIGNED" || i.valueType() == "FLOAT", "unknown type of value: %s", i.valueType())
+	text := i.ValueType == "TEXT" || i.ValueType == "CHAR"
+	must(text || i.ValueType == "UNSIGNED" || i.ValueType == "FLOAT", "unknown type of value: %s", i.ValueType)
 	if component == "raw" {
-		must(i.History == "0" && i.valueType() == "TEXT", "raw data is a text that is not kept")
+		must(i.History == "0" && i.ValueType == "TEXT", "raw data is a text that is not kept")
 	} else {
 		must(kept.MatchString(i.History), "its history must be 7d or 31d, not %s", i.History)
 	}
@@ -166,7 +166,7 @@ func (d *document) checkItem(t *testing.T, i *item) {
 	held := heartbeat(i.Preprocessing)
 	must(held.Hours() <= 1, "equal values must be held back for an hour at most, not %v", held)
 	if slices.Contains(stepKinds(i.Preprocessing), "CHANGE_PER_SECOND") {
-		must(i.valueType() == "FLOAT", "a change per second is a FLOAT")
+		must(i.ValueType == "FLOAT", "a change per second is a FLOAT")
 		must(held == 0, "a change per second must not be held back")
 	}
 }
@@ -185,11 +185,15 @@ func TestTemplatesAndFormat(t *testing.T) {
 		"Templates/Databases":    "748ad4d098d447d492bb935c907f652f",
 		"Templates/Applications": "a571c0d144b14fd4a87a9d9b2aa9fcd6",
 	}
-	for _, d := range load(t) {
+	for _, d := range loadAll(t) {
 		must := func(well bool, format string, args ...any) { d.must(t, well, d.Name, format, args...) }
-		must(d.Version == "6.0", "it must have the export format 6.0")
-		must(len(d.export.Groups) == 1 && known[d.export.Groups[0].Name] == d.export.Groups[0].UUID, "it needs one group, of Zabbix' own: %v", known)
-		must(d.export.Groups[0].Name == d.template.Groups[0].Name, "its group must be that of the export")
+		must(d.Version == string(d.format), "it must have the export format %s", d.format)
+		groups := d.export.Groups
+		if d.format.modern() {
+			groups = d.NewGroups
+		}
+		must(len(groups) == 1 && known[groups[0].Name] == groups[0].UUID, "it needs one group, of Zabbix' own: %v", known)
+		must(groups[0].Name == d.template.Groups[0].Name, "its group must be that of the export")
 		must(d.Template == d.Name && d.Description != "", "it needs one name and a description")
 		must(tagValue(d.template.Tags, "class") != "" && tagValue(d.template.Tags, "target") != "", "it needs the tags class and target")
 		file := strings.NewReplacer(" ", "_").Replace(strings.ToLower(d.Name)) + ".yaml"
@@ -200,7 +204,7 @@ func TestTemplatesAndFormat(t *testing.T) {
 func TestMacros(t *testing.T) {
 	t.Parallel()
 	secret := regexp.MustCompile(`PASS|SECRET|TOKEN`)
-	for _, d := range load(t) {
+	for _, d := range loadAll(t) {
 		var body []string
 		for _, part := range []any{d.items, d.Rules, d.triggers} {
 			text, err := json.Marshal(part)
@@ -221,18 +225,18 @@ func TestMacros(t *testing.T) {
 			}
 			must(m.Description != "", "it needs a description")
 			must(secret.MatchString(m.Macro) == (m.Type == "SECRET_TEXT"), "a secret, and nothing else, is of the type SECRET_TEXT")
-			if m.Type == "SECRET_TEXT" || m.Value == nil {
-				must((m.Type == "SECRET_TEXT") == (m.Value == nil), "a secret, and nothing else, has no value in a template")
+			if m.Type == "SECRET_TEXT" {
+				must(m.Value == "", "a secret has no value in a template")
 				continue
 			}
 			switch {
 			case strings.HasSuffix(m.Macro, "MATCHES}"):
-				_, err := regexp.Compile(*m.Value)
+				_, err := regexp.Compile(m.Value)
 				must(err == nil, "%v", err)
 			case strings.HasSuffix(m.Macro, ".CONN}"):
 			default:
-				_, ok := number(*m.Value)
-				must(ok, "%q is no number", *m.Value)
+				_, ok := number(m.Value)
+				must(ok, "%q is no number", m.Value)
 			}
 			if strings.Contains(m.Macro, ":") {
 				continue

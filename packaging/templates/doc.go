@@ -4,11 +4,12 @@
 // or a trigger that can never fire shows only on a server, later.
 //
 // The folder source has one file for each template, in short words; see the
-// types in source.go. `go generate ./packaging/templates` writes the folder
-// 6.0 from it, each template in a passive and an active variant, in the export
-// format of Zabbix 6.0, which newer versions read too. uuids.txt has the uuids,
-// by which an import knows things: a thing that gets another name keeps its
-// history when its line there is changed as well.
+// types in source.go. `go generate ./packaging/templates` writes a folder for
+// each format from it, with each template in a passive and an active variant:
+// the very bytes that a Zabbix server of that version exports (canonical.go,
+// dump.go), so that a second import shows no difference. uuids.txt has the
+// uuids, by which an import knows things: a thing that gets another name keeps
+// its history when its line there is changed as well.
 //
 // The tests hold the templates against testdata: answers that the plugin gave
 // of real servers (go test -record writes them anew), the reviewed severities,

@@ -6,13 +6,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// These are the parts of Zabbix's export format 6.0 that the templates use.
-// Decoding refuses any other, those of newer formats above all.
+// These are the parts of Zabbix's export formats that the templates use, in the order of the newest. Decoding refuses any
+// other; what a format does not have yet is listed in newerFields.
 type (
 	export struct {
 		Version   string     `yaml:"version,omitempty"`
 		Date      string     `yaml:"date,omitempty"`
-		Groups    []group    `yaml:"groups,omitempty"`
+		Groups    []group    `yaml:"groups,omitempty"`          // 6.0
+		NewGroups []group    `yaml:"template_groups,omitempty"` // since 6.2
 		Templates []template `yaml:"templates,omitempty"`
 		Triggers  []*trigger `yaml:"triggers,omitempty"`
 		Graphs    []graph    `yaml:"graphs,omitempty"`
@@ -26,6 +27,9 @@ type (
 		Template    string      `yaml:"template,omitempty"`
 		Name        string      `yaml:"name,omitempty"`
 		Description string      `yaml:"description,omitempty"`
+		WizardReady string      `yaml:"wizard_ready,omitempty"`
+		Readme      string      `yaml:"readme,omitempty"`
+		Vendor      vendor      `yaml:"vendor,omitempty"`
 		Groups      []group     `yaml:"groups,omitempty"`
 		Items       []*item     `yaml:"items,omitempty"`
 		Rules       []*rule     `yaml:"discovery_rules,omitempty"`
@@ -34,6 +38,10 @@ type (
 		Dashboards  []dashboard `yaml:"dashboards,omitempty"`
 		ValueMaps   []valueMap  `yaml:"valuemaps,omitempty"`
 	}
+	vendor struct {
+		Name    string `yaml:"name,omitempty"`
+		Version string `yaml:"version,omitempty"`
+	}
 	item struct {
 		UUID          string     `yaml:"uuid,omitempty"`
 		Name          string     `yaml:"name,omitempty"`
@@ -41,14 +49,15 @@ type (
 		Key           string     `yaml:"key,omitempty"`
 		Delay         string     `yaml:"delay,omitempty"`
 		History       string     `yaml:"history,omitempty"`
-		Trends        string     `yaml:"trends,omitempty"`
 		ValueType     string     `yaml:"value_type,omitempty"`
+		Trends        string     `yaml:"trends,omitempty"`
 		Units         string     `yaml:"units,omitempty"`
 		Params        string     `yaml:"params,omitempty"`
 		Description   string     `yaml:"description,omitempty"`
 		ValueMap      nameRef    `yaml:"valuemap,omitempty"`
 		Preprocessing []step     `yaml:"preprocessing,omitempty"`
 		MasterItem    keyRef     `yaml:"master_item,omitempty"`
+		Timeout       string     `yaml:"timeout,omitempty"`
 		Tags          []tag      `yaml:"tags,omitempty"`
 		Triggers      []*trigger `yaml:"triggers,omitempty"`
 		Prototypes    []*trigger `yaml:"trigger_prototypes,omitempty"`
@@ -63,11 +72,13 @@ type (
 		Delay         string      `yaml:"delay,omitempty"`
 		Filter        filter      `yaml:"filter,omitempty"`
 		Lifetime      string      `yaml:"lifetime,omitempty"`
+		Disable       string      `yaml:"enabled_lifetime_type,omitempty"` // when rows are lost
 		Description   string      `yaml:"description,omitempty"`
 		Items         []*item     `yaml:"item_prototypes,omitempty"`
 		Triggers      []*trigger  `yaml:"trigger_prototypes,omitempty"`
 		Graphs        []graph     `yaml:"graph_prototypes,omitempty"`
 		MasterItem    keyRef      `yaml:"master_item,omitempty"`
+		Timeout       string      `yaml:"timeout,omitempty"`
 		MacroPaths    []macroPath `yaml:"lld_macro_paths,omitempty"`
 		Preprocessing []step      `yaml:"preprocessing,omitempty"`
 	}
@@ -141,11 +152,11 @@ type (
 	widget struct {
 		Type   string  `yaml:"type,omitempty"`
 		Name   string  `yaml:"name,omitempty"`
-		Hide   string  `yaml:"hide_header,omitempty"`
 		X      cells   `yaml:"x,omitempty"`
 		Y      cells   `yaml:"y,omitempty"`
 		Width  cells   `yaml:"width,omitempty"`
 		Height cells   `yaml:"height,omitempty"`
+		Hide   string  `yaml:"hide_header,omitempty"`
 		Fields []field `yaml:"fields,omitempty"`
 	}
 	field struct {
@@ -171,8 +182,26 @@ type (
 	macro struct {
 		Macro       string  `yaml:"macro,omitempty"`
 		Type        string  `yaml:"type,omitempty"`
-		Value       *string `yaml:"value,omitempty"`
+		Value       string  `yaml:"value,omitempty"`
 		Description string  `yaml:"description,omitempty"`
+		Config      *config `yaml:"config,omitempty"`
+	}
+	// config is how the Host Wizard asks for a macro.
+	config struct {
+		Type        string         `yaml:"type,omitempty"`
+		Priority    string         `yaml:"priority,omitempty"`
+		Section     string         `yaml:"section_name,omitempty"`
+		Label       string         `yaml:"label,omitempty"`
+		Description string         `yaml:"description,omitempty"`
+		Required    string         `yaml:"required,omitempty"`
+		Regex       string         `yaml:"regex,omitempty"`
+		Options     []configOption `yaml:"options,omitempty"`
+	}
+	configOption struct {
+		Value     string `yaml:"value,omitempty"`
+		Text      string `yaml:"text,omitempty"`
+		Checked   string `yaml:"checked,omitempty"`
+		Unchecked string `yaml:"unchecked,omitempty"`
 	}
 	valueMap struct {
 		UUID     string    `yaml:"uuid,omitempty"`

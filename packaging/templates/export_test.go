@@ -1,7 +1,6 @@
 package templates
 
 import (
-	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -10,13 +9,13 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 )
 
 // document is one file with its one template, looked up in several ways.
 type document struct {
-	file string
-	text string
+	file   string
+	text   string
+	format format
 	export
 	template
 	items    []*item // prototypes included
@@ -25,31 +24,44 @@ type document struct {
 	byKey    map[string]*item
 }
 
-// load reads all templates.
+// load reads all templates in the newest format. TestFormatsAreOneTemplate holds the others to it.
 func load(t *testing.T) []*document {
 	t.Helper()
-	files, err := filepath.Glob("6.0/*.yaml")
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	var docs []*document
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		docs = append(docs, parse(t, file, text))
+	return loadFormat(t, Formats[len(Formats)-1])
+}
+
+// loadAll reads all templates in all formats.
+func loadAll(t *testing.T) (docs []*document) {
+	t.Helper()
+	for _, f := range Formats {
+		docs = append(docs, loadFormat(t, f)...)
 	}
 	return docs
 }
 
-func parse(t *testing.T, file string, text []byte) *document {
+// loadFormat reads all templates in one format.
+func loadFormat(t *testing.T, f format) (docs []*document) {
 	t.Helper()
-	var root struct {
-		Export export `yaml:"zabbix_export"`
+	files, err := filepath.Glob(string(f) + "/*.yaml")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		if filepath.Base(file) == everything {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		docs = append(docs, parse(t, f, file, text))
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	require.NoError(t, dec.Decode(&root), file)
-	require.Len(t, root.Export.Templates, 1, file)
-	d := &document{file: file, text: string(text), export: root.Export, template: root.Export.Templates[0], byKey: map[string]*item{}}
+	return docs
+}
+
+func parse(t *testing.T, f format, file string, text []byte) *document {
+	t.Helper()
+	e, err := f.read(text)
+	require.NoError(t, err, file)
+	require.Len(t, e.Templates, 1, file)
+	d := &document{file: file, text: string(text), format: f, export: e, template: e.Templates[0], byKey: map[string]*item{}}
 	add := func(r *rule, items []*item) {
 		for _, i := range items {
 			i.rule = r
@@ -81,24 +93,8 @@ func (d *document) base() string { return strings.TrimSuffix(d.Name, " active") 
 
 func (d *document) active() bool { return d.base() != d.Name }
 
-// itemType is the type with the format's default.
-func itemType(s string) string {
-	if s == "" {
-		return "ZABBIX_PASSIVE"
-	}
-	return s
-}
-
 // asks: the item or rule asks the plugin itself.
-func asks(kind string) bool { return kind == "" || kind == "ZABBIX_ACTIVE" }
-
-// valueType is the type of values with the format's default.
-func (i *item) valueType() string {
-	if i.ValueType == "" {
-		return "UNSIGNED"
-	}
-	return i.ValueType
-}
+func asks(kind string) bool { return kind == "ZABBIX_PASSIVE" || kind == "ZABBIX_ACTIVE" }
 
 // heartbeat is how long the item may keep equal values back; 0 when it does not.
 func heartbeat(steps []step) time.Duration {

@@ -1,22 +1,18 @@
 package templates
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
 //go:generate go run ./generate
 
-// Generate makes the templates of a folder's sources, in the export format of
-// Zabbix 6.0. It returns the texts of the files by their path in that folder,
-// the list of uuids among them: what has no uuid there yet gets one.
+// Generate makes the templates of a folder's sources, in all formats. It returns
+// the texts of the files by their path in that folder, the list of uuids among
+// them: what has no uuid there yet gets one.
 func Generate(dir string) (map[string][]byte, error) {
 	ids, err := readUUIDs(filepath.Join(dir, uuidList))
 	if err != nil {
@@ -26,34 +22,76 @@ func Generate(dir string) (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files := map[string][]byte{}
+	var sources []*source
 	for _, name := range names {
 		s, err := readSource(name)
 		if err != nil {
 			return nil, err
 		}
-		for _, active := range []bool{false, true} {
-			g := &generator{source: s, ids: ids, active: active, templateName: s.Name}
-			file := filepath.Base(name)
-			if active {
-				g.templateName += " active"
-				file = strings.TrimSuffix(file, ".yaml") + "_active.yaml"
+		sources = append(sources, s)
+	}
+	files := map[string][]byte{}
+	for _, f := range Formats {
+		whole := f.export()
+		for k, s := range sources {
+			for _, active := range []bool{false, true} {
+				g := &generator{source: s, ids: ids, format: f, active: active, templateName: s.Name}
+				file := filepath.Base(names[k])
+				if active {
+					g.templateName += " active"
+					file = strings.TrimSuffix(file, ".yaml") + "_active.yaml"
+				}
+				e, err := g.generate()
+				if err != nil {
+					return nil, fmt.Errorf("%s: %w", names[k], err)
+				}
+				whole.add(e)
+				if files[filepath.Join(string(f), file)], err = f.write(e); err != nil {
+					return nil, err
+				}
 			}
-			text, err := g.generate()
-			if err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-			files[filepath.Join("6.0", file)] = text
+		}
+		if files[filepath.Join(string(f), everything)], err = f.write(whole); err != nil {
+			return nil, err
 		}
 	}
 	files[uuidList] = ids.text()
 	return files, nil
 }
 
+// everything is the file of a format that has all its templates, for those who import once.
+const everything = "all_templates.yaml"
+
+// export is an empty one.
+func (f format) export() export {
+	e := export{Version: string(f)}
+	if !f.modern() {
+		e.Date = "2026-11-21T00:00:00Z" // the format has one, which nobody reads
+	}
+	return e
+}
+
+// add puts what is in another export into this one.
+func (e *export) add(other export) {
+	join := func(mine, theirs []group) []group {
+		for _, g := range theirs {
+			if !slices.Contains(mine, g) {
+				mine = append(mine, g)
+			}
+		}
+		return mine
+	}
+	e.Groups, e.NewGroups = join(e.Groups, other.Groups), join(e.NewGroups, other.NewGroups)
+	e.Templates = append(e.Templates, other.Templates...)
+	e.Triggers = append(e.Triggers, other.Triggers...)
+	e.Graphs = append(e.Graphs, other.Graphs...)
+}
+
 // generator makes one template of a source.
 type generator struct {
 	*source
 	ids          *uuids
+	format       format
 	active       bool
 	templateName string
 
@@ -76,25 +114,31 @@ func (g *generator) uuid(kind, name string) string {
 	return g.ids.of(g.templateName + ": " + kind + ": " + name)
 }
 
-func (g *generator) generate() ([]byte, error) {
+func (g *generator) generate() (export, error) {
 	about := strings.TrimSpace(g.About)
 	if g.active {
 		about += "\n\nThis variant asks by active checks: the agent's ServerActive must name the Zabbix server or proxy, and its Hostname this host."
 	}
 	if len(g.Roots) == 0 || groups[g.Group] == "" {
-		return nil, errors.New("no roots, or an unknown group")
+		return export{}, errors.New("no roots, or an unknown group")
 	}
 	t := template{
 		UUID: g.uuid("template", g.templateName), Template: g.templateName, Name: g.templateName, Description: about,
 		Groups: []group{{Name: "Templates/" + g.Group}}, Tags: g.Tags.tags(),
 	}
-	g.export = export{Version: "6.0", Date: "2026-11-21T00:00:00Z", Groups: []group{{UUID: groups[g.Group], Name: "Templates/" + g.Group}}}
+	g.export = g.format.export()
+	group := []group{{UUID: groups[g.Group], Name: "Templates/" + g.Group}}
+	if g.format.modern() {
+		g.export.NewGroups = group
+	} else {
+		g.export.Groups = group
+	}
 	g.triggers = map[string]*trigger{}
 	g.collectTriggers()
-	for _, m := range g.Macros {
-		t.Macros = append(t.Macros, macro{Macro: m.Name, Value: &m.Value, Description: m.About})
+	t.Macros = g.macros()
+	if g.format.wizard() {
+		t.WizardReady, t.Readme, t.Vendor = "YES", g.readme(), vendor{"RedisJobs", string(g.format) + "-" + revision}
 	}
-	slices.SortFunc(t.Macros, func(a, b macro) int { return cmp.Compare(a.Macro, b.Macro) })
 	for _, name := range sortedKeys(g.Maps) {
 		m := valueMap{UUID: g.uuid("value map", name), Name: name}
 		for _, kv := range g.Maps[name] {
@@ -126,14 +170,7 @@ func (g *generator) generate() ([]byte, error) {
 		t.Dashboards = append(t.Dashboards, g.dashboard(s))
 	}
 	g.export.Templates = []template{t}
-	if len(g.errs) > 0 {
-		return nil, errors.Join(g.errs...)
-	}
-	var out bytes.Buffer
-	enc := yaml.NewEncoder(&out)
-	enc.SetIndent(2)
-	err := enc.Encode(map[string]export{"zabbix_export": g.export})
-	return out.Bytes(), err
+	return g.export, errors.Join(g.errs...)
 }
 
 func sortedKeys[V any](m map[string]V) []string {

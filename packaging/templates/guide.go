@@ -60,9 +60,22 @@ func Guide(dir string) ([]byte, error) {
 	return []byte(g.b.String()), nil
 }
 
-const guideHead = `The files stand in ` + "`packaging/templates/6.0`" + `, in the export format of Zabbix 6.0, which newer versions read too. In
-the frontend: *Data collection* (6.0: *Configuration*), *Templates*, *Import*. Each comes in two variants, of which a
-host takes one: the agent is asked by the server or a proxy, or, with *active* in the name, it sends by itself.
+const guideHead = `The files are in a folder for each format of Zabbix. Take the newest that your server reads:
+
+| folder of ` + "`packaging/templates`" + ` | Zabbix server | what it has |
+|---|---|---|
+| ` + "`6.0`" + ` | 6.0, 6.2, 6.4 | dashboards of graphs and tables |
+| ` + "`7.0`" + ` | 7.0, 7.2 | dashboards with honeycombs, gauges and problems; item timeouts by macro |
+| ` + "`7.4`" + ` | 7.4, 8.0 | the same, and the Host Wizard offers the templates and asks for their macros |
+
+In the frontend: *Data collection* (6.0: *Configuration*), *Templates*, *Import*. ` + "`all_templates.yaml`" + ` has all templates, so
+that one import is enough; the other files have one each. A file is written as the server itself exports it: importing it a
+second time shows no difference, and what the import dialog shows after an upgrade is what has really changed. An older
+file on a newer server works, but takes away what the newer one has: the file for 6.0 on 7.4 removes the template from the
+Host Wizard. Change from one folder to the other at any time: things keep their history.
+
+Each template comes in two variants, of which a host takes one: the agent is asked by the server or a proxy, or, with
+*active* in the name, it sends by itself.
 
 Set macros on the host, not in the template: the next import sets the template's back. Many have a **context**: a macro
 with the name of a queue, a replica or a job holds for that one alone, for example

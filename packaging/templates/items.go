@@ -55,7 +55,7 @@ func (g *generator) item(s sourceItem, r *sourceRule) *item {
 	}
 	switch {
 	case s.Asks:
-		i.Type, i.Delay = g.agentType(), g.Interval
+		i.Type, i.Delay, i.Timeout = g.agentType(), g.Interval, g.timeout()
 	case s.Formula != "":
 		i.Type, i.Delay = "CALCULATED", g.Interval
 	default:
@@ -98,8 +98,11 @@ func (g *generator) rule(s sourceRule) *rule {
 	r := &rule{
 		UUID: g.uuid("rule", s.Key), Name: s.Name, Key: s.Key, Lifetime: "7d", Description: s.About, Preprocessing: g.steps(s.From),
 	}
+	if g.format.modern() {
+		r.Disable = "DISABLE_NEVER" // a row that is lost may be what its triggers wait for
+	}
 	if s.Asks {
-		r.Type, r.Delay = g.agentType(), cmp.Or(s.Every, g.Interval)
+		r.Type, r.Delay, r.Timeout = g.agentType(), cmp.Or(s.Every, g.Interval), g.timeout()
 	} else {
 		r.Type, r.Delay, r.MasterItem = "DEPENDENT", "0", g.master(s.Of)
 	}
@@ -132,8 +135,8 @@ func (g *generator) rule(s sourceRule) *rule {
 		name := "{$" + g.macroPrefix() + ".LLD.FILTER." + kv[1]
 		id := len(r.Filter.Conditions)
 		r.Filter.Conditions = append(r.Filter.Conditions,
-			condition{Macro: kv[0], Value: name + ".MATCHES}", FormulaID: string(rune('A' + id))},
-			condition{Macro: kv[0], Value: name + ".NOT_MATCHES}", Operator: "NOT_MATCHES_REGEX", FormulaID: string(rune('B' + id))})
+			condition{Macro: kv[0], Value: name + ".MATCHES}", FormulaID: g.formulaID(id)},
+			condition{Macro: kv[0], Value: name + ".NOT_MATCHES}", Operator: "NOT_MATCHES_REGEX", FormulaID: g.formulaID(id + 1)})
 	}
 	for _, si := range s.Items {
 		i := g.item(si, &s)
@@ -151,6 +154,14 @@ func (g *generator) rule(s sourceRule) *rule {
 		r.Graphs = append(r.Graphs, g.graph(sg, "graph prototype", s.namePrefix()))
 	}
 	return r
+}
+
+// formulaID names a condition for a formula. There is none; older formats name conditions all the same.
+func (g *generator) formulaID(n int) string {
+	if g.format == "7.4" {
+		return ""
+	}
+	return string(rune('A' + n))
 }
 
 // namePrefix is what the names of all that a rule makes begin with.

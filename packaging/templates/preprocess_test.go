@@ -217,7 +217,7 @@ func (i *item) stored(value string) error {
 	if value == "null" {
 		return errors.New("a null")
 	}
-	switch i.valueType() {
+	switch i.ValueType {
 	case "UNSIGNED":
 		_, err := strconv.ParseUint(value, 10, 64)
 		return err

@@ -27,7 +27,7 @@ func problems(t *testing.T, d *document, texts map[string]string, now float64, c
 			return v, true
 		}
 		text, ok := texts[d.root(t, i)]
-		if !ok || itemType(i.Type) == "CALCULATED" {
+		if !ok || i.Type == "CALCULATED" {
 			return "", false
 		}
 		o := d.value(i, text, row)
@@ -40,7 +40,7 @@ func problems(t *testing.T, d *document, texts map[string]string, now float64, c
 	scopes := []scope{{}}
 	for _, r := range d.Rules {
 		master := texts[r.Key]
-		if itemType(r.Type) == "DEPENDENT" {
+		if r.Type == "DEPENDENT" {
 			master = texts[d.root(t, d.byKey[r.MasterItem.Key])]
 		}
 		if master == "" {

@@ -27,6 +27,7 @@ type (
 		Roots      []string           `yaml:"roots"`
 		About      string             `yaml:"about"`
 		Picture    string             `yaml:"picture"` // of its dashboard, in docs/images
+		Example    string             `yaml:"example"` // of a session's address
 		Macros     []sourceMacro      `yaml:"macros"`
 		Maps       map[string]ordered `yaml:"maps"`
 		Items      []sourceItem       `yaml:"items"`
@@ -39,6 +40,16 @@ type (
 		Name  string `yaml:"name"`
 		Value string `yaml:"value"`
 		About string `yaml:"about"`
+		Ask   ask    `yaml:"ask"` // the Host Wizard shows it
+	}
+	// ask is how the Host Wizard asks for a macro: by a text, a choice or a box to tick.
+	ask struct {
+		Label    string  `yaml:"label"`
+		Section  string  `yaml:"section"`
+		Required bool    `yaml:"required"`
+		Regex    string  `yaml:"regex"`
+		Choice   ordered `yaml:"choice"` // values and what they are called
+		Tick     bool    `yaml:"tick"`   // 1 and 0
 	}
 	sourceItem struct {
 		Key      string          `yaml:"key"`
@@ -106,17 +117,29 @@ type (
 	// sourceRow is a row of widgets of one height that share its width, but for
 	// those that say theirs.
 	sourceRow struct {
+		Only   string       `yaml:"only"` // modern: since Zabbix 7.0; old: before
 		Height int          `yaml:"height"`
 		Cells  []sourceCell `yaml:"cells"`
 	}
+	// sourceCell is one widget. Where it has both, a modern dashboard has Gauge,
+	// Lines and Comb, and an older one the tile, Graphs and Text.
 	sourceCell struct {
-		Item   string  `yaml:"item"`   // a tile with the value of an item
-		Label  string  `yaml:"label"`  // of the tile
-		Colors ordered `yaml:"colors"` // of the tile from these values on, since Zabbix 6.4
-		Graph  string  `yaml:"graph"`  // a graph's name
-		Graphs string  `yaml:"graphs"` // a graph prototype's name
-		Grid   string  `yaml:"grid"`   // columns x rows of Graphs
-		Width  int     `yaml:"width"`
+		Item     string   `yaml:"item"`     // a tile with the value of an item
+		Gauge    string   `yaml:"gauge"`    // a tile, or a gauge of a percentage
+		Label    string   `yaml:"label"`    // of a tile or gauge
+		Colors   ordered  `yaml:"colors"`   // from these values on, since Zabbix 7.0
+		Graph    string   `yaml:"graph"`    // a graph's name
+		Graphs   string   `yaml:"graphs"`   // a graph prototype's name
+		Grid     string   `yaml:"grid"`     // columns x rows of Graphs
+		Lines    []string `yaml:"lines"`    // patterns of items' names, each perhaps with = and a color
+		Axes     []string `yaml:"axes"`     // right, for those of Lines that have another unit
+		Comb     []string `yaml:"comb"`     // patterns of items' names, with a cell for each item
+		Text     string   `yaml:"text"`     // the last values of an item of texts
+		Rows     int      `yaml:"rows"`     // how many of Text
+		Pie      []string `yaml:"pie"`      // keys of items that make a whole
+		Problems bool     `yaml:"problems"` // the host's
+		Title    string   `yaml:"title"`
+		Width    int      `yaml:"width"`
 	}
 )
 

@@ -26,14 +26,14 @@ var roots = map[string][]string{
 // macroValue is the value of the macro with that context, else of that without.
 func (d *document) macroValue(name string) string {
 	for _, m := range d.Macros {
-		if m.Macro == name && m.Value != nil {
-			return *m.Value
+		if m.Macro == name {
+			return m.Value
 		}
 	}
 	name, _, _ = strings.Cut(strings.TrimSuffix(name, "}"), ":")
 	for _, m := range d.Macros {
-		if m.Macro == name+"}" && m.Value != nil {
-			return *m.Value
+		if m.Macro == name+"}" {
+			return m.Value
 		}
 	}
 	return ""
@@ -96,7 +96,7 @@ func (d *document) checkExpression(t *testing.T, tr *trigger, expression string)
 		must(i.rule == nil || i.rule == tr.rule, "the item %s is of another rule", c.key)
 		must(i.History != "0", "the item %s keeps no history", c.key)
 		must(c.fn != "last" || !isCounter(i), "%s is a counter, whose last value says nothing", c.key)
-		text := i.valueType() == "CHAR" || i.valueType() == "TEXT"
+		text := i.ValueType == "CHAR" || i.ValueType == "TEXT"
 		must(!text || !slices.Contains([]string{"min", "max", "avg", "change"}, c.fn), "%s of the text %s", c.fn, c.key)
 		if len(c.args) == 0 || c.args[0] == "" || c.fn == "last" {
 			continue

@@ -111,9 +111,12 @@ func TestEveryFormatHasTheSameFiles(t *testing.T) {
 		listing := command(t, "dpkg-deb", "-c", one(t, dist, "*_"+arch[0]+".deb"))
 		require.Regexp(t, `(?m)^-rwxr-xr-x root/root .* \./usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs$`, listing)
 		require.Regexp(t, `(?m)^-rw-r----- root/zabbix .* \./`+conf+`$`, listing)
-		require.Contains(t, listing, "/templates/6.0/redis_by_redisjobs.yaml")
 		require.Contains(t, listing, "./usr/share/man/man8/zabbix-agent2-plugin-redisjobs.8.gz\n")
 		require.Contains(t, listing, "./usr/share/bash-completion/completions/zabbix-agent2-plugin-redisjobs\n")
+		for _, format := range []string{"6.0", "7.0", "7.4"} {
+			require.Contains(t, listing, "/templates/"+format+"/redis_by_redisjobs.yaml")
+			require.Contains(t, listing, "/templates/"+format+"/all_templates.yaml")
+		}
 		require.Equal(t, arch[0]+"\n", command(t, "dpkg-deb", "-f", one(t, dist, "*_"+arch[0]+".deb"), "Architecture"))
 		require.Equal(t, "control conffiles md5sums postinst postrm preinst", strings.Join(control(t, one(t, dist, "*_"+arch[0]+".deb")), " "))
 
@@ -128,7 +131,7 @@ func TestEveryFormatHasTheSameFiles(t *testing.T) {
 		require.Contains(t, command(t, "go", "version", "-m", binary), "GOARCH="+arch[0])
 		tgz := command(t, "tar", "-tvzf", one(t, dist, "*-linux-"+arch[0]+".tar.gz"))
 		require.Regexp(t, `(?m)^-rwxr-xr-x .*/zabbix-agent2-plugin-redisjobs$`, tgz)
-		require.Contains(t, tgz, "/templates/6.0/redis_by_redisjobs.yaml")
+		require.Contains(t, tgz, "/templates/7.4/redis_by_redisjobs.yaml")
 		require.Contains(t, tgz, "/LICENSE")
 	}
 	if _, err := exec.LookPath("rpm"); err != nil {

@@ -93,11 +93,8 @@ func (a *api) id(t testing.TB, object, idField, nameField, name string) string {
 	return rows[0][idField].(string)
 }
 
-// load imports a file as the frontend's import dialog does with all boxes ticked.
-func (s *stack) load(t testing.TB, file string) {
-	t.Helper()
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
+// importRules are the frontend's import dialog with all boxes ticked.
+func (s *stack) importRules() o {
 	both := o{"createMissing": true, "updateExisting": true}
 	whole := o{"createMissing": true, "updateExisting": true, "deleteMissing": true}
 	rules := o{
@@ -109,8 +106,16 @@ func (s *stack) load(t testing.TB, file string) {
 	} else {
 		rules["groups"] = both
 	}
+	return rules
+}
+
+// load imports a file.
+func (s *stack) load(t testing.TB, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
 	var done bool
-	s.api.call(t, "configuration.import", o{"format": "yaml", "rules": rules, "source": string(text)}, &done)
+	s.api.call(t, "configuration.import", o{"format": "yaml", "rules": s.importRules(), "source": string(text)}, &done)
 	require.True(t, done, file)
 }
 

@@ -309,6 +309,10 @@ func TestTemplates(t *testing.T) {
 			began := time.Now()
 			w := newWorld(t, s, true)
 			t.Logf("ready after %v", time.Since(began).Round(time.Second))
+			w.checkImport(t)
+			if *only == "^$" {
+				return
+			}
 			scenes := w.scenes(t)
 			if *only != "" {
 				wanted := regexp.MustCompile(*only)

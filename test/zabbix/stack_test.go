@@ -267,7 +267,7 @@ func (s *stack) startFrontend(t testing.TB, database int) {
 	addr := fmt.Sprintf("127.0.0.1:%d", ports.Free(t))
 	s.web = "http://" + addr
 	s.webLog = filepath.Join(s.work, "php.log")
-	cmd := exec.Command("php", "-d", "max_execution_time=300", "-d", "memory_limit=512M", "-d", "post_max_size=32M",
+	cmd := exec.Command("php", "-d", "max_execution_time=300", "-d", "memory_limit=128M", "-d", "post_max_size=16M",
 		"-d", "max_input_time=300", "-d", "date.timezone=UTC", "-S", addr, "-t", www)
 	cmd.Env = append(os.Environ(), "LOCPATH="+locales, "PHP_CLI_SERVER_WORKERS=4")
 	d := launch(t, s.webLog, syscall.SIGTERM, cmd)
