@@ -55,6 +55,9 @@ func Generate(dir string) (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+	if gone := ids.unused(); len(gone) > 0 {
+		return nil, fmt.Errorf("%s: these are no more: write their new names there, which keeps their history, or delete the lines:\n%s", uuidList, strings.Join(gone, "\n"))
+	}
 	files[uuidList] = ids.text()
 	return files, nil
 }

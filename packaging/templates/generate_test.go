@@ -36,15 +36,19 @@ func TestSourcesAreRefused(t *testing.T) {
 	const good = "name: N\ngroup: Databases\nprefix: P\ninterval: '{$P.INTERVAL}'\nroots: [Down]\nabout: A\n" +
 		"items:\n  - {key: 'get[x]', name: Get, asks: true, part: raw, about: B}\n" +
 		"  - {key: up, name: Up, from: '$.up !', part: x, about: B, triggers: [{name: Down, if: 'max(//up,#3)=0', is: high availability, about: C}]}\n"
+	list := ""
 	make := func(t *testing.T, text string) error {
 		dir := t.TempDir()
 		require.NoError(t, os.Mkdir(filepath.Join(dir, "source"), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "source", "n.yaml"), []byte(text), 0o600))
-		require.NoError(t, os.WriteFile(filepath.Join(dir, uuidList), nil, 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, uuidList), []byte(list), 0o600))
 		_, err := Generate(dir)
 		return err
 	}
 	require.NoError(t, make(t, good))
+	list = "0123456789abcdef4123456789abcdef N: trigger: P: Down before\n"
+	require.ErrorContains(t, make(t, good), "N: trigger: P: Down before", "what has another name must keep its uuid")
+	list = ""
 	for was, is := range map[string]string{
 		"group: Databases": "group: Other",
 		"about: A\n":       "about: A\ndashboards: [{name: D, pages: [{name: P, rows: [{height: 2, cells: [{item: up, colors: {'1': mauve}}]}]}]}]\n",

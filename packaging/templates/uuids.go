@@ -49,12 +49,21 @@ func (u *uuids) of(what string) string {
 	return u.known[what]
 }
 
+// unused are the things of the list that are no more. Who renames one changes its line, so that it keeps its uuid.
+func (u *uuids) unused() (out []string) {
+	for what := range u.known {
+		if !u.used[what] {
+			out = append(out, what)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 func (u *uuids) text() []byte {
 	var lines []string
 	for what, id := range u.known {
-		if u.used[what] {
-			lines = append(lines, id+" "+what+"\n")
-		}
+		lines = append(lines, id+" "+what+"\n")
 	}
 	slices.SortFunc(lines, func(a, b string) int { return cmp.Compare(a[32:], b[32:]) })
 	return []byte(strings.Join(lines, ""))

@@ -59,17 +59,17 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 		during("connections that are cut", func(testing.TB) {
 			cut.running.Get("redis.key.ttl[Prod,,,x]") // items enough to need a connection in every interval
 			target.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
-		}, "RedisJobs: Connections do not last"),
+		}, "RedisJobs: Connections are reopened too often"),
 		{name: "a target that fails", want: []string{"RedisJobs: Targets are failing"},
-			may: []string{"RedisJobs: Session Prod does not answer", "RedisJobs: Connections do not last"}, // each try is one made
+			may: []string{"RedisJobs: Session Prod does not answer", "RedisJobs: Connections are reopened too often"}, // each try is one made
 			do:  target.Stop, undo: target.Restart},
 		{name: "a session that does not answer", want: []string{"RedisJobs: Session Prod does not answer"},
-			may: []string{"RedisJobs: Connections do not last"},
+			may: []string{"RedisJobs: Connections are reopened too often"},
 			do: func(t testing.TB) {
 				w.macro(t, cut, "{$REDISJOBS.TARGETS.FAILING.MAX.WARN}", "5")
 				target.Stop(t)
 			}, undo: target.Restart},
-		{name: "a plugin that is larger than it may be", want: []string{"RedisJobs: Plugin takes much memory"},
+		{name: "a plugin that is larger than it may be", want: []string{"RedisJobs: Plugin uses too much memory"},
 			do:   func(t testing.TB) { w.macro(t, cut, "{$REDISJOBS.MEMORY.MAX.WARN}", "1M") },
 			undo: func(t testing.TB) { w.macro(t, cut, "{$REDISJOBS.MEMORY.MAX.WARN}", "1G") }},
 	}
@@ -109,8 +109,8 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 	}
 	const waits = "RedisJobs: Requests wait for connections"
 	sc.steps = []step{
-		slow("a slow server", single, waits, "RedisJobs: Requests get no connection in time"),
-		slow("a slow server that is asked much", append(many, single...), "RedisJobs: Requests get no connection in time",
+		slow("a slow server", single, waits, "RedisJobs: Requests time out waiting for a connection"),
+		slow("a slow server that is asked much", append(many, single...), "RedisJobs: Requests time out waiting for a connection",
 			waits, "RedisJobs: Session Prod does not answer"),
 	}
 	out = append(out, sc)

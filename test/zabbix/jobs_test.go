@@ -64,13 +64,13 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 		lacks: []string{`rj\.jobs\.queue\.(failed|paused|arrival|drain|growth|empty_in|stuck)\[.*`, `rj\.jobs\.system\.orphaned\[.*`}}
 	sc.steps = []step{
 		{name: "a store that is stopped", want: []string{"Jobs: Job systems cannot be read"}, do: func(t testing.TB) { s.Pause(t) }, undo: func(t testing.TB) { s.Resume(t) }},
-		{name: "jobs that are old", want: []string{"Jobs: Queue sidekiq//default is slow"},
+		{name: "jobs that are old", want: []string{"Jobs: Queue sidekiq//default has high latency"},
 			do:   func(testing.TB) { push("default", 20*time.Minute, 3) },
 			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "jobs that are far too old", want: []string{"Jobs: Queue sidekiq//default is far too slow"},
+		{name: "jobs that are far too old", want: []string{"Jobs: Queue sidekiq//default has very high latency"},
 			do:   func(testing.TB) { push("default", 2*time.Hour, 3) },
 			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "many jobs", want: []string{"Jobs: Queue sidekiq//default is long"},
+		{name: "many jobs", want: []string{"Jobs: Queue sidekiq//default has too many waiting jobs"},
 			do:   func(testing.TB) { push("default", 0, 100) },
 			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
 		{name: "a queue that no worker serves", want: []string{"Jobs: Queue sidekiq//default is stuck"},
@@ -87,12 +87,12 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 		{name: "a worker that is killed", want: []string{"Jobs: Workers of sidekiq/ have died"},
 			do:   func(t testing.TB) { s.Do(t, "SADD", "processes", "host:2:dead") },
 			undo: func(t testing.TB) { s.Do(t, "SREM", "processes", "host:2:dead") }},
-		{name: "a scheduler that does not run", want: []string{"Jobs: Scheduled jobs of sidekiq/ are late"},
+		{name: "a scheduler that does not run", want: []string{"Jobs: Scheduled jobs of sidekiq/ are overdue"},
 			do: func(t testing.TB) {
 				s.Do(t, "ZADD", "schedule", strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 10), `{"class":"Job","queue":"default","jid":"s"}`)
 			},
 			undo: func(t testing.TB) { s.Do(t, "DEL", "schedule") }},
-		{name: "jobs that fail", want: []string{"Jobs: Jobs of sidekiq/ fail"},
+		{name: "jobs that fail", want: []string{"Jobs: Jobs of sidekiq/ are failing"},
 			do: func(t testing.TB) {
 				s.Do(t, "ZADD", "dead", strconv.FormatInt(time.Now().Unix(), 10), `{"class":"Job","queue":"default","jid":"d"}`)
 			},
@@ -108,7 +108,7 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 		{name: "a job system that is gone", want: []string{"Jobs: Too few job systems"},
 			do:   func(t testing.TB) { w.macro(t, sc, "{$JOBS.SYSTEMS.MIN}", "2") },
 			undo: func(t testing.TB) { w.macro(t, sc, "{$JOBS.SYSTEMS.MIN}", "1") }},
-		{name: "more queues than an answer has", want: []string{"Jobs: Queues are left out"},
+		{name: "more queues than an answer has", want: []string{"Jobs: Some queues are truncated"},
 			do: func(t testing.TB) {
 				s.Do(t, "EVAL", "for i = 1, 1100 do redis.call('SADD', 'queues', 'zz' .. i) end", "0")
 			},
@@ -152,7 +152,7 @@ func (w *world) jobSearchScene(t testing.TB) *scene {
 		macros: map[string]string{"{$JOBS.CONN}": "tcp://" + s.Addr},
 		lines:  []string{"Jobs.ScanBudget=1000", "Jobs.SearchInterval=10"},
 		lacks:  []string{`rj\.jobs\.(active|failed|waiting|workers)`}} // no job system, no sum
-	sc.steps = []step{{name: "a search among many keys", want: []string{"Jobs: Not all keys were searched for job systems"},
+	sc.steps = []step{{name: "a search among many keys", want: []string{"Jobs: Search for job systems is incomplete"},
 		do: func(t testing.TB) {
 			s.Do(t, "EVAL", "for i = 1, 100000 do redis.call('SET', 'other' .. i, 'x') end", "0")
 			sc.running.Kill()

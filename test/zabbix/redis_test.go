@@ -44,7 +44,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	restarts.steps = []step{
 		{name: "a server that is stopped", do: down.Stop, want: []string{"Redis: Server is down"}, undo: down.Restart, may: []string{restarted}},
 		{name: "a restart", do: down.Restart, want: []string{restarted}},
-		{name: "restarts", want: []string{"Redis: Server restarts again and again"}, may: []string{restarted}, do: func(t testing.TB) {
+		{name: "restarts", want: []string{"Redis: Server restarts repeatedly"}, may: []string{restarted}, do: func(t testing.TB) {
 			for range 4 { // more than the limit with the run before them, and not with the two starts of the other steps
 				down.Restart(t)
 				w.sees(t, restarts, "rj.redis.run_id", down.InfoField(t, "server", "run_id"))
@@ -77,7 +77,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	sc = host("unlimited", uri(unlimited), map[string]string{
 		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M"})
 	sc.steps = []step{
-		{name: "a memory without a limit", want: []string{"Redis: Memory has no limit and fills the machine"},
+		{name: "a memory without a limit", want: []string{"Redis: Memory has no limit and the host is running out of memory"},
 			do: func(t testing.TB) { fill(t, unlimited, "a", 70) }, undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},
 		{name: "a fragmented memory", want: []string{"Redis: Memory is fragmented"},
 			do: func(t testing.TB) {
@@ -86,7 +86,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 				unlimited.Do(t, "EVAL", "for i = 1, 400000 do if i % 40 ~= 0 then redis.call('DEL', 'f' .. i) end end", "0")
 			},
 			undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL"); unlimited.Do(t, "MEMORY", "PURGE") },
-			may:  []string{"Redis: Memory has no limit and fills the machine"}},
+			may:  []string{"Redis: Memory has no limit and the host is running out of memory"}},
 	}
 	out = append(out, sc)
 
@@ -107,10 +107,10 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	sc = host("clients", uri(busy), map[string]string{"{$REDIS.ERROR.RATE.MAX.WARN}": "0.1", `{$REDIS.PERIOD:"rejected"}`: "40s"})
 	var closeAll func()
 	sc.steps = []step{
-		{name: "many clients", want: []string{"Redis: Clients are near their limit"},
+		{name: "many clients", want: []string{"Redis: Number of clients is near the limit"},
 			do:   func(t testing.TB) { closeAll = clients(t, busy.Addr, 16) },
 			undo: func(testing.TB) { closeAll() }},
-		{name: "too many clients", want: []string{"Redis: Clients are near their limit", "Redis: Connections are rejected"},
+		{name: "too many clients", want: []string{"Redis: Number of clients is near the limit", "Redis: Connections are rejected"},
 			do: func(t testing.TB) {
 				n := atoi(t, busy.InfoField(t, "clients", "connected_clients"))
 				closeAll = clients(t, busy.Addr, 20-n)
@@ -122,7 +122,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 				}
 			},
 			undo: func(testing.TB) { closeAll() }},
-		during("wrong passwords", func(testing.TB) { busy.TryDo("AUTH", "nobody", "wrong") }, "Redis: Clients get WRONGPASS"),
+		during("wrong passwords", func(testing.TB) { busy.TryDo("AUTH", "nobody", "wrong") }, "Redis: Clients get WRONGPASS errors"),
 	}
 	out = append(out, sc)
 
@@ -131,9 +131,9 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	network := newLazy(t, slow.Addr)
 	sc = host("slow", "tcp://"+network.addr, map[string]string{"{$REDIS.SLOWLOG.RATE.MAX.WARN}": "0.1", "{$REDIS.LATENCY.MAX.WARN}": "0.15"})
 	sc.steps = []step{
-		{name: "a slow network", want: []string{"Redis: Answers are slow"},
+		{name: "a slow network", want: []string{"Redis: Response time is high"},
 			do: func(testing.TB) { network.delay.Store(int64(250 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) }},
-		slowCommands(slow, "Redis: Slow commands"),
+		slowCommands(slow, "Redis: Too many slow commands"),
 	}
 	out = append(out, sc)
 
@@ -199,7 +199,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	saves := redistest.Start(t, redistest.Config{})
 	sc = host("saves", uri(saves), map[string]string{"{$REDIS.RDB.AGE.MAX.WARN}": "15", "{$REDIS.FORK.TIME.MAX.WARN}": "1000"})
 	sc.steps = []step{
-		{name: "changes that nobody saves", want: []string{"Redis: RDB save is old"},
+		{name: "changes that nobody saves", want: []string{"Redis: Last RDB save is too old"},
 			do: func(t testing.TB) { saves.Do(t, "SET", "a", "1") }, undo: func(t testing.TB) { saves.Do(t, "BGSAVE") }},
 	}
 	out = append(out, sc)
@@ -211,7 +211,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	// More databases than an answer has rows for.
 	many := redistest.Start(t, redistest.Config{Args: []string{"--databases", "1100"}})
 	sc = host("rows", uri(many), map[string]string{"{$REDIS.LLD.FILTER.DB.MATCHES}": "^db0$"})
-	sc.steps = []step{{name: "a thousand databases", want: []string{"Redis: Rows were left out"},
+	sc.steps = []step{{name: "a thousand databases", want: []string{"Redis: Some rows are truncated"},
 		do: func(t testing.TB) {
 			for n := range 1050 {
 				many.Do(t, "SELECT", strconv.Itoa(n))
@@ -227,7 +227,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	sc.lines = []string{"Sessions.Guarded.Uri=tcp://" + guarded.Addr, "Sessions.Guarded.User=zabbix", "Sessions.Guarded.Password=zabbix"}
 	sc.ownAgent = true
 	guardedHost := sc
-	sc.steps = []step{{name: "a permission that is taken away", want: []string{"Redis: Some parts cannot be read"},
+	sc.steps = []step{{name: "a permission that is taken away", want: []string{"Redis: Some metrics are unavailable"},
 		do: func(t testing.TB) { guarded.Do(t, "ACL", "SETUSER", "zabbix", "-slowlog") },
 		undo: func(t testing.TB) {
 			guarded.Do(t, "ACL", "SETUSER", "zabbix", "+slowlog")
@@ -246,9 +246,9 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 		secure.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 	}
 	sc.steps = []step{
-		{name: "a certificate that ends in a week", want: []string{"Redis: Certificate ends soon"},
+		{name: "a certificate that ends in a week", want: []string{"Redis: TLS certificate expires soon"},
 			do: func(t testing.TB) { show(t, "week", time.Now().AddDate(0, 0, 7)) }, undo: func(t testing.TB) { show(t, "month", time.Now().AddDate(0, 1, 0)) }},
-		{name: "a certificate that ends now", want: []string{"Redis: Certificate ends soon", "Redis: Certificate has ended"},
+		{name: "a certificate that ends now", want: []string{"Redis: TLS certificate expires soon", "Redis: TLS certificate has expired"},
 			do:   func(t testing.TB) { show(t, "now", time.Now().Add(20*time.Second)) },
 			undo: func(t testing.TB) { show(t, "year", time.Now().AddDate(1, 0, 0)) }},
 	}
@@ -285,8 +285,8 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	follower := redistest.Start(t, redistest.Config{Args: []string{"--replicaof", "127.0.0.1 " + portOf(upstream.Addr)}})
 	sc = host("replica", uri(follower), map[string]string{"{$REDIS.LINK.IDLE.MAX.WARN}": "11"})
 	sc.steps = []step{
-		{name: "a master that hangs", want: []string{"Redis: Nothing comes from the master"}, do: upstream.Pause, undo: upstream.Resume},
-		{name: "a master that is lost", want: []string{"Redis: Link to the master is broken"}, do: upstream.Kill, undo: upstream.Restart},
+		{name: "a master that hangs", want: []string{"Redis: No data from the master"}, do: upstream.Pause, undo: upstream.Resume},
+		{name: "a master that is lost", want: []string{"Redis: Link to the master is down"}, do: upstream.Kill, undo: upstream.Restart},
 		{name: "a replica that becomes a master", want: []string{"Redis: Role has changed"}, stay: []string{"Redis: Role has changed"},
 			do: func(t testing.TB) { follower.Do(t, "REPLICAOF", "NO", "ONE") }},
 	}

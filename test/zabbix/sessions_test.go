@@ -105,12 +105,12 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 		together("faults of many servers",
 			step{do: main.Stop, want: of("Shop_main", down), undo: main.Restart, may: of("Shop_main", restarted)},
 			step{do: func(t testing.TB) { fillTo(t, memory, "a", 87) }, want: of("memory", near), undo: func(t testing.TB) { memory.Do(t, "FLUSHALL") }},
-			step{do: func(t testing.TB) { fill(t, unlimited, "a", 70) }, want: of("Unlimited", "Memory has no limit and fills the machine"),
+			step{do: func(t testing.TB) { fill(t, unlimited, "a", 70) }, want: of("Unlimited", "Memory has no limit and the host is running out of memory"),
 				undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},
 			evictions,
-			step{do: func(t testing.TB) { few = clients(t, busy.Addr, 16) }, undo: func(testing.TB) { few() }, want: of("CLIENTS", "Clients are near their limit")},
+			step{do: func(t testing.TB) { few = clients(t, busy.Addr, 16) }, undo: func(testing.TB) { few() }, want: of("CLIENTS", "Number of clients is near the limit")},
 			step{do: func(testing.TB) { network.delay.Store(int64(250 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) },
-				want: of("slow", "Answers are slow")},
+				want: of("slow", "Response time is high")},
 			step{want: of("disk", "RDB save failed"),
 				do: func(t testing.TB) {
 					disk.Do(t, "CONFIG", "SET", "rdb-key-save-delay", "10000000")
@@ -121,8 +121,8 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 					disk.Do(t, "CONFIG", "SET", "rdb-key-save-delay", "0")
 					disk.Do(t, "BGSAVE")
 				}},
-			step{do: upstream.Kill, undo: upstream.Restart, want: of("replica_2", "Link to the master is broken")},
-			step{want: of("Secure", "Certificate ends soon"),
+			step{do: upstream.Kill, undo: upstream.Restart, want: of("replica_2", "Link to the master is down")},
+			step{want: of("Secure", "TLS certificate expires soon"),
 				do:   func(t testing.TB) { show(t, "week", time.Now().AddDate(0, 0, 7)) },
 				undo: func(t testing.TB) { show(t, "month", time.Now().AddDate(0, 1, 0)) }},
 		),
@@ -130,9 +130,9 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 			step{do: main.Restart, want: of("Shop_main", restarted)},
 			step{do: func(t testing.TB) { fillTo(t, memory, "a", 98) }, want: of("memory", full), may: of("memory", near),
 				undo: func(t testing.TB) { memory.Do(t, "FLUSHALL") }},
-			slowCommands(slow, of("slow", "Slow commands")...),
+			slowCommands(slow, of("slow", "Too many slow commands")...),
 			step{do: func(t testing.TB) { follower.Do(t, "REPLICAOF", "NO", "ONE") }, want: of("replica_2", role), stay: of("replica_2", role)},
-			step{want: of("CLIENTS", "Connections are rejected", "Clients are near their limit"),
+			step{want: of("CLIENTS", "Connections are rejected", "Number of clients is near the limit"),
 				do: func(t testing.TB) {
 					many = clients(t, busy.Addr, 20-atoi(t, busy.InfoField(t, "clients", "connected_clients")))
 					for range 5 {
@@ -168,7 +168,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 		lines: []string{"Sessions.One.Uri=tcp://" + one.Addr}}
 	sc.steps = []step{{name: "a server that is stopped", do: one.Stop, undo: one.Restart,
 		want: append(of("One", down), "Redis: Server is down", "RedisJobs: Targets are failing"),
-		may:  []string{"RedisJobs: Session One does not answer", "RedisJobs: Connections do not last"}}}
+		may:  []string{"RedisJobs: Session One does not answer", "RedisJobs: Connections are reopened too often"}}}
 	out = append(out, sc)
 
 	// The active variant, of an agent that has many more sessions.

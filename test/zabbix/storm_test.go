@@ -52,7 +52,7 @@ func (w *world) stormScenes(t testing.TB) []*scene {
 	crowd := redistest.Start(t, redistest.Config{})
 	write(t, crowd, "one", "status", "ACTIVE", "updated_at", now(), "interval", "100000", "processed", "1")
 	sc = host("storm-crowd", crowd, map[string]string{"{$STORM.LLD.FILTER.JOB.MATCHES}": "^one$", "{$STORM.JOB.PROGRESS.CHECK}": "0"})
-	sc.steps = []step{{name: "more jobs than an answer has", want: []string{"Storm: Jobs are left out"},
+	sc.steps = []step{{name: "more jobs than an answer has", want: []string{"Storm: Some jobs are truncated"},
 		do: func(t testing.TB) {
 			for n := range 1010 {
 				crowd.Do(t, "SADD", "storm:jobs", "extra"+strconv.Itoa(n))
@@ -65,7 +65,7 @@ func (w *world) stormScenes(t testing.TB) []*scene {
 	sc = host("storm-search", hay, nil)
 	sc.ownAgent = true
 	sc.lines = []string{"Storm.ScanBudget=100"} // with less a search may end early even among few keys
-	sc.steps = []step{{name: "a search among many keys", want: []string{"Storm: Not all jobs were found"},
+	sc.steps = []step{{name: "a search among many keys", want: []string{"Storm: Search for jobs is incomplete"},
 		do: func(t testing.TB) {
 			for n := range 3000 {
 				hay.Do(t, "SET", "other"+strconv.Itoa(n), "x")
@@ -127,7 +127,7 @@ func (w *world) stormScenes(t testing.TB) []*scene {
 		{name: "a long run", want: []string{"Storm: Job long runs too long"}, do: set("long", "started_at", ago(2*time.Hour)), undo: set("long", "started_at", now())},
 		{name: "a pause", want: []string{"Storm: Job paused is stopped but should be active"},
 			do: both(keep("paused", false), set("paused", "status", "INACTIVE")), undo: keep("paused", true)},
-		{name: "a rebalance without an end", want: []string{"Storm: Job mover rebalances for too long"},
+		{name: "a rebalance without an end", want: []string{"Storm: Job mover has been rebalancing for too long"},
 			do: func(t testing.TB) {
 				keep("mover", false)(t)
 				set("mover", "status", "REBALANCING", "interval", "1000")(t)

@@ -47,9 +47,9 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 	addr := func(i int) string { return nodes[i].Addr }
 	sc.steps = []step{
 		{name: "a replica that is lost", want: []string{"Cluster: Nodes are failing"}, do: nodes[5].Kill, undo: nodes[5].Restart,
-			may: []string{"Cluster: Not all nodes can be asked"}},
+			may: []string{"Cluster: Some nodes are unreachable"}},
 		{name: "a shard that is lost", want: []string{"Cluster: Cluster is down"}, do: nodes[1].Kill, undo: nodes[1].Restart,
-			may: []string{"Cluster: Not all nodes can be asked", "Cluster: Nodes are failing", "Cluster: Replica " + addr(4) + " does not follow its master"}},
+			may: []string{"Cluster: Some nodes are unreachable", "Cluster: Nodes are failing", "Cluster: Replica " + addr(4) + " is disconnected from its master"}},
 		{name: "slots without a node", want: []string{"Cluster: Slots are not covered"},
 			do: func(t testing.TB) {
 				for _, n := range nodes {
@@ -58,9 +58,9 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 				nodes[1].Kill(t)
 			},
 			undo: nodes[1].Restart,
-			may: []string{"Cluster: Not all nodes can be asked", "Cluster: Nodes are failing", "Cluster: Cluster is down",
-				"Cluster: Replica " + addr(4) + " does not follow its master"}},
-		{name: "a shard that is fuller than the others", want: []string{"Cluster: Memory is uneven"},
+			may: []string{"Cluster: Some nodes are unreachable", "Cluster: Nodes are failing", "Cluster: Cluster is down",
+				"Cluster: Replica " + addr(4) + " is disconnected from its master"}},
+		{name: "a shard that is fuller than the others", want: []string{"Cluster: Memory is unevenly distributed"},
 			do:   func(t testing.TB) { fillTo(t, nodes[0].Server, key(0), 40) },
 			undo: func(t testing.TB) { nodes[0].Do(t, "FLUSHALL") }},
 		{name: "a memory that is nearly full", want: []string{"Cluster: Memory of node " + addr(0) + " is near its limit", "Cluster: Memory of node " + addr(3) + " is near its limit"},
@@ -69,20 +69,20 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 				fillTo(t, nodes[0].Server, key(0), 92)
 			},
 			undo: func(t testing.TB) { nodes[0].Do(t, "FLUSHALL") },
-			may:  []string{"Cluster: Replica " + addr(3) + " is behind"}},
-		{name: "a slot on its way", want: []string{"Cluster: Slots are under way for long"},
+			may:  []string{"Cluster: Replica " + addr(3) + " lags"}},
+		{name: "a slot on its way", want: []string{"Cluster: Slot migration takes too long"},
 			do: func(t testing.TB) {
 				nodes[1].Do(t, "CLUSTER", "SETSLOT", "6000", "MIGRATING", nodes[0].ID)
 			},
 			undo: func(t testing.TB) { nodes[1].Do(t, "CLUSTER", "SETSLOT", "6000", "STABLE") }},
-		{name: "a replica that cannot log in", want: []string{"Cluster: Replica " + addr(4) + " does not follow its master"},
+		{name: "a replica that cannot log in", want: []string{"Cluster: Replica " + addr(4) + " is disconnected from its master"},
 			do: func(t testing.TB) {
 				nodes[1].Do(t, "CONFIG", "SET", "requirepass", "")
 				nodes[1].Do(t, "ACL", "SETUSER", "default", "-psync", "-sync", "-replconf")
 				nodes[1].Do(t, "CLIENT", "KILL", "TYPE", "replica")
 			},
 			undo: func(t testing.TB) { nodes[1].Do(t, "ACL", "SETUSER", "default", "+psync", "+sync", "+replconf") }},
-		{name: "a replica that does not keep up", want: []string{"Cluster: Replica " + addr(3) + " is behind"},
+		{name: "a replica that does not keep up", want: []string{"Cluster: Replica " + addr(3) + " lags"},
 			do: func(t testing.TB) {
 				w.macro(t, sc, "{$CLUSTER.LAG.BYTES.MAX.WARN}", "10K")
 				nodes[3].Do(t, "CLIENT", "PAUSE", "600000", "WRITE")      // what its master sends is a write, too
@@ -118,19 +118,19 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 					return ""
 				})
 			},
-			may: []string{"Cluster: Nodes disagree about the cluster", "Cluster: Nodes are failing", "Cluster: Replica " + addr(5) + " does not follow its master"}},
+			may: []string{"Cluster: Nodes disagree about the cluster", "Cluster: Nodes are failing", "Cluster: Replica " + addr(5) + " is disconnected from its master"}},
 		{name: "a node that one other does not know", want: []string{"Cluster: Nodes disagree about the cluster"},
 			do: func(t testing.TB) { nodes[1].Do(t, "CLUSTER", "FORGET", nodes[5].ID) },
 			undo: func(t testing.TB) {
 				nodes[1].Do(t, "CLUSTER", "MEET", "127.0.0.1", portOf(nodes[5].Addr), busPort(t, nodes[5]))
 			}},
-		{name: "a node with another password", want: []string{"Cluster: Not all nodes can be asked"},
+		{name: "a node with another password", want: []string{"Cluster: Some nodes are unreachable"},
 			do: func(t testing.TB) {
 				nodes[4].Do(t, "CONFIG", "SET", "requirepass", "other")
 				nodes[4].Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 			},
 			undo: func(t testing.TB) { nodes[4].Do(t, "CONFIG", "SET", "requirepass", "") }},
-		{name: "an address that leads elsewhere", want: []string{"Cluster: Server is no cluster"},
+		{name: "an address that leads elsewhere", want: []string{"Cluster: Server is not in cluster mode"},
 			do: func(testing.TB) {
 				entry.to.Store(plain.Addr)
 				nodes[0].TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
@@ -139,16 +139,16 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 				entry.to.Store(nodes[0].Addr)
 				plain.TryDo("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 			}},
-		{name: "a failover", want: []string{"Cluster: Failover or change of slots"}, stay: []string{"Cluster: Failover or change of slots"},
+		{name: "a failover", want: []string{"Cluster: Failover or slot change"}, stay: []string{"Cluster: Failover or slot change"},
 			do: func(t testing.TB) {
 				for _, n := range nodes {
 					n.Do(t, "CONFIG", "SET", "cluster-replica-no-failover", "no")
 				}
 				nodes[3].Do(t, "CLUSTER", "FAILOVER")
 			},
-			may: []string{"Cluster: Nodes disagree about the cluster", "Cluster: Replica " + addr(0) + " does not follow its master"}},
-		{name: "an entry node that is stopped", want: []string{"Cluster: Cluster cannot be asked"}, do: nodes[0].Stop, undo: nodes[0].Restart,
-			may: []string{"Cluster: Failover or change of slots", "Cluster: Replica " + addr(0) + " does not follow its master"}},
+			may: []string{"Cluster: Nodes disagree about the cluster", "Cluster: Replica " + addr(0) + " is disconnected from its master"}},
+		{name: "an entry node that is stopped", want: []string{"Cluster: Cluster is unreachable"}, do: nodes[0].Stop, undo: nodes[0].Restart,
+			may: []string{"Cluster: Failover or slot change", "Cluster: Replica " + addr(0) + " is disconnected from its master"}},
 		w.silence(sc, "Cluster: No data from the plugin"),
 	}
 	return []*scene{sc}
@@ -181,7 +181,7 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 			fmt.Sprintf("Sessions.Watched.Uri=sentinel://%s,%s,%s/mymaster", v.Sentinels[0].Addr, v.Sentinels[1].Addr, v.Sentinels[2].Addr),
 			"Sessions.Watched.Password=" + server, "Sessions.Watched.SentinelPassword=" + sentinel,
 		}}
-	const moved = "Sentinel: Master mymaster has moved"
+	const moved = "Sentinel: Master mymaster has changed"
 	failover := func(t testing.TB) {
 		await(t, "a failover", func() string {
 			if _, err := v.Sentinels[0].TryDo("SENTINEL", "FAILOVER", "mymaster"); err != nil {
@@ -201,7 +201,7 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 		}
 	}
 	sc.steps = []step{
-		{name: "a sentinel that is lost", want: []string{"Sentinel: Sentinels do not answer"}, do: v.Sentinels[2].Kill, undo: v.Sentinels[2].Restart},
+		{name: "a sentinel that is lost", want: []string{"Sentinel: Some sentinels are unreachable"}, do: v.Sentinels[2].Kill, undo: v.Sentinels[2].Restart},
 		{name: "a replica that is lost", want: []string{"Sentinel: Master mymaster has too few replicas"},
 			do:   func(t testing.TB) { patient(t, "3000"); v.Servers[1].Kill(t) },
 			undo: func(t testing.TB) { v.Servers[1].Restart(t) }},
@@ -216,11 +216,11 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 				v.Servers[1].Do(t, "CONFIG", "SET", "replica-priority", "100")
 				time.Sleep(15 * time.Second)
 			},
-			may: []string{moved, "Sentinel: Failover of mymaster does not end"}},
+			may: []string{moved, "Sentinel: Failover of mymaster takes too long"}},
 		{name: "a failover", want: []string{moved}, stay: []string{moved},
 			do:  failover,
-			may: []string{"Sentinel: Failover of mymaster does not end", "Sentinel: Master mymaster has too few replicas", "Sentinel: Sentinels disagree about a master"}},
-		{name: "a failover to a replica that refuses", want: []string{"Sentinel: Failover of mymaster does not end"},
+			may: []string{"Sentinel: Failover of mymaster takes too long", "Sentinel: Master mymaster has too few replicas", "Sentinel: Sentinels disagree about a master"}},
+		{name: "a failover to a replica that refuses", want: []string{"Sentinel: Failover of mymaster takes too long"},
 			do: func(t testing.TB) {
 				// The sentinels make the old master a replica when they next ask it, every ten seconds.
 				await(t, "a master and a replica", func() string {
@@ -250,10 +250,10 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 				}
 			},
 		},
-		{name: "sentinels that are lost", want: []string{"Sentinel: Sentinels do not answer", "Sentinel: Failover of mymaster is not possible"},
+		{name: "sentinels that are lost", want: []string{"Sentinel: Some sentinels are unreachable", "Sentinel: Failover of mymaster is not possible"},
 			do:   func(t testing.TB) { v.Sentinels[1].Kill(t); v.Sentinels[2].Kill(t) },
 			undo: func(t testing.TB) { v.Sentinels[1].Restart(t); v.Sentinels[2].Restart(t) }},
-		{name: "a sentinel whose clock jumps", want: []string{"Sentinel: Sentinels are in tilt"}, may: []string{"Sentinel: Sentinels do not answer"},
+		{name: "a sentinel whose clock jumps", want: []string{"Sentinel: Sentinels are in TILT mode"}, may: []string{"Sentinel: Some sentinels are unreachable"},
 			do: func(t testing.TB) {
 				await(t, "a sentinel in tilt", func() string {
 					v.Sentinels[2].Pause(t)
@@ -273,7 +273,7 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 				v.Sentinels[2].Do(t, "SENTINEL", "MONITOR", "mymaster", host, port, "2")
 				v.Sentinels[2].Do(t, "SENTINEL", "SET", "mymaster", "auth-pass", server, "down-after-milliseconds", "10000")
 			}},
-		{name: "no sentinel", want: []string{"Sentinel: No sentinel answers"},
+		{name: "no sentinel", want: []string{"Sentinel: No sentinel is reachable"},
 			do: func(t testing.TB) {
 				for _, s := range v.Sentinels {
 					s.Kill(t)
@@ -284,7 +284,7 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 					s.Restart(t)
 				}
 			},
-			may: []string{"Sentinel: Sentinels do not answer", "Sentinel: Failover of mymaster is not possible", moved}},
+			may: []string{"Sentinel: Some sentinels are unreachable", "Sentinel: Failover of mymaster is not possible", moved}},
 		w.silence(sc, "Sentinel: No data from the plugin"),
 	}
 	return []*scene{sc}
