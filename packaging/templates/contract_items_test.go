@@ -234,6 +234,8 @@ func TestMacros(t *testing.T) {
 				_, err := regexp.Compile(m.Value)
 				must(err == nil, "%v", err)
 			case strings.HasSuffix(m.Macro, ".CONN}"):
+			case strings.HasSuffix(m.Macro, ".POLLS}"):
+				must(regexp.MustCompile(`^#\d$`).MatchString(m.Value), "it must be a number of polls such as #2, not %q", m.Value)
 			default:
 				_, ok := number(m.Value)
 				must(ok, "%q is no number", m.Value)

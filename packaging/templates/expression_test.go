@@ -302,12 +302,19 @@ func (e *evaluator) argument() string {
 	if strings.HasPrefix(e.text[e.pos:], `"`) {
 		return e.quoted()
 	}
+	start := e.pos
 	if m := userMacro.FindStringIndex(e.text[e.pos:]); m != nil && m[0] == 0 {
-		start := e.pos
+		e.pos += m[1]
+		if !e.take(":now-") {
+			return e.text[start:e.pos]
+		}
+		m := userMacro.FindStringIndex(e.text[e.pos:])
+		if m == nil || m[0] != 0 {
+			panic("expected a macro")
+		}
 		e.pos += m[1]
 		return e.text[start:e.pos]
 	}
-	start := e.pos
 	for e.pos < len(e.text) && e.text[e.pos] != ',' && e.text[e.pos] != ')' {
 		e.pos++
 	}
@@ -408,6 +415,10 @@ func constant(c call, value string, known bool, now float64) (any, bool) {
 		}
 		return 0.0, true
 	case "count":
+		if len(c.args) > 2 {
+			re, err := regexp.Compile(c.args[2])
+			return truth(err == nil && known && c.args[1] == "regexp" && re.MatchString(value)), err == nil
+		}
 		return 100 * truth(known), true
 	case "countunique":
 		return truth(known), true

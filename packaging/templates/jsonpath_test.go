@@ -12,7 +12,7 @@ import (
 )
 
 // jsonPath is the part of Zabbix's JSONPath that the templates use, and no
-// more: members, [*], filters by equality or a number above a limit, and first, length and sum at the
+// more: members, [*], filters by equality or a number above a limit, with && and ||, and first, length and sum at the
 // end. What it does not know it refuses, so that a path is not taken for good
 // because it was not understood.
 type jsonPath []segment
@@ -37,6 +37,7 @@ type equality struct {
 	name  string
 	value any
 	above bool // @.name>value
+	or    bool // it begins another group, joined by ||
 }
 
 var errPath = errors.New("the path is none of the kinds that the templates may use")
@@ -58,15 +59,21 @@ func compilePath(text string) (jsonPath, error) {
 		case strings.HasPrefix(rest, "[?("):
 			s.kind = filtered
 			rest = rest[3:]
+			or := false
 			for {
 				var e equality
 				var err error
 				if e, rest, err = compileEquality(rest); err != nil {
 					return nil, err
 				}
+				e.or = or
 				s.conds = append(s.conds, e)
 				if r, more := strings.CutPrefix(rest, " && "); more {
-					rest = r
+					rest, or = r, false
+					continue
+				}
+				if r, more := strings.CutPrefix(rest, " || "); more {
+					rest, or = r, true
 					continue
 				}
 				if rest, ok = strings.CutPrefix(rest, ")]"); !ok {
@@ -198,6 +205,12 @@ func (s segment) step(v any) []any {
 		object, _ := row.(map[string]any)
 		match := object != nil
 		for _, c := range s.conds {
+			if c.or {
+				if match {
+					break
+				}
+				match = object != nil
+			}
 			switch got := object[c.name].(type) {
 			case string:
 				match = match && !c.above && got == c.value
@@ -272,6 +285,8 @@ func TestJSONPath(t *testing.T) {
 		{`$.rows[?(@.k=="b")].v`, "[2,3]"},
 		{`$.rows[?(@.k=="b")].v.sum()`, "5"},
 		{`$.rows[?(@.v>1)].v`, "[2,3]"},
+		{`$.rows[?(@.p==8 || @.k=="z" || @.v==1)].v`, "[1,3]"},
+		{`$.rows[?(@.k=="b" && @.v==1 || @.p==7)].v`, "[2]"},
 		{`$.rows[?(@.k>1)].length()`, "0"},
 		{`$.rows[*].p.length()`, "2"},
 		{`$.rows.length()`, "3"},
@@ -291,7 +306,7 @@ func TestJSONPath(t *testing.T) {
 		require.ErrorIs(t, err, errNothing, path)
 	}
 	for _, path := range []string{``, `a`, `$a`, `$..a`, `$.a..b`, `$['a']`, `$.a[0]`, `$.rows[?(@.k=='b')]`, `$.rows[?(@.k=~"b")]`,
-		`$.rows[?(@.v>"1")]`, `$.rows[?(@.v<1)]`, `$.rows[?(@.k=="b" || @.v==1)]`, `$.rows[?(@.k=="b)]`, `$.rows.max()`, `$.rows.first().v`, `$.a-b`, `$.rows[?(@.v==1x)]`} {
+		`$.rows[?(@.v>"1")]`, `$.rows[?(@.v<1)]`, `$.rows[?(@.k=="b" | @.v==1)]`, `$.rows[?(@.k=="b)]`, `$.rows.max()`, `$.rows.first().v`, `$.a-b`, `$.rows[?(@.v==1x)]`} {
 		_, err := compilePath(path)
 		require.ErrorIs(t, err, errPath, path)
 	}

@@ -68,18 +68,18 @@ func (g *generator) honeycomb(c sourceCell) widget {
 	return widget{Type: "honeycomb", Name: c.Title, Fields: f.list}
 }
 
-// pie shows what parts a whole has.
+// pie shows what parts a whole has: the items whose names match.
 func (g *generator) pie(c sourceCell) widget {
 	f := fields{format: g.format}
-	for n, key := range c.Pie {
-		f.text(fmt.Sprint("ds.0.color.", n), lineColors[n%len(lineColors)])
-		f.list = append(f.list, makeField("ITEM", fmt.Sprint("ds.0.itemids.", n), hostRef{Host: g.templateName, Key: key}))
-		f.number(fmt.Sprint("ds.0.type.", n), 0)
+	for n, pattern := range c.Pie {
+		f.text(fmt.Sprintf("ds.%d.color", n), lineColors[n%len(lineColors)])
+		f.text(fmt.Sprintf("ds.%d.items.0", n), pattern)
 	}
-	f.number("ds.0.dataset_type", 0)
 	f.number("draw_type", 1)
-	f.number("legend_lines", len(c.Pie))
+	f.number("legend_lines", 4)
 	f.number("legend_columns", 1)
+	f.number("total_show", 1)
+	f.number("value_size_type", 0)
 	return widget{Type: "piechart", Name: c.Title, Fields: f.list}
 }
 

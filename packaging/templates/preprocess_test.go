@@ -162,6 +162,41 @@ func words(value string) (string, error) {
 	return cmp.Or(strings.Join(out, "; "), "none"), nil
 }
 
+// denied is what deniedScript does when the macro expects nothing to be missing.
+func denied(value string) (string, error) {
+	var members map[string]string
+	if err := json.Unmarshal([]byte(value), &members); err != nil {
+		return "", err
+	}
+	maps.DeleteFunc(members, func(_, why string) bool { return regexp.MustCompile("(?i)" + notDenied).MatchString(why) })
+	left, err := json.Marshal(members)
+	if err != nil {
+		return "", err
+	}
+	return words(string(left))
+}
+
+// table has the titles and what the rows are called; what tableScript makes of them a real server shows in test/zabbix.
+func table(script, value string) (string, error) {
+	var rows []map[string]any
+	if err := json.Unmarshal([]byte(value), &rows); err != nil {
+		return "", err
+	}
+	columns := regexp.MustCompile(`\['(\w+)', '([^']+)', '[sB%]?', -?1\]`).FindAllStringSubmatch(script, -1)
+	var out []string
+	for _, c := range columns {
+		out = append(out, c[2])
+	}
+	for _, row := range rows {
+		name, ok := row[columns[0][1]].(string)
+		if !ok {
+			return "", fmt.Errorf("a row has no %s", columns[0][1])
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, "\n"), nil
+}
+
 func runScript(script, value string) (string, error) {
 	encode := func(v any) (string, error) {
 		out, err := json.Marshal(v)
@@ -200,6 +235,12 @@ func runScript(script, value string) (string, error) {
 	}
 	if script == wordsScript {
 		return words(value)
+	}
+	if strings.HasPrefix(script, "var all = JSON.parse(value), may = ") {
+		return denied(value)
+	}
+	if strings.HasSuffix(script, tableBody) {
+		return table(script, value)
 	}
 	twin, ok := scripts[script]
 	if !ok {

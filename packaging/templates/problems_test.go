@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
 	"slices"
@@ -12,7 +13,7 @@ import (
 
 // problems are the triggers that would fire when the items had these answers
 // for long: last values by item key; change is what differs from them.
-func problems(t *testing.T, d *document, texts map[string]string, now float64, change map[string]string) []string {
+func problems(t *testing.T, d *document, texts map[string]string, now float64, change, macros map[string]string) []string {
 	t.Helper()
 	type scope struct {
 		rule *rule
@@ -57,10 +58,13 @@ func problems(t *testing.T, d *document, texts map[string]string, now float64, c
 			if tr.rule != s.rule {
 				continue
 			}
-			macro := func(name string) string { return d.macroValue(name) }
+			macro := func(name string) string { return cmp.Or(macros[name], d.macroValue(name)) }
 			result, _ := evaluate(t, tr.Expression, macro, func(c call) any {
 				if c.fn == "now" {
 					return now
+				}
+				if len(c.args) > 0 && strings.HasSuffix(c.args[0], `:"gone"}`) {
+					return 1.0 // it was there before
 				}
 				v, known := value(c.key, s.row)
 				for i, a := range c.args {
@@ -120,14 +124,14 @@ func TestProblems(t *testing.T) {
 		get      string
 		now      float64
 		change   map[string]string
+		macros   map[string]string
 		want     []string
 	}{
 		{name: "a healthy master", template: redis, get: "redis_get_master", want: []string{restarted}},
 		{name: "a healthy replica", template: redis, get: "redis_get_replica", want: []string{restarted}},
 		{name: "an empty server without a limit, of great fragmentation", template: redis, get: "redis_get_empty", want: []string{restarted}},
 		{name: "a node of a cluster", template: redis, get: "redis_get_cluster", want: []string{restarted}},
-		{name: "a sentinel", template: redis, get: "redis_get_sentinel",
-			want: []string{restarted, "Redis: Some metrics are unavailable"}},
+		{name: "a sentinel, which does not have all commands", template: redis, get: "redis_get_sentinel", want: []string{restarted}},
 		{name: "a server that is down", template: redis, get: "redis_get_down", want: []string{"Redis: Server is down"}},
 		{name: "a wrong password", template: redis, get: "redis_get_auth", want: []string{"Redis: Server is down"}},
 		{name: "no answer at all", template: redis, want: []string{"Redis: No data from the plugin"}},
@@ -164,7 +168,12 @@ func TestProblems(t *testing.T) {
 			want:   []string{"Redis: AOF rewrite failed", "Redis: AOF write failed", "Redis: RDB save failed", restarted}},
 		{name: "counters that stand high and still", template: redis, get: "redis_get_master",
 			change: map[string]string{"rj.redis.connections.rejected": "1000", "rj.redis.fork": "9"}, want: []string{restarted}},
-		{name: "load", template: redis, get: "redis_get_master",
+		{name: "a cache that is full", template: redis, get: "redis_get_master",
+			change: map[string]string{"rj.redis.memory.pused": "100", "rj.redis.memory.policy": "allkeys-lru", "rj.redis.evicted.rate": "100"}, want: []string{restarted}},
+		{name: "a full memory whose problem is switched off", template: redis, get: "redis_get_master",
+			change: map[string]string{"rj.redis.memory.pused": "97"}, macros: map[string]string{`{$REDIS.CHECK:"Memory limit is reached"}`: "0"},
+			want: []string{"Redis: Memory is near its limit", restarted}},
+		{name: "load", template: redis, get: "redis_get_master", macros: map[string]string{"{$REDIS.EVICTED.RATE.MAX.WARN}": "0.5"},
 			change: map[string]string{"rj.redis.evicted.rate": "1", "rj.redis.clients.pused": "81", "rj.redis.slowlog.rate": "0.2", "rj.redis.time.round_trip": "0.2",
 				`rj.redis.error.rate["OOM"]`: "1"},
 			want: []string{"Redis: Response time is high", "Redis: Number of clients is near the limit", "Redis: Keys are evicted", restarted, "Redis: Too many slow commands"}},
@@ -199,7 +208,7 @@ func TestProblems(t *testing.T) {
 				require.NotEmpty(t, texts[tt.get])
 				given[root] = texts[tt.get]
 			}
-			got := problems(t, docs[tt.template], given, tt.now, tt.change)
+			got := problems(t, docs[tt.template], given, tt.now, tt.change, tt.macros)
 			slices.Sort(tt.want)
 			require.Equal(t, tt.want, got)
 		})

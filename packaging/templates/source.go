@@ -136,7 +136,7 @@ type (
 		Comb     []string `yaml:"comb"`     // patterns of items' names, with a cell for each item
 		Text     string   `yaml:"text"`     // the last values of an item of texts
 		Rows     int      `yaml:"rows"`     // how many of Text
-		Pie      []string `yaml:"pie"`      // keys of items that make a whole
+		Pie      []string `yaml:"pie"`      // patterns of the names of items that make a whole
 		Problems bool     `yaml:"problems"` // the host's
 		Title    string   `yaml:"title"`
 		Width    int      `yaml:"width"`
@@ -203,9 +203,6 @@ func decodeSource(file string) (*source, error) {
 	return s, nil
 }
 
-const wordsScript = "var all = JSON.parse(value), words = Object.keys(all).map(function (k) { " +
-	"return Array.isArray(all) ? all[k] : k + ': ' + all[k]; }); return words.length > 0 ? words.join('; ') : 'none';"
-
 // parseStep reads one step of preprocessing:
 //
 //	$.path           the value at that path; what has none there is discarded
@@ -221,6 +218,8 @@ const wordsScript = "var all = JSON.parse(value), words = Object.keys(all).map(f
 //	                 always if not "keep nothing"
 //	words            the members of a JSON object, or the rows of an array, in one
 //	                 line, and "none" when there are none
+//	denied MACRO     words of what a permission is missing for: see deniedScript
+//	table COLUMNS    rows as a table, the worst first: see tableScript
 //	js SCRIPT        JavaScript
 func parseStep(text string) (step, error) {
 	word, rest, _ := strings.Cut(text, " ")
@@ -254,6 +253,11 @@ func parseStep(text string) (step, error) {
 		return step{Type: "DISCARD_UNCHANGED_HEARTBEAT", Parameters: []string{rest}}, nil
 	case text == "words":
 		return step{Type: "JAVASCRIPT", Parameters: []string{wordsScript}}, nil
+	case word == "denied":
+		return step{Type: "JAVASCRIPT", Parameters: []string{deniedScript(rest)}}, nil
+	case word == "table":
+		script, err := tableScript(rest)
+		return step{Type: "JAVASCRIPT", Parameters: []string{script}}, err
 	case word == "js":
 		return step{Type: "JAVASCRIPT", Parameters: []string{rest}}, nil
 	}

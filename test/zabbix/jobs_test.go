@@ -131,7 +131,7 @@ func (w *world) asynqScene(t testing.TB) *scene {
 	// internal/proto of Asynq: concurrency 10, status active.
 	s.Do(t, "SET", "asynq:servers:{host:1:new}", "\x20\x0a\x3a\x06active")
 	s.Do(t, "ZADD", "asynq:servers", strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10), "asynq:servers:{host:1:new}")
-	return &scene{host: "asynq", templates: []string{jobsTemplate},
+	sc := &scene{host: "asynq", templates: []string{jobsTemplate},
 		macros: map[string]string{"{$JOBS.CONN}": "tcp://" + s.Addr + "/0"},
 		lacks:  []string{`rj\.jobs\.queue\.(arrival|drain|growth|empty_in|stuck)\[.*`},
 		steps: []step{
@@ -142,6 +142,10 @@ func (w *world) asynqScene(t testing.TB) *scene {
 				do:   func(t testing.TB) { s.Do(t, "RENAME", "kept", "asynq:{default}:lease") },
 				undo: func(t testing.TB) { s.Do(t, "RENAME", "asynq:{default}:lease", "kept") }},
 		}}
+	sc.steps = append(sc.steps, step{name: "a queue whose problems are switched off", want: []string{"Jobs: Queue asynq//low is paused"},
+		do:   func(t testing.TB) { s.Do(t, "SET", "asynq:{low}:paused", strconv.FormatInt(time.Now().Unix(), 10)) },
+		undo: func(t testing.TB) { w.macro(t, sc, `{$JOBS.CHECK:"asynq//low"}`, "0") }})
+	return sc
 }
 
 // jobSearchScene is a search for job systems among more keys than it looks at. One that has seen all keys once stays

@@ -90,9 +90,9 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	}
 	out = append(out, sc)
 
-	// A cache that is full.
+	// A cache that is full: its memory is no problem, and evictions are one only for those who say so.
 	cache := redistest.Start(t, redistest.Config{Args: []string{"--maxmemory", "8mb", "--maxmemory-policy", "allkeys-lru"}})
-	sc = host("cache", uri(cache), map[string]string{"{$REDIS.MEM.PUSED.MAX.WARN}": "200", "{$REDIS.MEM.PUSED.MAX.CRIT}": "200"})
+	sc = host("cache", uri(cache), map[string]string{"{$REDIS.EVICTED.RATE.MAX.WARN}": "0.1"})
 	n := 0
 	sc.steps = []step{during("evictions", func(t testing.TB) {
 		for range 20 {

@@ -228,6 +228,7 @@ var speed = []struct {
 }{
 	{regexp.MustCompile(`\.INTERVAL\}$`), "3s"},
 	{regexp.MustCompile(`\.NODATA\.PERIOD\}$`), "30s"},
+	{regexp.MustCompile(`:"gone"\}$`), "1d"},
 	{regexp.MustCompile(`\.PERIOD(:"[a-z]+")?\}$`), "10s"},
 	{regexp.MustCompile(`\.UPTIME\.MIN\}$`), "1"},
 }
