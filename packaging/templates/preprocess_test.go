@@ -188,11 +188,11 @@ func table(script, value string) (string, error) {
 		out = append(out, c[2])
 	}
 	for _, row := range rows {
-		name, ok := row[columns[0][1]].(string)
-		if !ok {
+		name, ok := row[columns[0][1]]
+		if !ok && !strings.HasSuffix(script, lineBody) {
 			return "", fmt.Errorf("a row has no %s", columns[0][1])
 		}
-		out = append(out, name)
+		out = append(out, fmt.Sprint(name))
 	}
 	return strings.Join(out, "\n"), nil
 }
@@ -241,6 +241,9 @@ func runScript(script, value string) (string, error) {
 	}
 	if strings.HasSuffix(script, tableBody) {
 		return table(script, value)
+	}
+	if strings.HasSuffix(script, lineBody) {
+		return table(script, "["+value+"]")
 	}
 	twin, ok := scripts[script]
 	if !ok {

@@ -27,6 +27,19 @@ const tableRows = 20
 // or the least where the member has a - before it.
 // A member is shown in its unit s, B or %, and as - where it is not known.
 func tableScript(spec string) (string, error) {
+	columns, err := scriptColumns(spec)
+	return columns + ", rows = JSON.parse(value), n = " + fmt.Sprint(tableRows) + ";" + showScript + tableBody, err
+}
+
+// lineScript writes the members of an object that are known in one line: "line waiting waiting, latency oldest job s" is
+// "waiting 3, oldest job 20m". The members are said as in tableScript.
+func lineScript(spec string) (string, error) {
+	columns, err := scriptColumns(spec)
+	return columns + ", r = JSON.parse(value);" + showScript + lineBody, err
+}
+
+// scriptColumns are members with their titles and units, as a script has them.
+func scriptColumns(spec string) (string, error) {
 	var columns []string
 	for k, column := range strings.Split(spec, ", ") {
 		f := strings.Fields(column)
@@ -44,14 +57,20 @@ func tableScript(spec string) (string, error) {
 		sign := map[bool]int{false: 1, true: -1}[least]
 		columns = append(columns, fmt.Sprintf("['%s', '%s', '%s', %d]", member, strings.Join(f[1:], " "), unit, sign))
 	}
-	return "var c = [" + strings.Join(columns, ", ") + "], rows = JSON.parse(value), n = " + fmt.Sprint(tableRows) + ";" + tableBody, nil
+	return "var c = [" + strings.Join(columns, ", ") + "]", nil
 }
 
-// tableBody is the same for all tables, in the JavaScript of Zabbix, ES5.
-const tableBody = " function num(v) { return typeof v === 'number' ? v : -1; }" +
-	" function show(v, u) { if (typeof v !== 'number') { return v || '-'; }" +
+// lineBody is the same for all lines.
+const lineBody = " var line = c.filter(function (x) { return typeof r[x[0]] === 'number'; }).map(function (x) { return x[1] + ' ' + show(r[x[0]], x[2]); }).join(', ');" +
+	" return line === '' ? 'none' : line;"
+
+// showScript shows a value in its unit, in the JavaScript of Zabbix, ES5.
+const showScript = " function show(v, u) { if (typeof v !== 'number') { return v || '-'; }" +
 	" var s = u === 's' ? [[86400, 'd'], [3600, 'h'], [60, 'm'], [0, 's']] : u === 'B' ? [[1073741824, 'G'], [1048576, 'M'], [1024, 'K'], [0, 'B']] : [[1e9, 'G'], [1e6, 'M'], [0, u]];" +
-	" for (var i = 0; i < 4; i++) { if (v >= s[i][0]) { return Math.round(v / (s[i][0] || 1) * 10) / 10 + s[i][1]; } } return String(v); }" +
+	" for (var i = 0; i < s.length; i++) { if (v >= s[i][0]) { return Math.round(v / (s[i][0] || 1) * 10) / 10 + s[i][1]; } } return String(Math.round(v * 10) / 10) + u; }"
+
+// tableBody is the same for all tables.
+const tableBody = " function num(v) { return typeof v === 'number' ? v : -1; }" +
 	" rows.sort(function (a, b) { for (var i = 1; i < c.length; i++) { var d = c[i][3] * (num(b[c[i][0]]) - num(a[c[i][0]])); if (d !== 0) { return d; } } return a[c[0][0]] < b[c[0][0]] ? -1 : 1; });" +
 	" var lines = [c.map(function (x) { return x[1]; })].concat(rows.slice(0, n).map(function (r) { return c.map(function (x) { return String(show(r[x[0]], x[2])); }); }));" +
 	" var text = lines.map(function (l) { return l.map(function (t, i) { var w = 0; lines.forEach(function (o) { w = Math.max(w, o[i].length); }); while (t.length < w) { t = i === 0 ? t + ' ' : ' ' + t; } return t; }).join('  '); });" +

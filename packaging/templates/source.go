@@ -220,6 +220,7 @@ func decodeSource(file string) (*source, error) {
 //	                 line, and "none" when there are none
 //	denied MACRO     words of what a permission is missing for: see deniedScript
 //	table COLUMNS    rows as a table, the worst first: see tableScript
+//	line COLUMNS     an object's members in one line: see lineScript
 //	js SCRIPT        JavaScript
 func parseStep(text string) (step, error) {
 	word, rest, _ := strings.Cut(text, " ")
@@ -257,6 +258,9 @@ func parseStep(text string) (step, error) {
 		return step{Type: "JAVASCRIPT", Parameters: []string{deniedScript(rest)}}, nil
 	case word == "table":
 		script, err := tableScript(rest)
+		return step{Type: "JAVASCRIPT", Parameters: []string{script}}, err
+	case word == "line":
+		script, err := lineScript(rest)
 		return step{Type: "JAVASCRIPT", Parameters: []string{script}}, err
 	case word == "js":
 		return step{Type: "JAVASCRIPT", Parameters: []string{rest}}, nil
