@@ -84,6 +84,15 @@ with the name of a queue, a replica or a job holds for that one alone, for examp
 
 One cause makes one problem: every trigger depends on "down", and on what else would explain it (*after*, below).
 
+**Silence.** The macro ` + "`….CHECK`" + ` switches a problem off: its context is the queue, node, job or replica, or the name of the
+problem without its prefix. ` + "`{$JOBS.CHECK:\"sidekiq//mailers\"}` = `0`" + ` is for all problems of that queue,
+` + "`{$REDIS.CHECK:\"RDB save failed\"}` = `0`" + ` for that one problem. Metrics that a managed service does not offer go into
+` + "`{$REDIS.UNAVAILABLE.NOT_MATCHES}`" + `; a command that the server does not know raises no problem, a missing permission does.
+
+**How soon.** What is down is a problem after two polls in a row (` + "`….DOWN.POLLS` = `#2`" + `): at the default interval within two
+minutes. A problem that says "for 5m" is raised when that has been so for five minutes of values, never earlier, for
+example just after a queue was discovered.
+
 **Several servers on one agent.** Link *Redis sessions by RedisJobs* to the agent's host: it finds the sessions of the plugin's
 configuration and watches all their servers there, with thresholds by session (` + "`{$SESSIONS.MEM.PUSED.MAX.WARN:\"Prod\"}`" + `). Its figures
 and problems are those of *Redis by RedisJobs* that tell of many servers at a glance. A server that deserves all of them, with
