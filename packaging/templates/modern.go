@@ -12,7 +12,7 @@ func (g *generator) gauge(c sourceCell) widget {
 	f := fields{format: g.format}
 	f.refers("ITEM", "itemid", hostRef{Host: g.templateName, Key: c.Gauge})
 	f.text("description", c.Label)
-	f.number("desc_size", 12)
+	f.number("desc_size", 8)
 	f.number("decimal_places", 0)
 	f.number("value_size", 22)
 	f.number("value_bold", 1)
@@ -79,7 +79,7 @@ func (g *generator) pie(c sourceCell) widget {
 	f.number("legend_lines", 4)
 	f.number("legend_columns", 1)
 	f.number("total_show", 1)
-	f.number("value_size_type", 0)
+	f.number("units_show", 1)
 	return widget{Type: "piechart", Name: c.Title, Fields: f.list}
 }
 
@@ -93,8 +93,9 @@ func (g *generator) history(c sourceCell) widget {
 	}
 	f.list = append(f.list, makeField("ITEM", "columns.0.itemid", hostRef{Host: g.templateName, Key: c.Text}))
 	f.text("columns.0.name", c.Title)
+	f.number("columns.0.monospace_font", 1) // a table
+	f.number("layout", 1)
 	f.number("show_lines", max(c.Rows, 1))
-	f.number("show_timestamp", 1)
 	f.number("show_column_header", 0)
 	return widget{Type: "itemhistory", Name: c.Title, Fields: f.list}
 }
@@ -104,6 +105,6 @@ func (g *generator) problems(c sourceCell) widget {
 	f := fields{format: g.format}
 	f.number("show", 3)
 	f.number("show_opdata", 2)
-	f.number("sort_triggers", 2) // the most severe first
+	f.number("sort_triggers", 1) // the most severe first
 	return widget{Type: "problems", Name: c.Title, Fields: f.list}
 }
