@@ -43,8 +43,8 @@ func (f format) sortTemplate(t *template) {
 		f.sortItems(r.Items)
 		sortTriggers(r.Triggers)
 		sortGraphs(r.Graphs)
-		if f.modern() {
-			sortBy(r.MacroPaths, func(p macroPath) string { return p.Macro })
+		sortBy(r.MacroPaths, func(p macroPath) string { return p.Macro })
+		if f == "7.4" {
 			sortBy(r.Filter.Conditions, func(c condition) string { return c.Macro })
 		}
 	}

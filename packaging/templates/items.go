@@ -118,7 +118,11 @@ func (g *generator) rule(s sourceRule) *rule {
 			if ok {
 				otherwise = " || '" + otherwise + "'"
 			}
-			members = append(members, member+": r."+member+otherwise)
+			script := "r." + member + otherwise
+			if member == "label" {
+				script = labelScript
+			}
+			members = append(members, member+": "+script)
 		}
 		r.Preprocessing = append(r.Preprocessing, step{Type: "JAVASCRIPT",
 			Parameters: []string{"return JSON.stringify(JSON.parse(value).map(function (r) { return {" + strings.Join(members, ", ") + "}; }));"}})

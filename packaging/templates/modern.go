@@ -37,15 +37,11 @@ func (g *generator) lines(c sourceCell) widget {
 		f.text(set+"items.0", pattern)
 		f.number(set+"fill", 0)
 		f.number(set+"width", 2)
-		if len(c.Axes) > n && c.Axes[n] == "right" {
-			f.number(set+"axisy", 1)
-		}
 	}
 	f.text("lefty_min", "0")
-	f.text("righty_min", "0")
 	f.number("legend_lines_mode", 1) // as many as it takes
-	f.number("legend_lines", 4)
-	f.number("legend_columns", 2)
+	f.number("legend_lines", 6)
+	f.number("legend_columns", 3)
 	f.number("legend_statistic", 0)
 	return widget{Type: "svggraph", Name: c.Title, Fields: f.list}
 }

@@ -162,6 +162,18 @@ func words(value string) (string, error) {
 	return cmp.Or(strings.Join(out, "; "), "none"), nil
 }
 
+// label is what labelScript does.
+func label(row map[string]any) string {
+	text := row["system"].(string)
+	if prefix := row["prefix"].(string); !regexp.MustCompile(defaultPrefix).MatchString(prefix) {
+		text += "/" + prefix
+	}
+	if queue, ok := row["queue"].(string); ok {
+		text += ": " + queue
+	}
+	return text
+}
+
 // denied is what deniedScript does when the macro expects nothing to be missing.
 func denied(value string) (string, error) {
 	var members map[string]string
@@ -219,6 +231,10 @@ func runScript(script, value string) (string, error) {
 		for i, row := range rows {
 			kept := map[string]any{}
 			for part := range strings.SplitSeq(m[1], ", ") {
+				if part == "label: "+labelScript {
+					kept["label"] = label(row)
+					continue
+				}
 				m := rowMember.FindStringSubmatch(part)
 				if m == nil {
 					return "", fmt.Errorf("unreviewed member %q", part)

@@ -9,6 +9,12 @@ import (
 const wordsScript = "var all = JSON.parse(value), words = Object.keys(all).map(function (k) { " +
 	"return Array.isArray(all) ? all[k] : k + ': ' + all[k]; }); return words.length > 0 ? words.join('; ') : 'none';"
 
+// labelScript calls a queue or a job system as people do: celery: mail, and with the prefix where it is not the system's
+// default, as metrics/jobs has them.
+const labelScript = "r.system + (/" + defaultPrefix + "/.test(r.prefix) ? '' : '/' + r.prefix) + (r.queue === undefined ? '' : ': ' + r.queue)"
+
+const defaultPrefix = "^(bull|laravel_horizon:|laravel_database_|resque|rq)?$"
+
 // deniedScript does the same with what was refused and can be had by a permission: not with commands that the server does
 // not have, nor with what a macro expects to be missing. MISCONF is a failed save, which has a problem of its own.
 func deniedScript(macro string) string {

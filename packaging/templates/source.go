@@ -73,7 +73,7 @@ type (
 		Every    string          `yaml:"every"` // how often, if not as often as the items
 		Of       string          `yaml:"of"`
 		From     steps           `yaml:"from"`
-		Rows     ordered         `yaml:"rows"`    // macro and the member of a row that is its value
+		Rows     ordered         `yaml:"rows"`    // macro and the member of a row that is its value, or label: see labelScript
 		Once     string          `yaml:"once"`    // one row, with {#SINGLETON}, when the value is this
 		Filters  ordered         `yaml:"filters"` // macro and its name in the macros that filter it
 		About    string          `yaml:"about"`
@@ -132,7 +132,6 @@ type (
 		Graphs   string   `yaml:"graphs"`   // a graph prototype's name
 		Grid     string   `yaml:"grid"`     // columns x rows of Graphs
 		Lines    []string `yaml:"lines"`    // patterns of items' names, each perhaps with = and a color
-		Axes     []string `yaml:"axes"`     // right, for those of Lines that have another unit
 		Comb     []string `yaml:"comb"`     // patterns of items' names, with a cell for each item
 		Text     string   `yaml:"text"`     // the last values of an item of texts
 		Rows     int      `yaml:"rows"`     // how many of Text

@@ -64,16 +64,16 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 		lacks: []string{`rj\.jobs\.queue\.(failed|paused|arrival|drain|growth|empty_in|stuck)\[.*`, `rj\.jobs\.system\.orphaned\[.*`}}
 	sc.steps = []step{
 		{name: "a store that is stopped", want: []string{"Jobs: Job systems cannot be read"}, do: func(t testing.TB) { s.Pause(t) }, undo: func(t testing.TB) { s.Resume(t) }},
-		{name: "jobs that are old", want: []string{"Jobs: Queue sidekiq//default has high latency"},
+		{name: "jobs that are old", want: []string{"Jobs: Queue sidekiq: default has high latency"},
 			do:   func(testing.TB) { push("default", 20*time.Minute, 3) },
-			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "jobs that are far too old", want: []string{"Jobs: Queue sidekiq//default has very high latency"},
+			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq: default is stuck"}},
+		{name: "jobs that are far too old", want: []string{"Jobs: Queue sidekiq: default has very high latency"},
 			do:   func(testing.TB) { push("default", 2*time.Hour, 3) },
-			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "many jobs", want: []string{"Jobs: Queue sidekiq//default has too many waiting jobs"},
+			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq: default is stuck"}},
+		{name: "many jobs", want: []string{"Jobs: Queue sidekiq: default has too many waiting jobs"},
 			do:   func(testing.TB) { push("default", 0, 100) },
-			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "a queue that no worker serves", want: []string{"Jobs: Queue sidekiq//default is stuck"},
+			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq: default is stuck"}},
+		{name: "a queue that no worker serves", want: []string{"Jobs: Queue sidekiq: default is stuck"},
 			do:   func(testing.TB) { push("default", 0, 3) }, // for a minute
 			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }},
 		{name: "workers that are all dead", want: []string{"Jobs: Jobs wait and no worker is alive"},
@@ -84,23 +84,23 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 				push("default", 0, 3)
 			},
 			undo: func(t testing.TB) { stop = every(time.Second, beat); s.Do(t, "DEL", "queue:default") }},
-		{name: "a worker that is killed", want: []string{"Jobs: Workers of sidekiq/ have died"},
+		{name: "a worker that is killed", want: []string{"Jobs: Workers of sidekiq have died"},
 			do:   func(t testing.TB) { s.Do(t, "SADD", "processes", "host:2:dead") },
 			undo: func(t testing.TB) { s.Do(t, "SREM", "processes", "host:2:dead") }},
-		{name: "a scheduler that does not run", want: []string{"Jobs: Scheduled jobs of sidekiq/ are overdue"},
+		{name: "a scheduler that does not run", want: []string{"Jobs: Scheduled jobs of sidekiq are overdue"},
 			do: func(t testing.TB) {
 				s.Do(t, "ZADD", "schedule", strconv.FormatInt(time.Now().Add(-time.Hour).Unix(), 10), `{"class":"Job","queue":"default","jid":"s"}`)
 			},
 			undo: func(t testing.TB) { s.Do(t, "DEL", "schedule") }},
-		{name: "jobs that fail", want: []string{"Jobs: Jobs of sidekiq/ are failing"},
+		{name: "jobs that fail", want: []string{"Jobs: Jobs of sidekiq are failing"},
 			do: func(t testing.TB) {
 				s.Do(t, "ZADD", "dead", strconv.FormatInt(time.Now().Unix(), 10), `{"class":"Job","queue":"default","jid":"d"}`)
 			},
 			undo: func(t testing.TB) { s.Do(t, "DEL", "dead") }},
-		{name: "workers that are all busy", want: []string{"Jobs: All workers of sidekiq/ are busy"},
+		{name: "workers that are all busy", want: []string{"Jobs: All workers of sidekiq are busy"},
 			do:   func(testing.TB) { busy = 5; push("default", 0, 2) },
-			undo: func(t testing.TB) { busy = 0; s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq//default is stuck"}},
-		{name: "a job that hangs", want: []string{"Jobs: A job of sidekiq/ runs too long"},
+			undo: func(t testing.TB) { busy = 0; s.Do(t, "DEL", "queue:default") }, may: []string{"Jobs: Queue sidekiq: default is stuck"}},
+		{name: "a job that hangs", want: []string{"Jobs: A job of sidekiq runs too long"},
 			do: func(t testing.TB) {
 				s.Do(t, "HSET", worker+":work", "tid1", fmt.Sprintf(`{"queue":"default","payload":"{}","run_at":%d}`, time.Now().Add(-2*time.Hour).Unix()))
 			},
@@ -135,14 +135,14 @@ func (w *world) asynqScene(t testing.TB) *scene {
 		macros: map[string]string{"{$JOBS.CONN}": "tcp://" + s.Addr + "/0"},
 		lacks:  []string{`rj\.jobs\.queue\.(arrival|drain|growth|empty_in|stuck)\[.*`},
 		steps: []step{
-			{name: "a queue that is paused", want: []string{"Jobs: Queue asynq//low is paused"},
+			{name: "a queue that is paused", want: []string{"Jobs: Queue asynq: low is paused"},
 				do:   func(t testing.TB) { s.Do(t, "SET", "asynq:{low}:paused", strconv.FormatInt(time.Now().Unix(), 10)) },
 				undo: func(t testing.TB) { s.Do(t, "DEL", "asynq:{low}:paused") }},
-			{name: "jobs of a worker that was killed", want: []string{"Jobs: Jobs of asynq/ are orphaned"},
+			{name: "jobs of a worker that was killed", want: []string{"Jobs: Jobs of asynq are orphaned"},
 				do:   func(t testing.TB) { s.Do(t, "RENAME", "kept", "asynq:{default}:lease") },
 				undo: func(t testing.TB) { s.Do(t, "RENAME", "asynq:{default}:lease", "kept") }},
 		}}
-	sc.steps = append(sc.steps, step{name: "a queue whose problems are switched off", want: []string{"Jobs: Queue asynq//low is paused"},
+	sc.steps = append(sc.steps, step{name: "a queue whose problems are switched off", want: []string{"Jobs: Queue asynq: low is paused"},
 		do:   func(t testing.TB) { s.Do(t, "SET", "asynq:{low}:paused", strconv.FormatInt(time.Now().Unix(), 10)) },
 		undo: func(t testing.TB) { w.macro(t, sc, `{$JOBS.CHECK:"asynq//low"}`, "0") }})
 	return sc
