@@ -13,7 +13,7 @@ const revision = "1"
 
 // macros are those of the template. A timeout of items exists since Zabbix 7.0.
 func (g *generator) macros() (out []macro) {
-	asked := 0
+	priorities := map[int]int{} // by rank: what is required, then other questions, then thresholds
 	for _, m := range g.Macros {
 		if m.Name == g.timeoutMacro() && !g.format.modern() {
 			continue
@@ -26,8 +26,15 @@ func (g *generator) macros() (out []macro) {
 			question.Section = "Thresholds"
 		}
 		if question.Label != "" && g.format.wizard() {
-			asked++
-			made.Config = question.config(asked)
+			rank := 1000
+			switch {
+			case question.Required:
+				rank = 0
+			case m.Ask.Label != "":
+				rank = 100
+			}
+			priorities[rank]++
+			made.Config = question.config(rank + priorities[rank])
 		}
 		out = append(out, made)
 	}
