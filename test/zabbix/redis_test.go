@@ -55,7 +55,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 
 	// At the default interval a server that is down is a problem within two minutes, and what it takes to store it.
 	minute := redistest.Start(t, redistest.Config{})
-	sc := host("minute", uri(minute), map[string]string{"{$REDIS.INTERVAL}": "1m", "{$REDIS.NODATA.PERIOD}": "10m"})
+	sc := host("minute", uri(minute), map[string]string{"{$REDIS.INTERVAL}": "1m", "{$REDIS.DOWN.POLLS}": "#2", "{$REDIS.NODATA.PERIOD}": "10m"})
 	sc.slow = true
 	var stopped time.Time
 	sc.steps = []step{{name: "a server that is stopped, polled every minute", want: []string{"Redis: Server is down"},
@@ -88,7 +88,8 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	// Memory without a limit, on a machine that counts as full from 60 MiB on.
 	unlimited := redistest.Start(t, redistest.Config{})
 	sc = host("unlimited", uri(unlimited), map[string]string{
-		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M"})
+		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M",
+		"{$REDIS.DOWN.POLLS}": "#6"}) // the script that fragments the memory takes its time
 	sc.steps = []step{
 		{name: "a memory without a limit", want: []string{"Redis: Memory has no limit and the host is running out of memory"},
 			do: func(t testing.TB) { fill(t, unlimited, "a", 70) }, undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},

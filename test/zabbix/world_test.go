@@ -231,6 +231,7 @@ var speed = []struct {
 	{regexp.MustCompile(`:"gone"\}$`), "1d"},
 	{regexp.MustCompile(`\.PERIOD(:"[a-z]+")?\}$`), "10s"},
 	{regexp.MustCompile(`\.UPTIME\.MIN\}$`), "1"},
+	{regexp.MustCompile(`\.DOWN\.POLLS\}$`), "#3"}, // a busy machine is away for some seconds
 }
 
 // host makes a host that an agent at that address serves.
