@@ -133,7 +133,8 @@ func (g *guide) template(s *source) {
 		g.line("| %s | %s | %s |", codeCell(m.Name), value, cell(m.About))
 	}
 	g.line("\n### Triggers of %s\n", s.Name)
-	g.line("In expressions %s stands for an item of the host.\n", code("//key"))
+	g.line("In expressions %s stands for an item of the host. The template adds the switch %s to each, and the wait to those that say a period.\n",
+		code("//key"), code("….CHECK"))
 	g.line("| severity | problem | when | until | after | what it means, and what to do |\n|---|---|---|---|---|---|")
 	triggers := func(list []sourceTrigger) {
 		for _, t := range list {
