@@ -100,7 +100,7 @@ func TestAUserForJobSystemsReadsTheirKeysAlone(t *testing.T) {
 	s.Do(t, "SET", "session:1001:0123456789abcdef", "s3cret")
 	databases := map[string]int{"sidekiq": 6, "resque": 7, "rq": 8, "celery": 9, "bullmq": 10, "bull": 11, "asynq": 12, "laravel": 13, "horizon": 14,
 		"arq": 20, "dramatiq": 21, "huey": 22, "symfony": 23,
-		"saq": 16, "beequeue": 17, "djangoq": 18, "taskiq": 19}
+		"saq": 16, "beequeue": 17, "djangoq": 18, "taskiq": 19, "redbeat": 27}
 	for _, name := range jobs.Names() {
 		userOf(t, s, testACL("jobs", name).Rule())
 		db, ok := databases[name]
