@@ -22,7 +22,7 @@ func answer(spoil func(cmd []string, reply string) (sent string, ended bool)) re
 			}
 			cmd[0] = strings.ToUpper(cmd[0])
 			reply, ended := reply(cmd), false
-			if spoil != nil && (cmd[0] == "CONFIG" || cmd[0] == "GET") {
+			if spoil != nil && (cmd[0] == "CONFIG" || cmd[0] == "GETRANGE") {
 				reply, ended = spoil(cmd, reply)
 			}
 			if _, err := io.WriteString(p, reply); err != nil {
@@ -48,7 +48,7 @@ func reply(cmd []string) string {
 	case "SLOWLOG GET":
 		return "*0\r\n"
 	}
-	if cmd[0] == "GET" {
+	if cmd[0] == "GETRANGE" {
 		return bulk(valueOf(cmd[1]))
 	}
 	return "+OK\r\n"

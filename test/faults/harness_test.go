@@ -66,9 +66,13 @@ func fill(t testing.TB, s *redistest.Server) {
 	s.Do(t, args...)
 }
 
+// reading are the words of redis.command that read a key in one command: before GET
+// it would ask for the length.
+func reading(key string) []string { return []string{"GETRANGE", key, "0", "999"} }
+
 // ask sends a check that reads one key.
 func ask(p *driver.Plugin, timeout int, conn, key string) *driver.Check {
-	return p.Ask(timeout, "redis.command", conn, "", "", "GET", key)
+	return p.Ask(timeout, "redis.command", append([]string{conn, "", ""}, reading(key)...)...)
 }
 
 func get(p *driver.Plugin, conn, key string) (string, error) { return ask(p, 3, conn, key).Answer() }

@@ -262,7 +262,7 @@ func ownPort(l *lodger, d map[string]any) error {
 
 var probes = []probe{
 	{"redis.command", func(l *lodger, random *rand.Rand) []string {
-		return []string{l.session, "", "", "GET", key(random.IntN(keys))}
+		return append([]string{l.session, "", ""}, reading(key(random.IntN(keys)))...)
 	}, exactly(func(l *lodger, params []string) string { return value(l.holder, params[4]) })},
 	{"redis.server.config", func(l *lodger, _ *rand.Rand) []string { return []string{l.session, "", "port"} },
 		exactly(func(l *lodger, _ []string) string { _, port, _ := strings.Cut(l.Addr, ":"); return port })},

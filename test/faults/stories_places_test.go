@@ -57,7 +57,7 @@ func TestStory03_PlacesSurviveACancelInEveryPhase(t *testing.T) {
 	}
 	// More than the buffers of two sockets hold.
 	for i := range limit {
-		checks = append(checks, p.Ask(1, "redis.command", "Write", "", "", "GET", strings.Repeat("x", 12<<20)+key(i)))
+		checks = append(checks, p.Ask(1, "redis.command", append([]string{"Write", "", ""}, reading(strings.Repeat("x", 12<<20)+key(i))...)...))
 	}
 	for _, c := range append(holders, checks...) {
 		refused(t, c)
