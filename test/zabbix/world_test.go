@@ -204,6 +204,9 @@ func (w *world) look(items bool) error {
 			if strings.Contains(b.Error, "{$") {
 				continue // the server has read a new host before its macros; settle waits for the end of it
 			}
+			if strings.Contains(b.Error, "no session named Old") {
+				continue // that is what is to be seen of a session that was taken away, until discovery deletes its items
+			}
 			w.fault("%s: %s is not supported: %s", b.Hosts[0].Host, b.Key, b.Error)
 		}
 	}
