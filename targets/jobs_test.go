@@ -116,4 +116,13 @@ func TestJobsOfAClusterAreFoundOnAllItsMasters(t *testing.T) {
 		}
 		require.Less(t, i, 9)
 	}
+
+	// What a node tells of its keys is not true of the cluster.
+	for _, n := range nodes[:3] {
+		n.Do(t, "FLUSHALL")
+	}
+	nodes[1].Do(t, "SET", "{c}:other", "x")
+	doc := ask(start(), nodes[0].Addr)
+	require.NotContains(t, doc, "databases")
+	require.Contains(t, fmt.Sprint(doc["unavailable"]), "a node of a cluster tells of its own keys alone")
 }

@@ -3,6 +3,7 @@ package jobs
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,9 +27,19 @@ func (p *poll) askDatabases(out *result) {
 		if err == nil {
 			_, err = v.Text()
 		}
-		out.Databases, out.DatabasesErr = parseKeyspace(v.Str), err
+		p.state.mu.Lock()
+		masters := p.state.search.masters
+		p.state.mu.Unlock()
+		if masters > 1 {
+			err = errOfOneNode
+		}
+		if out.DatabasesErr = err; err == nil {
+			out.Databases = parseKeyspace(v.Str)
+		}
 	}, "INFO", "keyspace")
 }
+
+var errOfOneNode = errors.New("a node of a cluster tells of its own keys alone")
 
 // parseKeyspace reads the lines "db0:keys=12,expires=3,avg_ttl=0" of INFO.
 func parseKeyspace(text []byte) []database {

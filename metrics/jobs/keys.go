@@ -100,7 +100,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	             way, else in the last; masters, those of the target's cluster, whose
 //	             keys are all searched
 //	truncated    {"queues":7,"workers":1,"clues":3}: what was left out
-//	databases    {"db":0,"keys":12}, those with keys, where no system was found
+//	databases    {"db":0,"keys":12}, those with keys, where no system was found;
+//	             not on a cluster, of which a node tells only its own
 //	unavailable  what concerns no single system; systems, when none was found
 //
 // What is remembered between polls makes the rates; the first poll has none.
@@ -140,7 +141,9 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	var why string
 	if len(result.Systems) == 0 {
 		why = nothingFound(r.Arg("System"), result.Discovery.Complete, result.Databases, result.DatabasesErr)
-		writeDatabases(w, result.Databases)
+		if result.DatabasesErr == nil {
+			writeDatabases(w, result.Databases)
+		}
 	}
 	writeFound(w, result, why)
 	w.EndObject()

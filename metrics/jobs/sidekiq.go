@@ -57,7 +57,7 @@ var sidekiqSpec = &spec{
 		lackOfQueues("it is kept for all queues together", figScheduled, figOverdue, figRetry, figFailed),
 		lackOfQueues("all queues are counted together", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackEverywhere("a job is deleted when it is done", figCompleted),
-		lackOfSystem("the jobs of a killed worker are lost, and in no key", figOrphaned),
+		lackOfSystem("the jobs of a killed worker are lost, and in no key; those that super_fetch of Sidekiq Pro keeps are not looked for", figOrphaned),
 	),
 	Commands:        []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount", "zrange"},
 	FailureCommands: []string{"bitfield_ro", "get", "hscan", "scard", "sscan", "zcard", "zcount", "zrange"},
