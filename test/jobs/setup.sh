@@ -75,6 +75,9 @@ debian() {
 	ready "$1"
 }
 
+# Folders of packages that name themselves in their files, where unpacked puts their new place; one word each.
+renamed=
+
 # unpacked NAME SUITE COMMAND PACKAGE... takes packages of another suite of Debian, which are not installed: COMMAND finds
 # them in $ROOT.
 unpacked() {
@@ -88,8 +91,15 @@ unpacked() {
 		skip "$_name" "Debian's archive"
 		return
 	fi
-	apt_unpack "$cache/$_name.new/apt" "$_suite" "$cache/$_name.new/root" "$@" || fail "apt cannot download $*"
+	if ! apt_unpack "$cache/$_name.new/apt" "$_suite" "$cache/$_name.new/root" "$@"; then
+		[ "$_suite" = sid ] || fail "apt cannot download $*"
+		skip "$_name" "one of its packages in Debian sid, whose names change," # see the errors above
+		return
+	fi
 	rm -rf "$cache/$_name.new/apt"
+	for _folder in $renamed; do
+		grep -rlF "$_folder/" "$cache/$_name.new/root$_folder" | xargs sed -i "s#$_folder/#$cache/$_name/root$_folder/#g"
+	done
 	echo "$_suite $*" >"$cache/$_name.new/made-of"
 	program "$_name" "ROOT='$cache/$_name/root'
 $_command"
@@ -177,6 +187,34 @@ npm_system bull-4 bull@4.16.5
 npm_system resque-node node-resque@9.7.1
 go_system asynq asynq github.com/hibiken/asynq
 debian laravel-8 'exec php "$@"'
+# The gems of trixie on this machine's own Ruby, and those of sid on sid's, through its own loader.
+unpacked sidekiq-7 trixie 'RUBYLIB=$(printf "%s:" "$ROOT"/usr/share/rubygems-integration/all/gems/*/lib)
+export RUBYLIB
+RUBY=ruby exec ruby "$@"' ruby-sidekiq ruby-redis-client ruby-connection-pool ruby-rack ruby-base64
+unpacked sidekiq-8 sid 'GEM_PATH=$ROOT/usr/share/rubygems-integration/all GEM_HOME=$GEM_PATH LIB=$(echo "$ROOT"/usr/lib/*-linux-gnu)
+RUBYLIB=$(printf "%s:" "$GEM_PATH"/gems/*/lib)$(echo "$LIB"/ruby/vendor_ruby/* "$ROOT"/usr/lib/ruby/3* "$LIB"/ruby/3* | tr " " :)
+RUBY="$(echo "$LIB"/ld-linux-*) --library-path $LIB $(echo "$ROOT"/usr/bin/ruby3*)"
+export RUBY RUBYLIB GEM_PATH GEM_HOME
+exec $RUBY "$@"' libc6 libgcc-s1 libzstd1 zlib1g libssl3t64 libcrypt1 libffi8 libgmp10 libyaml-0-2 ruby3.3 libruby3.3 ruby-sidekiq \
+	ruby-redis-client ruby-connection-pool ruby-rack ruby-json
+renamed=/usr/share/php
+unpacked laravel-13 sid 'LIB=$(echo "$ROOT"/usr/lib/*-linux-gnu) LARAVEL=$ROOT/usr/share/php LARAVEL_VERSION=13
+export LARAVEL LARAVEL_VERSION
+exec "$(echo "$LIB"/ld-linux-*)" --library-path "$LIB" "$(echo "$ROOT"/usr/bin/php8*)" -n -d include_path="$LARAVEL" \
+	-d extension_dir="$(echo "$ROOT"/usr/lib/php/20*)" -d extension=mbstring -d extension=igbinary -d extension=redis \
+	-d extension=ctype -d extension=tokenizer -d extension=posix -d extension=intl "$@"' \
+	libc6 libgcc-s1 libcrypt1 libtinfo6 libffi8 libzstd1 zlib1g libssl3t64 libmd0 libbsd0 libedit2 libargon2-1 libpcre2-8-0 \
+	libsodium26 libxml2-16 liblzma5 libxxhash0 liblz4-1 libstdc++6 libicu78 libonig5 php8.4-cli php8.4-common php8.4-igbinary php8.4-redis \
+	php8.4-mbstring php8.4-intl php-brick-math php-carbon-doctrine-types php-doctrine-inflector php-illuminate-conditionable \
+	php-psr-container php-psr-simple-cache php-illuminate-contracts php-illuminate-macroable php-symfony-polyfill-php85 \
+	php-symfony-polyfill-php86 php-illuminate-collections php-illuminate-reflection php-psr-clock php-symfony-clock \
+	php-symfony-polyfill-time php-symfony-translation-contracts php-symfony-deprecation-contracts php-symfony-translation \
+	php-nesbot-carbon php-voku-portable-ascii php-illuminate-support php-illuminate-pipeline php-illuminate-bus \
+	php-illuminate-container php-illuminate-events php-symfony-finder php-illuminate-filesystem php-illuminate-view \
+	php-symfony-service-contracts php-symfony-string php-symfony-console php-laravel-prompts php-nunomaduro-termwind \
+	php-symfony-process php-illuminate-console php-laravel-serializable-closure php-illuminate-database php-ramsey-collection \
+	php-ramsey-uuid php-illuminate-queue php-illuminate-redis
+renamed=
 # Its own packages have no API that counts, and its PHP runs the next ones.
 unpacked symfony-6 trixie 'SYMFONY_VERSION=6.4 SYMFONY_PHP=$ROOT/usr/share/php exec php "$@"' \
 	php-symfony-redis-messenger php-symfony-messenger php-symfony-clock php-symfony-event-dispatcher \

@@ -37,19 +37,15 @@ func (f figures) with(others figures) figures {
 var systems = []system{
 	{
 		name: "sidekiq-6", title: "Sidekiq 6", from: "Debian 12", main: "sidekiq/main.rb", item: "sidekiq",
-		settled: figures{
-			"waiting": 4, "active": 2, "scheduled": 2, "retry": 2, "failed": 1, "processed_total": 6, "failed_total": 3,
-			"workers": 1, "workers_alive": 1, "workers_busy": 2, "workers_slots": 2,
-			"default/waiting": 0, "slow/waiting": 2, "unserved/waiting": 2,
-		},
-		known: figures{
-			"overdue": 1, "workers_dead": 0, "workers_quiet": 0, "utilisation": 1, "queue_count": 3, "queues_paused": 0,
-			"default/active": 0, "slow/active": 2, "unserved/active": 0,
-		},
-		dead: figures{
-			"workers": 1, "workers_alive": 0, "workers_dead": 1, "workers_busy": 0, "workers_slots": 0, "active": 0,
-			"waiting": 4, "overdue": 1, "slow/active": 0, "slow/waiting": 2, "oldest_running": 0,
-		},
+		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead,
+	},
+	{
+		name: "sidekiq-7", title: "Sidekiq 7.3", from: "Debian trixie", main: "sidekiq/main.rb", item: "sidekiq",
+		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead,
+	},
+	{
+		name: "sidekiq-8", title: "Sidekiq 8.1", from: "Debian sid", main: "sidekiq/main.rb", item: "sidekiq",
+		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead,
 	},
 	{
 		name: "rq-1", title: "RQ 1.13", from: "Debian 12", main: "rq/main.py", item: "rq", repairs: true,
@@ -130,6 +126,20 @@ var systems = []system{
 		name: "laravel-8", title: "Laravel 8", from: "Debian 12", main: "laravel/main.php", item: "laravel",
 		settled: figures{
 			"default/waiting+active+scheduled": 2, "slow/waiting+active+scheduled": 3, "unserved/waiting+active+scheduled": 3,
+		},
+		known: figures{
+			"default/waiting": 0, "default/scheduled": 2, "slow/waiting": 2, "slow/active": 1, "slow/scheduled": 0,
+			"default/active": 0, "unserved/active": 0, "unserved/waiting": 2, "unserved/scheduled": 1, "unserved/overdue": 1,
+			"*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "default/latency": 0,
+			"waiting": 4, "active": 1, "scheduled": 3, "overdue": 1, "queue_count": 3,
+		},
+		dead: figures{"active": 1, "orphaned": 1, "slow/orphaned": 1, "waiting": 4, "overdue": 1},
+	},
+	{
+		name: "laravel-13", title: "Laravel 13", from: "Debian sid", main: "laravel/main.php", item: "laravel",
+		settled: figures{
+			"default/waiting+active+scheduled": 2, "slow/waiting+active+scheduled": 3, "unserved/waiting+active+scheduled": 3,
+			"default/waiting": 0, "default/scheduled": 2, "slow/waiting": 2, "slow/active": 1, "unserved/waiting": 2, "unserved/scheduled": 1,
 		},
 		known: figures{
 			"default/waiting": 0, "default/scheduled": 2, "slow/waiting": 2, "slow/active": 1, "slow/scheduled": 0,
@@ -231,6 +241,19 @@ var systems = []system{
 }
 
 var (
+	sidekiqSettled = figures{
+		"waiting": 4, "active": 2, "scheduled": 2, "retry": 2, "failed": 1, "processed_total": 6, "failed_total": 3,
+		"workers": 1, "workers_alive": 1, "workers_busy": 2, "workers_slots": 2,
+		"default/waiting": 0, "slow/waiting": 2, "unserved/waiting": 2,
+	}
+	sidekiqKnown = figures{
+		"overdue": 1, "workers_dead": 0, "workers_quiet": 0, "utilisation": 1, "queue_count": 3, "queues_paused": 0,
+		"default/active": 0, "slow/active": 2, "unserved/active": 0,
+	}
+	sidekiqDead = figures{
+		"workers": 1, "workers_alive": 0, "workers_dead": 1, "workers_busy": 0, "workers_slots": 0, "active": 0,
+		"waiting": 4, "overdue": 1, "slow/active": 0, "slow/waiting": 2, "oldest_running": 0,
+	}
 	rqSettled = figures{
 		"waiting": 3, "active": 1, "completed": 3, "failed": 1, "deferred": 1, "scheduled": 3, "canceled": 1,
 		"workers": 1, "workers_alive": 1, "workers_busy": 1,

@@ -122,6 +122,8 @@ function figures(): array
                 'waiting' => $queue->pendingSize($name), 'active' => $queue->reservedSize($name),
                 'scheduled' => $queue->delayedSize($name),
             ];
+            $made = $queue->creationTimeOfOldestPendingJob($name);
+            $queues[$name]['latency'] = $made ? microtime(true) - $made : 0;
         }
     }
 
