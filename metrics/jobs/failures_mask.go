@@ -146,12 +146,7 @@ func (a *argValues) php(text []byte, depth int) bool {
 			if end < 0 {
 				return false
 			}
-			take := func() {}
-			if c == 'i' || c == 'd' {
-				number := string(text[min(i+2, i+end) : i+end])
-				take = func() { a.number(number) }
-			}
-			value(take)
+			value(a.phpScalar(text[i : i+end]))
 			i += end + 1
 		case 's', 'a', 'O', 'E', 'C':
 			// s:LENGTH:"..."; a:COUNT:{...} O:LENGTH:"class":COUNT:{...}
@@ -193,6 +188,15 @@ func (a *argValues) php(text []byte, depth int) bool {
 		take()
 	}
 	return true
+}
+
+// phpScalar is what takes a value as "i:5" or "b:1": a number, or nothing.
+func (a *argValues) phpScalar(text []byte) func() {
+	if text[0] != 'i' && text[0] != 'd' {
+		return func() {}
+	}
+	number := string(text[min(2, len(text)):])
+	return func() { a.number(number) }
 }
 
 // phpLength reads "x:LENGTH:" and returns what follows.

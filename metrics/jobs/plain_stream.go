@@ -44,6 +44,11 @@ func readStream(p *poll, q *queue, then func(groups []streamGroup, err error)) {
 		if err = errors.Join(err, lengthErr); err == nil {
 			groups, err = parseStreamGroups(v)
 		}
+		for i := range groups {
+			if g := &groups[i]; newest != (redisclient.StreamID{}) && !g.delivered.Less(newest) {
+				g.lag, g.lagKnown = 0, true // servers before Redis 8 count wrongly after XTRIM
+			}
+		}
 		then(groups, err)
 		if err != nil {
 			for _, f := range []figure{figWaiting, figActive, figLatency} {
@@ -51,30 +56,10 @@ func readStream(p *poll, q *queue, then func(groups []streamGroup, err error)) {
 			}
 			return
 		}
-		from := "-" // all that there is
 		if len(groups) == 0 {
 			q.Set(figWaiting, length)
 		}
-		behind := redisclient.StreamID{Ms: math.MaxUint64, Seq: math.MaxUint64}
-		q.Set(figActive, 0)
-		for _, g := range groups {
-			q.Add(figActive, g.pending)
-			if newest != (redisclient.StreamID{}) && !g.delivered.Less(newest) {
-				// Servers before Redis 8 count wrongly after XTRIM.
-				g.lag, g.lagKnown = 0, true
-			}
-			if !g.lagKnown {
-				for _, f := range []figure{figWaiting, figArrival, figDrain} {
-					q.Miss(f, fmt.Sprintf("the server does not know how far group %.64q is", g.name))
-				}
-			} else if lag, _ := q.Get(figWaiting); g.lag >= lag {
-				q.Set(figWaiting, g.lag)
-			}
-			if g.delivered.Less(behind) {
-				behind = g.delivered
-				from = behind.Next().String()
-			}
-		}
+		from := q.streamGroups(groups)
 		q.Head = from
 		p.Ask(func(v resp.Value, err error) {
 			at, err := streamTime(v, err)
@@ -88,6 +73,29 @@ func readStream(p *poll, q *queue, then func(groups []streamGroup, err error)) {
 			}
 		}, "XRANGE", q.Name, from, "+", "COUNT", "1")
 	}, "XINFO", "GROUPS", q.Name)
+}
+
+// streamGroups sets what the groups of a stream tell, and returns the id from which
+// on not all have had what is there: "-" without a group.
+func (q *queue) streamGroups(groups []streamGroup) (from string) {
+	from = "-"
+	behind := redisclient.StreamID{Ms: math.MaxUint64, Seq: math.MaxUint64}
+	q.Set(figActive, 0)
+	for _, g := range groups {
+		q.Add(figActive, g.pending)
+		if !g.lagKnown {
+			for _, f := range []figure{figWaiting, figArrival, figDrain} {
+				q.Miss(f, fmt.Sprintf("the server does not know how far group %.64q is", g.name))
+			}
+		} else if lag, _ := q.Get(figWaiting); g.lag >= lag {
+			q.Set(figWaiting, g.lag)
+		}
+		if g.delivered.Less(behind) {
+			behind = g.delivered
+			from = behind.Next().String()
+		}
+	}
+	return from
 }
 
 var errNoStreamID = errors.New("an id is none")
