@@ -47,12 +47,14 @@ func (s *source) borrow(r *sourceRule, from *source) error {
 		all = append(all, other.Items...)
 		loose = append(loose, other.Triggers...)
 	}
+	// Of those that ask, the first is borrowed: what is polled less often is for a server with the whole template.
 	var asks string
 	for _, i := range all {
-		if i.Asks || slices.Contains(b.Items, i.Key) {
+		first := i.Asks && asks == ""
+		if first || slices.Contains(b.Items, i.Key) {
 			b.keys[i.Key] = b.key(i)
 		}
-		if i.Asks {
+		if first {
 			asks = b.keys[i.Key]
 		}
 	}

@@ -31,7 +31,7 @@ func (d *document) wanted(steps []step, prefix string) (out []string, rest strin
 			}
 			prefix += strings.TrimPrefix(p, "$")
 		case "JAVASCRIPT":
-			if s.Parameters[0] == wordsScript {
+			if s.Parameters[0] == wordsScript || s.Parameters[0] == namesScript {
 				continue // which leaves nothing out
 			}
 			before := prefix

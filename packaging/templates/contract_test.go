@@ -30,7 +30,7 @@ func answers(t *testing.T) map[string][]answer {
 	keys := []struct{ prefix, key string }{
 		{"redis_get_", "redis.get"}, {"redis_pool", "redis.pool.get"},
 		{"redis_cluster_", "redis.cluster.get"}, {"redis_sentinel_", "redis.sentinel.get"},
-		{"jobs_", "job.get"}, {"storm_jobs", "storm.jobs.get"}, {"sessions", "redis.sessions.discovery"},
+		{"jobs_", "job.get"}, {"failures_", "job.failures.get"}, {"storm_jobs", "storm.jobs.get"}, {"sessions", "redis.sessions.discovery"},
 	}
 	files, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)

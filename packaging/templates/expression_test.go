@@ -404,7 +404,7 @@ func constant(c call, value string, known bool, now float64) (any, bool) {
 			return n, true
 		}
 		return value, true
-	case "min", "max", "avg":
+	case "min", "max", "avg", "sum":
 		if !numeric {
 			return math.NaN(), true
 		}

@@ -55,7 +55,7 @@ func (g *generator) item(s sourceItem, r *sourceRule) *item {
 	}
 	switch {
 	case s.Asks:
-		i.Type, i.Delay, i.Timeout = g.agentType(), g.Interval, g.timeout()
+		i.Type, i.Delay, i.Timeout = g.agentType(), cmp.Or(s.Every, g.Interval), g.timeout()
 	case s.Formula != "":
 		i.Type, i.Delay = "CALCULATED", g.Interval
 	default:

@@ -9,6 +9,22 @@ import (
 const wordsScript = "var all = JSON.parse(value), words = Object.keys(all).map(function (k) { " +
 	"return Array.isArray(all) ? all[k] : k + ': ' + all[k]; }); return words.length > 0 ? words.join('; ') : 'none';"
 
+// namesScript writes the first texts of an array in one line, short enough for the name of a problem.
+const namesScript = "var all = JSON.parse(value), more = all.length - 10; " +
+	"return all.length === 0 ? 'none' : all.slice(0, 10).join('; ') + (more > 0 ? '; ' + more + ' more' : '');"
+
+// failuresScript writes groups of failed jobs as people say it: how many, whose, which class and which error. Up to three
+// are one line, which fits into the name of a problem; more are a line each.
+func failuresScript(n int) string {
+	between := "\\n"
+	if n <= 3 {
+		between = "; "
+	}
+	return "var rows = JSON.parse(value), n = " + fmt.Sprint(n) + "; var lines = rows.slice(0, n).map(function (r) { " +
+		"return r.count + ' x ' + [" + labelScript + ", r.class, r.error, r.message].filter(function (t) { return t; }).join(': '); }); " +
+		"if (rows.length > n) { lines.push((rows.length - n) + ' more'); } return lines.length > 0 ? lines.join('" + between + "') : 'none';"
+}
+
 // labelScript calls a queue or a job system as people do: celery: mail, and with the prefix where it is not the system's
 // default, as metrics/jobs has them.
 const labelScript = "r.system + (/" + defaultPrefix + "/.test(r.prefix) ? '' : '/' + r.prefix) + (r.queue === undefined ? '' : ': ' + r.queue)"

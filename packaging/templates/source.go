@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -55,6 +56,7 @@ type (
 		Key      string          `yaml:"key"`
 		Name     string          `yaml:"name"`
 		Asks     bool            `yaml:"asks"`    // asks the plugin itself
+		Every    string          `yaml:"every"`   // how often, if not as often as the others
 		Of       string          `yaml:"of"`      // key of the item it depends on; the first that asks if empty
 		Formula  string          `yaml:"formula"` // of a calculated item
 		As       string          `yaml:"as"`      // count, float, word, text, raw; what follows from the rest if empty
@@ -220,6 +222,8 @@ func decodeSource(file string) (*source, error) {
 //	denied MACRO     words of what a permission is missing for: see deniedScript
 //	table COLUMNS    rows as a table, the worst first: see tableScript
 //	line COLUMNS     an object's members in one line: see lineScript
+//	failures N       the first N groups of failed jobs, with class and error: see failuresScript
+//	names            the first ten of an array's texts in one line, or "none": see namesScript
 //	js SCRIPT        JavaScript
 func parseStep(text string) (step, error) {
 	word, rest, _ := strings.Cut(text, " ")
@@ -261,6 +265,11 @@ func parseStep(text string) (step, error) {
 	case word == "line":
 		script, err := lineScript(rest)
 		return step{Type: "JAVASCRIPT", Parameters: []string{script}}, err
+	case word == "failures":
+		n, err := strconv.Atoi(rest)
+		return step{Type: "JAVASCRIPT", Parameters: []string{failuresScript(n)}}, err
+	case text == "names":
+		return step{Type: "JAVASCRIPT", Parameters: []string{namesScript}}, nil
 	case word == "js":
 		return step{Type: "JAVASCRIPT", Parameters: []string{rest}}, nil
 	}

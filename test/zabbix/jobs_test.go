@@ -117,7 +117,7 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 			}},
 		w.silence(sc, "Jobs: No data from the plugin"),
 	}
-	return []*scene{sc, w.asynqScene(t), w.jobSearchScene(t)}
+	return []*scene{sc, w.asynqScene(t), w.jobSearchScene(t), w.schedulerScene(t)}
 }
 
 // asynqScene is what a real Asynq has left, its server killed at work; a server that lives has taken its place.

@@ -23,6 +23,7 @@ var mayLack = []string{
 	`rj\.redis\.backlog\.time`,            // replicas
 	`rj\.redis\.command\.p99\[.*`,         // calls
 	`rj\.storm\.job\.(version|host|message|expected|type|lag|progress|duration|started|success\.age|failed\.rate|emitted\.rate|processed\.rate|finished|supervisor|raw_status|age)\[.*`, // such a field in the record
+	`rj\.jobs\.failures\.newest\[.*`,   // failed jobs
 	`rj\.redis\.time\.auth`,            // a login
 	`rj\.redis\.memory\.(pused|limit)`, // a limit
 	`rj\.redis\.rdb\.duration`,         // a save

@@ -229,7 +229,7 @@ var speed = []struct {
 	name  *regexp.Regexp
 	value string
 }{
-	{regexp.MustCompile(`\.INTERVAL\}$`), "3s"},
+	{regexp.MustCompile(`\.INTERVAL(:"[a-z]+")?\}$`), "3s"},
 	{regexp.MustCompile(`\.NODATA\.PERIOD\}$`), "30s"},
 	{regexp.MustCompile(`:"gone"\}$`), "1d"},
 	{regexp.MustCompile(`\.PERIOD(:"[a-z]+")?\}$`), "10s"},

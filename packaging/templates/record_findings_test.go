@@ -1,0 +1,57 @@
+package templates
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+)
+
+// TestRecordJobs writes the answers about schedulers and failed jobs, as TestRecord does the others.
+func TestRecordJobs(t *testing.T) {
+	if !*record {
+		t.Skip("the recorded answers are kept; -record writes them anew")
+	}
+	r := recorder{t}
+	dump, err := os.ReadFile("../../metrics/jobs/testdata/job-systems.rdb")
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), dump, 0o600))
+	s := redistest.Start(t, redistest.Config{Args: []string{"--dir", dir}})
+	cronJob := func(name string, ago time.Duration) {
+		key := "cron_job:default:" + name
+		s.Do(t, "SADD", "cron_jobs:default", key)
+		s.Do(t, "HSET", key, "name", name, "cron", "0 3 * * *", "status", "enabled", "message", `{"queue":"low"}`,
+			"last_enqueue_time", time.Now().Add(-ago).UTC().Format("2006-01-02 15:04:05 -0700"))
+	}
+	cronJob("nightly", 0)
+	cronJob("report", 48*time.Hour)
+	r.document("jobs_scheduler", "job.get", s.Addr+"/0")
+
+	a := startAgent(t)
+	key := "job.failures.get[tcp://" + s.Addr + "/0]"
+	r.write("failures_first", a.ask(t, key))
+	for n := range 3 {
+		fail(t, s, n)
+	}
+	r.write("failures_new", a.ask(t, key))
+	r.write("failures_none", a.ask(t, key))
+	s.Stop(t)
+	r.write("failures_down", a.ask(t, key))
+}
+
+// fail writes a job that failed, as Sidekiq does, to be tried again.
+func fail(t *testing.T, s *redistest.Server, n int) {
+	t.Helper()
+	now := time.Now()
+	s.Do(t, "INCR", "stat:failed")
+	s.Do(t, "ZADD", "retry", strconv.FormatInt(now.Add(time.Hour).Unix(), 10), fmt.Sprintf(
+		`{"class":"PaymentJob","queue":"default","jid":"f%d","args":[%d],"retry_count":0,"failed_at":%.3f,"error_class":"Net::ReadTimeout","error_message":"no answer of the bank"}`,
+		n, n, float64(now.UnixMilli())/1000))
+}
