@@ -35,7 +35,7 @@ func (d *document) wanted(steps []step, prefix string) (out []string, rest strin
 				continue // which leaves nothing out
 			}
 			before := prefix
-			if strings.Contains(s.Parameters[0], "function (r)") {
+			if strings.Contains(s.Parameters[0], "function (r)") && !strings.HasSuffix(before, ".#") {
 				before += ".#"
 			}
 			if strings.Contains(s.Parameters[0], "value ===") {

@@ -55,3 +55,35 @@ func fail(t *testing.T, s *redistest.Server, n int) {
 		`{"class":"PaymentJob","queue":"default","jid":"f%d","args":[%d],"retry_count":0,"failed_at":%.3f,"error_class":"Net::ReadTimeout","error_message":"no answer of the bank"}`,
 		n, n, float64(now.UnixMilli())/1000))
 }
+
+// TestRecordSetup writes the answers about a server's setup, changes of it, and refusals.
+func TestRecordSetup(t *testing.T) {
+	if !*record {
+		t.Skip("the recorded answers are kept; -record writes them anew")
+	}
+	r := recorder{t}
+	s := redistest.Start(t, redistest.Config{Args: []string{"--min-replicas-to-write", "1"}})
+	a := startAgent(t)
+	ask := map[string]string{}
+	for _, name := range []string{"advice", "config", "acl.log"} {
+		ask[name] = "redis." + name + ".get[tcp://" + s.Addr + "]"
+		a.ask(t, ask[name])
+	}
+	s.Do(t, "CONFIG", "SET", "maxmemory", "100mb")
+	s.Do(t, "CONFIG", "SET", "requirepass", "secret")
+	s.Do(t, "CONFIG", "SET", "requirepass", "")
+	s.Do(t, "ACL", "SETUSER", "app", "on", ">secret", "+ping")
+	for range 3 {
+		_, err := s.TryDo("AUTH", "app", "guessed")
+		require.Error(t, err)
+	}
+	r.write("redis_advice_findings", a.ask(t, ask["advice"]))
+	r.write("redis_config_changed", a.ask(t, ask["config"]))
+	r.write("redis_config_same", a.ask(t, ask["config"]))
+	r.write("redis_acllog_refused", a.ask(t, ask["acl.log"]))
+	r.write("redis_acllog_none", a.ask(t, ask["acl.log"]))
+	s.Stop(t)
+	r.write("redis_advice_down", a.ask(t, ask["advice"]))
+	r.write("redis_config_down", a.ask(t, ask["config"]))
+	r.write("redis_acllog_down", a.ask(t, ask["acl.log"]))
+}

@@ -13,6 +13,12 @@ const wordsScript = "var all = JSON.parse(value), words = Object.keys(all).map(f
 const namesScript = "var all = JSON.parse(value), more = all.length - 10; " +
 	"return all.length === 0 ? 'none' : all.slice(0, 10).join('; ') + (more > 0 ? '; ' + more + ' more' : '');"
 
+// eachScript writes the first rows of an array, a line each.
+func eachScript(n int, expression string) string {
+	return fmt.Sprintf("var rows = JSON.parse(value); if (rows.length === 0) { return 'none'; } var lines = rows.slice(0, %d).map(function (r) { return %s; }); "+
+		"if (rows.length > %[1]d) { lines.push((rows.length - %[1]d) + ' more'); } return lines.join('\\n');", n, expression)
+}
+
 // failuresScript writes groups of failed jobs as people say it: how many, whose, which class and which error. Up to three
 // are one line, which fits into the name of a problem; more are a line each.
 func failuresScript(n int) string {

@@ -223,6 +223,7 @@ func decodeSource(file string) (*source, error) {
 //	table COLUMNS    rows as a table, the worst first: see tableScript
 //	line COLUMNS     an object's members in one line: see lineScript
 //	failures N       the first N groups of failed jobs, with class and error: see failuresScript
+//	each N: EXPR     the first N rows, a line each, as JavaScript says of the row r; "none" when there are none
 //	names            the first ten of an array's texts in one line, or "none": see namesScript
 //	js SCRIPT        JavaScript
 func parseStep(text string) (step, error) {
@@ -268,6 +269,10 @@ func parseStep(text string) (step, error) {
 	case word == "failures":
 		n, err := strconv.Atoi(rest)
 		return step{Type: "JAVASCRIPT", Parameters: []string{failuresScript(n)}}, err
+	case word == "each":
+		count, expression, _ := strings.Cut(rest, ": ")
+		n, err := strconv.Atoi(count)
+		return step{Type: "JAVASCRIPT", Parameters: []string{eachScript(n, expression)}}, err
 	case text == "names":
 		return step{Type: "JAVASCRIPT", Parameters: []string{namesScript}}, nil
 	case word == "js":

@@ -128,6 +128,7 @@ func (w *world) asynqScene(t testing.TB) *scene {
 		s.Do(t, "DEL", "asynq:"+late)
 	}
 	s.Do(t, "RENAME", "asynq:{default}:lease", "kept")
+	s.Do(t, "DEL", "asynq:schedulers") // of one that was killed, too, which schedulerScene is about
 	// internal/proto of Asynq: concurrency 10, status active.
 	s.Do(t, "SET", "asynq:servers:{host:1:new}", "\x20\x0a\x3a\x06active")
 	s.Do(t, "ZADD", "asynq:servers", strconv.FormatInt(time.Now().Add(time.Hour).Unix(), 10), "asynq:servers:{host:1:new}")
