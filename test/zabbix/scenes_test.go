@@ -23,13 +23,13 @@ var mayLack = []string{
 	`rj\.redis\.backlog\.time`,            // replicas
 	`rj\.redis\.command\.p99\[.*`,         // calls
 	`rj\.storm\.job\.(version|host|message|expected|type|lag|progress|duration|started|success\.age|failed\.rate|emitted\.rate|processed\.rate|finished|supervisor|raw_status|age)\[.*`, // such a field in the record
-	`rj\.jobs\.failures\.newest\[.*`,            // failed jobs
-	`rj\.redis\.(config\.changed|acl\.entries)`, // a change, a refusal
-	`rj\.redis\.time\.auth`,                     // a login
-	`rj\.redis\.memory\.(pused|limit)`,          // a limit
-	`rj\.redis\.rdb\.duration`,                  // a save
-	`rj\.redis\.slowlog\.rate`,                  // a slow command
-	`rj\.redis\.hit_ratio`,                      // lookups
-	`rj\.redis\.link\.broken_for\[\]`,           // a broken link
-	`rj\.redis\.db\.avg_ttl\[.*`,                // keys that expire
+	`rj\.jobs\.failures\.newest\[.*`,              // failed jobs
+	`rj\.redis\.(config\.changed|acl\.entries)`,   // a change, a refusal
+	`rj\.redis\.time\.auth`,                       // a login
+	`rj\.redis\.memory\.(pused|limit)`,            // a limit
+	`rj\.redis\.rdb\.duration`,                    // a save
+	`rj\.redis\.slowlog\.(rate|entries|commands)`, // a slow command
+	`rj\.redis\.hit_ratio`,                        // lookups
+	`rj\.redis\.link\.broken_for\[\]`,             // a broken link
+	`rj\.redis\.db\.avg_ttl\[.*`,                  // keys that expire
 }
