@@ -93,6 +93,13 @@ problem without its prefix. ` + "`{$JOBS.CHECK:\"sidekiq//mailers\"}` = `0`" + `
 minutes. A problem that says "for 5m" is raised when that has been so for five minutes of values, never earlier, for
 example just after a queue was discovered.
 
+**Findings, changes, refusals, failures.** Some items ask the plugin less often, each by its own interval
+(` + "`….INTERVAL:\"advice\"`" + `, ` + "`\"config\"`" + `, ` + "`\"acl\"`" + `, ` + "`\"slowlog\"`" + `, ` + "`\"failures\"`" + `). *Setup has findings of high severity* lists what
+is wrong with a server; rules of [advice.md](advice.md) that you have considered go into ` + "`{$REDIS.ADVICE.SILENCED}`" + ` on the
+host, such as ` + "`rdb_save_failed aof_write_failed no_maxmemory`" + `. *Configuration was changed* has the old and new values, and
+ends by itself. What changed, was refused, was slow or failed is told once, to the first poll after it: do not poll the
+same key of the same server with a second item, and change its interval instead.
+
 **Several servers on one agent.** Link *Redis sessions by RedisJobs* to the agent's host: it finds the sessions of the plugin's
 configuration and watches all their servers there, with thresholds by session (` + "`{$SESSIONS.MEM.PUSED.MAX.WARN:\"Prod\"}`" + `). Its figures
 and problems are those of *Redis by RedisJobs* that tell of many servers at a glance. A server that deserves all of them, with
