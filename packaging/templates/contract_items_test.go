@@ -104,7 +104,7 @@ func tagValue(tags []tag, name string) string {
 }
 
 // dimensionless are numbers that need neither a unit nor a value map.
-var dimensionless = regexp.MustCompile(`^rj\.(sessions\.(configured|down)|redis\.(advice\.(high|warning)|config\.changes|acl\.refused|keys|clients\.(connected|blocked|max)|connections\.rejected|memory\.frag\.ratio|rdb\.changes|slowlog\.length|replicas|db\.(keys|expires))|` +
+var dimensionless = regexp.MustCompile(`^rj\.(sessions\.(configured|down)|redis\.(advice\.(high|warning)|config\.changes|pubsub\.(channels|patterns|unheard)|acl\.refused|keys|clients\.(connected|blocked|max)|connections\.rejected|memory\.frag\.ratio|rdb\.changes|slowlog\.length|replicas|db\.(keys|expires))|` +
 	`cluster\.(slots\.\w+|nodes|size|epoch|failing|alone|views|moving|skew\.\w+|keys|shard\.(slots|keys)|node\.(seen_failing|clients|keys))|` +
 	`sentinel\.(count|unanswered|tilt|disagreements|masters(\.down)?|master\.(quorum|usable|known|replicas|epoch))|` +
 	`jobs\.(count|scheduler\.(alive|overdue|jobs)|failures\.count|waiting|active|failed|workers|abandoned|stuck|truncated\.queues|system\.(waiting|active|scheduled|overdue|retry|failed|alive|dead|busy|slots|orphaned)|queue\.(waiting|active|failed))|` +
@@ -240,7 +240,7 @@ func TestMacros(t *testing.T) {
 			case strings.HasSuffix(m.Macro, "MATCHES}"):
 				_, err := regexp.Compile(m.Value)
 				must(err == nil, "%v", err)
-			case strings.HasSuffix(m.Macro, ".CONN}"), strings.HasSuffix(m.Macro, ".SILENCED}"):
+			case strings.HasSuffix(m.Macro, ".CONN}"), strings.HasSuffix(m.Macro, ".SILENCED}"), strings.HasSuffix(m.Macro, ".CHANNELS}"):
 			case strings.HasSuffix(m.Macro, ".POLLS}"):
 				must(regexp.MustCompile(`^#\d$`).MatchString(m.Value), "it must be a number of polls such as #2, not %q", m.Value)
 			default:

@@ -26,7 +26,7 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 		commands int      // at most, in one poll of a server that is known already
 		seldom   []string // keys, without parameters, that it asks by longer intervals
 	}{
-		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 6, []string{"redis.advice.get", "redis.config.get", "redis.acl.log.get", "redis.slowlog.get"}},
+		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 6, []string{"redis.advice.get", "redis.config.get", "redis.acl.log.get", "redis.slowlog.get", "redis.pubsub.get"}},
 		"Storm jobs by RedisJobs": {`storm.jobs.get["{$STORM.CONN}"]`, 4 + 12, nil}, // one for each job
 		// Asked of a server that is no cluster, has no job system and is no sentinel.
 		"Redis Cluster by RedisJobs":    {`redis.cluster.get["{$CLUSTER.CONN}"]`, 2, nil},

@@ -82,6 +82,8 @@ func TestRecordSetup(t *testing.T) {
 	r.write("redis_config_same", a.ask(t, ask["config"]))
 	r.write("redis_acllog_refused", a.ask(t, ask["acl.log"]))
 	r.write("redis_acllog_none", a.ask(t, ask["acl.log"]))
+	pubsub := "redis.pubsub.get[tcp://" + s.Addr + ",,,news]"
+	r.write("redis_pubsub_unheard", a.ask(t, pubsub))
 	slow := "redis.slowlog.get[tcp://" + s.Addr + "]"
 	a.ask(t, slow)
 	s.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "0")
@@ -91,6 +93,7 @@ func TestRecordSetup(t *testing.T) {
 	r.write("redis_slowlog_none", a.ask(t, slow))
 	s.Stop(t)
 	r.write("redis_slowlog_down", a.ask(t, slow))
+	r.write("redis_pubsub_down", a.ask(t, pubsub))
 	r.write("redis_advice_down", a.ask(t, ask["advice"]))
 	r.write("redis_config_down", a.ask(t, ask["config"]))
 	r.write("redis_acllog_down", a.ask(t, ask["acl.log"]))
