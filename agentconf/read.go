@@ -138,7 +138,10 @@ func (c *Config) line(l Line, text []byte, depth int) {
 		c.fail(l, errors.New("the line is no Name=Value"), "put a # before it, or complete it")
 		return
 	case strings.ContainsFunc(l.Name, notNameRune):
-		c.fail(l, fmt.Errorf("%.80q is no valid name: it takes letters, digits, dots and underscores", l.Name), "correct the name")
+		// What follows may be a password: a line without its "=" may have one in the value.
+		at := strings.IndexFunc(l.Name, notNameRune)
+		c.fail(l, fmt.Errorf("the name that begins with %.80q is not valid: it takes letters, digits, dots and underscores", l.Name[:at]),
+			"correct the name, or put the = behind it")
 		return
 	}
 	if !c.replace(&l) {

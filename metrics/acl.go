@@ -249,7 +249,8 @@ func (a ACL) Text() string {
 // stormKeyPatterns are the keys that job records live in, as patterns: without
 // those that another one covers.
 func stormKeyPatterns(o item.StormOptions) []string {
-	records := aclPattern(strings.Replace(o.KeyPattern, "{job}", "*", 1))
+	before, after, _ := strings.Cut(o.KeyPattern, "{job}")
+	records := aclPattern(before) + "*" + aclPattern(after)
 	out := []string{records}
 	for _, key := range []string{o.IndexKey, o.HeartbeatKey, o.StateKey} {
 		if key != "" {
@@ -260,15 +261,15 @@ func stormKeyPatterns(o item.StormOptions) []string {
 	return slices.Compact(out)
 }
 
-// aclPattern makes a pattern of a key that matches itself; a star stays one.
+// aclPattern makes a pattern that matches a key alone.
 func aclPattern(key string) string {
-	return strings.NewReplacer(`\`, `\\`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(key)
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(key)
 }
 
 // quoted writes an argument as redis-cli reads it.
 func quoted(arg string) string {
-	if !strings.ContainsAny(arg, " \t\"'\\") {
+	if !strings.ContainsAny(arg, " \t\r\n\"'\\") {
 		return arg
 	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(arg) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`, "\r", `\r`).Replace(arg) + `"`
 }

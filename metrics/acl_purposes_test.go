@@ -224,3 +224,15 @@ func TestEveryMetricHasAPurpose(t *testing.T) {
 	require.Contains(t, text, "# CONFIG GET shows this user the passwords in requirepass and masterauth.")
 	require.NotContains(t, testACL("storm").Text(), "CONFIG GET", "storm alone has no such right")
 }
+
+// TestKeysOfTheConfigurationAreNoPatterns: a key that is called as a pattern grants
+// itself alone, and a line that is to be pasted is one line.
+func TestKeysOfTheConfigurationAreNoPatterns(t *testing.T) {
+	t.Parallel()
+	o := metrictest.DefaultStorm()
+	o.IndexKey, o.KeyPattern = "*", "s*:{job}"
+	got := stormKeyPatterns(o)
+	require.Contains(t, got, `\*`)
+	require.Contains(t, got, `s\*:*`)
+	require.Equal(t, `"x\ny"`, quoted("x\ny"))
+}

@@ -1,6 +1,7 @@
 package redisclient
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -51,6 +52,7 @@ type Conn struct {
 	failure atomic.Pointer[Error] // why the connection must not be used again
 
 	opening  *opening          // what to say before the first command; nil once said
+	secret   string            // the password, "" for none
 	answered bool              // a whole reply was received
 	refusal  *resp.ServerError // the very first reply, if it was an error
 	served   bool              // a conversation was completed
@@ -72,6 +74,7 @@ func newConn(raw net.Conn, cfg Config) *Conn {
 		stream:      raw,
 		flow:        flow{src: raw},
 		opening:     cfg.opening(),
+		secret:      cfg.Password,
 		known:       cfg.Known,
 		interrupted: make(chan struct{}, 1),
 	}
@@ -241,6 +244,10 @@ func (c *Conn) read(ctx context.Context, cmds []Command, start time.Time) ([]res
 // rather than a command.
 func (c *Conn) reply() (resp.Value, error) {
 	v, err := c.reader.ReadReply()
+	if err == nil && c.secret != "" && v.Err() != nil {
+		// A server may put what it was told into any error.
+		v.Str = bytes.ReplaceAll(v.Str, []byte(c.secret), []byte(redacted))
+	}
 	if err != nil || c.answered {
 		return v, err
 	}

@@ -11,7 +11,7 @@ const Masked = "***"
 
 // Names of secrets, as words of a parameter's name and as parts of its words.
 var (
-	secretWords = setOf("pass passwd pwd passphrase passphrases token tokens auth credential credentials")
+	secretWords = setOf("pass passwd pwd passphrase passphrases token tokens auth credential credentials jwt bearer hmac")
 	secretParts = []string{"password", "passwd", "passphrase", "secret", "apikey", "privatekey"}
 	// secretEnds: requirepass, userpass; masterauth, primaryauth.
 	secretEnds = []string{"pass", "auth"}
@@ -45,6 +45,9 @@ func IsSecret(name string) bool {
 		return false
 	}
 	last := words[len(words)-1]
+	if strings.Contains(strings.Join(words, ""), "passphrase") && !shownLast[last] { // pass-phrase
+		return true
+	}
 	if strings.HasPrefix(strings.ToLower(name), "namespace.") {
 		return true
 	}
@@ -73,6 +76,7 @@ func isSecretWord(word string) bool {
 			return false
 		}
 	}
+	word = strings.TrimRight(word, "0123456789") // masterauth2
 	for _, end := range secretEnds {
 		if strings.HasSuffix(word, end) && word != end {
 			return true

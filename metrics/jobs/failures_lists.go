@@ -207,12 +207,12 @@ func argsOf(v resp.Value) *argValues {
 }
 
 // jobsOf is how many of n whole jobs of a list are read, by the size that they had
-// at the last poll.
+// at the last poll; few while that is not known.
 func (l listSeen) jobsOf(n int) int {
 	if l.average > 0 {
-		n = min(n, max(minNewest, int(maxListBytes/l.average)))
+		return min(n, max(1, int(maxListBytes/l.average)))
 	}
-	return n
+	return min(n, maxOlder) // they may be of any size
 }
 
 // reach notes a score of a list that was remembered.

@@ -34,6 +34,8 @@ type cost struct {
 	// by the memory that the server says the key takes, they are few enough in bytes.
 	members int64
 	length  redisclient.Command
+	// repeats: members may be returned more often than once.
+	repeats bool
 	pattern string // which the server must match in bounded time
 }
 
@@ -62,9 +64,13 @@ var reads = func() map[string]rule {
 		ptr(indexRange):                      "zrange zrevrange",
 		ptr(limitedRange):                    "zrangebyscore zrevrangebyscore zrangebylex zrevrangebylex",
 		ptr(streamRange):                     "xrange xrevrange",
-		ptr(countAt(1)):                      "hrandfield srandmember zrandmember",
-		ptr(optionsFrom(1)):                  "scan",
-		ptr(optionsFrom(2)):                  "hscan sscan zscan",
+		ptr(countAt(1, "HLEN")):              "hrandfield",
+		ptr(countAt(1, "SCARD")):             "srandmember",
+		ptr(countAt(1, "ZCARD")):             "zrandmember",
+		ptr(optionsFrom(1, "")):              "scan",
+		ptr(optionsFrom(2, "HLEN")):          "hscan",
+		ptr(optionsFrom(2, "SCARD")):         "sscan",
+		ptr(optionsFrom(2, "ZCARD")):         "zscan",
 		ptr(pendingRange):                    "xpending",
 		ptr(streamInfo):                      "xinfo|stream",
 		ptr(memoryUsage):                     "memory|usage",
@@ -132,7 +138,11 @@ func checkSizes(ctx context.Context, t *item.Target, name string, c *cost) (prob
 	if err1 != nil || err2 != nil || length <= 0 {
 		return nil, nil // the command itself tells what is wrong
 	}
-	if returned := float64(bytes) / float64(length) * float64(min(c.members, length)); returned > maxMemberBytes {
+	members := c.members
+	if !c.repeats {
+		members = min(members, length)
+	}
+	if returned := float64(bytes) / float64(length) * float64(members); returned > maxMemberBytes {
 		return fmt.Errorf("redis.command does not run this %s: %q takes %d bytes for %d members, and at most about %d bytes are read",
 			name, c.length[1], bytes, length, maxMemberBytes), nil
 	}
@@ -232,18 +242,30 @@ func streamRange(args []string) (cost, error) {
 
 // countAt is for commands whose argument at that place says how many members
 // they return; one below zero, how many times they draw one.
-func countAt(at int) rule {
+func countAt(at int, length string) rule {
 	return func(args []string) (cost, error) {
 		if len(args) > at && !within(args[at], -maxElements, maxElements) {
 			return cost{}, fmt.Errorf("its count is to be a number from %d to %d", -maxElements, maxElements)
 		}
-		return cost{}, nil
+		if length == "" || len(args) == 0 {
+			return cost{}, nil
+		}
+		n := int64(1)
+		if len(args) > at {
+			n, _ = strconv.ParseInt(args[at], 10, 64)
+		}
+		c, _ := part(length, max(n, -n), args)
+		c.repeats = n < 0
+		return c, nil
 	}
 }
 
 // optionsFrom is for SCAN and its like, with options from that argument on.
-func optionsFrom(from int) rule {
+func optionsFrom(from int, length string) rule {
 	return func(args []string) (c cost, err error) {
+		if length != "" && len(args) > 0 {
+			c, _ = part(length, maxElements, args) // a step gives a small key as a whole
+		}
 		for i := from; i+1 < len(args); i += 2 {
 			switch strings.ToUpper(args[i]) {
 			case "COUNT":
@@ -266,7 +288,7 @@ func pendingRange(args []string) (cost, error) {
 	if len(args) > 2 && strings.EqualFold(args[2], "IDLE") {
 		at += 2
 	}
-	return countAt(at)(args)
+	return countAt(at, "")(args)
 }
 
 // streamInfo is XINFO STREAM key [FULL [COUNT n]]; 0 would be all entries.
@@ -274,7 +296,10 @@ func streamInfo(args []string) (cost, error) {
 	if len(args) >= 4 && !within(args[3], 1, maxElements) {
 		return cost{}, fmt.Errorf("its COUNT is to be a number from 1 to %d", maxElements)
 	}
-	return cost{}, nil
+	if len(args) == 0 {
+		return cost{}, nil
+	}
+	return part("XLEN", maxElements, args) // without FULL it is the first and the last entry
 }
 
 // memoryUsage is MEMORY USAGE key [SAMPLES n]; 0 would be all members.

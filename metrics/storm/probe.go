@@ -127,7 +127,8 @@ func (p *probe) takeSize(v resp.Value) {
 			p.count = min(p.count, before)
 		}
 	}
-	p.done = err != nil || n > maxMembers || p.cursor == ""
+	// Nothing was read yet where the first step was too large to be kept.
+	p.done = err != nil || n > maxMembers && p.reply.Kind != 0 || p.cursor == ""
 }
 
 // stepBytes is about how many bytes a step of SSCAN or HSCAN may reply: a server
@@ -189,7 +190,7 @@ func (p *probe) takeScan(v resp.Value) {
 	p.reply.Elems = append(p.reply.Elems, members...)
 	p.cursor = string(step[0].Str)
 	p.more = p.cursor != "0"
-	p.done = !p.more || !p.all
+	p.done = !p.more || !p.all || p.sized && p.size > maxMembers
 	if !p.more && len(p.reply.Elems) == 0 {
 		p.typ = ask.TypeNone
 	}
