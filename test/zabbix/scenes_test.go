@@ -29,6 +29,7 @@ var mayLack = []string{
 	`rj\.redis\.memory\.(pused|limit)`,            // a limit
 	`rj\.redis\.rdb\.duration`,                    // a save
 	`rj\.redis\.slowlog\.(rate|entries|commands)`, // a slow command
+	`rj\.redis\.pubsub\.unheard.*`,                // a channel in {$REDIS.PUBSUB.CHANNELS}
 	`rj\.redis\.hit_ratio`,                        // lookups
 	`rj\.redis\.link\.broken_for\[\]`,             // a broken link
 	`rj\.redis\.db\.avg_ttl\[.*`,                  // keys that expire
