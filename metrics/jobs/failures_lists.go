@@ -207,12 +207,12 @@ func argsOf(v resp.Value) *argValues {
 }
 
 // jobsOf is how many of n whole jobs of a list are read, by the size that they had
-// at the last poll; few while that is not known.
+// at the last poll.
 func (l listSeen) jobsOf(n int) int {
 	if l.average > 0 {
 		return min(n, max(1, int(maxListBytes/l.average)))
 	}
-	return min(n, maxOlder) // they may be of any size
+	return n
 }
 
 // reach notes a score of a list that was remembered.
