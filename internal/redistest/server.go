@@ -287,6 +287,9 @@ func (s *Server) Restart(t testing.TB) {
 // for it, nobody answers.
 func (s *Server) Pause(t testing.TB) {
 	t.Helper()
+	s.mu.Lock()
+	s.changed = true // it is not lent again: it would not answer
+	s.mu.Unlock()
 	if err := pause(s.process.cmd.Process); err != nil {
 		t.Fatalf("pause: %v", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -164,6 +165,8 @@ func TestSearchGetAsksTheServerNothingInVain(t *testing.T) {
 func TestSearchGetOfAClusterSaysWhoseFiguresTheseAre(t *testing.T) {
 	t.Parallel()
 	s := metrictest.RediSearch1(t, "", "--cluster-enabled", "yes")
+	s.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	require.Eventually(t, func() bool { return strings.HasPrefix(s.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") }, 20*time.Second, 10*time.Millisecond)
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	require.Equal(t, "entry_node", document(t, target)["view"])
 }
