@@ -139,9 +139,11 @@ func (c *Config) line(l Line, text []byte, depth int) {
 		return
 	case strings.ContainsFunc(l.Name, notNameRune):
 		// What follows may be a password: a line without its "=" may have one in the value.
-		at := strings.IndexFunc(l.Name, notNameRune)
-		c.fail(l, fmt.Errorf("the name that begins with %.80q is not valid: it takes letters, digits, dots and underscores", l.Name[:at]),
-			"correct the name, or put the = behind it")
+		shown, what := l.Name, "%.80q is no valid name"
+		if at := strings.IndexFunc(l.Name, func(r rune) bool { return r != '-' && notNameRune(r) }); at >= 0 {
+			shown, what = l.Name[:at], "the name that begins with %.80q is not valid"
+		}
+		c.fail(l, fmt.Errorf(what+": it takes letters, digits, dots and underscores", shown), "correct the name, or put the = behind it")
 		return
 	}
 	if !c.replace(&l) {

@@ -2,6 +2,7 @@ package redisclient
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -18,10 +19,14 @@ type overheard struct {
 	net.Conn
 	buffer  []byte
 	written []byte
+	fails   bool
 }
 
 func (o *overheard) Write(b []byte) (int, error) {
 	o.buffer, o.written = b, bytes.Clone(b)
+	if o.fails {
+		return 0, io.ErrClosedPipe
+	}
 	return o.Conn.Write(b)
 }
 
@@ -32,11 +37,11 @@ func TestAWriteBufferThatIsGivenBackHoldsNoPassword(t *testing.T) {
 	const secret = "pa55w0rd"
 	for name, script := range map[string]redistest.Script{
 		"written":     {redistest.Expect(2), redistest.Write("+OK\r\n+PONG\r\n")},
-		"not written": {redistest.Close()},
+		"not written": {},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, pipe := redistest.NewPipe(t, script)
-			heard := &overheard{Conn: pipe}
+			heard := &overheard{Conn: pipe, fails: name == "not written"}
 			c := newConn(heard, Config{User: "u", Password: secret})
 			defer c.Close()
 			_, err := c.DoAll(soon(t), ping)

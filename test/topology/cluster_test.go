@@ -87,16 +87,16 @@ func keyOfAnotherNode(t *testing.T, f redistest.Flavour) {
 	entry, owner := nodes[0], nodes[1]
 	key := keyOn(t, nodes, 1, "key")
 	owner.Do(t, "SET", key, "value")
-	get := func() string { return p.Value(t, "redis.command", entry.Addr, "", "", "GET", key) }
+	get := func() string { return p.Value(t, "redis.command", entry.Addr, "", "", "GETRANGE", key, "0", "99") }
 
 	require.Equal(t, "value", get())
 	require.Equal(t, 1, rejected(t, entry.Server, "MOVED"))
-	require.Equal(t, 1, calls(t, owner.Server, "get"))
+	require.Equal(t, 1, calls(t, owner.Server, "getrange"))
 	for range 5 {
 		require.Equal(t, "value", get())
 	}
 	require.Equal(t, 1, rejected(t, entry.Server, "MOVED"), "directly the next time")
-	require.Equal(t, 6, calls(t, owner.Server, "get"))
+	require.Equal(t, 6, calls(t, owner.Server, "getrange"))
 
 	// A slot under way: the key has gone, its slot has not.
 	slot := entry.Do(t, "CLUSTER", "KEYSLOT", key)
