@@ -25,6 +25,7 @@ type overheard struct {
 func (o *overheard) Write(b []byte) (int, error) {
 	o.buffer, o.written = b, bytes.Clone(b)
 	if o.fails {
+		_ = o.Conn.Close()
 		return 0, io.ErrClosedPipe
 	}
 	return o.Conn.Write(b)
