@@ -124,7 +124,7 @@ func (f *facts) hasSlotStats() bool {
 	return f.id.AtLeast("redis", 8, 2) || f.id.AtLeast("valkey", 8, 0)
 }
 
-// askSentinels asks the sentinels of a target that is the master by their word.
+// askSentinels asks the sentinels of a target that is the master as they say.
 // The first that answers counts.
 func (p *poll) askSentinels(ctx context.Context, t *item.Target, f *facts) {
 	if t.Sentinels == nil {
