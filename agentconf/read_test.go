@@ -1,6 +1,7 @@
 package agentconf
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -145,4 +146,20 @@ func FuzzRead(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestALineWithoutItsSignShowsNoPassword: of a value in base64 its own "=" is taken for
+// that of the line.
+func TestALineWithoutItsSignShowsNoPassword(t *testing.T) {
+	t.Parallel()
+	for _, line := range []string{
+		"Plugins.RedisJobs.Sessions.A.Password hunter2==", "Plugins.RedisJobs.Sessions.A.Password: hunter2==",
+		"Plugins.RedisJobs.Sessions.A.Uri redis://u:hunter2@h/?a=b",
+	} {
+		c := Read(write(t, "a.conf", line+"\n"), environment)
+		require.Len(t, c.Problems, 1, line)
+		said := fmt.Sprintf("%+v", c.Problems[0])
+		require.NotContains(t, said, "hunter2")
+		require.Contains(t, said, "Plugins.RedisJobs.Sessions.A.")
+	}
 }

@@ -16,7 +16,7 @@ func TestSecretsAreKnownByTheirNames(t *testing.T) {
 		"ldap.search_bind_passwd", "ldap.bind_password", "userpass", "search-global-password", "oidc.client_secret", "secret", "token",
 		"module.access-token", "refresh_token", "apiToken", "passphrase", "tls-passphrase", "key-file-passphrase", "api-key", "api_key", "apikey",
 		"apiKey", "aws-secret-access-key", "encryption-key", "private-key", "licensekey-secret", "credentials", "db.pwd", "password-hash",
-		"namespace.tenant", "auth", "proxy-auth", "bind_pass",
+		"namespace.tenant", "auth", "proxy-auth", "bind_pass", "pass-phrase", "masterauth2", "jwt", "bearer", "hmac",
 	} {
 		require.True(t, IsSecret(name), name)
 	}

@@ -76,6 +76,25 @@ func TestFewJobsOfManyBytes(t *testing.T) {
 	require.Less(t, most, 60, "a step is of about 4 MB")
 }
 
+// TestMoreLongRecordsThanAreRead: 3,000 records, 8.5 KB each, of which the first step
+// is too large to be kept. The target is up in the first poll.
+func TestMoreLongRecordsThanAreRead(t *testing.T) {
+	t.Parallel()
+	s := redistest.Borrow(t)
+	s.Do(t, "EVAL", `for i = 1, 3000 do redis.call('HSET', KEYS[1], 'job' .. i, string.rep('x', 8500)) end`, "1", "storm:jobs:state")
+	conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: resp.Limits{MaxReply: 16 << 20}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	source, err := newStore(defaults, conn, new(item.Memory))
+	require.NoError(t, err)
+	jobs, err := source.Jobs(t.Context())
+	require.NoError(t, err)
+	require.Len(t, jobs.Unavailable, 1)
+	require.Contains(t, jobs.Unavailable[0].Reason, `the key "storm:jobs:state" is too large: of its 3000 members`)
+	require.NotEmpty(t, jobs.Jobs)
+	require.Equal(t, 3000, len(jobs.Jobs)+jobs.Truncated)
+}
+
 // out counts the reads of the jobs' states that end in that text.
 func out(trips [][]redisclient.Command, end string) (n int) {
 	for _, trip := range trips {
