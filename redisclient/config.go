@@ -53,9 +53,9 @@ type opening struct {
 	cmds  []Command
 	// answered counts the steps that were.
 	answered int
-	// password is kept to be struck from error texts.
-	password string
-	user     bool // AUTH names one
+	// secret: a password is sent.
+	secret bool
+	user   bool // AUTH names one
 }
 
 func (o *opening) add(s step, cmd ...string) {
@@ -104,7 +104,7 @@ func (c Config) opening() *opening {
 			o.cmds[i][0] = name
 		}
 	}
-	o.password = c.Password
+	o.secret = c.Password != ""
 	return &o
 }
 

@@ -67,12 +67,12 @@ const argsNote = ", with args beginning with"
 
 const redacted = "***"
 
-// redact is the error reply without the password. A nil opening has none.
+// redact is the error reply without a part of the password, of which Conn.reply has
+// struck the whole. A nil opening has none.
 func (o *opening) redact(v resp.Value) *resp.ServerError {
 	text := v.Str
-	if o != nil && o.password != "" {
+	if o != nil && o.secret {
 		text, _, _ = bytes.Cut(text, []byte(argsNote))
-		text = bytes.ReplaceAll(text, []byte(o.password), []byte(redacted))
 	}
 	return resp.NewServerError(text)
 }
