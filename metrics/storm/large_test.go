@@ -14,6 +14,15 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
+// limited connects as a client that takes only so many bytes at once.
+func limited(t *testing.T, s *redistest.Server, bytes int) *redisclient.Conn {
+	t.Helper()
+	conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: resp.Limits{MaxReply: bytes}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
 // TestJobsOfManyBytesAreReadInSmallerSteps: the records of 1,900 jobs, 9 KB each,
 // are more than the client takes at once.
 func TestJobsOfManyBytesAreReadInSmallerSteps(t *testing.T) {
@@ -21,10 +30,7 @@ func TestJobsOfManyBytesAreReadInSmallerSteps(t *testing.T) {
 	s := redistest.Borrow(t)
 	s.Do(t, "EVAL", `for i = 1, 1900 do
 	    redis.call('HSET', KEYS[1], 'job' .. i, '{"status":1,"note":"' .. string.rep('x', 9000) .. '"}') end`, "1", "storm:jobs:state")
-	conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: resp.Limits{MaxReply: 16 << 20}})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	doer, memory := &recorder{Conn: conn}, new(item.Memory)
+	doer, memory := &recorder{Conn: limited(t, s, 16<<20)}, new(item.Memory)
 	read := func() jobs {
 		source, err := newStore(defaults, doer, memory)
 		require.NoError(t, err)
@@ -50,10 +56,7 @@ func TestFewJobsOfManyBytes(t *testing.T) {
 	s := redistest.Borrow(t)
 	s.Do(t, "EVAL", `for i = 1, 300 do
 	    redis.call('HSET', KEYS[1], 'job' .. i, '{"status":1,"note":"' .. string.rep('x', 100000) .. '"}') end`, "1", "storm:jobs:state")
-	conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: resp.Limits{MaxReply: 16 << 20}})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
-	doer, memory := &recorder{Conn: conn}, new(item.Memory)
+	doer, memory := &recorder{Conn: limited(t, s, 16<<20)}, new(item.Memory)
 	for range 2 {
 		source, err := newStore(defaults, doer, memory)
 		require.NoError(t, err)
@@ -82,9 +85,7 @@ func TestMoreLongRecordsThanAreRead(t *testing.T) {
 	t.Parallel()
 	s := redistest.Borrow(t)
 	s.Do(t, "EVAL", `for i = 1, 3000 do redis.call('HSET', KEYS[1], 'job' .. i, string.rep('x', 8500)) end`, "1", "storm:jobs:state")
-	conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: resp.Limits{MaxReply: 16 << 20}})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := limited(t, s, 16<<20)
 	source, err := newStore(defaults, conn, new(item.Memory))
 	require.NoError(t, err)
 	jobs, err := source.Jobs(t.Context())
@@ -118,9 +119,7 @@ func TestARecordThatTheClientCannotTake(t *testing.T) {
 			s.Do(t, "HSET", key, fmt.Sprint("job", i), "{}")
 		}
 		s.Do(t, "HSET", key, "fat", strings.Repeat("x", 1<<20))
-		conn, err := redisclient.Dial(t.Context(), redisclient.Config{Address: s.Addr, Limits: resp.Limits{MaxReply: 100 << 10}})
-		require.NoError(t, err)
-		t.Cleanup(func() { _ = conn.Close() })
+		conn := limited(t, s, 100<<10)
 		source, err := newStore(defaults, conn, new(item.Memory))
 		require.NoError(t, err)
 		jobs, err := source.Jobs(t.Context())
