@@ -9,7 +9,7 @@ import (
 	"redisjobs/redisclient"
 )
 
-// sentinelSettings are what each sentinel is told of a master by itself, so that
+// sentinelSettings are what each sentinel keeps about a master by itself, so that
 // they may differ. Source: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/
 var sentinelSettings = []string{"quorum", "down-after-milliseconds", "failover-timeout", "parallel-syncs"}
 

@@ -10,7 +10,7 @@
 // of processor time to build on a fresh machine. cyclonedx-gomod 1.9 in place of
 // bill.go writes the time of day, names the SDK "./.sdk@(devel)" after the folder
 // that packaging/sdk.sh unpacks it into, and finds no license for it and for Go's
-// own library: what would mend its bills is half as long as bill.go.
+// own library: what would fix its bills is half as long as bill.go.
 package main
 
 import (
