@@ -126,6 +126,23 @@ func TestNothingThatServesItemsCanWrite(t *testing.T) {
 	}
 }
 
+// TestTopLevel keeps stray files, such as a downloaded package, out of the top
+// level of the repository.
+func TestTopLevel(t *testing.T) {
+	t.Parallel()
+	may := []string{".gitignore", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "README.md", "SECURITY.md", "go.mod", "go.sum"}
+	out, err := exec.Command("git", "ls-files").Output()
+	if err != nil {
+		t.Skipf("git ls-files: %v: not a git checkout", err)
+	}
+	for file := range strings.Lines(string(out)) {
+		file = strings.TrimSpace(file)
+		if !strings.Contains(file, "/") && !strings.HasSuffix(file, ".go") && !slices.Contains(may, file) {
+			t.Errorf("%s does not go into the top level: put it in a folder, or do not commit it", file)
+		}
+	}
+}
+
 // TestShippedDependencies keeps the binary to the modules it is meant to have.
 func TestShippedDependencies(t *testing.T) {
 	t.Parallel()
