@@ -59,7 +59,7 @@ var sidekiqSpec = &spec{
 		lackEverywhere("a job is deleted when it is done", figCompleted),
 		lackOfSystem("the jobs of a killed worker are lost, and in no key; those that super_fetch of Sidekiq Pro keeps are not looked for", figOrphaned),
 	),
-	Commands:        []string{"get", "hmget", "hscan", "lindex", "llen", "scard", "sscan", "zcard", "zcount", "zrange"},
+	Commands:        []string{"get", "hmget", "hscan", "lindex", "llen", "pttl", "scard", "sscan", "zcard", "zcount", "zrange"},
 	FailureCommands: []string{"bitfield_ro", "get", "hscan", "scard", "sscan", "zcard", "zcount", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
 		p := rubyPrefix(prefix)

@@ -10,11 +10,27 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// sidekiqWorker reads one process and the jobs it runs. It is dead when its hash
-// is gone, a minute after its last heartbeat.
+const (
+	// sidekiqRecord is how long a process' hash lives after a heartbeat, in seconds.
+	// Processes send one every 5 (Sidekiq 6, Exq) or 10 seconds.
+	// Sources: lib/sidekiq/launcher.rb of 6.5.12 and 8.1.7, lib/exq/redis/job_stat.ex.
+	sidekiqRecord = 60
+	// sidekiqAlive is how old the last heartbeat of a process that lives may be, in
+	// seconds: two in a row are missing then.
+	sidekiqAlive = 25
+)
+
+// sidekiqWorker reads one process and the jobs it runs. It is dead when its last
+// heartbeat is too old: that is known from the time to live of its hash, by the
+// server's clock alone. Without the right to ask for that, it is dead when its hash
+// is gone.
 func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 	w.Busy, w.Slots = -1, -1
-	gone, aliveErr := false, error(nil)
+	gone, late, aliveErr := false, false, error(nil)
+	p.Ask(func(v resp.Value, err error) {
+		left, err := number(v, err)
+		late = err == nil && left >= 0 && left < 1000*(sidekiqRecord-sidekiqAlive)
+	}, "PTTL", key)
 	p.Ask(func(v resp.Value, err error) {
 		var fields []resp.Value
 		if err == nil {
@@ -28,7 +44,7 @@ func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 			jobs.r.MissWorker(err)
 			return
 		}
-		gone = fields[0].IsNull() && fields[3].IsNull()
+		gone = fields[0].IsNull() && fields[3].IsNull() || late
 		if !gone {
 			w.sidekiq(fields[0], fields[1], fields[2], fields[3])
 		}
