@@ -107,6 +107,7 @@ func TestNothingIsTakenBecauseAllAreBusy(t *testing.T) {
 			t.Run(system.id+" "+tt.name, func(t *testing.T) {
 				t.Parallel()
 				f := newField(t, system.seed(tt.taken, tt.own)...)
+				connect(t, f.s, 0, "BLPOP none 0")
 				f.poll(0, system.id)
 				r := f.poll(70, system.id)
 				q := slow(t, r)

@@ -56,7 +56,8 @@ var rqSpec = &spec{
 		lackOfQueues("there are no counters but those of living workers", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackOfSystem("there are no counters but those of living workers", figProcessed, figFailedTotal),
 	),
-	Commands:        []string{"get", "hget", "hmget", "lindex", "llen", "pttl", "scard", "sscan", "zcard", "zcount", "zrange"},
+	Commands: []string{"client|id", "client|list", "get", "hget", "hmget", "lindex", "llen", "pttl", "pubsub|numsub", "scard", "sscan",
+		"zcard", "zcount", "zrange"},
 	FailureCommands: []string{"hmget", "hstrlen", "scard", "sscan", "xrevrange", "zcard", "zcount", "zrange"},
 	Keys:            func(prefix string, _ []string) []string { return []string{prefix + ":*"} },
 }
@@ -72,6 +73,8 @@ func (rq) Spec() *spec { return rqSpec }
 
 func (rq) Read(p *poll, r *reading) {
 	prefix := r.Prefix + ":"
+	signs := new(rqSigns)
+	p.clients(signs.take)
 	suspended, suspendedErr := false, error(nil)
 	p.Ask(func(v resp.Value, err error) { suspended, suspendedErr = !v.IsNull(), err }, "GET", prefix+"suspended")
 	p.Members(maxListed, func(keys []string, size int, err error) {
@@ -95,7 +98,7 @@ func (rq) Read(p *poll, r *reading) {
 		keys = r.OpenWorkers(keys, size)
 		r.Workers = make([]worker, len(keys))
 		for i, key := range keys {
-			rqReadWorker(p, r, key, &r.Workers[i])
+			rqReadWorker(p, r, signs, key, &r.Workers[i])
 		}
 	}, prefix+"workers")
 	if r.only == "" {

@@ -66,7 +66,7 @@ func rqCases() []conformance {
 		},
 		{
 			// The keys that live shortly, as worker.py of both versions writes them.
-			name: "at work and suspended", system: "rq", prefix: "rq", db: 18, at: 1795229100,
+			name: "at work and suspended", system: "rq", prefix: "rq", db: 18, at: 1795229100, clients: []string{"BLPOP rq:none 0"},
 			seed: [][]string{
 				{"SADD", "rq:queues", "rq:queue:default"},
 				{"SET", "rq:suspended", "1"},
@@ -91,6 +91,7 @@ func rqCases() []conformance {
 		{
 			// As rq 3.0.0 writes it with RQ_KEY_PREFIX and two rate limits.
 			name: "3.0 with a prefix and rate limits", system: "rq", prefix: "shop:rq", db: 16, at: 1795229100,
+			clients: []string{"SUBSCRIBE shop:rq:pubsub:a"},
 			seed: [][]string{
 				{"SADD", "shop:rq:queues", "shop:rq:queue:default"},
 				{"RPUSH", "shop:rq:queue:default", "j1"},

@@ -2,13 +2,77 @@ package jobs
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"redisjobs/redisclient/resp"
 )
 
-func rqReadWorker(p *poll, r *reading, key string, w *worker) {
+const (
+	// rqMonitored is the least time that the record of a busy worker has to live after
+	// a heartbeat, in milliseconds: job_monitoring_interval is added to it, after which
+	// the next one comes.
+	rqMonitored = 60_000
+	// rqLate is how much less it has when its worker is dead.
+	rqLate = 5_000
+)
+
+// rqSigns are signs of life of workers that are not in their records. A record
+// outlives its worker by up to eight minutes, or by a minute and a half when it was
+// busy. But a worker names its connection, subscribes to a channel of its own, and
+// waits for jobs in a blocking command. Any one of these can be missing while it
+// lives, because it connected again or its thread ended; of a dead one all are.
+// Sources: rq/worker.py of 1.13.0, rq/worker/base.py and rq/queue.py of 3.0.0.
+type rqSigns struct {
+	known bool
+	names []string // of clients
+	waits bool     // a client waits for jobs of lists
+}
+
+// take reads the clients of the database. In a cluster each node has its own, and a
+// channel's subscribers are not known.
+func (s *rqSigns) take(nodes [][]client, err error) {
+	if err != nil || len(nodes) != 1 {
+		return
+	}
+	s.known = true
+	for _, c := range nodes[0] {
+		s.known = s.known && !c.silent
+		s.waits = s.waits || c.cmd == "blpop" || c.cmd == "blmove"
+		if c.name != "" {
+			s.names = append(s.names, c.name)
+		}
+	}
+}
+
+// gone reports whether the worker of a record is certainly dead. left is how long
+// the record has to live, in milliseconds, negative when that is not known.
+func (s *rqSigns) gone(name string, busy bool, subscribers, left float64) bool {
+	switch {
+	case !s.known || subscribers != 0 || slices.Contains(s.names, name):
+		return false
+	case busy:
+		return left >= 0 && left < rqMonitored-rqLate
+	}
+	return !s.waits
+}
+
+func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
 	w.Busy, w.Slots = 0, 1
+	name := strings.TrimPrefix(key, r.Prefix+":worker:")
+	left, subscribers := -1.0, -1.0
+	p.Ask(func(v resp.Value, err error) {
+		if n, err := number(v, err); err == nil && n >= 0 {
+			left = n
+		}
+	}, "PTTL", key)
+	p.Ask(func(v resp.Value, err error) {
+		if pair, err := v.Array(); err == nil && len(pair) == 2 {
+			if n, err := pair[1].Float64(); err == nil {
+				subscribers = n
+			}
+		}
+	}, "PUBSUB", "NUMSUB", r.Prefix+":pubsub:"+name)
 	// RQ 3 names what a worker runs here, and no more in its record.
 	var executions []string
 	var executionsErr error
@@ -26,12 +90,12 @@ func rqReadWorker(p *poll, r *reading, key string, w *worker) {
 			return
 		}
 		state, job := string(fields[0].Str), fields[1]
-		w.Alive = !fields[0].IsNull() // the record ends some time after the last heartbeat
+		w.Alive = !fields[0].IsNull() && !signs.gone(name, state == "busy", subscribers, left)
 		w.Quiet = state == "suspended"
 		if queues := string(fields[2].Str); queues != "" {
 			w.Queues = strings.Split(queues, ",")
 		}
-		if state != "busy" {
+		if state != "busy" || !w.Alive {
 			return
 		}
 		w.Busy = 1
