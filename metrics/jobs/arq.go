@@ -23,7 +23,8 @@ import (
 // Workers do not register. Those of a queue write one text under <queue>:health-check,
 // once an hour by default, so that it tells no number of workers and no death. But a
 // worker looks for jobs twice a second: when one is due for a minute and none runs,
-// nobody serves the queue.
+// nobody serves the queue. And a worker with a free slot is a client whose last
+// command is that look.
 // Sources: arq/worker.py, connections.py and jobs.py of 0.28.0.
 type arq struct{}
 
@@ -58,7 +59,7 @@ var arqSpec = &spec{
 		lackOfSystem("a running job does not say when it was begun", figOldestRunning),
 		lackOfSystem("a job whose worker is dead counts as running until its time is out, and waits then", figOrphaned),
 	),
-	Commands: []string{"exists", "get", "zcard", "zcount", "zrange"},
+	Commands: []string{"client|id", "client|list", "exists", "get", "zcard", "zcount", "zrange"},
 	Keys: func(_ string, queues []string) []string {
 		out := []string{"arq:*"}
 		for _, queue := range queues {
@@ -107,6 +108,7 @@ func (arq) Spec() *spec { return arqSpec }
 
 func (arq) Read(p *poll, r *reading) {
 	a := &arqReading{p: p, r: r}
+	p.clients(func(nodes [][]client, err error) { a.clients, a.clientsKnown = slices.Concat(nodes...), err == nil })
 	if r.only != "" {
 		p.Ask(func(resp.Value, error) { a.open(r.Found) }, "ZCARD", r.only)
 		return
@@ -133,6 +135,8 @@ type arqReading struct {
 	// alone: a queue has no worker. served: one has, or may have.
 	alone, served bool
 	problem       string // why it is not known of a queue
+	clients       []client
+	clientsKnown  bool
 	cron          *arqCron
 }
 
@@ -292,11 +296,39 @@ func (a *arqReading) judge(alone, served bool) {
 // alive says of the system whether workers live; how many there are is never known.
 func (a *arqReading) alive() {
 	switch {
-	case a.alone && !a.served:
+	case a.alone && !a.served || a.nobody():
 		a.r.Set(figWorkersAlive, 0)
 	case a.problem != "":
 		a.r.Miss(figWorkersAlive, a.problem)
 	default:
 		a.r.Miss(figWorkersAlive, "workers do not register; that none lives is known once a job is due for a minute and none runs")
 	}
+}
+
+// nobody reports whether certainly no worker is connected. The last command of one
+// with a free slot is its look for jobs. That of one whose slots are all taken may be
+// the end of a transaction, as that of a client that adds jobs is; but with no more
+// jobs running than when a worker was seen to look, there are free slots.
+func (a *arqReading) nobody() bool {
+	looks, ends := false, false
+	for _, c := range a.clients {
+		if c.silent {
+			return false
+		}
+		looks = looks || c.cmd == "zrangebyscore"
+		ends = ends || c.cmd == "exec"
+	}
+	active := 0.0
+	for _, q := range a.r.all() {
+		n, known := q.Get(figActive)
+		if !known {
+			return false
+		}
+		active += n
+	}
+	before, seen := a.p.state.workerSeen(a.r.instance)
+	if looks && a.r.only == "" {
+		a.p.state.sawWorker(a.r.instance, active)
+	}
+	return a.clientsKnown && !looks && (!ends || active == 0 || seen && active <= before)
 }

@@ -23,14 +23,13 @@ func arqCases() []conformance {
 			name: "0.28", system: "arq", db: 2, second: true, at: 1795950762,
 			options: &item.JobsOptions{ScanBudget: 100_000, Interval: time.Hour, Queues: map[string][]string{"arq": {"other:q"}}},
 			figures: map[string]float64{
-				"waiting": 12, "active": 4, "scheduled": 2, "latency": 1795950762 - 1795949900.401, "queue_count": 2, "queues_stuck": 0,
-				"periodic_jobs": 1, "scheduler_overdue": 0, "scheduler_late": 1795950762 - 1795950760.123,
+				"waiting": 12, "active": 4, "scheduled": 2, "latency": 1795950762 - 1795949900.401, "workers_alive": 0, "queue_count": 2, "queues_stuck": 0,
+				"periodic_jobs": 1, "scheduler_overdue": 0, "scheduler_late": 1795950762 - 1795950760.123, "schedulers_alive": 0,
 			},
 			queues: map[string]map[string]float64{
 				"arq:queue": arqQueue(8, 4, 2, 1795950762-1795950745.177),
 				"other:q":   arqQueue(4, 0, 0, 1795950762-1795949900.401),
 			},
-			unknown: map[string][]figure{"": {figWorkersAlive, figSchedulersAlive}},
 			many: func(n int) (out [][]string) {
 				for i := range n {
 					out = append(out, []string{"ZADD", fmt.Sprintf("arq:q%04d", i), "1795950000000", "j"})
@@ -56,7 +55,8 @@ const arqHeadCommand = "ZRANGE arq:queue 0 999 WITHSCORES"
 func readArq(t *testing.T, due int, running []int, more answers) *reading {
 	t.Helper()
 	count := one(intOf(int64(due)))
-	a := answers{"TYPE arq:queue": one(bulkOf("zset")), "ZCARD arq:queue": count, "ZCOUNT arq:queue -inf 1795950000000": count}
+	a := answers{"TYPE arq:queue": one(bulkOf("zset")), "ZCARD arq:queue": count, "ZCOUNT arq:queue -inf 1795950000000": count,
+		"CLIENT ID": one(intOf(1)), "CLIENT LIST": one(bulkOf("id=1 db=0 cmd=client\nid=2 db=0 cmd=zrangebyscore\n"))}
 	var pairs []string
 	for i := range min(due, arqMaxLooked) {
 		pairs = append(pairs, fmt.Sprint("j", i), fmt.Sprint((fieldAt-100)*1000+100*i))

@@ -47,7 +47,7 @@ var beequeueSpec = &spec{
 		lackEverywhere("failed jobs that are tried again are among those scheduled or waiting", figRetry),
 		lackOfQueues("a queue is paused in its process alone", figPaused),
 		lackEverywhere(beeNotCounted, figProcessed, figFailedTotal),
-		lackOfSystem("workers do not register", figWorkers, figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation,
+		lackOfSystem("workers do not register", figWorkers, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation,
 			figWorkersQuiet),
 		lackOfSystem("a job does not say when it was begun", figOldestRunning),
 	),

@@ -42,7 +42,7 @@ func beequeueCases() []conformance {
 				{"SET", "bq:unserved:id", "1"}, {"RPUSH", "bq:unserved:waiting", "1"}, {"HSET", "bq:unserved:jobs", "1", job("created", fresh)},
 			},
 			figures: map[string]float64{
-				"waiting": 1, "active": 2, "scheduled": 2, "overdue": 1, "failed": 1, "completed": 5, "orphaned": 2, "added_total": 11,
+				"waiting": 1, "active": 2, "scheduled": 2, "overdue": 1, "failed": 1, "completed": 5, "orphaned": 2, "added_total": 11, "workers_alive": 0,
 				"latency": 1795951400 - 1795949993.142, "queue_count": 2, "queues_stuck": 0,
 			},
 			queues: map[string]map[string]float64{
@@ -65,7 +65,7 @@ func beequeueCases() []conformance {
 				{"RPUSH", "{shop}:mail:waiting", "b", "a"}, {"HSET", "{shop}:mail:jobs", "a", job("created", fresh), "b", job("created", fresh)},
 			},
 			figures: map[string]float64{
-				"waiting": 2, "active": 0, "scheduled": 0, "overdue": 0, "failed": 0, "completed": 0, "orphaned": 0,
+				"waiting": 2, "active": 0, "scheduled": 0, "overdue": 0, "failed": 0, "completed": 0, "orphaned": 0, "workers_alive": 0,
 				"latency": 1795951400 - 1795949993.142, "queue_count": 1, "queues_stuck": 0,
 			},
 			queues:  map[string]map[string]float64{"mail": without(beeQueueOf(map[string]float64{"waiting": 2, "latency": 1795951400 - 1795949993.142}), figAdded)},

@@ -79,7 +79,7 @@ var celerySpec = &spec{
 		lackOfQueues("there are no counters", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackOfSystem("there are no counters", figProcessed, figFailedTotal),
 		lackOfSystem("workers tell it by messages that are in no key",
-			figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation, figOldestRunning),
+			figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation, figOldestRunning),
 		lackOfSystem("it is not known which worker has a message: see unacked_expired and oldest_unacked", figOrphaned),
 	),
 	Commands: []string{"client|id", "client|list", "hlen", "hscan", "lindex", "llen", "scard", "sscan", "zcount", "zrange"},
@@ -116,9 +116,7 @@ func (celery) Read(p *poll, r *reading) {
 	for _, key := range unacked {
 		celeryReadUnacked(p, r, r.Prefix+key)
 	}
-	// A worker listens for events and remote control, in more than one connection:
-	// without any, none lives.
-	p.listeners(r, func(c client) bool { return c.listens })
+	p.clients(func(nodes [][]client, err error) { celeryListeners(p, r, nodes, err) })
 	// A killed worker stays in it, and others cannot be told from it.
 	for _, pidbox := range pidboxes {
 		p.Count(&r.figures, figWorkers, "SCARD", r.Prefix+celeryBinding+pidbox)
@@ -221,4 +219,20 @@ func parseCeleryBinding(member string) (queue, separator string, ok bool) {
 		}
 	}
 	return "", "", false
+}
+
+// celeryListeners counts the clients that may be parts of workers. A worker listens
+// for remote control and events, by patterns, and waits for jobs: without such a
+// client none lives. Workers of other systems wait for lists as well, so where there
+// is remote control, and a client with patterns was seen before, one without counts
+// for nothing.
+func celeryListeners(p *poll, r *reading, nodes [][]client, err error) {
+	r.count(nodes, err, func(c client) bool { return c.listens })
+	patterns := slices.ContainsFunc(slices.Concat(nodes...), func(c client) bool { return c.patterns })
+	controlled, _ := r.Get(figWorkers)
+	if _, seen := p.state.workerSeen(r.instance); patterns {
+		p.state.sawWorker(r.instance, 0)
+	} else if seen && controlled > 0 {
+		r.listeners = 0
+	}
 }

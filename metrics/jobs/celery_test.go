@@ -22,7 +22,7 @@ func celeryCases() []conformance {
 			name: "5.2", system: "celery", db: 3, at: 1795230800, options: &o,
 			figures: map[string]float64{
 				"waiting": 11, "unacked": 8, "unacked_expired": 0, "oldest_unacked": 1795230800 - 1795230718.8752587,
-				"workers": 1, "queue_count": 3, "queues_stuck": 0,
+				"workers": 1, "workers_alive": 0, "queue_count": 3, "queues_stuck": 0,
 			},
 			queues: queues,
 			many: func(n int) (out [][]string) {
@@ -38,7 +38,7 @@ func celeryCases() []conformance {
 			name: "5.2, when the time to hand out again has come", system: "celery", db: 3, at: 1795230718.8779 + 3600, options: &o,
 			figures: map[string]float64{
 				"waiting": 11, "unacked": 8, "unacked_expired": 4, "oldest_unacked": 3600 + 1795230718.8779 - 1795230718.8752587,
-				"workers": 1, "queue_count": 3, "queues_stuck": 0,
+				"workers": 1, "workers_alive": 0, "queue_count": 3, "queues_stuck": 0,
 			},
 			queues: queues,
 		},
@@ -46,7 +46,7 @@ func celeryCases() []conformance {
 			name: "5.2, with a visibility_timeout of a minute", system: "celery", db: 3, at: 1795230718.8779 + 60, options: &short,
 			figures: map[string]float64{
 				"waiting": 11, "unacked": 8, "unacked_expired": 4, "oldest_unacked": 60 + 1795230718.8779 - 1795230718.8752587,
-				"workers": 1, "queue_count": 3, "queues_stuck": 0,
+				"workers": 1, "workers_alive": 0, "queue_count": 3, "queues_stuck": 0,
 			},
 			queues: queues,
 		},
@@ -63,7 +63,7 @@ func celeryCases() []conformance {
 				{"LPUSH", "myapp:celery:9", "{}"},
 			},
 			figures: map[string]float64{
-				"waiting": 4, "unacked": 0, "unacked_expired": 0, "oldest_unacked": 0, "workers": 2, "queue_count": 2, "queues_stuck": 0,
+				"waiting": 4, "unacked": 0, "unacked_expired": 0, "oldest_unacked": 0, "workers": 2, "workers_alive": 0, "queue_count": 2, "queues_stuck": 0,
 			},
 			queues: map[string]map[string]float64{"celery": waiting(4), "video": waiting(0)},
 		},

@@ -24,8 +24,8 @@ type wantsClients []func(nodes [][]client, err error)
 // client is one that is connected.
 type client struct {
 	name string // "" for none
-	// listens: it has subscribed to patterns, or waits for a list.
-	listens bool
+	// patterns: it has subscribed to patterns. listens: or it waits for a list.
+	patterns, listens bool
 	// cmd is its last command when that is one of workerCommands, else "".
 	cmd string
 	// silent: the server does not say what it does.
@@ -34,21 +34,24 @@ type client struct {
 
 // workerCommands are what workers of systems send that do not register.
 var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "xautoclaim", "xreadgroup",
-	"bzpopmin", "eval", "evalsha", "rpop", "zpopmin"}
+	"blmove", "bzpopmin", "eval", "evalsha", "exec", "rpop", "zpopmin", "zrangebyscore"}
 
 // listeners counts the clients that may be workers of a system whose workers do not
 // register. Without any, none lives.
 func (p *poll) listeners(r *reading, may func(c client) bool) {
-	p.clients(func(nodes [][]client, err error) {
-		r.counted, r.listeners, r.listenersErr = true, 0, err
-		for _, c := range slices.Concat(nodes...) {
-			if c.silent {
-				r.listenersErr = errSilentClients
-			} else if may(c) {
-				r.listeners++
-			}
+	p.clients(func(nodes [][]client, err error) { r.count(nodes, err, may) })
+}
+
+// count counts the listeners.
+func (r *reading) count(nodes [][]client, err error, may func(c client) bool) {
+	r.counted, r.listeners, r.listenersErr = true, 0, err
+	for _, c := range slices.Concat(nodes...) {
+		if c.silent {
+			r.listenersErr = errSilentClients
+		} else if may(c) {
+			r.listeners++
 		}
-	})
+	}
 }
 
 var errSilentClients = errors.New("CLIENT LIST: the server does not say what its clients do")
@@ -250,7 +253,8 @@ func clientsOf(list []byte, database string) []client {
 			c.cmd = cmd
 		}
 		c.silent = !told
-		c.listens = patterns != "" && patterns != "0" || c.cmd == "brpop"
+		c.patterns = patterns != "" && patterns != "0"
+		c.listens = c.patterns || c.cmd == "brpop"
 		if c.name != "" || c.listens || c.cmd != "" || c.silent {
 			out = append(out, c)
 		}

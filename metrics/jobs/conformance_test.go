@@ -51,6 +51,8 @@ type conformance struct {
 	// many fills a Redis with so many queues; nil when another case of the system
 	// does.
 	many func(queues int) [][]string
+	// clients are what workers that are connected have sent last.
+	clients []string
 	// options, when the case needs other than the default ones.
 	options *item.JobsOptions
 }
@@ -257,6 +259,9 @@ func TestConformance(t *testing.T) {
 func (c *conformance) test(t *testing.T, s *redistest.Server) {
 	c.fill(t, s)
 	user := c.user(t, s)
+	for _, cmd := range c.clients {
+		connect(t, s, c.db, cmd)
+	}
 	before := changes(t, s)
 	d := dial(t, s, user, c.db)
 	c.testFigures(t, d)

@@ -56,7 +56,7 @@ var djangoqSpec = &spec{
 		lackEverywhere("results and failures are in the application's database", figRetry, figFailed, figCompleted, figProcessed, figFailedTotal),
 		lackOfQueues("results and failures are in the application's database", figArrival, figDrain),
 		lackOfQueues("a queue cannot be paused", figPaused),
-		lackOfSystem("clusters tell what they do in the application's cache", figWorkers, figWorkersAlive, figWorkersDead, figWorkersBusy,
+		lackOfSystem("clusters tell what they do in the application's cache", figWorkers, figWorkersDead, figWorkersBusy,
 			figWorkersSlots, figUtilisation, figWorkersQuiet),
 	),
 	Commands: []string{"client|id", "client|list", "lindex", "llen", "type"},

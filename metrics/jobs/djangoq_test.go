@@ -24,7 +24,7 @@ func djangoqCases() []conformance {
 				// What looks like a queue and is none.
 				{"RPUSH", "django_q:x:q", "1:2:3"}, {"SET", "django_q:y:q", djangoTasks[0]}, {"SET", "django_q:proj:cluster:1", "x"},
 			},
-			figures: map[string]float64{"waiting": 4, "latency": 31, "queue_count": 2, "queues_stuck": 0},
+			figures: map[string]float64{"waiting": 4, "latency": 31, "workers_alive": 0, "queue_count": 2, "queues_stuck": 0},
 			queues: map[string]map[string]float64{
 				"proj": {"waiting": 3, "latency": 31}, "a:b": {"waiting": 1, "latency": 30},
 			},

@@ -127,6 +127,9 @@ const (
 	// figSchedulerUnknown counts the periodic jobs of which it is not known whether they
 	// are overdue.
 	figSchedulerUnknown
+	// figAbandoned, of a queue or system, is 1 when jobs wait and no worker of the
+	// system is alive, else 0; it is missing where either is not known.
+	figAbandoned
 	// figQueuesSaturated counts a system's queues.
 	figQueuesSaturated
 
@@ -152,7 +155,8 @@ var figureNames = [figureCount]string{
 	figOldestRunning: "oldest_running", figSchedulersAlive: "schedulers_alive",
 	figPeriodicJobs: "periodic_jobs", figSchedulerOverdue: "scheduler_overdue", figSchedulerLate: "scheduler_late", figGrowth: "growth_rate",
 	figArrival: "arrival_rate", figDrain: "drain_rate", figTimeToEmpty: "time_to_empty", figStalled: "stalled", figStuck: "stuck",
-	figSaturated: "saturated", figLatencyUnknown: "latency_unknown", figRunningUnknown: "oldest_running_unknown", figSchedulerUnknown: "scheduler_unknown", figQueuesSaturated: "queues_saturated",
+	figSaturated: "saturated", figLatencyUnknown: "latency_unknown", figRunningUnknown: "oldest_running_unknown", figSchedulerUnknown: "scheduler_unknown",
+	figAbandoned: "abandoned", figQueuesSaturated: "queues_saturated",
 	figQueueCount: "queue_count", figQueuesPaused: "queues_paused", figQueuesStuck: "queues_stuck",
 }
 

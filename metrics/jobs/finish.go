@@ -31,8 +31,21 @@ func (r *reading) finish(p *poll, s *state) {
 		r.sumQueues()
 	}
 	s.rates(p, r)
+	r.abandon(&r.figures)
+	for _, q := range r.Queues {
+		r.abandon(&q.figures)
+	}
 	if r.only == "" {
 		r.countQueues()
+	}
+}
+
+// abandon says of the system or one of its queues whether jobs wait for workers and
+// none lives.
+func (r *reading) abandon(f *figures) {
+	alive, known := r.Get(figWorkersAlive)
+	if waiting, ok := f.Get(figWaiting); ok && (known || waiting == 0) {
+		f.Flag(figAbandoned, waiting > 0 && alive == 0)
 	}
 }
 
@@ -43,6 +56,7 @@ func (r *reading) settable(f figure) bool {
 }
 
 func (r *reading) sumWorkers(p *poll) {
+	r.aliveOfListeners()
 	var registered, alive, busy, slots, quiet, since float64
 	cut := float64(r.CutWorkers)
 	busyKnown, slotsKnown := true, true

@@ -60,7 +60,7 @@ var hueySpec = &spec{
 		lackOfQueues("consumers are not told to leave a queue alone", figPaused),
 		lackOfQueues("there are no counters", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackOfSystem("there are no counters", figProcessed, figFailedTotal),
-		lackOfSystem("consumers do not register", figWorkers, figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation,
+		lackOfSystem("consumers do not register", figWorkers, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation,
 			figWorkersQuiet, figOldestRunning),
 	),
 	Commands: []string{"client|id", "client|list", "lindex", "llen", "type", "zcard", "zcount", "zrange", "zrangebyscore"},

@@ -15,7 +15,7 @@ func hueyCases() []conformance {
 		// pending_count, scheduled_count and so on of the run; its consumer was killed.
 		name: "3.5", system: "huey", db: 1, second: true, at: 1795950760, shapes: hueyQueue,
 		figures: map[string]float64{
-			"waiting": 12, "scheduled": 1, "overdue": 0, "latency": 1795950760 - 1795949903.522102, "queue_count": 2, "queues_stuck": 0,
+			"waiting": 12, "scheduled": 1, "overdue": 0, "latency": 1795950760 - 1795949903.522102, "workers_alive": 0, "queue_count": 2, "queues_stuck": 0,
 		},
 		queues: map[string]map[string]float64{
 			"myapp": {"waiting": 10, "scheduled": 1, "overdue": 0},

@@ -65,7 +65,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	  exists       1 when one of its keys with a fixed name is there, else 0; left
 //	               out for systems that have none
 //	  ...          its figures, see figure; latency is the greatest that is
-//	               known, and latency_unknown counts the queues of which it is not
+//	               known, and latency_unknown counts the queues of which it is not;
+//	               abandoned is 1 when jobs wait and no worker is alive
 //	  unavailable  why other figures are missing, by name; queue.<name> for those
 //	               that are kept of no single queue
 //	queues       a row for each queue of all systems:
@@ -75,7 +76,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	  listed       1 when the system's own list of queues has it, else 0
 //	  ...          its figures; where no job was taken for a minute, stuck is 1 when
 //	               nothing holds the queue back, and saturated when all who serve
-//	               it are busy
+//	               it are busy; abandoned is 1 when jobs wait in it and no worker
+//	               of its system is alive
 //	  unavailable  why figures are missing of this queue alone
 //	periodic_jobs  a row for each periodic job, those that are late first where
 //	             there are more than 500:

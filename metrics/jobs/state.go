@@ -22,6 +22,8 @@ type state struct {
 	// heavyFailures is that of job.failures.get: what the one item learns must not
 	// keep jobs from the other.
 	heavyFailures heavy
+	// connected has the systems of which a worker was seen among the clients.
+	connected map[instance]float64
 	// schedulers is what is remembered of those of periodic jobs.
 	schedulers map[schedulerKey]*schedulerMemory
 	// rejected are clues that the polls since the last search have examined in vain.

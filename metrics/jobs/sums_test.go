@@ -265,7 +265,7 @@ func TestCountsOfQueues(t *testing.T) {
 	r.Truncated = 1
 	r.countQueues()
 	wantUnknown(t, &r.figures, figQueuesPaused, "it is not known of 1 queues")
-	r = readingOf(t, "celery") // whose workers do not register, and were not asked for
+	r = readingOf(t, "laravel") // whose workers do not register, and were not asked for
 	queuesOf(r, figStuck, -1)
 	r.Queues[0].Miss(figStuck, "x")
 	r.countQueues()

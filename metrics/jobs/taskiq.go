@@ -58,7 +58,7 @@ var taskiqSpec = &spec{
 		lackEverywhere("results have a key each, and do not name their queue", figFailed, figCompleted),
 		lackOfQueues("a queue cannot be paused", figPaused),
 		lackEverywhere("tasks that are done are not counted", figProcessed, figFailedTotal),
-		lackOfSystem("workers do not register; a consumer of a stream stays when its worker is dead", figWorkers, figWorkersAlive,
+		lackOfSystem("workers do not register; a consumer of a stream stays when its worker is dead", figWorkers,
 			figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation, figWorkersQuiet),
 		lackOfSystem("a message that was fetched need not run yet", figOldestRunning),
 	),

@@ -38,7 +38,7 @@ func taskiqCases() []conformance {
 		{
 			name: "streams and lists", system: "taskiq", db: 20, at: 1795950800, shapeless: true, seed: seed,
 			options: &item.JobsOptions{ScanBudget: 100_000, Interval: 10 * time.Minute, Queues: map[string][]string{"taskiq": {"mails"}}}, // for its user
-			figures: map[string]float64{"waiting": 7, "latency": 100, "queue_count": 5, "queues_stuck": 0},
+			figures: map[string]float64{"waiting": 7, "latency": 100, "workers_alive": 0, "queue_count": 5, "queues_stuck": 0},
 			queues: map[string]map[string]float64{
 				"taskiq":           {"waiting": 2, "active": 3, "orphaned": 0, "latency": 1795950800 - 1795950748.676, "added_total": 6},
 				"taskiq:idle":      {"waiting": 0, "active": 0, "orphaned": 0, "latency": 0, "added_total": 0},

@@ -318,7 +318,7 @@ func TestClientsThatMayBeWorkers(t *testing.T) {
 		"id=4 name= db=0 cmd=brpop\nid=5 name=b db=1 cmd=brpop\nid=6 name=c db=0 namespace=x cmd=brpop\nid=7 name= db=0 psub=0 cmd=get\n" +
 		"id=8 name=" + name + " db=0\nid=9 name=" + name + "n db=0\nid=10 name=" + name + "n db=0 cmd=brpop\r\n"
 	pops := client{listens: true, cmd: "brpop"}
-	require.Equal(t, []client{{name: "a"}, {listens: true}, pops, pops, {name: name, silent: true}, {silent: true}, pops}, clientsOf([]byte(list), "0 "))
+	require.Equal(t, []client{{name: "a"}, {patterns: true, listens: true}, pops, pops, {name: name, silent: true}, {silent: true}, pops}, clientsOf([]byte(list), "0 "))
 	require.Equal(t, []client{{name: "c", listens: true, cmd: "brpop"}}, clientsOf([]byte(list), "0 x"))
 	for list, want := range map[string]string{"": "", "id=1 db=3\nid=2 db=3\n": "3 ", "id=1 db=3\nid=2 db=4\n": "", "id=1 db=3 namespace=x\n": "3 x"} {
 		db, ok := onlyDatabase([]byte(list))

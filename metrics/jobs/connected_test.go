@@ -1,0 +1,168 @@
+package jobs
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+)
+
+// connect is a client whose last command is that one, as CLIENT LIST shows it.
+func connect(t testing.TB, s *redistest.Server, db int, cmd string) (end func()) {
+	t.Helper()
+	c, err := net.Dial("tcp", s.Addr)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = c.Close() })
+	_, err = fmt.Fprintf(c, "SELECT %d\r\n%s\r\n", db, cmd)
+	require.NoError(t, err)
+	word, _, _ := strings.Cut(strings.ToLower(cmd), " ")
+	addr := "addr=" + c.LocalAddr().String()
+	shows := func(words ...string) bool {
+		for line := range strings.Lines(s.Do(t, "CLIENT", "LIST")) {
+			if strings.Contains(line, addr+" ") {
+				for _, w := range words {
+					if !strings.Contains(line, w) {
+						return false
+					}
+				}
+				return true
+			}
+		}
+		return false
+	}
+	require.Eventually(t, func() bool { return shows(fmt.Sprintf(" db=%d ", db), " cmd="+word) }, 10*time.Second, time.Millisecond)
+	return func() {
+		require.NoError(t, c.Close())
+		require.Eventually(t, func() bool { return !shows() }, 10*time.Second, time.Millisecond)
+	}
+}
+
+// TestWorkersThatDoNotRegister are clients whose last command only workers send.
+// Without one, none lives.
+func TestWorkersThatDoNotRegister(t *testing.T) {
+	t.Parallel()
+	for id, tt := range map[string]struct {
+		seed    []string
+		worker  []string
+		nothing []string // what others send
+	}{
+		"celery/": {[]string{"SADD", "_kombu.binding.celery", "celery\x06\x16\x06\x16celery"}, []string{"PSUBSCRIBE /0.celery.pidbox", "BRPOP none 0"}, []string{"PUBLISH x y"}},
+		"huey/":   {[]string{"LPUSH", "huey.redis.app", "x"}, []string{"BRPOP none 0"}, []string{"LLEN huey.redis.app"}},
+		"taskiq/": {[]string{"LPUSH", "taskiq", `{"task_id":"1","task_name":"a"}`}, []string{"BRPOP none 0"}, []string{"LLEN taskiq"}},
+		"arq/":    {[]string{"ZADD", "arq:queue", "1795950000000", "a"}, []string{"ZRANGEBYSCORE arq:queue -inf 1 LIMIT 0 10"}, []string{"ZADD arq:queue 1795950000000 a", "EXEC"}},
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			f := newField(t)
+			f.s.Do(t, tt.seed...)
+			for _, cmd := range tt.nothing {
+				connect(t, f.s, 0, cmd)
+			}
+			connect(t, f.s, 1, tt.worker[0]) // one of another database
+			want(t, &f.poll(0, id).figures, figWorkersAlive, 0)
+			for _, cmd := range tt.worker {
+				end := connect(t, f.s, 0, cmd)
+				wantUnknown(t, &f.poll(20, id).figures, figWorkersAlive, "workers do not register")
+				end()
+				want(t, &f.poll(20, id).figures, figWorkersAlive, 0)
+			}
+		})
+	}
+}
+
+// TestCeleryBesideOthersThatWaitForLists: a client that waits for a list may be of
+// another system, and says nothing once a worker's subscriptions were seen.
+func TestCeleryBesideOthersThatWaitForLists(t *testing.T) {
+	t.Parallel()
+	f := newField(t)
+	f.s.Do(t, "SADD", "_kombu.binding.celery", "celery\x06\x16\x06\x16celery")
+	f.s.Do(t, "SADD", "_kombu.binding.celery.pidbox", "\x06\x16\x06\x16w1@h.celery.pidbox")
+	connect(t, f.s, 0, "BRPOP queue:default 0")
+	wantUnknown(t, &f.poll(0, "celery/").figures, figWorkersAlive, "clients are connected")
+	end := connect(t, f.s, 0, "PSUBSCRIBE /0.celery.pidbox")
+	wantUnknown(t, &f.poll(20, "celery/").figures, figWorkersAlive, "2 clients are connected")
+	end()
+	want(t, &f.poll(20, "celery/").figures, figWorkersAlive, 0)
+	// Without remote control there never were any.
+	f.s.Do(t, "DEL", "_kombu.binding.celery.pidbox")
+	wantUnknown(t, &f.poll(20, "celery/").figures, figWorkersAlive, "1 clients are connected")
+}
+
+// TestArqWorkersWithoutAFreeSlot do not look for jobs.
+func TestArqWorkersWithoutAFreeSlot(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "ZADD arq:queue 1795950000000 a 1795950000001 b")
+	alive := func() *figures { return &f.poll(20, "arq/").figures }
+	run := func(jobs ...string) {
+		for _, job := range jobs {
+			f.s.Do(t, "SET", "arq:in-progress:"+job, "1")
+		}
+	}
+	connect(t, f.s, 0, "EXEC")
+	want(t, alive(), figWorkersAlive, 0) // no job runs, and nobody looks for one
+	run("a")
+	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // its slot may be taken
+	end := connect(t, f.s, 0, "ZRANGEBYSCORE arq:queue -inf 1")
+	wantUnknown(t, alive(), figWorkersAlive, "workers do not register")
+	end()
+	want(t, alive(), figWorkersAlive, 0) // it had a free slot with that job
+	run("b")
+	wantUnknown(t, alive(), figWorkersAlive, "workers do not register")
+}
+
+// TestSidekiqHeartbeats: a process that misses two is dead before its record ends.
+func TestSidekiqHeartbeats(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "SADD queues default", "SADD processes h:1:a", `HSET h:1:a busy 1 concurrency 2 quiet false info {"concurrency":2}`,
+		fmt.Sprintf(`HSET h:1:a:work t1 {"queue":"default","run_at":%d}`, fieldAt-5))
+	for ttl, alive := range map[string]float64{"60000": 1, "40000": 1, "34000": 0, "1000000": 1} {
+		f.s.Do(t, "PEXPIRE", "h:1:a", ttl)
+		r := f.poll(20, "sidekiq/")
+		want(t, &r.figures, figWorkersAlive, alive)
+		want(t, &r.figures, figWorkersDead, 1-alive)
+		want(t, &r.figures, figWorkersBusy, alive)
+	}
+	f.s.Do(t, "PERSIST", "h:1:a")
+	want(t, &f.poll(20, "sidekiq/").figures, figWorkersAlive, 1)
+}
+
+// TestRQWorkersThatAreGone leave records for minutes, and no other sign of life.
+func TestRQWorkersThatAreGone(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "SADD rq:queues rq:queue:default", "SADD rq:workers rq:worker:a")
+	alive := func(n float64) {
+		t.Helper()
+		r := f.poll(20, "rq/rq")
+		want(t, &r.figures, figWorkersAlive, n)
+		want(t, &r.figures, figWorkersDead, 1-n)
+	}
+	state := func(state, ttl string) {
+		f.s.Do(t, "HSET", "rq:worker:a", "state", state, "queues", "default")
+		f.s.Do(t, "PEXPIRE", "rq:worker:a", ttl)
+	}
+	state("idle", "400000")
+	alive(0)
+	for _, sign := range []string{"BLPOP rq:queue:default 0", "BLMOVE rq:queue:default rq:x LEFT RIGHT 0", "SUBSCRIBE rq:pubsub:a", "CLIENT SETNAME a"} {
+		end := connect(t, f.s, 0, sign)
+		alive(1)
+		end()
+		alive(0)
+	}
+	connect(t, f.s, 0, "SUBSCRIBE rq:pubsub:b")
+	alive(0)
+	state("busy", "61000") // it may have connected again
+	alive(1)
+	state("busy", "50000")
+	alive(0)
+	end := connect(t, f.s, 0, "SUBSCRIBE rq:pubsub:a")
+	alive(1)
+	end()
+	f.s.Do(t, "DEL", "rq:worker:a")
+	connect(t, f.s, 0, "BLPOP rq:queue:default 0")
+	alive(0)
+}
