@@ -6,26 +6,22 @@ package jobs
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
 	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"redisjobs/internal/child"
 	"redisjobs/internal/redistest"
 	"redisjobs/test/agent"
+	"redisjobs/test/programs"
 )
 
 // patience bounds every wait for a real process. A registration may live on for a minute after its worker's death.
@@ -45,35 +41,10 @@ func await(t testing.TB, what string, wrong func() string) {
 	}
 }
 
-// programs reads the list that setup.sh makes: for each system the program that plays its roles, or why it is skipped.
-func programs(t testing.TB) map[string]program {
-	t.Helper()
-	path := os.Getenv("REDISJOBS_JOB_SYSTEMS")
-	require.NotEmpty(t, path, "REDISJOBS_JOB_SYSTEMS names no list; run `make test-jobs`")
-	text, err := os.ReadFile(path)
-	require.NoError(t, err, "run `make test-jobs`")
-	out := map[string]program{}
-	for line := range strings.Lines(string(text)) {
-		name, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
-		how, what, _ := strings.Cut(rest, " ")
-		switch how {
-		case "run":
-			out[name] = program{path: what}
-		case "skip":
-			out[name] = program{skipped: what}
-		default:
-			require.Fail(t, "no such way to have a system", line)
-		}
-	}
-	return out
-}
-
-type program struct{ path, skipped string }
-
 // stage is one job system with a Redis of its own.
 type stage struct {
 	system
-	program program
+	program programs.Program
 	redis   *redistest.Server
 	dir     string
 	told    *asked
@@ -81,7 +52,7 @@ type stage struct {
 	failures []toldFailure
 }
 
-func newStage(t testing.TB, s system, p program) *stage {
+func newStage(t testing.TB, s system, p programs.Program) *stage {
 	t.Helper()
 	return &stage{system: s, program: p, redis: redistest.Start(t, redistest.Config{}), dir: t.TempDir()}
 }
@@ -89,7 +60,7 @@ func newStage(t testing.TB, s system, p program) *stage {
 // command is one role of the system.
 func (s *stage) command(t testing.TB, role string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(s.program.path, filepath.Join(agent.Root(t), "test", "jobs", s.main), role)
+	cmd := exec.Command(s.program.Path, filepath.Join(agent.Root(t), "test", "jobs", s.main), role)
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), "REDIS_URL=redis://"+s.redis.Addr, "PYTHONDONTWRITEBYTECODE=1", "PYTHONWARNINGS=ignore")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -99,91 +70,13 @@ func (s *stage) command(t testing.TB, role string) *exec.Cmd {
 // produce puts the jobs in.
 func (s *stage) produce(t testing.TB) {
 	t.Helper()
-	p := launch(t, s.command(t, "produce"))
+	p := programs.Launch(t, s.command(t, "produce"))
 	select {
-	case <-p.exited:
-		require.Zero(t, p.cmd.ProcessState.ExitCode(), "%s", p.output())
+	case <-p.Exited:
+		require.Zero(t, p.Cmd.ProcessState.ExitCode(), "%s", p.Output())
 	case <-time.After(patience):
-		require.Fail(t, "the producer does not end", "%s", p.output())
+		require.Fail(t, "the producer does not end", "%s", p.Output())
 	}
-}
-
-// process is a running role.
-type process struct {
-	cmd    *exec.Cmd
-	exited <-chan struct{}
-
-	mu  sync.Mutex
-	log bytes.Buffer
-}
-
-// launch starts a role, whose processes are all killed when the test ends. Its output is shown when the test fails.
-func launch(t testing.TB, cmd *exec.Cmd) *process {
-	t.Helper()
-	p := &process{cmd: cmd}
-	if cmd.Stdout == nil {
-		cmd.Stdout = p
-	}
-	cmd.Stderr = p
-	cmd.WaitDelay = time.Second // a grandchild may keep the pipe open
-	var err error
-	p.exited, err = child.Start(cmd, syscall.SIGKILL)
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		p.kill()
-		if t.Failed() {
-			t.Logf("output of %s:\n%s", strings.Join(cmd.Args, " "), p.output())
-		}
-	})
-	return p
-}
-
-func (p *process) Write(b []byte) (int, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.log.Write(b)
-}
-
-// output is the end of what the process has printed.
-func (p *process) output() string {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	b := p.log.Bytes()
-	return string(b[max(0, len(b)-4000):])
-}
-
-// kill ends the process and all its descendants at once, as the end of their machine would. They are stopped first, so
-// that none can start another or clean up after a killed one.
-func (p *process) kill() {
-	select {
-	case <-p.exited:
-		return
-	default:
-	}
-	pids := []int{p.cmd.Process.Pid}
-	for i := 0; i < len(pids); i++ {
-		_ = syscall.Kill(pids[i], syscall.SIGSTOP)
-		pids = append(pids, children(pids[i])...)
-	}
-	for _, pid := range pids {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
-	}
-	<-p.exited
-}
-
-func children(pid int) []int {
-	var out []int
-	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for word := range strings.FieldsSeq(string(text)) {
-			var child int
-			if _, err := fmt.Sscan(word, &child); err == nil {
-				out = append(out, child)
-			}
-		}
-	}
-	return out
 }
 
 // figures are numbers by name: "waiting" is a system's, "mail/waiting" that of its queue mail.
@@ -191,7 +84,7 @@ type figures map[string]float64
 
 // asked is the running role that answers with the system's own figures, one line for each line it gets.
 type asked struct {
-	*process
+	*programs.Process
 	in   io.WriteCloser
 	pipe *os.File
 	out  *bufio.Reader
@@ -207,7 +100,7 @@ func (s *stage) ask(t testing.TB) {
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	cmd.Stdout = w
-	s.told = &asked{process: launch(t, cmd), in: in, pipe: r, out: bufio.NewReader(r)}
+	s.told = &asked{Process: programs.Launch(t, cmd), in: in, pipe: r, out: bufio.NewReader(r)}
 	require.NoError(t, w.Close())
 	t.Cleanup(func() { _ = r.Close() })
 }
@@ -216,10 +109,10 @@ func (s *stage) ask(t testing.TB) {
 func (s *stage) own(t testing.TB) (figures, string) {
 	t.Helper()
 	_, err := io.WriteString(s.told.in, "\n")
-	require.NoError(t, err, "%s", s.told.output())
+	require.NoError(t, err, "%s", s.told.Output())
 	require.NoError(t, s.told.pipe.SetReadDeadline(time.Now().Add(patience)))
 	line, err := s.told.out.ReadBytes('\n')
-	require.NoError(t, err, "%s", s.told.output())
+	require.NoError(t, err, "%s", s.told.Output())
 	var told struct {
 		Version  string
 		System   figures

@@ -13,6 +13,7 @@ import (
 
 	"redisjobs/test/agent"
 	"redisjobs/test/driver"
+	"redisjobs/test/programs"
 )
 
 var update = flag.Bool("update", false, "write docs/job-systems.md")
@@ -26,7 +27,7 @@ const resqueSkipped = "Resque itself: Debian has no package of it, and RubyGems 
 // by an agent.
 func TestSystems(t *testing.T) {
 	p := driver.Start(t, driver.Config{})
-	have := programs(t)
+	have := programs.List(t)
 	all := make([]*results, len(systems))
 	scheduled := make([]*schedulerResult, len(schedulers))
 	t.Run("side by side", func(t *testing.T) {
@@ -35,8 +36,8 @@ func TestSystems(t *testing.T) {
 				t.Parallel()
 				program, listed := have[s.name]
 				require.True(t, listed, "setup.sh does not list it")
-				if program.skipped != "" {
-					t.Skipf("%s SKIPPED: %s", s.title, program.skipped)
+				if program.Skipped != "" {
+					t.Skipf("%s SKIPPED: %s", s.title, program.Skipped)
 				}
 				all[i] = tell(t, newStage(t, s, program), p)
 			})
@@ -46,8 +47,8 @@ func TestSystems(t *testing.T) {
 				t.Parallel()
 				program, listed := have[s.name]
 				require.True(t, listed, "setup.sh does not list it")
-				if program.skipped != "" {
-					t.Skipf("%s SKIPPED: %s", s.title, program.skipped)
+				if program.Skipped != "" {
+					t.Skipf("%s SKIPPED: %s", s.title, program.Skipped)
 				}
 				scheduled[i] = s.tellSchedule(t, program, p)
 			})
@@ -86,7 +87,7 @@ type results struct {
 func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
 	failing := s.watchFailures(t, p)
 	s.produce(t)
-	worker := launch(t, s.command(t, "work"))
+	worker := programs.Launch(t, s.command(t, "work"))
 	s.ask(t)
 	var out results
 	out.system = s.system
@@ -101,7 +102,7 @@ func tell(t *testing.T, s *stage, p *driver.Plugin) *results {
 	out.running = s.compare(before, ours, after, s.known, nil)
 	report(t, "running", out.running)
 
-	worker.kill()
+	worker.Kill()
 	await(t, "the worker's death", func() string { return s.ours(t, p).lacks(s.dead) })
 	if s.repairs {
 		// What a look at the API does to the jobs, ours is to show.

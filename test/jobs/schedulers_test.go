@@ -19,6 +19,7 @@ import (
 
 	"redisjobs/internal/redistest"
 	"redisjobs/test/driver"
+	"redisjobs/test/programs"
 )
 
 // scheduler is a scheduler of periodic jobs: tick, which is due every few seconds, and nightly. Its program has two roles:
@@ -140,10 +141,10 @@ type ownEntries struct {
 func (e *entries) ask(t testing.TB) ownEntries {
 	t.Helper()
 	_, err := io.WriteString(e.in, "\n")
-	require.NoError(t, err, "%s", e.output())
+	require.NoError(t, err, "%s", e.Output())
 	require.NoError(t, e.pipe.SetReadDeadline(time.Now().Add(patience)))
 	line, err := e.out.ReadBytes('\n')
-	require.NoError(t, err, "%s", e.output())
+	require.NoError(t, err, "%s", e.Output())
 	var told ownEntries
 	require.NoError(t, json.Unmarshal(line, &told), "%s", line)
 	return told
@@ -157,10 +158,10 @@ type schedulerResult struct {
 }
 
 // tellSchedule runs a scheduler: alive and in time, frozen, alive again, killed.
-func (s scheduler) tellSchedule(t *testing.T, program program, p *driver.Plugin) *schedulerResult {
+func (s scheduler) tellSchedule(t *testing.T, program programs.Program, p *driver.Plugin) *schedulerResult {
 	st := &stage{system: system{main: "schedulers/" + s.main}, program: program, redis: redistest.Start(t, redistest.Config{}), dir: t.TempDir()}
 	addr := st.redis.Addr
-	running := launch(t, st.command(t, "schedule"))
+	running := programs.Launch(t, st.command(t, "schedule"))
 	alive := figures{saysAlive: 1, saysOverdue: 0, "periodic_jobs": 2}
 	if s.tick == "" {
 		alive = figures{saysAlive: 1}
@@ -178,9 +179,9 @@ func (s scheduler) tellSchedule(t *testing.T, program program, p *driver.Plugin)
 	result := &schedulerResult{scheduler: s}
 	s.compareEntries(t, st, p, result)
 	if len(s.frozen) > 0 {
-		require.NoError(t, syscall.Kill(-running.cmd.Process.Pid, syscall.SIGSTOP))
+		require.NoError(t, syscall.Kill(-running.Cmd.Process.Pid, syscall.SIGSTOP))
 		s.awaitDeath(t, p, addr, "frozen", s.frozen)
-		require.NoError(t, syscall.Kill(-running.cmd.Process.Pid, syscall.SIGCONT))
+		require.NoError(t, syscall.Kill(-running.Cmd.Process.Pid, syscall.SIGCONT))
 		await(t, "a scheduler that is alive again", func() string {
 			got := s.ours(t, p, addr)
 			if problem := got.lacks(alive); problem != "" {
@@ -189,7 +190,7 @@ func (s scheduler) tellSchedule(t *testing.T, program program, p *driver.Plugin)
 			return ""
 		})
 	}
-	running.kill()
+	running.Kill()
 	s.awaitDeath(t, p, addr, "killed", s.killed)
 	return result
 }
@@ -202,7 +203,7 @@ func (s scheduler) compareEntries(t *testing.T, st *stage, p *driver.Plugin, res
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	cmd.Stdout = w
-	own := &entries{asked{process: launch(t, cmd), in: in, pipe: r, out: bufio.NewReader(r)}}
+	own := &entries{asked{Process: programs.Launch(t, cmd), in: in, pipe: r, out: bufio.NewReader(r)}}
 	require.NoError(t, w.Close())
 	t.Cleanup(func() { _ = r.Close() })
 	await(t, "a moment in which nothing is scheduled", func() string {
