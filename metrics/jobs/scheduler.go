@@ -29,6 +29,9 @@ const (
 	graceShort = 30
 	// gracePolled is for those that look for due jobs every 30 s, or every minute.
 	gracePolled = 90
+	// graceBusy is for those that are parts of workers, while one of the queue runs a
+	// job: they may all be busy, and then it is they who are late.
+	graceBusy = 300
 
 	// maxPeriodic bounds the periodic jobs that are read of one scheduler.
 	maxPeriodic = 1000
@@ -192,7 +195,13 @@ func (c *scheduler) judge(now float64, m *schedulerMemory) {
 			d.at = now
 		}
 		since[id] = d
-		j.judge(now, max(j.last, j.made, d.at), c.grace, held)
+		grace := c.grace
+		if c.ofWorkers && j.queue != nil {
+			if active, known := j.queue.Get(figActive); known && active > 0 {
+				grace = max(grace, graceBusy)
+			}
+		}
+		j.judge(now, max(j.last, j.made, d.at), grace, held)
 	}
 	m.since = since
 }

@@ -76,7 +76,7 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 		{name: "a queue that no worker serves", want: []string{"Jobs: Queue sidekiq: default is stuck"},
 			do:   func(testing.TB) { push("default", 0, 3) }, // for a minute
 			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }},
-		{name: "workers that are all dead", want: []string{"Jobs: Jobs wait and no worker is alive"},
+		{name: "workers that are all dead", want: []string{"Jobs: No worker of sidekiq is alive"},
 			do: func(t testing.TB) {
 				stop()
 				s.Do(t, "DEL", worker)
