@@ -23,6 +23,7 @@ MUTATELEAST ?= 85
 # How many changes of each package are tried; 0 for all.
 MUTATESAMPLE ?= 0
 SOAKTIME ?= 10m
+SHOPTIME ?= 1h
 TARGET ?= test
 TESTFLAGS ?=
 JOBSFLAGS ?=
@@ -51,7 +52,7 @@ SIDEBYSIDE = $$((2 * $$(nproc)))
 # One line for each package, why tests were skipped, the output of those that failed, and how many of each.
 TESTS = build/gotestsum --format pkgname --format-icons text --format-hide-empty-pkg --post-run-command test/summary.sh --raw-command --
 
-.PHONY: build deb package test-package test test-unit test-e2e test-jobs test-storm test-zabbix screenshots soak frozen race demo lint generate mutate bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build deb package test-package test test-unit test-e2e test-jobs test-storm test-zabbix shop screenshots soak frozen race demo lint generate mutate bench bench-peers fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -92,6 +93,11 @@ test-zabbix: setup agents servers $(PLUGIN) build/gotestsum ## import the templa
 	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
 	@$(TESTS) $(GOTEST) -timeout 30m -json -tags zabbix ./test/zabbix $(ZABBIXFLAGS)
 
+shop: setup agents servers $(PLUGIN) ## an hour (SHOPTIME) of ordinary work of five real job systems under Zabbix 7.0, then their deaths
+	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
+	@test/jobs/setup.sh "$$(dirname "$$REDISJOBS_JOB_SYSTEMS")"
+	@$(GO) test -count=1 -timeout 0 -tags zabbix,shop -run '^TestShop$$' -v ./test/zabbix -shop $(SHOPTIME)
+
 screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templates into docs/images (Zabbix 7.0, chromium; SCREENSHOTFLAGS='-life 10m' for more to show)
 	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
 	@test/setup.sh chromium
@@ -116,8 +122,8 @@ lint: sdk ## check formatting, go vet on three systems, staticcheck, shellcheck
 	@for system in linux windows darwin; do \
 	  echo "go vet ($$system)"; CGO_ENABLED=0 GOOS=$$system $(GO) vet ./...; done
 
-	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,jobs,storm,zabbix,screenshots,redisjobs_testkeys ./...
-	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,jobs,storm,zabbix,screenshots,redisjobs_testkeys ./...
+	@echo "go vet (end-to-end and test builds)"; $(GO) vet -tags e2e,jobs,storm,zabbix,screenshots,shop,redisjobs_testkeys ./...
+	@echo "staticcheck"; $(GO) run $(STATICCHECK) ./...; $(GO) run $(STATICCHECK) -tags e2e,jobs,storm,zabbix,screenshots,shop,redisjobs_testkeys ./...
 	@if command -v shellcheck >/dev/null; then \
 	  echo shellcheck; shellcheck -x -P SCRIPTDIR $$(git ls-files --cached --others --exclude-standard '*.sh' .ci/run); \
 	else echo "shellcheck: not installed, not run"; fi
