@@ -19,13 +19,19 @@ func plainStream(p *poll, q *queue) { readStream(p, q, func([]streamGroup, error
 func readStream(p *poll, q *queue, then func(groups []streamGroup, err error)) {
 	var length float64
 	var lengthErr error
-	var newest redisclient.StreamID // the last id that was given, zero while not known
+	// The last id that was given, that of the oldest entry, and the last that XDEL took
+	// away; zero while not known.
+	var newest, oldest, deleted redisclient.StreamID
 	p.Ask(func(v resp.Value, err error) { length, lengthErr = number(v, err) }, "XLEN", q.Name)
 	p.Ask(func(v resp.Value, err error) { // of servers from 7.0 on
 		var fields []resp.Value
 		if err == nil {
 			fields, err = v.Pairs()
 			newest, _ = redisclient.ParseStreamID(string(streamField(fields, "last-generated-id").Str))
+			deleted, _ = redisclient.ParseStreamID(string(streamField(fields, "max-deleted-entry-id").Str))
+			if entry := streamField(fields, "first-entry").Elems; len(entry) > 0 {
+				oldest, _ = redisclient.ParseStreamID(string(entry[0].Str))
+			}
 		}
 		if added, ok := streamNumber(fields, "entries-added"); ok && err == nil {
 			q.Set(figAdded, added)
@@ -45,8 +51,17 @@ func readStream(p *poll, q *queue, then func(groups []streamGroup, err error)) {
 			groups, err = parseStreamGroups(v)
 		}
 		for i := range groups {
-			if g := &groups[i]; newest != (redisclient.StreamID{}) && !g.delivered.Less(newest) {
+			g := &groups[i]
+			switch {
+			case newest != (redisclient.StreamID{}) && !g.delivered.Less(newest):
 				g.lag, g.lagKnown = 0, true // servers before Redis 8 count wrongly after XTRIM
+			case g.delivered.Less(oldest):
+				// It has had nothing of what is there. Servers may also count what was
+				// trimmed or deleted before it was read.
+				g.lag, g.lagKnown = length, true
+			case g.delivered.Less(deleted):
+				// Redis before 7.2.7 and Valkey before 8.1.2 count the deleted entry.
+				g.lagKnown = false
 			}
 		}
 		then(groups, err)

@@ -110,6 +110,15 @@ func TestPlainStreams(t *testing.T) {
 		wantUnknown(t, &q.figures, f, `the server does not know how far group "g" is`)
 	}
 	want(t, &q.figures, figActive, 1)
+	// An entry was deleted that the group had not had: there are 9, all after 7-1 or not.
+	deleted := func(oldest string) *queue {
+		stream := arrayOf("entries-added", "50", "max-deleted-entry-id", "8-0", "last-generated-id", "9-0", "first-entry", "")
+		stream.Elems[7] = arrayOf(oldest)
+		return read(answers{"XINFO STREAM k": one(stream),
+			"XINFO GROUPS k": groups(group("name", "g", "pending", "0", "last-delivered-id", "7-1", "lag", "10"))})
+	}
+	wantUnknown(t, &deleted("7-0").figures, figWaiting, `the server does not know how far group "g" is`)
+	want(t, &deleted("8-1").figures, figWaiting, 9)
 	for why, info := range map[string]resp.Value{"as Redis does from 7.0 on": arrayOf("length", "9"), "WRONGTYPE": wrongType} {
 		q = read(answers{"XINFO STREAM k": one(info)})
 		for _, f := range []figure{figAdded, figArrival, figDrain} {

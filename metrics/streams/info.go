@@ -38,6 +38,7 @@ type info struct {
 	lastKnown   bool
 	first       redisclient.StreamID // of the oldest entry there is
 	firstKnown  bool                 // false too when there is none
+	deleted     redisclient.StreamID // the newest one that XDEL took away; Redis 7, else 0-0
 	added       int64                // entries ever added; Redis 7
 	addedKnown  bool
 	groups      int64 // 0 when it is not known
@@ -60,6 +61,7 @@ func parseInfo(v resp.Value) (info, error) {
 		return s, err
 	}
 	s.last, s.lastKnown = idField(fields, "last-generated-id")
+	s.deleted, _ = idField(fields, "max-deleted-entry-id")
 	s.added, s.addedKnown = countField(fields, "entries-added")
 	s.groups, _ = countField(fields, "groups")
 	for _, name := range []string{"first-entry", "last-entry"} {

@@ -189,6 +189,12 @@ func (s *reading) askGroups(ctx context.Context, groups []streamGroup) error {
 		if s.infoPart.Err == nil && g.deliveredKnown {
 			g.nothing = s.info.length == 0 || s.info.lastKnown && !g.delivered.Less(s.info.last)
 			g.all = !g.nothing && s.info.firstKnown && g.delivered.Less(s.info.first)
+			// An entry was deleted that the group had not read: Redis before 7.2.7 and
+			// Valkey before 8.1.2 count it.
+			// Source: redis pull request 13338, valkey pull request 1952
+			if g.delivered.Less(s.info.deleted) {
+				g.lagKnown = false
+			}
 		}
 		if g.mustCount() {
 			count++

@@ -62,6 +62,35 @@ func TestALagOfNothing(t *testing.T) {
 	require.Equal(t, []any{0.0, true, 2.0, 2.0}, []any{got["lag"], got["lag_counted"], got["pending"], got["backlog"]})
 }
 
+// TestALagWithoutDeletedEntries: Redis before 7.2.7 and Valkey before 8.1.2 count
+// entries that XDEL took away unread.
+// Sources: redis issue 13337, valkey issue 1951
+func TestALagWithoutDeletedEntries(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		deleted []string
+		lag     float64
+	}{
+		"before the first entry": {[]string{"1-0", "2-0", "3-0"}, 2},
+		"between others":         {[]string{"1-0", "4-0"}, 2},
+		"nothing unread":         {[]string{"1-0"}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Borrow(t)
+			s.Do(t, "XGROUP", "CREATE", "s", "g", "$", "MKSTREAM")
+			for i := range 5 {
+				s.Do(t, "XADD", "s", strconv.Itoa(i+1)+"-0", "f", "v")
+			}
+			s.Do(t, "XREADGROUP", "GROUP", "g", "c", "COUNT", "2", "STREAMS", "s", ">")
+			s.Do(t, append([]string{"XDEL", "s"}, tt.deleted...)...)
+			target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
+			got := groupOf(document(t, target))
+			require.Equal(t, []any{tt.lag, 2.0, tt.lag + 2}, []any{got["lag"], got["pending"], got["backlog"]})
+		})
+	}
+}
+
 func TestStreamGetDocument(t *testing.T) {
 	t.Parallel()
 	d := script(nil)
