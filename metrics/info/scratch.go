@@ -32,7 +32,7 @@ func (s *Scratch) Scan(text []byte) (Text, error) { return s.scan(text, sectionN
 // ScanHeaders is Scan that takes each "#" line for a section.
 func (s *Scratch) ScanHeaders(text []byte) (Text, error) { return s.scan(text, everyHeader) }
 
-func (s *Scratch) scan(text []byte, header func([]byte) ([]byte, bool)) (Text, error) {
+func (s *Scratch) scan(text []byte, header func(last, line []byte) ([]byte, bool)) (Text, error) {
 	x, err := scan(text, s.sections[:0], s.lines[:0], header)
 	if err != nil {
 		return x, err

@@ -44,9 +44,9 @@ type section struct {
 //
 // Lines end with CR LF or LF and may have any length. A line without a colon
 // says nothing and is skipped, as is a "#" with no name behind it. A "#" line
-// with a colon is a comment inside its section (Kvrocks, Pika), and what stands
-// in parentheses is no part of a name: Pika's "Replication(MASTER)" is
-// Replication.
+// with a colon is a comment inside its section (Kvrocks, Pika), as is one of several
+// words in Keyspace (Pika), and what stands in parentheses is no part of a name:
+// Pika's "Replication(MASTER)" is Replication.
 // Source: https://redis.io/docs/latest/commands/info/
 type Text struct {
 	Text     []byte
@@ -86,9 +86,11 @@ func Scan(text []byte, sections []section, lines []Line) (Text, error) {
 	return scan(text, sections, lines, sectionName)
 }
 
-// sectionName finds the name in a "#" line; false for a comment.
-func sectionName(line []byte) (name []byte, ok bool) {
-	if bytes.IndexByte(line, ':') >= 0 {
+// sectionName finds the name in a "#" line below section last; false for a comment.
+// One of Pika's has no colon: "# Start async statistics".
+// Source: src/pika_admin.cc of Pika 3.5.4, InfoCmd::InfoKeyspace
+func sectionName(last, line []byte) (name []byte, ok bool) {
+	if bytes.IndexByte(line, ':') >= 0 || string(last) == "Keyspace" && bytes.IndexByte(bytes.TrimSpace(line), ' ') > 0 {
 		return nil, false
 	}
 	if i := bytes.IndexByte(line, '('); i > 0 {
@@ -99,9 +101,9 @@ func sectionName(line []byte) (name []byte, ok bool) {
 
 // everyHeader takes each "#" line for a section, as the agent's built-in plugin
 // does.
-func everyHeader(line []byte) (name []byte, ok bool) { return line, true }
+func everyHeader(_, line []byte) (name []byte, ok bool) { return line, true }
 
-func scan(text []byte, sections []section, lines []Line, header func([]byte) ([]byte, bool)) (Text, error) {
+func scan(text []byte, sections []section, lines []Line, header func(last, line []byte) ([]byte, bool)) (Text, error) {
 	x := Text{Text: text, Plain: true}
 	if len(text) > math.MaxUint32 {
 		return x, errTooLong
@@ -125,7 +127,11 @@ func scan(text []byte, sections []section, lines []Line, header func([]byte) ([]
 				name++
 			}
 			n := len(sections)
-			called, ok := header(text[name:end])
+			var last []byte
+			if n > 0 {
+				last = text[sections[n-1].name:sections[n-1].nameEnd]
+			}
+			called, ok := header(last, text[name:end])
 			switch {
 			case len(called) > 0:
 				if n > 0 {

@@ -47,6 +47,8 @@ func TestScanFindsSectionsAndLines(t *testing.T) {
 		{"no blank, one and two behind #", "#A\na:1\n# B\nb:1\n#  C\n", []string{"A: a=1", "B: b=1", " C: "}},
 		{"a # with no name is no section", "# A\na:1\n#\nb:2\n# \nc:3\n", []string{"A: a=1, b=2, c=3"}},
 		{"a # with a colon is a comment", "# A\na:1\n# of: it\nb:2\n", []string{"A: a=1, b=2"}},
+		{"and so are several words in Keyspace alone", "# Keyspace\n# Start async statistics\ndb0 a\n# Key Sizes\n# Keysizes\nb:1\n# Of Others\nc:1",
+			[]string{"Keyspace: ", "Keysizes: b=1", "Of Others: c=1"}},
 		{"also before the first section", "# of: it\n# A\na:1\n", []string{"A: a=1"}},
 		{"parentheses are no part of a name", "# Replication(MASTER)\na:1\n# B (x)\n# (C)\n", []string{"Replication: a=1", "B: ", "(C): "}},
 		{"a line without a colon", "# A\nnothing\na:1\nx\n", []string{"A: a=1"}},

@@ -78,6 +78,14 @@ var fieldCases = []fieldCase{
 		absent:   []string{"derived keys", "derived replica_lag_seconds_max"},
 	},
 	{
+		name:   "Pika 3.5: a sentence is no section, and keys are counted in lines of another form",
+		origin: "pika 3.5.4 src/pika_admin.cc; pikiwidb issue 2819",
+		text: "# Server\npika_version:3.5.4\n# Keyspace\n# Start async statistics\n# Time:2024-07-22 10:42:42\n# Duration: In Waiting\n" +
+			"db0 Strings_keys=61884809, expires=61863915, invalid_keys=69349485\ndb0 Hashes_keys=0, expires=0, invalid_keys=0\n\n# RocksDB\nx:1\n",
+		doc:    map[string]any{"flavour": "pika", "keyspace": []any{}, "rocksdb": map[string]any{"x": 1.0}},
+		absent: []string{"derived keys", "derived keys_expiring", "start_async_statistics"},
+	},
+	{
 		name:   "servers-03 KeyDB: two masters, of which the first is down and the last is up",
 		origin: "KeyDB before 6.3, src/server.cpp; redis_exporter#371",
 		text: keydbServer + "role:active-replica\nMaster 0:\nmaster_host:10.0.0.2\nmaster_port:8883\nmaster_link_status:down\nmaster_last_io_seconds_ago:-1\n" +
