@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -65,6 +66,7 @@ func asynqQueue(p *poll, q *queue, maxGroups int) {
 		p.Count(&q.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
 	}
 	asynqOrphans(p, q, k)
+	asynqWithoutLease(p, q, k)
 	q.Set(figAggregating, 0)
 	p.AllMembers(maxGroups, "groups", func(groups []string, err error) {
 		if err == nil && !p.FollowUps(len(groups)) {
@@ -91,6 +93,29 @@ func asynqQueue(p *poll, q *queue, maxGroups int) {
 		q.Head = id
 		p.addedAt(q, epochOf, "HGET", k+"t:"+id, "pending_since")
 	}, "LINDEX", k+"pending", "-1")
+}
+
+// asynqWithoutLease counts the active tasks that have no lease: it was evicted, or lost
+// in a failover. Asynq recovers tasks by their leases, so these stay active forever. Before
+// version 0.22 tasks had a deadline instead.
+// Source: asynq issues 1144 and 1051; internal/rdb/rdb.go, dequeueCmd
+func asynqWithoutLease(p *poll, q *queue, k string) {
+	var held float64
+	var heldErr error
+	for _, set := range []string{"lease", "deadlines"} {
+		p.Ask(func(v resp.Value, err error) {
+			n, err := number(v, err)
+			held, heldErr = held+n, cmp.Or(heldErr, err)
+		}, "ZCARD", k+set)
+	}
+	p.Ask(func(v resp.Value, err error) {
+		n, err := number(v, err)
+		if err = cmp.Or(heldErr, err); err != nil {
+			q.Miss(figOrphaned, "leases: "+err.Error())
+			return
+		}
+		q.Add(figOrphaned, max(0, n-held))
+	}, "LLEN", k+"active")
 }
 
 // maxLeases is how many leases that are over are looked at.

@@ -69,6 +69,28 @@ func TestALeaseWithoutATaskIsNoOrphan(t *testing.T) {
 	require.Equal(t, 1.0, figureOf(t, r.Queues[0].Get, figOrphaned))
 }
 
+// TestATaskWithoutALeaseIsAnOrphan. Source: asynq issue 1144
+func TestATaskWithoutALeaseIsAnOrphan(t *testing.T) {
+	t.Parallel()
+	s := redistest.Borrow(t)
+	s.Do(t, "SADD", "asynq:queues", "default", "old")
+	s.Do(t, "LPUSH", "asynq:{default}:active", "dead", "lost1", "lost2", "runs")
+	s.Do(t, "ZADD", "asynq:{default}:lease", "1795970000", "dead", "1795980020", "runs")
+	for _, id := range []string{"dead", "lost1", "lost2", "runs"} {
+		s.Do(t, "HSET", "asynq:{default}:t:"+id, "msg", "x")
+	}
+	// Asynq 0.21 has deadlines in place of leases.
+	s.Do(t, "LPUSH", "asynq:{old}:active", "a", "b")
+	s.Do(t, "ZADD", "asynq:{old}:deadlines", "1795990000", "a", "1795990000", "b")
+	r := systemsOf(t, s)["asynq/"]
+	require.Equal(t, 3.0, figureOf(t, r.Get, figOrphaned))
+	orphans := map[string]float64{}
+	for _, q := range r.Queues {
+		orphans[q.Name] = figureOf(t, q.Get, figOrphaned)
+	}
+	require.Equal(t, map[string]float64{"default": 3, "old": 0}, orphans)
+}
+
 // TestMarkersOfBullMQAreNoJobs: version 4 leaves them. Source: bullmq issue 2268
 func TestMarkersOfBullMQAreNoJobs(t *testing.T) {
 	t.Parallel()
