@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -89,6 +90,54 @@ func TestATaskWithoutALeaseIsAnOrphan(t *testing.T) {
 		orphans[q.Name] = figureOf(t, q.Get, figOrphaned)
 	}
 	require.Equal(t, map[string]float64{"default": 3, "old": 0}, orphans)
+}
+
+// TestTimesOfOtherWorkersOnResque: a job runs, whatever its worker takes for a time. Of a
+// time zone that is an abbreviation it is not known which one it is.
+// Sources: pyres issue 17, resque pull request 658; lib/Resque/Worker.php of php-resque 1.2
+func TestTimesOfOtherWorkersOnResque(t *testing.T) {
+	t.Parallel()
+	for runAt, want := range map[string]float64{
+		`"2026-11-21T02:21:17Z"`: 1795227677, `"2026/11/21 02:21:17 UTC"`: 1795227677, `"2026/11/21 04:21:17 +0200"`: 1795227677,
+		`"Sat Nov 21 02:21:17 UTC 2026"`: 1795227677, `"Sat Nov 21 02:21:17 GMT 2026"`: 1795227677,
+		`1795227677`: 1795227677, `"1795227677"`: 1795227677,
+		`"2026/11/21 02:21:17 CEST"`: 0, `"Sat Nov 21 02:21:17 CST 2026"`: 0, `"soon"`: 0, `null`: 0, `{}`: 0,
+	} {
+		queue, at, err := parseResqueWork([]byte(`{"queue":"d","run_at":` + runAt + `}`))
+		require.NoError(t, err, runAt)
+		require.Equal(t, []any{"d", want}, []any{queue, at}, runAt)
+	}
+	s := redistest.Borrow(t)
+	s.Do(t, "SADD", "resque:queues", "d")
+	for name, runAt := range map[string]string{"h:1:d": `"Sun Nov 29 19:10:00 UTC 2026"`, "h:2:d": `"2026/11/29 01:00:00 CEST"`} {
+		s.Do(t, "SADD", "resque:workers", name)
+		s.Do(t, "HSET", "resque:workers:heartbeat", name, "2026-11-29T19:19:50Z")
+		s.Do(t, "SET", "resque:worker:"+name, `{"queue":"d","run_at":`+runAt+`}`)
+	}
+	r := systemsOf(t, s)["resque/resque"]
+	require.Equal(t, []float64{2, 1}, []float64{figureOf(t, r.Get, figActive), float64(r.runsUnknown)})
+	require.Equal(t, 600.0, figureOf(t, r.Get, figOldestRunning))
+	require.Equal(t, 2.0, figureOf(t, r.Queues[0].Get, figActive))
+}
+
+// timesOfSidekiqSchedulerInUTC: et-orbi writes a Z where the time zone is called UTC, and
+// Ruby its name; a name of another zone is no time.
+func timesOfSidekiqSchedulerInUTC(t *testing.T, s *redistest.Server) {
+	f := fieldOn(t, s, "SADD queues a", "SADD processes vm:1:0123456789ab", "HSET vm:1:0123456789ab busy 0 quiet false")
+	for i, date := range []string{"2026-11-29 10:59:29 Z", "2026-11-29 10:59:29 UTC", "2026-11-29 12:59:29 +0200", "2026-11-29 12:59:29 CEST"} {
+		name := strconv.Itoa(i)
+		f.s.Do(t, "HSET", "schedules", name, `{"class":"A","every":"1m"}`)
+		f.s.Do(t, "HSET", "sidekiq-scheduler:next_times", name, date)
+		f.s.Do(t, "HSET", "sidekiq-scheduler:last_times", name, date)
+	}
+	r := f.poll(0, "sidekiq/")
+	want(t, &r.figures, figSchedulerOverdue, 3)
+	want(t, &r.figures, figSchedulerUnknown, 1)
+	for i, last := range []float64{fieldAt - 31, fieldAt - 31, fieldAt - 31, 0} {
+		j := jobNamed(t, r, "sidekiq-scheduler/"+strconv.Itoa(i))
+		require.Equal(t, last, j.last)
+		require.Equal(t, last == 0, j.lastWhy != "")
+	}
 }
 
 // TestMarkersOfBullMQAreNoJobs: version 4 leaves them. Source: bullmq issue 2268

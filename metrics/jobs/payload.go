@@ -73,13 +73,20 @@ func parseEpoch(text string) (float64, error) {
 // is UTC.
 func parseDate(text string, layouts ...string) (float64, error) {
 	for _, layout := range layouts {
-		if t, err := time.Parse(layout, text); err == nil {
+		if t, err := time.ParseInLocation(layout, text, time.UTC); err == nil && !isNamedZone(t) {
 			if s := float64(t.UnixNano()) / 1e9; s >= moment2000 && s <= moment2200 {
 				return s, nil
 			}
 		}
 	}
 	return 0, errMoment
+}
+
+// isNamedZone reports whether a date has a time zone by a name whose offset is not
+// known, as CST, which several zones are called.
+func isNamedZone(t time.Time) bool {
+	name, offset := t.Zone()
+	return offset == 0 && name != "" && name != "UTC" && name != "GMT"
 }
 
 var errDelay = errors.New("its delay is none")

@@ -190,6 +190,9 @@ func resqueWorker(p *poll, k, name string, w *worker, beats map[string]float64, 
 		if err == nil {
 			queue, w.RunningSince, err = parseResqueWork(text)
 		}
+		if err == nil && w.RunningSince == 0 {
+			jobs.r.UnknownRun("a running job: it does not tell the time when it was begun")
+		}
 		if err != nil {
 			w.Busy = -1
 			jobs.r.Miss(figOrphaned, "a worker: "+err.Error())
@@ -215,9 +218,10 @@ func parseResquePing(text []byte) (float64, error) {
 	return parseEpoch(ping.Time.String())
 }
 
-// resqueLayouts are how Resque writes times, and the last how JavaScript does.
-var resqueLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05 -0700", "2006/01/02 15:04:05 MST",
-	"Mon Jan 02 2006 15:04:05 GMT-0700"}
+// resqueLayouts are how workers write times: Resque, Resque before 1.25 and Jesque,
+// php-resque before 2014, and JavaScript.
+var resqueLayouts = []string{"2006-01-02T15:04:05Z07:00", "2006-01-02 15:04:05 -0700", "2006/01/02 15:04:05 -0700",
+	"2006/01/02 15:04:05 MST", "Mon Jan 02 15:04:05 MST 2006", "Mon Jan 02 2006 15:04:05 GMT-0700"}
 
 // parseResqueBeats reads the heartbeats of workers; one that is no time counts
 // as none.
@@ -231,19 +235,24 @@ func parseResqueBeats(pairs []resp.Value) map[string]float64 {
 	return out
 }
 
-// parseResqueWork reads what a worker says of its job.
+// parseResqueWork reads what a worker says of its job; at is 0 when it does not tell
+// when that was begun.
 func parseResqueWork(text []byte) (queue string, at float64, err error) {
 	var work struct {
-		Queue string `json:"queue"`
-		RunAt string `json:"run_at"`
+		Queue string          `json:"queue"`
+		RunAt json.RawMessage `json:"run_at"`
 	}
 	if err := parseJSON(text, &work); err != nil {
 		return "", 0, err
 	}
+	runAt := string(work.RunAt)
+	_ = json.Unmarshal(work.RunAt, &runAt) // a number stays as it is written
 	// JavaScript adds the name of the time zone.
-	date, _, _ := strings.Cut(work.RunAt, " (")
-	at, err = parseDate(date, resqueLayouts...)
-	return work.Queue, at, err
+	date, _, _ := strings.Cut(runAt, " (")
+	if at, err = parseDate(date, resqueLayouts...); err != nil {
+		at, _ = parseEpoch(runAt) // pyres writes unix time
+	}
+	return work.Queue, at, nil
 }
 
 var headSeed = maphash.MakeSeed()

@@ -109,7 +109,7 @@ func FuzzResque(f *testing.F) {
 	f.Add([]byte(`{"queue":"slow","run_at":"Sat Nov 21 2026 03:01:20 GMT+0000 (Coordinated Universal Time)"}`))
 	f.Add([]byte(`{"queue":1,"run_at":"9999-99-99"}`))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if _, at, err := parseResqueWork(text); err == nil {
+		if _, at, err := parseResqueWork(text); err == nil && at != 0 {
 			requireMoment(t, at)
 		}
 		if at, err := parseResquePing(text); err == nil {

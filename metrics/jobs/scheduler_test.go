@@ -66,6 +66,7 @@ func TestSchedulers(t *testing.T) {
 		{"jobSchedulersOfBullMQ", jobSchedulersOfBullMQ},
 		{"repeatableJobsOfBull", repeatableJobsOfBull},
 		{"sidekiqSchedulerOfASystem", sidekiqSchedulerOfASystem},
+		{"timesOfSidekiqSchedulerInUTC", timesOfSidekiqSchedulerInUTC},
 		{"aDeadSchedulerOfAsynq", aDeadSchedulerOfAsynq},
 		{"aChangedDefinitionIsNotLate", aChangedDefinitionIsNotLate},
 		{"otherNamespacesOfSidekiqCron", otherNamespacesOfSidekiqCron},

@@ -72,7 +72,7 @@ func sidekiqCron(p *poll, r *reading, k string) {
 }
 
 // sidekiqCronLayout is how times are written.
-const sidekiqCronLayout = "2006-01-02 15:04:05 -0700"
+const sidekiqCronLayout = "2006-01-02 15:04:05 Z0700"
 
 // sidekiqCronJob reads one job; key is that of its hash. The set of its runs begins
 // with the time of its definition.
@@ -123,6 +123,11 @@ func sidekiqCronJob(p *poll, s *scheduler, key string) {
 	}, "HMGET", key, "name", "cron", "status", "last_enqueue_time", "message")
 }
 
+// sidekiqSchedulerLayouts are how it writes times: in the time zone called UTC, which
+// containers have, with a Z, and with the zone's name where it is a time of Ruby's own.
+// Source: EtOrbi::EoTime#to_s in lib/et-orbi/time.rb of et-orbi 1.2.11
+var sidekiqSchedulerLayouts = []string{sidekiqCronLayout, "2006-01-02 15:04:05 MST", time.RFC3339}
+
 // sidekiqScheduler reads the jobs of sidekiq-scheduler, which runs in every process
 // and keeps when it runs them next.
 // Source: lib/sidekiq-scheduler/{redis_manager,utils}.rb of 6.0.2.
@@ -172,10 +177,14 @@ func sidekiqScheduled(p *poll, s *scheduler, k string, names []string) {
 		take func(j *periodicJob, text []byte)
 	}{
 		{"next_times", func(j *periodicJob, text []byte) {
-			j.next, _ = parseDate(string(text), sidekiqCronLayout, time.RFC3339)
+			j.next, _ = parseDate(string(text), sidekiqSchedulerLayouts...)
 		}},
 		{"last_times", func(j *periodicJob, text []byte) {
-			j.last, _ = parseDate(string(text), sidekiqCronLayout, time.RFC3339)
+			if at, err := parseDate(string(text), sidekiqSchedulerLayouts...); err == nil {
+				j.last = at
+			} else {
+				j.lastWhy = "its last run is no time"
+			}
 		}},
 		{"states", func(j *periodicJob, text []byte) {
 			var state struct {
