@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -208,6 +209,54 @@ func (s *Server) TryDo(args ...string) (string, error) {
 		}
 	}
 	return s.roundTrip(args)
+}
+
+// pipelined is how many commands DoAll sends before it reads their replies.
+const pipelined = 500
+
+// DoAll is Do of many commands in few round trips.
+func (s *Server) DoAll(t testing.TB, commands ...[]string) []string {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make([]string, 0, len(commands))
+	for some := range slices.Chunk(commands, pipelined) {
+		replies, err := s.pipeline(some)
+		if err != nil {
+			t.Fatalf("%s: %v", some[min(len(replies), len(some)-1)][0], err)
+		}
+		out = append(out, replies...)
+	}
+	return out
+}
+
+// pipeline returns the replies before the first error.
+func (s *Server) pipeline(commands [][]string) ([]string, error) {
+	if s.admin == nil {
+		if err := s.connect(); err != nil {
+			return nil, err
+		}
+	}
+	var text strings.Builder
+	for _, args := range commands {
+		s.changed = s.changed || changes(args)
+		text.WriteString(encode(args))
+	}
+	_ = s.admin.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(s.admin, text.String()); err != nil {
+		s.disconnect()
+		return nil, err
+	}
+	var replies []string
+	for range commands {
+		reply, err := readReply(s.buf)
+		if err != nil {
+			s.disconnect() // with the replies that are left
+			return replies, err
+		}
+		replies = append(replies, reply)
+	}
+	return replies, nil
 }
 
 func (s *Server) connect() error {

@@ -12,9 +12,16 @@ import (
 // encode is a command as a RESP array of bulk strings.
 func encode(args []string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "*%d\r\n", len(args))
+	size := 16
 	for _, a := range args {
-		fmt.Fprintf(&b, "$%d\r\n%s\r\n", len(a), a)
+		size += len(a) + 16
+	}
+	b.Grow(size) // some are large
+	b.WriteString("*" + strconv.Itoa(len(args)) + "\r\n")
+	for _, a := range args {
+		b.WriteString("$" + strconv.Itoa(len(a)) + "\r\n")
+		b.WriteString(a)
+		b.WriteString("\r\n")
 	}
 	return b.String()
 }

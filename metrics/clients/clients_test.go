@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -173,15 +175,32 @@ func TestClientsGetWithoutAnAnswer(t *testing.T) {
 // manyClients is what a server with n clients of as many names, users and
 // networks prints.
 func manyClients(n int) string {
-	var b strings.Builder
-	for i := range n {
-		fmt.Fprintf(&b, "id=%d addr=10.%d.%d.3:46318 laddr=127.0.0.1:6379 fd=9 name=worker-%d age=%d idle=%d flags=N db=%d sub=0 psub=0 ssub=0 "+
-			"multi=-1 watch=0 qbuf=26 qbuf-free=20448 argv-mem=10 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0 omem=0 tot-mem=%d events=r "+
-			"cmd=get user=user-%d redir=-1 resp=2 lib-name=lib-%d lib-ver=5.0.1 io-thread=0 tot-net-in=1000 tot-net-out=1000 tot-cmds=%d\n",
-			i, i>>8&255, i&255, i, i, i, i%16, i, i%1000, i%7, i)
-	}
-	return b.String()
+	list, ends := mostClients()
+	return list[:ends[n-1]]
 }
+
+// mostClients is the longest of them, with the end of each line.
+var mostClients = sync.OnceValues(func() (string, []int) {
+	const most = 200_000
+	b := make([]byte, 0, most*360)
+	ends := make([]int, most)
+	for i := range most {
+		for _, part := range []struct {
+			text  string
+			value int
+		}{
+			{"id=", i}, {" addr=10.", i >> 8 & 255}, {".", i & 255}, {".3:46318 laddr=127.0.0.1:6379 fd=9 name=worker-", i}, {" age=", i}, {" idle=", i},
+			{" flags=N db=", i % 16}, {" sub=0 psub=0 ssub=0 multi=-1 watch=0 qbuf=26 qbuf-free=20448 argv-mem=10 multi-mem=0 rbs=1024 rbp=0 obl=0 oll=0 " +
+				"omem=0 tot-mem=", i}, {" events=r cmd=get user=user-", i % 1000}, {" redir=-1 resp=2 lib-name=lib-", i % 7},
+			{" lib-ver=5.0.1 io-thread=0 tot-net-in=1000 tot-net-out=1000 tot-cmds=", i},
+		} {
+			b = strconv.AppendInt(append(b, part.text...), int64(part.value), 10)
+		}
+		b = append(b, '\n')
+		ends[i] = len(b)
+	}
+	return string(b), ends
+})
 
 func TestAHundredThousandClientsStayWithinBounds(t *testing.T) {
 	const n = 100_000

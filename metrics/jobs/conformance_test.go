@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +21,13 @@ import (
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
+
+// TestMain has the collector run seldom: a fifth of the time of these tests was
+// its own.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	m.Run()
+}
 
 // conformance is one Redis that a system has left its state in, and what is to
 // be read there. The suite polls it as a user that may do just what the system's
@@ -75,8 +83,6 @@ func (c *conformance) opts() item.JobsOptions {
 	}
 	return defaultOptions()
 }
-
-// memory is a Memory.
 
 // teller is a real connection whose TIME is the test's.
 type teller struct {
@@ -153,9 +159,7 @@ func startFixture(t testing.TB, file string) *redistest.Server {
 func (c *conformance) fill(t testing.TB, s *redistest.Server) {
 	t.Helper()
 	s.Do(t, "SELECT", strconv.Itoa(c.db))
-	for _, cmd := range c.seed {
-		s.Do(t, cmd...)
-	}
+	s.DoAll(t, c.seed...)
 }
 
 // user makes a user that may do what the system's Spec says and returns it.
@@ -241,14 +245,24 @@ func TestConformance(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, Names(), slices.Collect(maps.Keys(cases)), "each system needs a case")
+	free := map[string]chan *redistest.Server{ // two of each, as each system has databases of its own
+		"job-systems.rdb": make(chan *redistest.Server, len(cases)), "job-systems-2.rdb": make(chan *redistest.Server, len(cases)),
+	}
 	for system, cases := range cases {
+		of := t
 		t.Run(system, func(t *testing.T) {
 			t.Parallel()
 			file := "job-systems.rdb"
 			if cases[0].second {
 				file = "job-systems-2.rdb"
 			}
-			s := startFixture(t, file)
+			var s *redistest.Server
+			select {
+			case s = <-free[file]:
+			default:
+				s = startFixture(of, file)
+			}
+			defer func() { free[file] <- s }()
 			for _, c := range cases {
 				t.Run(c.name, func(t *testing.T) { c.test(t, s) })
 			}
@@ -365,9 +379,7 @@ func TestManyQueues(t *testing.T) {
 		t.Run(c.system, func(t *testing.T) {
 			t.Parallel()
 			s := redistest.Borrow(t)
-			for _, cmd := range c.many(maxQueues + 5) {
-				s.Do(t, cmd...)
-			}
+			s.DoAll(t, c.many(maxQueues+5)...)
 			d := dial(t, s, "", 0)
 			m := &item.Memory{}
 			d.at = c.at

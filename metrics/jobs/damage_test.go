@@ -35,8 +35,12 @@ func typeOf(cmd redisclient.Command) string {
 	return ""
 }
 
-// damageDB is a database without a system.
-const damageDB = "63"
+const (
+	// damageDB is a database without a system.
+	damageDB = "63"
+	// kept is where a key is while something else stands in its place.
+	kept = "kept by the test"
+)
 
 // testDamage puts something else at each key that a poll reads, and expects the
 // rest to be told as before, and never another number for what was damaged.
@@ -79,26 +83,32 @@ func (c *conformance) testDamage(t *testing.T, s *redistest.Server, user string)
 		s.Do(t, cmd...)
 	}
 	s.Do(t, "SELECT", db)
-	const kept = "kept by the test"
+	inPlaceOf := func(key, kind string, existed bool) {
+		damage := [][]string{{"SELECT", damageDB}, {"COPY", kind, key, "DB", db}, {"SELECT", db}}
+		if existed {
+			damage = append([][]string{{"RENAME", key, kept}}, damage...)
+		}
+		replies := s.DoAll(t, damage...)
+		require.Equal(t, "1", replies[len(replies)-2], "COPY")
+	}
+	undo := func(key string, existed bool) {
+		repair := [][]string{{"DEL", key}}
+		if existed {
+			repair = append(repair, []string{"RENAME", kept, key})
+		}
+		s.DoAll(t, repair...)
+	}
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		existed := s.Do(t, "EXISTS", key) == "1"
 		for kind := range hostile {
-			if existed {
-				s.Do(t, "RENAME", key, kept)
-			}
-			s.Do(t, "SELECT", damageDB)
-			require.Equal(t, "1", s.Do(t, "COPY", kind, key, "DB", db))
-			s.Do(t, "SELECT", db)
+			inPlaceOf(key, kind, existed)
 			got := poll()
 			what := fmt.Sprintf("%s is a %s", key, kind)
 			requireJudged(t, got, what)
 			if kind != keys[key] && !c.shapeless && (c.shapes == "" || !strings.HasPrefix(key, c.shapes)) {
 				requireSubset(t, whole, got, what)
 			}
-			s.Do(t, "DEL", key)
-			if existed {
-				s.Do(t, "RENAME", kept, key)
-			}
+			undo(key, existed)
 		}
 	}
 	again := poll()

@@ -25,7 +25,7 @@ func sidekiqFailed(id, class, message string, at float64, more string) string {
 // startSidekiq starts a server that a Sidekiq was seen in, and polls once.
 func startSidekiq(t testing.TB, seed ...[]string) (*redistest.Server, *item.Target) {
 	t.Helper()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "queues", "default", "slow")
 	s.Do(t, "SET", "stat:failed", "10")
 	for _, cmd := range seed {
@@ -82,7 +82,7 @@ func TestMissedFailures(t *testing.T) {
 
 func TestMoreNewFailuresThanAPollReads(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "HSET", "bull:q:meta", "version", "bullmq:5.0.0")
 	s.Do(t, "SET", "bull:q:id", "1")
 	target := atDatabase(t, s, 0)
@@ -104,7 +104,7 @@ func TestMoreNewFailuresThanAPollReads(t *testing.T) {
 
 func TestResqueFailuresTakenOutAndCleared(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	now := time.Now().UTC()
 	failed := func(i int) string {
 		at := now.Add(time.Duration(i) * time.Second)
@@ -189,7 +189,7 @@ func TestWhatIsNotThereHasNoFailures(t *testing.T) {
 func TestAHugeJobHidesNoOtherFailure(t *testing.T) {
 	t.Parallel()
 	for _, size := range []int{2 << 20, 9 << 20} { // a client takes 8 MiB
-		s := redistest.Start(t, redistest.Config{})
+		s := redistest.Borrow(t)
 		s.Do(t, "SADD", "queues", "default")
 		conn := limited(t, s, resp.Limits{MaxReply: 8 << 20, MaxBulk: 8 << 20})
 		target := metrictest.NewTarget(conn.Conn)
@@ -220,7 +220,7 @@ func TestAHugeJobHidesNoOtherFailure(t *testing.T) {
 // TestAnArgumentTooLargeToBeReadHidesTheMessage, and not the failure.
 func TestAnArgumentTooLargeToBeReadHidesTheMessage(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "HSET", "bull:q:meta", "version", "bullmq:5.0.0")
 	target := atDatabase(t, s, 0)
 	askFailures(t, target)
@@ -293,7 +293,7 @@ func TestADamagedFailureKeyHidesNothingElse(t *testing.T) {
 
 func TestFailuresOfManyQueues(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "EVAL", `for i = 1, 1005 do local k = 'asynq:{q' .. i .. '}:' redis.call('SADD', 'asynq:queues', 'q' .. i)
 		for j = 1, 3 do redis.call('ZADD', k .. 'archived', 1795228300 + j, 'j' .. j) end end`, "0")
 	target, d := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})

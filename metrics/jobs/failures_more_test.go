@@ -15,7 +15,7 @@ import (
 // after a first poll.
 func startBullMQ(t testing.TB, queues int) (*redistest.Server, *teller, func() *failuresResult) {
 	t.Helper()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	for i := range queues {
 		s.Do(t, "HSET", fmt.Sprintf("bull:q%d:meta", i), "version", "bullmq:5.0.0")
 	}
@@ -70,7 +70,7 @@ func TestAListThatWasNotReadBefore(t *testing.T) {
 
 func TestOldJobsOfResqueBehindThoseThatWereTakenOut(t *testing.T) {
 	t.Parallel()
-	s := redistest.Start(t, redistest.Config{})
+	s := redistest.Borrow(t)
 	s.Do(t, "SADD", "resque:queues", "q")
 	for i := range 60 {
 		s.Do(t, "RPUSH", "resque:failed", fmt.Sprintf(`{"failed_at":"2026/11/20 03:00:%02d UTC","payload":{"class":"C"},"exception":"E","error":"m"}`, i))

@@ -97,7 +97,7 @@ func TestListsOfAnyLength(t *testing.T) {
 			fill("redis.call('SADD',KEYS[1],KEYS[1]:sub(1,2)=='rq' and 'rq:queue:u'..i or 'u'..i)", tt.sets)
 			fill("redis.call('HSET',KEYS[1],'u'..i,'{}')", tt.hashes)
 			fill("redis.call('ZADD',KEYS[1],i,i)", tt.sorted)
-			s.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "10000")
+			require.Equal(t, "slowlog-log-slower-than\n10000", s.Do(t, "CONFIG", "GET", "slowlog-log-slower-than"))
 			d, m := &bounded{teller: dial(t, s, "", 0)}, &item.Memory{}
 			d.at = fieldAt
 			// A command may have to wait for a processor, but not each time.

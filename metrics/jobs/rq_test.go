@@ -129,9 +129,11 @@ func TestRQUnderAPrefixIsFoundBySCAN(t *testing.T) {
 		s.Do(t, strings.Fields(c)...)
 	}
 	// A backlog must not hide other systems: one record of a prefix is enough.
+	var backlog [][]string
 	for i := range maxClues + 1 {
-		s.Do(t, "HSET", fmt.Sprint("idle:job:", i), "origin", "a", "created_at", "b")
+		backlog = append(backlog, []string{"HSET", fmt.Sprint("idle:job:", i), "origin", "a", "created_at", "b"})
 	}
+	s.DoAll(t, backlog...)
 	d := dial(t, s, "", 0)
 	d.at = 1795229100
 	r := pollOnce(t, d, &item.Memory{}, defaultOptions(), query{})

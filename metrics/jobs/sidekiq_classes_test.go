@@ -60,7 +60,7 @@ func TestJobClassesOfSidekiq(t *testing.T) {
 	} {
 		t.Run(tt.version, func(t *testing.T) {
 			t.Parallel()
-			s := redistest.Start(t, redistest.Config{})
+			s := redistest.Borrow(t)
 			s.Do(t, "SADD", "queues", "default")
 			s.Do(t, "SADD", "processes", "p")
 			user := failureUser(t, s, "sidekiq", "", 0)
