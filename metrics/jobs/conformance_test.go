@@ -151,7 +151,7 @@ func startFixture(t testing.TB, file string) *redistest.Server {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "dump.rdb"), rdb, 0o600))
 	return redistest.Start(t, redistest.Config{
-		Args: []string{"--databases", "64"}, Lines: []string{"dir " + strconv.Quote(dir), "dbfilename dump.rdb"},
+		Args: []string{"--databases", "64", "--enable-debug-command", "yes"}, Lines: []string{"dir " + strconv.Quote(dir), "dbfilename dump.rdb"},
 	})
 }
 
@@ -245,7 +245,7 @@ func TestConformance(t *testing.T) {
 		}
 	}
 	require.ElementsMatch(t, Names(), slices.Collect(maps.Keys(cases)), "each system needs a case")
-	free := map[string]chan *redistest.Server{ // two of each, as each system has databases of its own
+	free := map[string]chan *redistest.Server{
 		"job-systems.rdb": make(chan *redistest.Server, len(cases)), "job-systems-2.rdb": make(chan *redistest.Server, len(cases)),
 	}
 	for system, cases := range cases {
@@ -259,6 +259,7 @@ func TestConformance(t *testing.T) {
 			var s *redistest.Server
 			select {
 			case s = <-free[file]:
+				s.Do(t, "DEBUG", "RELOAD", "NOSAVE") // what another system's cases have put there goes
 			default:
 				s = startFixture(of, file)
 			}
