@@ -57,7 +57,7 @@ var rooms = []struct {
 	{"targets", []string{"conf", "metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp", "redisclient/cluster",
 		"targets/httpclient"}},
 	{"plugin", []string{sdk, "agentconf", "conf", "metrics", "metrics/item", "metrics/jsondoc", "targets", "github.com/Microsoft/go-winio"}},
-	{"doctor", []string{"agentconf", "conf", "metrics", "metrics/item", "metrics/jobs", "redisclient", "targets"}},
+	{"doctor", []string{"agentconf", "conf", "metrics", "metrics/item", "metrics/jobs", "metrics/storm", "redisclient", "targets"}},
 	{"completion", []string{"metrics", "metrics/jobs"}},
 	{"migrate", []string{"agentconf", "conf", "metrics", "redisclient", "targets"}},
 	{"record", []string{"agentconf", "conf", "metrics/storm", "redisclient", "redisclient/resp", "targets"}},

@@ -7,6 +7,7 @@ import (
 	"redisjobs/metrics"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
+	"redisjobs/metrics/storm"
 	"redisjobs/redisclient"
 )
 
@@ -71,9 +72,9 @@ var own = map[string]string{
 }
 
 // probes are the commands for all keys of the plugin, or for a sentinel.
-func probes(storm item.StormOptions, o item.JobsOptions, sentinel bool) []probe {
+func probes(records item.StormOptions, o item.JobsOptions, sentinel bool) []probe {
 	var out []probe
-	key := strings.Replace(storm.KeyPattern, "{job}", "redisjobs-doctor", 1)
+	key := strings.Replace(records.KeyPattern, "{job}", "redisjobs-doctor", 1)
 	for _, command := range commands(sentinel) {
 		words := strings.Split(command, "|")
 		rest, known := own[command]
@@ -92,11 +93,8 @@ func probes(storm item.StormOptions, o item.JobsOptions, sentinel bool) []probe 
 	if sentinel {
 		return out
 	}
-	records := strings.Replace(storm.KeyPattern, "{job}", "*", 1)
-	for _, pattern := range []string{records, storm.IndexKey, storm.HeartbeatKey, storm.StateKey} {
-		if pattern != "" {
-			out = append(out, keyProbe("storm.", pattern))
-		}
+	for _, pattern := range storm.KeyPatterns(records) {
+		out = append(out, keyProbe("storm.", pattern))
 	}
 	for _, pattern := range jobs.KeyPatterns(o, jobs.Names()) {
 		out = append(out, keyProbe("job.", pattern))
@@ -107,7 +105,7 @@ func probes(storm item.StormOptions, o item.JobsOptions, sentinel bool) []probe 
 // keyProbe asks for a key that a pattern matches; family is how the item keys
 // that read such keys begin.
 func keyProbe(family, pattern string) probe {
-	key := strings.NewReplacer("[0-9]", "0", "[A-Z]", "A", "[0-9a-f]", "0", "*", "redisjobs-doctor", `\`, "").Replace(pattern)
+	key := strings.NewReplacer(`\\`, `\`, `\*`, "*", `\?`, "?", `\[`, "[", `\]`, "]", "[0-9]", "0", "[A-Z]", "A", "[0-9a-f]", "0", "*", "redisjobs-doctor", `\`, "").Replace(pattern)
 	return probe{command: "type", pattern: pattern, family: family, send: redisclient.Command{"TYPE", key}}
 }
 

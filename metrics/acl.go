@@ -7,6 +7,7 @@ import (
 
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
+	"redisjobs/metrics/storm"
 )
 
 // ACL is a user in Redis that can do what the plugin needs for its purposes, and
@@ -116,7 +117,7 @@ func (a ACL) rule(resets []string, read string) string {
 func (a ACL) patterns() []string {
 	var out []string
 	if a.Purposes.Storm {
-		out = append(out, stormKeyPatterns(a.Storm)...)
+		out = append(out, storm.KeyPatterns(a.Storm)...)
 	}
 	for _, pattern := range slices.Concat(jobs.KeyPatterns(a.Jobs, a.Purposes.Systems), a.Purposes.Keys) {
 		if !slices.Contains(out, pattern) {
@@ -244,26 +245,6 @@ func (a ACL) Text() string {
 		}
 	}
 	return strings.Join(lines, "\n")
-}
-
-// stormKeyPatterns are the keys that job records live in, as patterns: without
-// those that another one covers.
-func stormKeyPatterns(o item.StormOptions) []string {
-	before, after, _ := strings.Cut(o.KeyPattern, "{job}")
-	records := aclPattern(before) + "*" + aclPattern(after)
-	out := []string{records}
-	for _, key := range []string{o.IndexKey, o.HeartbeatKey, o.StateKey} {
-		if key != "" {
-			out = append(out, aclPattern(key))
-		}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// aclPattern makes a pattern that matches a key alone.
-func aclPattern(key string) string {
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(key)
 }
 
 // quoted writes an argument as redis-cli reads it.

@@ -12,6 +12,7 @@ import (
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
 	"redisjobs/metrics/sentinel"
+	"redisjobs/metrics/storm"
 	"redisjobs/redisclient"
 )
 
@@ -231,7 +232,7 @@ func TestKeysOfTheConfigurationAreNoPatterns(t *testing.T) {
 	t.Parallel()
 	o := metrictest.DefaultStorm()
 	o.IndexKey, o.KeyPattern = "*", "s*:{job}"
-	got := stormKeyPatterns(o)
+	got := storm.KeyPatterns(o)
 	require.Contains(t, got, `\*`)
 	require.Contains(t, got, `s\*:*`)
 	require.Equal(t, `"x\ny"`, quoted("x\ny"))
