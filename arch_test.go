@@ -54,8 +54,9 @@ var rooms = []struct {
 		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/pubsub", "metrics/jsondoc"}},
 
 	{"targets/httpclient", []string{"redisclient"}},
+	{"targets/passwords", []string{"conf"}},
 	{"targets", []string{"conf", "metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp", "redisclient/cluster",
-		"targets/httpclient"}},
+		"targets/httpclient", "targets/passwords"}},
 	{"plugin", []string{sdk, "agentconf", "conf", "metrics", "metrics/item", "metrics/jsondoc", "targets", "github.com/Microsoft/go-winio"}},
 	{"doctor", []string{"agentconf", "conf", "metrics", "metrics/item", "metrics/jobs", "metrics/storm", "redisclient", "targets"}},
 	{"completion", []string{"metrics", "metrics/jobs"}},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // The values of TLSConnect.
@@ -28,6 +29,8 @@ type block struct {
 	user         string
 	password     Secret
 	passwordFile string
+	command      Secret        // PasswordCommand
+	lifetime     time.Duration // PasswordLifetime; 0: not set
 	token        Secret
 	tokenFile    string
 	database     int // -1: not set
@@ -59,8 +62,15 @@ func (b *block) errorf(field, format string, args ...any) error {
 
 // onePassword refuses two passwords in one place.
 func (b *block) onePassword() error {
-	if !b.password.IsEmpty() && b.passwordFile != "" {
+	switch {
+	case !b.password.IsEmpty() && b.passwordFile != "":
 		return b.errorf("PasswordFile", "Password is set as well: only one of them can be")
+	case !b.password.IsEmpty() && !b.command.IsEmpty():
+		return b.errorf("PasswordCommand", "Password is set as well: only one of them can be")
+	case b.passwordFile != "" && !b.command.IsEmpty():
+		return b.errorf("PasswordCommand", "PasswordFile is set as well: only one of them can be")
+	case b.lifetime > 0 && b.command.IsEmpty():
+		return b.errorf("PasswordLifetime", "is for PasswordCommand alone, which must be set in the same place")
 	}
 	return nil
 }
@@ -133,6 +143,7 @@ func blockOptions(group, whom string) []Option {
 	if group != "Default." {
 		uri, database = "", ""
 	}
+	lifetimes := bounds{min: 10, max: 7 * 86400, text: "10-604800"}
 	databases := bounds{max: maxDatabase, text: fmt.Sprintf("0-%d", maxDatabase)}
 	return append([]Option{
 		row("Uri", uri, "",
@@ -161,6 +172,23 @@ func blockOptions(group, whom string) []Option {
 		file("PasswordFile",
 			"File that holds nothing but the password %s; it is read anew for each connection.",
 			"/etc/zabbix/redis.password", func(b *block) *string { return &b.passwordFile }),
+		row("PasswordCommand", "", "the absolute path of a program, and its arguments",
+			"Program that prints the password %s, for passwords that expire. Words are separated by blanks; single or double "+
+				"quotes keep blanks within a word, and nothing else has a special meaning: no shell runs it. It may take 30 seconds "+
+				"and print one line. See docs/security.md.",
+			"/usr/local/bin/redis-token --user zabbix", func(b *block, value string) error {
+				b.command = NewSecret(value)
+				_, err := splitCommand(value)
+				return err
+			}).quoted(),
+		row("PasswordLifetime", "", lifetimes.text,
+			"How long a password that PasswordCommand printed is used, %s, in seconds; 600 if it is not set. From three quarters "+
+				"of it on the next one is fetched in the background. A password that the server refuses is replaced at once.",
+			"10m", func(b *block, value string) error {
+				n, err := lifetimes.parse(value, timeUnits)
+				b.lifetime = toSeconds(n)
+				return err
+			}),
 		row("Token", "", "",
 			"Bearer token for a Storm UI (http:// or https://), in place of a password, %s.", "secret",
 			func(b *block, value string) error {

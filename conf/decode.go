@@ -235,7 +235,7 @@ func (d *decoder) option(node *sdkconf.Node, option *Option, name string, b *blo
 		b.lines[node.Name] = last.Line
 	}
 	err := option.set(place{options: d.o, block: b}, string(last.Value))
-	switch quoted := inQuotes(string(last.Value)); {
+	switch quoted := !option.quotes && inQuotes(string(last.Value)); {
 	case err != nil && quoted:
 		d.fail(fullName(name), last.Line, errors.New("stands in quotes, which the agent takes for a part of the value: remove them"))
 	case err != nil:

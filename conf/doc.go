@@ -29,7 +29,7 @@
 // called localhost. Only the URI that is used counts: its path is the database
 // and its user the user of the level it stands on. There the path goes before
 // the Database option, and the User option (or parameter) before the URI's
-// user. Password and PasswordFile are one field, and so are TLSCertFile and
+// user. Password, PasswordFile and PasswordCommand are one field, and so are TLSCertFile and
 // TLSKeyFile, which must come from the same place. The user "default" is the
 // same as none.
 //

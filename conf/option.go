@@ -25,6 +25,8 @@ type Option struct {
 	// Example is a value that is accepted.
 	Example string
 
+	// quotes: they have a meaning in the value.
+	quotes bool
 	// ofBlock: it is one of Default's or a session's.
 	ofBlock bool
 	// set stores a value that is not empty. Its error gets the option's name
@@ -251,3 +253,4 @@ func toggle(name, doc string, field func(*Options) *bool) Option {
 
 func (o Option) noted(note string) Option    { o.DefaultNote = note; return o }
 func (o Option) example(value string) Option { o.Example = value; return o }
+func (o Option) quoted() Option              { o.quotes = true; return o }

@@ -162,8 +162,8 @@ type Broken struct {
 }
 
 // Broken lists the sessions, and Default, whose options contradict each other, or
-// whose certificates, keys or passwords are in files that cannot be read, each
-// with one reason. The files are read when it is called. Items of these sessions
+// whose certificates, keys or passwords are in files that cannot be read, or whose
+// PasswordCommand is no program, each with one reason. The files are read when it is called. Items of these sessions
 // are errors with the same text; all others work.
 func (o *Options) Broken() []Broken {
 	out := slices.Clone(o.contradictory)
@@ -178,7 +178,11 @@ func (o *Options) Broken() []Broken {
 
 // checkFiles reads every file that a target needs.
 func (t *Target) checkFiles() error {
-	if _, err := t.Credential(); err != nil {
+	if t.command.IsZero() {
+		if _, err := t.Credential(); err != nil {
+			return err
+		}
+	} else if err := t.checkCommand(); err != nil {
 		return err
 	}
 	if _, err := t.Bearer(); err != nil {
@@ -201,6 +205,7 @@ func (o *Options) Warnings() []string {
 	out := slices.Clone(o.notes)
 	if runtime.GOOS != "windows" { // its file modes do not say who may read
 		out = append(out, o.readableByAll()...)
+		out = append(out, o.changeableByAll()...)
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -146,7 +146,7 @@ func splitNamed(addr, fallback string) (host, port string, err error) {
 func (t *Target) at(e *endpoint) *Target {
 	peer := &Target{
 		settings: t.settings, endpoint: e, session: t.session, rules: t.rules,
-		passwordSource: t.passwordSource, tlsFiles: t.tlsFiles,
+		passwordSource: t.passwordSource, commandSource: t.commandSource, tlsFiles: t.tlsFiles,
 	}
 	peer.sentinelUser, peer.sentinelPassword, peer.sentinelPasswordFile = "", Secret{}, ""
 	peer.network = e.network

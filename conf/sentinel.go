@@ -93,6 +93,7 @@ func (o *Options) Sentinels(t *Target) []*Target {
 		s := t.at(&endpoint{network: "tcp", host: host, port: port, database: -1})
 		s.user, s.password, s.passwordFile, s.database = t.sentinelUser, t.sentinelPassword, t.sentinelPasswordFile, 0
 		s.passwordSource = t.sentinelSource
+		s.command, s.commandSource = Command{}, setting{}
 		s.withoutRenames()
 		out = append(out, o.interned.target(s))
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -52,12 +53,15 @@ func TestShippedFileLoads(t *testing.T) {
 	require.Equal(t, defaults.KeepAlive, asShipped.KeepAlive)
 	require.Empty(t, asShipped.Sessions())
 
-	// With every option made effective; Password and PasswordFile exclude each other.
-	for _, without := range []string{"Password", "PasswordFile"} {
+	// With every option made effective; those that exclude each other in turn.
+	ways := []string{"Password", "PasswordFile", "PasswordCommand"}
+	for _, way := range ways {
 		text := shipped(t)
 		for _, o := range Table() {
-			if strings.HasSuffix(o.Name, "."+without) || strings.HasSuffix(o.Name, ".Sentinel"+without) ||
-				strings.Contains(o.Name, ".Token") { // which are for http:// alone
+			field := o.Name[strings.LastIndexByte(o.Name, '.')+1:]
+			other := slices.Contains(ways, strings.TrimPrefix(field, "Sentinel")) && strings.TrimPrefix(field, "Sentinel") != way ||
+				field == "PasswordLifetime" && way != "PasswordCommand"
+			if other || strings.Contains(o.Name, ".Token") { // which are for http:// alone
 				continue
 			}
 			commented := regexp.MustCompile(`(?m)^# ` + regexp.QuoteMeta(prefix+o.Name) + `=.*$`)
@@ -67,7 +71,9 @@ func TestShippedFileLoads(t *testing.T) {
 		o := load(text)
 		require.Equal(t, []SessionInfo{{Name: "Example", URI: "rediss://localhost:6379"}}, o.Sessions())
 		target := mustResolve(t, o, Ref{Conn: "Example"})
-		require.Equal(t, without == "Password", target.passwordFile != "")
+		require.Equal(t, way == "Password", !target.password.IsEmpty())
+		require.Equal(t, way == "PasswordFile", target.passwordFile != "")
+		require.Equal(t, way == "PasswordCommand", !target.command.IsZero())
 		require.Equal(t, "/etc/zabbix/redis-client.key", target.tls.keyFile)
 		require.Equal(t, []string{"backup", "invoices"}, o.Storm.Jobs)
 	}

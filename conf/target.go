@@ -18,6 +18,7 @@ type settings struct {
 	user         string
 	password     Secret
 	passwordFile string
+	command      Command
 	token        Secret // of a target that answers HTTP
 	tokenFile    string
 	prefix       string // of a target that answers HTTP; "" or /path
@@ -43,6 +44,7 @@ type Target struct {
 	name           string // see String; "" until it is known
 	hint           string
 	passwordSource setting
+	commandSource  setting // its value is not used
 	tokenSource    setting // of the token, however it is given
 	sentinelSource setting // of sentinelPasswordFile
 	tlsFiles       tlsFiles
@@ -128,8 +130,12 @@ func (t *Target) Hint() string { return t.hint }
 
 // Credential is the password, "" when there is none. A PasswordFile is read
 // now, so that it may change at any time; line ends behind the password and a
-// byte order mark before it do not count. The error names the option.
+// byte order mark before it do not count. The error names the option. A target
+// with a PasswordCommand has none here: who connects has it run.
 func (t *Target) Credential() (string, error) {
+	if !t.command.IsZero() {
+		return "", t.CommandFailed(errors.New("the command must be run first"))
+	}
 	if t.passwordFile == "" {
 		return t.password.Reveal(), nil
 	}
@@ -144,19 +150,40 @@ func readSecret(file setting, what string) (string, error) {
 	if err != nil {
 		return fail(err)
 	}
-	// What editors add: a byte order mark, line ends behind the last line.
+	text, err := parseSecret(data, "the file", what)
+	if err != nil {
+		return fail(err)
+	}
+	return text, nil
+}
+
+// parseSecret takes from a secret what editors add: a byte order mark, line ends
+// behind the last line. from is where it comes from, for errors.
+func parseSecret(data []byte, from, what string) (string, error) {
 	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
-		return fail(errors.New("the file is in UTF-16: save it as UTF-8"))
+		return "", errors.New(from + " is in UTF-16: save it as UTF-8")
 	}
 	data = bytes.TrimPrefix(data, []byte("\ufeff"))
 	data = bytes.TrimRight(data, "\r\n")
 	if bytes.ContainsAny(data, "\r\n") {
-		return fail(fmt.Errorf("the file has more than one line, and may hold nothing but the %s", what))
+		return "", fmt.Errorf("%s has more than one line, and may hold nothing but the %s", from, what)
 	}
 	if len(data) == 0 {
-		return fail(errors.New("the file holds no " + what))
+		return "", errors.New(from + " holds no " + what)
 	}
 	return string(data), nil
+}
+
+// ParsePassword reads what a PasswordCommand printed, as a PasswordFile is read.
+func ParsePassword(output []byte) (Secret, error) {
+	text, err := parseSecret(output, "its output", "password")
+	if err == nil {
+		err = checkPassword(text)
+	}
+	if err != nil {
+		return Secret{}, err
+	}
+	return NewSecret(text), nil
 }
 
 // address is what to dial.

@@ -16,10 +16,11 @@ const (
 )
 
 var (
-	errWebPath     = errors.New("the path may have letters, digits, dots, dashes, underscores, tildes and slashes, and must not leave its folder")
-	errTokenBlank  = errors.New("holds a space, a control character or something that is no ASCII")
-	errTokenForWeb = errors.New("is for http:// and https:// addresses alone")
-	errWebDatabase = errors.New("has no meaning for an http:// or https:// address")
+	errWebPath         = errors.New("the path may have letters, digits, dots, dashes, underscores, tildes and slashes, and must not leave its folder")
+	errTokenBlank      = errors.New("holds a space, a control character or something that is no ASCII")
+	errTokenForWeb     = errors.New("is for http:// and https:// addresses alone")
+	errCommandForRedis = errors.New("is not for http:// and https:// addresses: use PasswordFile or TokenFile")
+	errWebDatabase     = errors.New("has no meaning for an http:// or https:// address")
 )
 
 // parseWeb reads host[:port][/path] of an http:// or https:// address. The path
@@ -108,6 +109,7 @@ func (t *Target) settleSecret(levels []*block, lends func(*block) bool) error {
 		}
 		t.password, t.passwordFile = b.password, b.passwordFile
 		t.passwordSource = setting{b.passwordFile, b.option("PasswordFile")}
+		t.setCommand(b)
 		t.token, t.tokenFile = b.token, b.tokenFile
 		t.tokenSource = setting{b.tokenFile, b.option("TokenFile")}
 		if b.tokenFile == "" {
@@ -118,7 +120,9 @@ func (t *Target) settleSecret(levels []*block, lends func(*block) bool) error {
 	return nil
 }
 
-func (b *block) hasPassword() bool { return !b.password.IsEmpty() || b.passwordFile != "" }
+func (b *block) hasPassword() bool {
+	return !b.password.IsEmpty() || b.passwordFile != "" || !b.command.IsEmpty()
+}
 
 func (b *block) hasToken() bool { return !b.token.IsEmpty() || b.tokenFile != "" }
 
@@ -136,6 +140,8 @@ func (b *block) webRules(e *endpoint) error {
 		return b.errorf("TokenFile", "Token is set as well: only one of them can be")
 	case b.hasToken() && !e.web():
 		return b.errorf(field, "%w", errTokenForWeb)
+	case !b.command.IsEmpty() && e.web():
+		return b.errorf("PasswordCommand", "%w", errCommandForRedis)
 	case b.database >= 0 && e.web():
 		return b.errorf("Database", "%w", errWebDatabase)
 	}

@@ -26,6 +26,7 @@ var notRun = map[string]string{
 	"install -m 0640 -g zabbix /dev/null /etc/zabbix/redis-prod.password": "makes a file of the machine's, which layNamed does in the test's folder",
 	"systemctl restart zabbix-agent2":                                     "restarts the machine's agent",
 	"apt install git make":                                                "installs on the machine; test/package does so in a throw-away root",
+	"#!/usr/bin/env python3":                                              "asks AWS, of which the test has none",
 	"zabbix_agent2 -R log_level_increase":                                 "asks the machine's running agent",
 }
 
@@ -120,6 +121,7 @@ func (w *docsWorld) runConf(t *testing.T, b document.Block) {
 				t.Errorf("%s: no option of this plugin, and none of agentOptions in docs/examples_test.go: %s", b.At(), line)
 			}
 			if strings.HasPrefix(value, "/") && !strings.HasSuffix(name, "Uri") {
+				value, _, _ = strings.Cut(value, " ") // a command has arguments
 				w.layNamed(t, name, value)
 			}
 		}
@@ -151,6 +153,9 @@ func (w *docsWorld) companion(t *testing.T, line string) string {
 	case option == "TLSKeyFile":
 		w.layNamed(t, block+"TLSCertFile", "/etc/zabbix/companion.crt")
 		return block + "TLSConnect=verify_full\n" + block + "TLSCertFile=/etc/zabbix/companion.crt\n"
+	case option == "PasswordLifetime":
+		w.layNamed(t, block+"PasswordCommand", "/usr/local/bin/companion")
+		return block + "PasswordCommand=/usr/local/bin/companion\n"
 	case option == "TLSCAFile", option == "TLSServerName":
 		return block + "TLSConnect=verify_full\n"
 	case option == "TLSConnect":
@@ -172,6 +177,9 @@ func (w *docsWorld) layNamed(t *testing.T, option, path string) {
 		content, err = os.ReadFile(w.redis.CertFile)
 	case strings.HasSuffix(option, "KeyFile"):
 		content, err = os.ReadFile(w.redis.KeyFile)
+	case strings.HasSuffix(option, "PasswordCommand"):
+		w.write(t, path, "#!/bin/sh\necho "+password+"\n", 0o700)
+		return
 	default:
 		content = []byte(password + "\n")
 	}

@@ -56,6 +56,7 @@ func (d *doctor) options() {
 		d.warn(text)
 	}
 	d.files()
+	d.commands(options)
 	d.timeouts(options)
 	d.hidden(options)
 	if !d.offline {
@@ -71,13 +72,21 @@ func (d *doctor) withoutProblems() *agentconf.Config {
 	return &c
 }
 
-// openToAll is what package conf says of a file that everybody can read.
-const openToAll = "every user of this machine can read "
+// What package conf says of a file that everybody can read, and of one that
+// everybody can replace.
+const (
+	openToAll   = "every user of this machine can read "
+	replaceable = "every user of this machine can replace the program: take away the right to write to "
+)
 
 // warn reports a warning of package conf.
 func (d *doctor) warn(text string) {
 	if _, file, found := strings.Cut(text, openToAll); found {
 		d.say(warning, "files", text, "chmod 0640 "+file+" && chown root:"+d.user.name+" "+file)
+		return
+	}
+	if _, file, found := strings.Cut(text, replaceable); found {
+		d.say(problem, "files", text, "chmod o-w "+file)
 		return
 	}
 	d.say(warning, "options", d.where(text), "correct or remove the line")

@@ -236,7 +236,7 @@ func fixFor(reason redisclient.Reason, target *conf.Target) string {
 		if target.Web() {
 			return "correct " + option + "User and " + option + "PasswordFile, or " + option + "TokenFile"
 		}
-		return "correct " + option + "User and " + option + "PasswordFile (or Password)"
+		return "correct " + option + "User and " + option + "PasswordFile (or Password, or PasswordCommand)"
 	case redisclient.ReasonTLS:
 		return option + "TLSConnect=verify_full (or disabled, if the server has no TLS), TLSCAFile and TLSServerName must fit the server's certificate"
 	case redisclient.ReasonProtected:

@@ -123,7 +123,7 @@ func TestStory10_RotatedCredentialsShowAsAClearErrorAndRecover(t *testing.T) {
 	_, err = fresh.DoAll(soon(t), ping)
 	require.Equal(t, ReasonAuth, ReasonOf(err))
 	require.True(t, IsRefused(err))
-	require.EqualError(t, err, "auth: WRONGPASS invalid username-password pair or user is disabled. Correct User and Password (or PasswordFile) of the session.")
+	require.EqualError(t, err, "auth: WRONGPASS invalid username-password pair or user is disabled. Correct User and Password (or PasswordFile, PasswordCommand) of the session.")
 	poisoned(t, fresh, err)
 
 	is := was

@@ -89,7 +89,7 @@ func refusing(e *resp.ServerError) string {
 		case strings.Contains(text, "without any password configured"), strings.Contains(text, "no password is set"):
 			return text + " Leave the password out, or name the User."
 		case e.Code == "WRONGPASS", strings.Contains(text, "invalid password"):
-			return text + " Correct User and Password (or PasswordFile) of the session."
+			return text + " Correct User and Password (or PasswordFile, PasswordCommand) of the session."
 		}
 	case ReasonProtected:
 		return "DENIED Redis is running in protected mode: on the server, set requirepass or ACL users, or protected-mode no"

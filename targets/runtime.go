@@ -10,6 +10,7 @@ import (
 
 	"redisjobs/conf"
 	"redisjobs/targets/httpclient"
+	"redisjobs/targets/passwords"
 
 	"redisjobs/metrics/item"
 	"redisjobs/pool"
@@ -30,8 +31,9 @@ type Runtime struct {
 	// budget is the memory of replies under way.
 	budget *redisclient.Budget
 	// between runs what goes on between checks.
-	between *background
-	names   *names
+	between   *background
+	names     *names
+	passwords *passwords.Keeper
 
 	mu    sync.Mutex
 	known known
@@ -77,13 +79,13 @@ var replyLimits = resp.Limits{MaxBulk: 16 << 20, MaxReply: 16 << 20, MaxTogether
 func New(options *conf.Options) (*Runtime, error) {
 	rt := &Runtime{
 		options: options, between: newBackground(options.KeyspacePasses),
-		names: newNames(), budget: redisclient.NewBudget(options.MaxMemory, newRelief().run),
+		names: newNames(), passwords: passwords.New(), budget: redisclient.NewBudget(options.MaxMemory, newRelief().run),
 	}
 	p, err := pool.New(pool.Config[*conf.Target, *redisclient.Conn]{
 		Dial:         rt.dial,
 		Name:         (*conf.Target).String,
 		Stale:        redisclient.IsStale,
-		Refused:      redisclient.IsRefused,
+		Refused:      isRefused,
 		MaxPerTarget: options.MaxConnections,
 		MaxTotal:     maxConnections(options.MaxConnectionsTotal, OpenFiles()),
 		IdleTimeout:  options.KeepAlive,
@@ -128,6 +130,7 @@ func (rt *Runtime) Close(grace time.Duration) {
 	defer cancel()
 	rt.between.close(ctx)
 	rt.names.close()
+	rt.passwords.Close()
 	_ = rt.pool.Close(ctx) // what is still open ends with the process
 	rt.mu.Lock()
 	defer rt.mu.Unlock()
@@ -213,10 +216,10 @@ func (t *target) node(addr string) (redisclient.Doer, error) {
 }
 
 // dial makes a connection for the pool. The password is read now, so that a
-// rotated one in a file is used from the next connection on; connections that
+// rotated one in a file, or of a command, is used from the next connection on; connections that
 // were made with another one are not used again.
 func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn, error) {
-	password, err := t.Credential()
+	password, err := rt.password(ctx, t)
 	if err != nil {
 		return nil, misconfigured("auth", err)
 	}
@@ -301,9 +304,12 @@ func (t *target) talk(ctx context.Context, cmds []redisclient.Command) ([]resp.V
 		} else if c.Answered() {
 			t.noteAnswered()
 		}
-		return err
+		return t.expired(c, err)
 	}
 	err := t.rt.pool.Do(ctx, t.conf, conversation)
+	if isExpired(err) { // once: a second refusal is the answer
+		err = t.rt.pool.Do(ctx, t.conf, conversation)
+	}
 	if redisclient.IsUnnamed(err) {
 		t.rt.target(t.conf).stopNaming()
 		err = t.rt.pool.Do(ctx, t.conf, conversation)
