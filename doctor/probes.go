@@ -26,6 +26,7 @@ var own = map[string]string{
 	"client|id":         "",
 	"client|list":       "ID 0",
 	"cluster|info":      "",
+	"cluster|myid":      "",
 	"cluster|nodes":     "",
 	"commandlog|get":    "0 slow",
 	"commandlog|len":    "slow",

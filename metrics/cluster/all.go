@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"net"
 
 	"redisjobs/metrics/ask"
@@ -59,10 +60,30 @@ func ReadNodes(t *item.Target, reply *ask.Part) (nodes []Node, entry, unreadable
 	return nodes, entry, c.unreadable, nil
 }
 
-// IsNode is nil when the answer to NodesPart is that of the node with the id, or
-// says nothing of it because the user may not ask: another server may have got
-// the node's address.
+// IDPart asks a node for its id. The answer is short, whatever the size of the
+// cluster.
+func IDPart() *ask.Part {
+	return &ask.Part{Name: "cluster_myid", Cmd: redisclient.Command{"CLUSTER", "MYID"}}
+}
+
+// IsNode is nil when the answer to IDPart is that of the node with the id, or says
+// nothing of it because the user may not ask: another server may have got the
+// node's address.
 func IsNode(id string, reply *ask.Part) error {
-	_, err := readView(id, reply)
-	return err
+	switch {
+	case reply.Err != nil && isAlone(reply.Err):
+		return strangerError("a server that is no node of a cluster")
+	case reply.Err != nil && ask.Lasting(reply.Err):
+		return nil
+	case reply.Err != nil:
+		return reply.Err
+	}
+	is, err := reply.Value.Text()
+	if err != nil {
+		return fmt.Errorf("CLUSTER MYID: %w", err)
+	}
+	if is != id {
+		return strangerError("the node " + string(ask.ClipBytes([]byte(is))))
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/jsondoc"
+	"redisjobs/metrics/settings"
 )
 
 // seen is what is remembered of the settings of a target: of each its name, how
@@ -18,15 +19,17 @@ type seen struct {
 	text string
 }
 
-const seenMemory = "redis.config.get"
+// seenMemory, with the parameter Compare behind it, is where that is: two items of a
+// target that differ in it do not take each other's changes.
+const seenMemory = "redis.config.get "
 
 var seed = maphash.MakeSeed()
 
-// remember packs settings into one text.
-func remember(s settings, unmask bool) string {
+// remember packs settings.Settings into one text.
+func remember(s settings.Settings, unmask bool) string {
 	var b strings.Builder
-	for _, name := range s.names() {
-		b.WriteString(name + "\x00" + strings.ReplaceAll(shown(name, s[name], unmask), "\x00", " ") + "\x00" +
+	for _, name := range s.Names() {
+		b.WriteString(name + "\x00" + strings.ReplaceAll(settings.Shown(name, s[name], unmask), "\x00", " ") + "\x00" +
 			strconv.FormatUint(maphash.String(seed, s[name]), 36) + "\x00")
 	}
 	return b.String()
@@ -60,7 +63,7 @@ type news struct {
 
 // compare tells what changed since the last poll. polled is false when there was
 // none.
-func (last seen) compare(polled bool, s settings, runID string, uptime info.Reading, unmask bool) (n news, next seen) {
+func (last seen) compare(polled bool, s settings.Settings, runID string, uptime info.Reading, unmask bool) (n news, next seen) {
 	now := time.Now()
 	next = seen{info.Life{RunID: runID, At: now}, remember(s, unmask)}
 	if runID == "" {
@@ -72,18 +75,18 @@ func (last seen) compare(polled bool, s settings, runID string, uptime info.Read
 		return n, next
 	}
 	before, after := unpack(last.text), unpack(next.text)
-	for _, name := range s.names() {
+	for _, name := range s.Names() {
 		old, had := before[name]
 		if now := after[name]; !had || old.hash != now.hash {
 			n.changes = append(n.changes, change{name, old.shown, now.shown, had, true})
 		}
 		delete(before, name)
 	}
-	gone := make(settings, len(before))
+	gone := make(settings.Settings, len(before))
 	for name, p := range before {
 		gone[name] = p.shown
 	}
-	for _, name := range gone.names() {
+	for _, name := range gone.Names() {
 		n.changes = append(n.changes, change{name: name, old: gone[name], had: true})
 	}
 	return n, next
@@ -94,7 +97,7 @@ func (n *news) write(w *jsondoc.Writer, cut *ask.Truncations) {
 	w.Key("restarted").Bool(n.restarted)
 	w.Key("changes").Int(int64(len(n.changes)))
 	w.Key("changed").BeginArray()
-	for _, c := range n.changes[:cut.LimitTo("changed", len(n.changes), maxRows)] {
+	for _, c := range n.changes[:cut.LimitTo("changed", len(n.changes), settings.MaxRows)] {
 		w.BeginObject()
 		w.Key("name").String(c.name)
 		if c.had {

@@ -9,14 +9,17 @@ import (
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
+	"redisjobs/metrics/settings"
 	"redisjobs/redisclient"
 )
 
 // Get tells what of a server's configuration changed since the last poll of the
 // target by this process, and which parameters the servers have with other values
 // that should have the same: the replicas of a primary, the primary of a replica,
-// the other nodes of a cluster, the other sentinels of a sentinel. Those are asked
-// side by side, one round trip each.
+// the other sentinels of a sentinel. Those are asked side by side, one round trip
+// each. With Compare=cluster a node of a cluster is compared with all others: one
+// item of a cluster then asks each node once, where one at every node would ask
+// each of them as often as there are nodes. With Compare=none nobody else is asked.
 //
 // The members beside the head, each left out when unknown:
 //
@@ -41,7 +44,7 @@ import (
 //	drift          [{"name":"maxmemory","value":"0","others":[{"value":"1073741824",
 //	               "count":1,"servers":["10.0.0.2:6379"]}]}]; value is this server's
 //	unavailable    what the server refused
-//	truncated      rows left out of lists of more than maxRows
+//	truncated      rows left out of lists of more than 200 rows
 //
 // Secrets are shown as by redis.server.config. Of a sentinel the parameters are
 // quorum, down-after-milliseconds, failover-timeout and parallel-syncs of each of
@@ -52,9 +55,26 @@ import (
 var Get = &item.Metric{
 	Key:         "redis.config.get",
 	Description: "Returns what changed in the configuration since the last poll, and what differs between servers that belong together, as JSON.",
-	Params:      item.ConnParams(),
-	Commands:    []string{"config|get", "info", "cluster|nodes"},
-	Collect:     collect,
+	Params: item.ConnParams(item.Param{
+		Name: "Compare", Default: compareGroup, Check: checkCompare,
+		Description: "who is compared: group (primary and replicas, or sentinels), cluster (all its nodes) or none",
+	}),
+	Commands: []string{"config|get", "info", "cluster|nodes", "cluster|myid"},
+	Collect:  collect,
+}
+
+// What redis.config.get takes for Compare.
+const (
+	compareGroup   = "group"
+	compareCluster = "cluster"
+	compareNone    = "none"
+)
+
+func checkCompare(word string) error {
+	if word != compareGroup && word != compareCluster && word != compareNone {
+		return errors.New("must be " + compareGroup + ", " + compareCluster + " or " + compareNone)
+	}
+	return nil
 }
 
 // kind is what is remembered of a target: which commands are worth sending.
@@ -70,6 +90,7 @@ func configPart() *ask.Part {
 type poll struct {
 	info, config, nodes, masters *ask.Part
 	others                       []*ask.Part
+	compare                      string
 	x                            info.Text
 	id                           info.Identity
 }
@@ -79,6 +100,7 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	p := &poll{
 		info:   &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}},
 		config: configPart(), nodes: cluster.NodesPart(), masters: mastersPart(),
+		compare: r.Arg("Compare"),
 	}
 	g := &group{}
 	if err := p.ask(ctx, t, g); err != nil {
@@ -92,11 +114,11 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	ask.WriteText(w, "role", p.id.Role)
 	if g.mine != nil {
 		w.Key("parameters").Int(int64(len(g.mine)))
-		w.Key("fingerprint").String(g.mine.fingerprint())
+		w.Key("fingerprint").String(g.mine.Fingerprint())
 		runID, _ := p.x.Field("server", "run_id")
 		uptime, _ := p.x.Field("server", "uptime_in_seconds")
 		var found news
-		t.Memory.Update(seenMemory, func(v any) any {
+		t.Memory.Update(seenMemory+p.compare, func(v any) any {
 			last, polled := v.(seen)
 			var next seen
 			found, next = last.compare(polled, g.mine, string(runID), info.ParseCount(uptime), t.UnmaskSecrets)
@@ -122,7 +144,7 @@ func (p *poll) ask(ctx context.Context, t *item.Target, g *group) error {
 	if was.sentinel {
 		first[1] = p.masters
 	}
-	if was.cluster {
+	if was.cluster && p.compare != compareNone {
 		first = append(first, p.nodes)
 	}
 	if err := ask.Do(ctx, t, first...); err != nil {
@@ -138,6 +160,7 @@ func (p *poll) ask(ctx context.Context, t *item.Target, g *group) error {
 		is = was
 	}
 	t.Memory.Store(kindMemory, is)
+	alone := p.compare == compareNone
 	var more []*ask.Part
 	switch {
 	case is.sentinel && !was.sentinel:
@@ -149,14 +172,14 @@ func (p *poll) ask(ctx context.Context, t *item.Target, g *group) error {
 		p.masters.Err = nil
 		more = append(more, p.config)
 	}
-	if is.cluster && !was.cluster {
+	if is.cluster && !was.cluster && !alone {
 		more = append(more, p.nodes)
 	}
 	if !is.cluster {
 		p.nodes.Forget(t)
 		p.nodes.Err = nil
 	}
-	if is.sentinel {
+	if is.sentinel && !alone {
 		p.others = othersParts(&p.x)
 		more = append(more, p.others...)
 	}
@@ -167,11 +190,11 @@ func (p *poll) ask(ctx context.Context, t *item.Target, g *group) error {
 		}
 		return nil
 	}
-	if g.mine, p.config.Err = readSettings(p.config); g.mine == nil || p.info.Err != nil {
+	if g.mine, p.config.Err = settings.Read(p.config); g.mine == nil || p.info.Err != nil || alone {
 		return nil
 	}
 	if is.cluster {
-		p.nodes.Err = g.nodesOf(t, p.nodes)
+		p.nodes.Err = g.nodesOf(t, p.nodes, p.compare == compareCluster)
 	} else {
 		g.replicasOf(t, &p.x, &p.id)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"redisjobs/internal/metrictest"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/settings"
 	"redisjobs/redisclient"
 )
 
@@ -26,9 +27,9 @@ func serverOf(info string, config ...string) *metrictest.ScriptDoer {
 	}}
 }
 
-func configOf(t *testing.T, target *item.Target) map[string]any {
+func configOf(t *testing.T, target *item.Target, compare ...string) map[string]any {
 	t.Helper()
-	text, err := metrictest.CollectFrom(t, Get, target)
+	text, err := metrictest.CollectFrom(t, Get, target, append([]string{"", "", ""}, compare...)...)
 	require.NoError(t, err)
 	require.NotContains(t, text, "s3cret")
 	return metrictest.Decode(t, text)
@@ -183,7 +184,7 @@ func TestManyDifferencesAreBounded(t *testing.T) {
 	target.Doer = serverOf("# Replication\r\nrole:slave\r\nmaster_host:10.0.0.9\r\nmaster_port:1\r\nmaster_replid:a\r\n", theirs...)
 	doc := configOf(t, target)
 	require.Equal(t, "primary", doc["compared_with"])
-	require.Len(t, doc["changed"], maxRows)
+	require.Len(t, doc["changed"], settings.MaxRows)
 	require.Equal(t, 500.0, doc["changes"])
 	require.Equal(t, map[string]any{"changed": 300.0}, doc["truncated"])
 	target.Doer = serverOf("# Replication\r\nrole:slave\r\nmaster_host:10.0.0.9\r\nmaster_port:1\r\nmaster_replid:a\r\n", mine...)
@@ -192,7 +193,7 @@ func TestManyDifferencesAreBounded(t *testing.T) {
 	require.Less(t, len(text), 400_000)
 	require.Equal(t, map[string]any{"changed": 300.0, "drift": 300.0}, metrictest.Decode(t, text)["truncated"])
 
-	too := make([]string, 2*(maxSettings+1))
+	too := make([]string, 2*(settings.Max+1))
 	for i := range too {
 		too[i] = fmt.Sprint("x", i)
 	}
@@ -225,7 +226,7 @@ func FuzzUnpack(f *testing.F) {
 	f.Add("a", "1", "requirepass", "x")
 	f.Add("\x00", "\x00\x00", "", "")
 	f.Fuzz(func(t *testing.T, name1, value1, name2, value2 string) {
-		s := settings{strings.ReplaceAll(name1, "\x00", ""): value1, strings.ReplaceAll(name2, "\x00", ""): value2}
+		s := settings.Settings{strings.ReplaceAll(name1, "\x00", ""): value1, strings.ReplaceAll(name2, "\x00", ""): value2}
 		got := unpack(remember(s, true))
 		require.Len(t, got, len(s))
 		for name := range s {

@@ -1,26 +1,18 @@
 package config
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net"
 	"slices"
-	"strings"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/cluster"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
+	"redisjobs/metrics/settings"
 	"redisjobs/redisclient"
-)
-
-const (
-	// maxRows bounds the rows of changes and of drift.
-	maxRows = 200
-	// maxAddrs bounds the addresses that have one value.
-	maxAddrs = 16
 )
 
 // peer is another server that should have the same settings.
@@ -29,10 +21,10 @@ type peer struct {
 	target *item.Target
 	// parts are what it is asked, and read what becomes of the answers.
 	parts []*ask.Part
-	read  func() (settings, error)
+	read  func() (settings.Settings, error)
 
 	err         error
-	differences []difference
+	differences []settings.Difference
 	onlyOne     int
 	fingerprint string
 }
@@ -40,7 +32,7 @@ type peer struct {
 // group are a server and those that it is compared with.
 type group struct {
 	kind  string // replicas, primary, cluster or sentinels; "" for none
-	mine  settings
+	mine  settings.Settings
 	peers []*peer
 	// partial: there are more that are not known.
 	partial bool
@@ -75,11 +67,11 @@ func (g *group) replicasOf(t *item.Target, x *info.Text, id *info.Identity) {
 		config, theirs := configPart(), &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO", "replication"}}
 		p := &peer{addr: addr, parts: []*ask.Part{config, theirs}}
 		p.target, p.err = peerAt(t, addr)
-		p.read = func() (settings, error) {
+		p.read = func() (settings.Settings, error) {
 			if id := replID(theirs); id != "" && len(history) > 0 && id != string(history) {
 				return nil, &redisclient.Error{Op: "replication", Reason: redisclient.ReasonProtocol, Err: errStranger}
 			}
-			return readSettings(config)
+			return settings.Read(config)
 		}
 		g.peers = append(g.peers, p)
 	}
@@ -101,28 +93,48 @@ func replID(reply *ask.Part) string {
 	return string(id)
 }
 
-// nodesOf are the other nodes of a cluster.
-func (g *group) nodesOf(t *item.Target, reply *ask.Part) error {
+// nodesOf are the other nodes of a cluster or, unless all are asked for, those that
+// replicate with the one that was asked.
+func (g *group) nodesOf(t *item.Target, reply *ask.Part, all bool) error {
 	nodes, entry, unreadable, err := cluster.ReadNodes(t, reply)
 	if err != nil {
 		return err
 	}
-	g.kind = "cluster"
+	var here cluster.Node
+	if entry >= 0 {
+		here = nodes[entry]
+	}
+	switch {
+	case all:
+		g.kind = "cluster"
+	case here.Master != "":
+		g.kind = "primary"
+	default:
+		g.kind = "replicas"
+	}
+	beyond := 0
 	for i, n := range nodes {
-		if i == entry || len(g.peers) >= ask.MaxRows {
+		if i == entry || !all && n.ID != here.Master && (n.Master == "" || n.Master != here.ID) {
 			continue
 		}
-		config, view := configPart(), cluster.NodesPart()
-		p := &peer{addr: n.Addr, target: n.Target, err: n.Err, parts: []*ask.Part{config, view}}
-		p.read = func() (settings, error) {
-			if err := cluster.IsNode(n.ID, view); err != nil {
+		if len(g.peers) >= ask.MaxRows {
+			beyond++
+			continue
+		}
+		config, id := configPart(), cluster.IDPart()
+		p := &peer{addr: n.Addr, target: n.Target, err: n.Err, parts: []*ask.Part{config, id}}
+		p.read = func() (settings.Settings, error) {
+			if err := cluster.IsNode(n.ID, id); err != nil {
 				return nil, err
 			}
-			return readSettings(config)
+			return settings.Read(config)
 		}
 		g.peers = append(g.peers, p)
 	}
-	g.partial = unreadable > 0 || len(nodes) > ask.MaxRows
+	g.partial = unreadable > 0 || beyond > 0
+	if len(g.peers) == 0 && !g.partial {
+		g.kind = ""
+	}
 	return nil
 }
 
@@ -147,10 +159,10 @@ func (g *group) ask(ctx context.Context) {
 		if p.err = ask.Do(ctx, p.target, p.parts...); p.err != nil {
 			return
 		}
-		var theirs settings
+		var theirs settings.Settings
 		if theirs, p.err = p.read(); p.err == nil {
-			p.differences, p.onlyOne = g.mine.differences(theirs)
-			p.fingerprint = theirs.fingerprint()
+			p.differences, p.onlyOne = g.mine.Differences(theirs)
+			p.fingerprint = theirs.Fingerprint()
 		}
 		p.parts, p.read = nil, nil // the replies
 	}, func(i int, err error) { g.peers[i].err = err })
@@ -162,12 +174,16 @@ func (g *group) write(w *jsondoc.Writer, unmask bool, cut *ask.Truncations) {
 	w.Key("compared").BeginArray()
 	// Those that did not answer first, so that none of them is left out.
 	slices.SortStableFunc(g.peers, func(a, b *peer) int { return ask.Number(failed(b)) - ask.Number(failed(a)) })
-	for _, p := range g.peers[:cut.LimitTo("compared", len(g.peers), maxRows)] {
+	for _, p := range g.peers[:cut.LimitTo("compared", len(g.peers), settings.MaxRows)] {
 		p.write(w)
 	}
 	w.EndArray()
 	w.Key("partial").Bool(g.partial || slices.ContainsFunc(g.peers, failed))
-	g.writeDrift(w, unmask, cut)
+	drift := settings.NewDrift(g.mine)
+	for _, p := range g.peers {
+		drift.Add(p.addr, p.differences)
+	}
+	drift.Write(w, unmask, cut)
 }
 
 func (p *peer) write(w *jsondoc.Writer) {
@@ -186,61 +202,4 @@ func (p *peer) write(w *jsondoc.Writer) {
 		w.Key("only_one").Int(int64(p.onlyOne))
 	}
 	w.EndObject()
-}
-
-// holders are the servers that have another value of one parameter.
-type holders struct {
-	value string
-	addrs []string
-	count int64
-}
-
-// writeDrift writes a row for each parameter that differs.
-func (g *group) writeDrift(w *jsondoc.Writer, unmask bool, cut *ask.Truncations) {
-	rows := make(map[string][]holders)
-	for _, p := range g.peers {
-		for _, d := range p.differences {
-			of := rows[d.name]
-			at := slices.IndexFunc(of, func(h holders) bool { return h.value == d.value })
-			if at < 0 {
-				at = len(of)
-				of = append(of, holders{value: d.value})
-			}
-			of[at].count++
-			if len(of[at].addrs) < maxAddrs {
-				of[at].addrs = append(of[at].addrs, p.addr)
-			}
-			rows[d.name] = of
-		}
-	}
-	names := make(settings, len(rows))
-	for name := range rows {
-		names[name] = ""
-	}
-	w.Key("drifts").Int(int64(len(rows)))
-	w.Key("drift").BeginArray()
-	for _, name := range names.names()[:cut.LimitTo("drift", len(rows), maxRows)] {
-		of := rows[name]
-		slices.SortFunc(of, func(a, b holders) int {
-			return cmp.Or(cmp.Compare(b.count, a.count), strings.Compare(a.value, b.value))
-		})
-		w.BeginObject()
-		w.Key("name").String(name)
-		w.Key("value").String(shown(name, g.mine[name], unmask))
-		w.Key("others").BeginArray()
-		for _, h := range of[:cut.LimitTo("others", len(of), maxAddrs)] {
-			w.BeginObject()
-			w.Key("value").String(shown(name, h.value, unmask))
-			w.Key("count").Int(h.count)
-			w.Key("servers").BeginArray()
-			for _, addr := range h.addrs {
-				w.String(addr)
-			}
-			w.EndArray()
-			w.EndObject()
-		}
-		w.EndArray()
-		w.EndObject()
-	}
-	w.EndArray()
 }

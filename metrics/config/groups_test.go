@@ -11,6 +11,7 @@ import (
 
 	"redisjobs/internal/metrictest"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/settings"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -44,44 +45,94 @@ func TestTheNodesOfAScriptedCluster(t *testing.T) {
 	d := serverOf(clusterInfo, "maxmemory", "1")
 	d.Replies["CLUSTER NODES"] = nodesReply(false)
 	peer := serverOf(clusterInfo, "maxmemory", "2")
-	peer.Replies["CLUSTER NODES"] = metrictest.Bulk("b1 10.0.0.2:6379@16379 myself,slave a1 0 0 2 connected\n")
+	peer.Replies["CLUSTER MYID"] = metrictest.Bulk("b1")
 	newTarget := func() *item.Target {
 		target := metrictest.NewTarget(d)
 		withPeers(target, map[string]redisclient.Doer{"10.0.0.2:6379": peer})
 		return target
 	}
-	doc := configOf(t, newTarget())
+	doc := configOf(t, newTarget(), "cluster")
 	require.Equal(t, []any{"cluster", false, 1.0}, []any{doc["compared_with"], doc["partial"], doc["drifts"]})
 
 	d.Replies["CLUSTER NODES"] = nodesReply(true)
-	doc = configOf(t, newTarget())
+	doc = configOf(t, newTarget(), "cluster")
 	require.Equal(t, true, doc["partial"], "a node is not known")
 	require.Equal(t, 1.0, doc["drifts"])
 
-	peer.Replies["CLUSTER NODES"] = metrictest.Bulk("x9 10.0.0.2:6379@16379 myself,slave a1 0 0 2 connected\n")
-	doc = configOf(t, newTarget())
+	peer.Replies["CLUSTER MYID"] = metrictest.Bulk("x9")
+	doc = configOf(t, newTarget(), "cluster")
 	require.Equal(t, 0.0, doc["drifts"], "another node has got the address")
 	require.Contains(t, metrictest.Rows(t, doc["compared"])[0]["error"], "another node answers here")
 
 	target := newTarget()
 	target.Doer = &failsFrom{d, 2}
-	doc = configOf(t, target)
+	doc = configOf(t, target, "cluster")
 	require.Equal(t, map[string]any{"cluster_nodes": "gone"}, doc["unavailable"])
 	require.Equal(t, 1.0, doc["parameters"], "what was told stands")
 	require.NotContains(t, doc, "drift")
 
 	d.Replies["CLUSTER NODES"] = "-NOPERM no\r\n"
-	doc = configOf(t, newTarget())
+	doc = configOf(t, newTarget(), "cluster")
 	require.Equal(t, map[string]any{"cluster_nodes": "NOPERM no"}, doc["unavailable"])
 	require.NotContains(t, doc, "compared")
 
 	// It is no cluster's node any more.
 	target = newTarget()
-	configOf(t, target)
+	configOf(t, target, "cluster")
 	target.Doer = serverOf("", "maxmemory", "1")
-	doc = configOf(t, target)
+	doc = configOf(t, target, "cluster")
 	require.Empty(t, doc["unavailable"])
 	require.Equal(t, "", doc["compared_with"])
+}
+
+// TestANodeIsComparedWithItsShardAlone: else each node of a cluster would be asked
+// by the items of all others.
+func TestANodeIsComparedWithItsShardAlone(t *testing.T) {
+	t.Parallel()
+	view := func(myself string) string {
+		text := "p1 10.0.0.1:1@2 master - 0 0 1 connected 0-8000\np2 10.0.0.2:1@2 master - 0 0 2 connected 8001-16383\n" +
+			"r1 10.0.0.3:1@2 slave p1 0 0 1 connected\nr2 10.0.0.4:1@2 slave p1 0 0 1 connected\nr3 10.0.0.5:1@2 slave p2 0 0 2 connected\nnew 10.0.0.6:1@2 master - 0 0 0 connected\n"
+		return metrictest.Bulk(markMyself(text, myself))
+	}
+	for myself, want := range map[string][]any{
+		"p1": {"replicas", "10.0.0.3:1", "10.0.0.4:1"}, "p2": {"replicas", "10.0.0.5:1"}, "r1": {"primary", "10.0.0.1:1"}, "r3": {"primary", "10.0.0.2:1"}, "new": {""},
+	} {
+		d := serverOf(clusterInfo, "maxmemory", "1")
+		d.Replies["CLUSTER NODES"] = view(myself)
+		target := metrictest.NewTarget(d)
+		peers := map[string]redisclient.Doer{}
+		for i, id := range []string{"p1", "p2", "r1", "r2", "r3", "new"} {
+			peer := serverOf(clusterInfo, "maxmemory", "2")
+			peer.Replies["CLUSTER MYID"] = metrictest.Bulk(id)
+			peers[fmt.Sprintf("10.0.0.%d:1", i+1)] = peer
+		}
+		withPeers(target, peers)
+		doc := configOf(t, target)
+		got := []any{doc["compared_with"]}
+		for _, row := range metrictest.Rows(t, doc["compared"]) {
+			require.Equal(t, 1.0, row["up"], "%v", row)
+			got = append(got, row["addr"])
+		}
+		require.Equal(t, want, got, myself)
+		require.Len(t, configOf(t, target, "cluster")["compared"], 5)
+		require.Equal(t, true, configOf(t, target, "none")["first"], "items that compare with others have a memory of their own")
+		doc = configOf(t, target, "none")
+		require.Equal(t, []any{false, "", 0.0}, []any{doc["first"], doc["compared_with"], doc["drifts"]})
+	}
+	_, err := Get.ParseArgs([]string{"", "", "", "shard"})
+	require.EqualError(t, err, "parameter 4 (Compare): must be group, cluster or none")
+}
+
+// markMyself is the view of the node with that id.
+func markMyself(view, id string) string {
+	lines := strings.Split(view, "\n")
+	for i, line := range lines {
+		if fields := strings.Fields(line); len(fields) > 2 && fields[0] == id {
+			fields[2] = "myself," + fields[2]
+			lines[i] = strings.Join(fields, " ")
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // masterOf is a master as SENTINEL MASTERS has it.
@@ -120,14 +171,14 @@ func TestTheSettingsOfScriptedSentinels(t *testing.T) {
 	require.Equal(t, []any{"sentinels", true}, []any{doc["compared_with"], doc["partial"]}, "there may be others")
 	require.Equal(t, 4.0, doc["parameters"])
 
-	many := make([]string, maxSettings/len(sentinelSettings)+1)
+	many := make([]string, settings.Max/len(settings.OfSentinel)+1)
 	for i := range many {
 		many[i] = masterOf(fmt.Sprint("m", i), "2")
 	}
 	doc = configOf(t, metrictest.NewTarget(sentinelOf(many[1:]...)))
-	require.EqualValues(t, maxSettings, doc["parameters"])
+	require.EqualValues(t, settings.Max, doc["parameters"])
 	doc = configOf(t, metrictest.NewTarget(sentinelOf(many...)))
-	require.Equal(t, errTooMany.Error(), metrictest.Section(t, doc, "unavailable")["masters"])
+	require.Equal(t, settings.ErrTooMany.Error(), metrictest.Section(t, doc, "unavailable")["masters"])
 	require.NotContains(t, doc, "parameters")
 
 	// A server has come in place of the sentinel.

@@ -108,7 +108,7 @@ func TestConfigOfARealCluster(t *testing.T) {
 	target := dial(t, redisclient.Config{Address: nodes[4].Addr})
 	trips := &counted{Doer: target.Doer}
 	target.Doer = trips
-	doc := configOf(t, target)
+	doc := configOf(t, target, "cluster")
 	require.Equal(t, 2, trips.n)
 	require.Equal(t, "cluster", doc["compared_with"])
 	require.Len(t, doc["compared"], 5)
@@ -117,11 +117,15 @@ func TestConfigOfARealCluster(t *testing.T) {
 	for _, row := range metrictest.Rows(t, doc["compared"]) {
 		require.Equal(t, doc["fingerprint"], row["fingerprint"])
 	}
+	doc = configOf(t, target)
+	require.Equal(t, "primary", doc["compared_with"])
+	require.Len(t, doc["compared"], 1)
+	require.Equal(t, nodes[1].Addr, metrictest.Rows(t, doc["compared"])[0]["addr"])
 	nodes[0].Do(t, "CONFIG", "SET", "hz", "50")
 	nodes[3].Do(t, "CONFIG", "SET", "hz", "50")
 	nodes[1].Kill(t)
 	trips.n = 0
-	doc = configOf(t, target)
+	doc = configOf(t, target, "cluster")
 	require.Equal(t, 1, trips.n, "that it is a cluster's node is remembered")
 	row := metrictest.Row(t, doc["drift"], "name", "hz")
 	require.Equal(t, 2.0, metrictest.Rows(t, row["others"])[0]["count"])

@@ -1,17 +1,15 @@
 package config
 
 import (
+	"maps"
 	"net"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/settings"
 	"redisjobs/redisclient"
 )
-
-// sentinelSettings are what each sentinel keeps about a master by itself, so that
-// they may differ. Source: https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/
-var sentinelSettings = []string{"quorum", "down-after-milliseconds", "failover-timeout", "parallel-syncs"}
 
 // maxMasters bounds the masters whose other sentinels are looked for.
 const maxMasters = 100
@@ -21,7 +19,7 @@ func mastersPart() *ask.Part {
 }
 
 // readMasters makes settings of the answer to SENTINEL MASTERS: "mymaster.quorum".
-func readMasters(p *ask.Part) (settings, error) {
+func readMasters(p *ask.Part) (settings.Settings, error) {
 	if p.Err != nil {
 		return nil, p.Err
 	}
@@ -29,19 +27,15 @@ func readMasters(p *ask.Part) (settings, error) {
 	if err == nil && unreadable > 0 {
 		err = errUnreadable
 	}
-	if err == nil && len(rows)*len(sentinelSettings) > maxSettings {
-		err = errTooMany
+	if err == nil && len(rows)*len(settings.OfSentinel) > settings.Max {
+		err = settings.ErrTooMany
 	}
 	if err != nil {
 		return nil, err
 	}
-	out := make(settings)
+	out := make(settings.Settings)
 	for _, row := range rows {
-		for _, name := range sentinelSettings {
-			if value, ok := row[name]; ok {
-				out[row["name"]+"."+name] = value
-			}
-		}
+		maps.Copy(out, settings.OfMaster(row, row["name"]+"."))
 	}
 	return out, nil
 }
@@ -82,7 +76,7 @@ func (g *group) sentinelsOf(t *item.Target, replies []*ask.Part) {
 			masters := mastersPart()
 			p := &peer{addr: addr, parts: []*ask.Part{masters}}
 			p.target, p.err = peerAt(t, addr)
-			p.read = func() (settings, error) { return readMasters(masters) }
+			p.read = func() (settings.Settings, error) { return readMasters(masters) }
 			g.peers = append(g.peers, p)
 		}
 	}

@@ -87,15 +87,15 @@ func (n *node) count(section, field string) info.Reading {
 
 // ask asks another node of a cluster, all in one round trip.
 func (n *node) ask(ctx context.Context) error {
-	server, view := &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO", "stats"}}, cluster.NodesPart()
-	parts := append([]*ask.Part{server, view}, n.subscribers()...)
+	server, id := &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO", "stats"}}, cluster.IDPart()
+	parts := append([]*ask.Part{server, id}, n.subscribers()...)
 	if shard := n.askShards(); shard != nil { // as the node that was asked first has them
 		parts = append(parts, shard)
 	}
 	if err := ask.Do(ctx, n.target, parts...); err != nil {
 		return err
 	}
-	if err := cluster.IsNode(n.id, view); err != nil {
+	if err := cluster.IsNode(n.id, id); err != nil {
 		return err
 	}
 	n.read(server)

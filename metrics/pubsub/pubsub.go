@@ -55,7 +55,7 @@ var Get = &item.Metric{
 		Name: "Channels", Check: checkChannels,
 		Description: "names of channels, separated by blanks",
 	}),
-	Commands: []string{"info", "pubsub|channels", "pubsub|numsub", "pubsub|shardnumsub", "cluster|nodes"},
+	Commands: []string{"info", "pubsub|channels", "pubsub|numsub", "pubsub|shardnumsub", "cluster|nodes", "cluster|myid"},
 	Collect:  collect,
 }
 

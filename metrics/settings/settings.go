@@ -1,4 +1,4 @@
-package config
+package settings
 
 import (
 	"crypto/sha256"
@@ -11,18 +11,19 @@ import (
 	"redisjobs/metrics/ask"
 )
 
-// settings are a server's parameters and their values, secrets included: what is
-// written goes through shown.
-type settings map[string]string
+// Settings are a server's parameters and their values, secrets included: what is
+// written goes through Shown.
+type Settings map[string]string
 
-// maxSettings bounds the parameters of one server; Redis 8 has some 250.
-const maxSettings = 4 * ask.MaxRows
+// Max bounds the parameters of one server; Redis 8 has some 250.
+const Max = 4 * ask.MaxRows
 
-var errTooMany = errors.New("more parameters than any server has")
+// ErrTooMany is what Read ends with beyond Max.
+var ErrTooMany = errors.New("more parameters than any server has")
 
-// readSettings reads the answer to CONFIG GET *. A parameter that a server lists
+// Read reads the answer to CONFIG GET *. A parameter that a server lists
 // under its old name as well is taken once.
-func readSettings(p *ask.Part) (settings, error) {
+func Read(p *ask.Part) (Settings, error) {
 	if p.Err != nil {
 		return nil, p.Err
 	}
@@ -30,10 +31,10 @@ func readSettings(p *ask.Part) (settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	if len(params) > maxSettings {
-		return nil, errTooMany
+	if len(params) > Max {
+		return nil, ErrTooMany
 	}
-	out := make(settings, len(params))
+	out := make(Settings, len(params))
 	for _, c := range params {
 		out[strings.ToLower(c.Name)] = c.Value
 	}
@@ -46,23 +47,24 @@ func readSettings(p *ask.Part) (settings, error) {
 	return out, nil
 }
 
-func (s settings) names() []string { return slices.Sorted(maps.Keys(s)) }
+// Names are the parameters, sorted.
+func (s Settings) Names() []string { return slices.Sorted(maps.Keys(s)) }
 
-// shown is a value as an answer may have it: a secret is masked by the rule of
+// Shown is a value as an answer may have it: a secret is masked by the rule of
 // redis.server.config, and a long one clipped.
-func shown(name, value string, unmask bool) string {
+func Shown(name, value string, unmask bool) string {
 	if !unmask && value != "" && ask.IsSecret(name) {
 		return ask.Masked
 	}
 	return ask.Clip(value, ask.MaxErrorLine)
 }
 
-// fingerprint is a digest of all parameters but those that are a server's own. Of
+// Fingerprint is a digest of all parameters but those that are a server's own. Of
 // secrets it has only whether they are set, so that nobody can try out passwords
 // against it.
-func (s settings) fingerprint() string {
+func (s Settings) Fingerprint() string {
 	h := sha256.New()
-	for _, name := range s.names() {
+	for _, name := range s.Names() {
 		if isOwn(name) {
 			continue
 		}
@@ -88,21 +90,21 @@ var own = map[string]bool{
 
 func isOwn(name string) bool { return own[name] || strings.Contains(name, "announce") }
 
-// difference is a parameter that has another value on another server.
-type difference struct{ name, value string }
+// Difference is a parameter that has another value on another server.
+type Difference struct{ Name, Value string }
 
-// differences are the parameters that other has with another value, sorted by
+// Differences are the parameters that other has with another value, sorted by
 // name, and how many of those that matter only one of the two has, as servers of
 // different versions do.
-func (s settings) differences(other settings) (out []difference, onlyOne int) {
-	for _, name := range s.names() {
+func (s Settings) Differences(other Settings) (out []Difference, onlyOne int) {
+	for _, name := range s.Names() {
 		value, ok := other[name]
 		switch {
 		case isOwn(name):
 		case !ok:
 			onlyOne++
 		case value != s[name]:
-			out = append(out, difference{name, value})
+			out = append(out, Difference{name, value})
 		}
 	}
 	for name := range other {
