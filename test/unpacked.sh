@@ -53,7 +53,7 @@ needs_loader() { LC_ALL=C ldd "$1" 2>&1 | grep -q 'not found'; }
 # with_loader BINARY SUITE LIBRARIES prints the command that runs it with the suite's libraries (packages, one word
 # each), as it will be after the rename; it fails when one is missing.
 with_loader() {
-	_lib=$new/lib
+	_lib=$new/lib-$2
 	[ -d "$_lib" ] || {
 		# One word each, on purpose.
 		# shellcheck disable=SC2086

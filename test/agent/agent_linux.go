@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +18,7 @@ import (
 
 // Agent is one of the real agents that test/agents.sh has fetched.
 type Agent struct {
-	Name    string // agent-6.0, agent-7.0-backports, agent-7.0-stable
+	Name    string // agent-6.0, agent-7.0-backports, agent-7.0-stable, agent-7.0-newest
 	Version string // as the agent says it itself: 7.0.9
 	Path    string // the executable, which may be a wrapper that execs the agent
 }
@@ -27,6 +29,19 @@ func (a Agent) Dialect() Dialect {
 		return Plain
 	}
 	return JSON
+}
+
+// AtLeast says whether the agent's version is this one or newer.
+func (a Agent) AtLeast(version ...int) bool {
+	var own []int
+	for part := range strings.SplitSeq(a.Version, ".") {
+		n, err := strconv.Atoi(part)
+		if err != nil {
+			return false
+		}
+		own = append(own, n)
+	}
+	return slices.Compare(own, version) >= 0
 }
 
 // List returns the agents named by the manifest in REDISJOBS_AGENTS, else by the one in the user's cache folder. It
@@ -52,7 +67,8 @@ func List(t testing.TB) []Agent {
 	return agents
 }
 
-// parseManifest reads lines of "name version path"; the path may hold blanks.
+// parseManifest reads lines of "name version path"; the path may hold blanks. A line "name - reason" is about an agent
+// that cannot be had.
 func parseManifest(text string) ([]Agent, error) {
 	var agents []Agent
 	for line := range strings.Lines(text) {
@@ -61,6 +77,9 @@ func parseManifest(text string) ([]Agent, error) {
 			continue
 		}
 		fields := strings.SplitN(line, " ", 3)
+		if len(fields) == 3 && fields[1] == "-" {
+			continue
+		}
 		if len(fields) != 3 || !filepath.IsAbs(fields[2]) {
 			return nil, fmt.Errorf("line %q is not \"name version path\"", line)
 		}

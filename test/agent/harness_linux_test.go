@@ -13,7 +13,7 @@ import (
 
 func TestManifest(t *testing.T) {
 	t.Parallel()
-	agents, err := parseManifest("agent-6.0 6.0.14 /a/agent-6.0\n\nagent-7.0-stable 7.0.22 /with blank/agent\n")
+	agents, err := parseManifest("agent-6.0 6.0.14 /a/agent-6.0\n\nagent-7.0-stable 7.0.22 /with blank/agent\nagent-7.0-newest - no suite has it\n")
 	require.NoError(t, err)
 	require.Equal(t, []Agent{
 		{Name: "agent-6.0", Version: "6.0.14", Path: "/a/agent-6.0"},
@@ -21,9 +21,15 @@ func TestManifest(t *testing.T) {
 	}, agents)
 	require.Equal(t, Plain, agents[0].Dialect())
 	require.Equal(t, JSON, agents[1].Dialect())
+	require.True(t, agents[1].AtLeast(7, 0, 20))
+	require.True(t, agents[1].AtLeast(7, 0, 22))
+	require.False(t, agents[1].AtLeast(7, 0, 23))
+	require.False(t, agents[1].AtLeast(7, 2))
+	require.False(t, agents[0].AtLeast(7, 0, 0))
 
 	for name, text := range map[string]string{
 		"empty":           "\n",
+		"only a reason":   "agent-7.0-newest - no suite has it\n",
 		"a missing field": "agent-6.0 /a/agent-6.0\n",
 		"a relative path": "agent-6.0 6.0.14 agent-6.0\n",
 	} {
