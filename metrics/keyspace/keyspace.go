@@ -109,6 +109,7 @@ type state struct {
 	// it begins.
 	queued   time.Time
 	begun    chan struct{}
+	passEnd  chan struct{} // closed when the pass ends, or rests
 	progress passProgress
 	last     *result
 	err      error // why the pass could not go on
@@ -118,14 +119,18 @@ type state struct {
 	problem  error
 	restarts int
 	because  string
+	// kept reports whether the target still remembers this very state.
+	kept func() bool
 }
 
 // result is a finished pass. It is not changed any more.
 type result struct {
 	began, finished time.Time
 	sources         []sourceResult
-	partial         bool
-	sum             sum
+	partial         bool // a source is missing
+	complete        bool // all keys of all sources were listed
+	content         content
+	missing         refusals // what was refused at least once
 }
 
 func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -135,18 +140,24 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 			return ask.Down(w, r.Target.Name, err)
 		}
 	}
-	if begun := s.ask(r.Target, r.Env.Keyspace); begun != nil {
-		if r.Env.Background != nil {
-			s.queue(r.Env.Background)
-			wait(ctx, begun)
-		} else { // a check from the command line: as far as its time allows
-			ctx, cancel := ask.BeforeDeadline(ctx)
-			defer cancel()
-			s.work(ctx, 0)
-		}
-	}
+	s.goOn(ctx, r, purpose{options: r.Env.Keyspace})
 	s.write(w, r.Target.Name)
 	return nil
+}
+
+// goOn notes a question, and sees to it that the pass that it needs goes on.
+func (s *state) goOn(ctx context.Context, r *item.Request, what purpose) {
+	begun := s.ask(r.Target, what)
+	switch {
+	case begun == nil:
+	case r.Env.Background != nil:
+		s.queue(r.Env.Background)
+		wait(ctx, begun, startWait)
+	default: // a check from the command line: as far as its time allows
+		ctx, cancel := ask.BeforeDeadline(ctx)
+		defer cancel()
+		s.work(ctx, 0)
+	}
 }
 
 // firstLook is the one round trip that a check itself makes, before the first
@@ -174,7 +185,12 @@ func stateOf(t *item.Target) (s *state) {
 	t.Memory.Update(memory, func(v any) any {
 		s, _ = v.(*state)
 		if s == nil {
-			s = &state{}
+			made := &state{}
+			made.kept = func() bool {
+				v, ok := t.Memory.Load(memory)
+				return ok && v == any(made)
+			}
+			s = made
 		}
 		return s
 	})
@@ -183,7 +199,7 @@ func stateOf(t *item.Target) (s *state) {
 
 // ask notes a question. When there is work to be done in the background, which
 // nobody does yet, it returns what is closed when that begins, else nil.
-func (s *state) ask(t *item.Target, options item.KeyspaceOptions) (begun <-chan struct{}) {
+func (s *state) ask(t *item.Target, what purpose) (begun <-chan struct{}) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -193,16 +209,16 @@ func (s *state) ask(t *item.Target, options item.KeyspaceOptions) (begun <-chan 
 		return nil
 	case s.pass != nil && now.Sub(s.pass.touched) > rest:
 		s.pass = nil
-	case s.pass == nil && s.last != nil && now.Sub(s.last.began) < options.Interval,
-		s.pass == nil && s.problem != nil && now.Sub(s.ended) < options.Interval:
+	case s.pass == nil && s.last != nil && now.Sub(s.last.began) < what.options.Interval,
+		s.pass == nil && s.problem != nil && now.Sub(s.ended) < what.options.Interval:
 		return nil
 	}
 	if s.pass == nil {
-		s.pass = newPass(t, options, now)
+		s.pass = newPass(t, what, now)
 		s.progress = s.pass.progress()
 	}
 	s.state, s.queued = passWaiting, now
-	s.begun = make(chan struct{})
+	s.begun, s.passEnd = make(chan struct{}), make(chan struct{})
 	return s.begun
 }
 
@@ -211,14 +227,14 @@ func (s *state) failed(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pass, s.state, s.err, s.queued = nil, "", err, time.Time{}
+	s.endLocked()
 }
 
 var errUnasked = errors.New("nobody has asked for a while")
 
-// mayGoOn is nil while the pass is of use: its target still remembers this very
-// state, and somebody asks.
-func (s *state) mayGoOn(t *item.Target) error {
-	if v, ok := t.Memory.Load(memory); !ok || v != any(s) {
+// mayGoOn is nil while the pass is of use: its state is kept, and somebody asks.
+func (s *state) mayGoOn() error {
+	if !s.kept() {
 		return errUnasked
 	}
 	s.mu.Lock()
@@ -292,6 +308,12 @@ func (s *state) noFigures() string {
 
 // write writes the figures of a finished pass.
 func (r *result) write(w *jsondoc.Writer, now time.Time, cut *ask.Truncations, missing *unavailable) {
+	r.writeTimes(w, now, cut)
+	r.content.(*sum).write(w, r.missing, cut, missing)
+}
+
+// writeTimes writes when and where a finished pass was.
+func (r *result) writeTimes(w *jsondoc.Writer, now time.Time, cut *ask.Truncations) {
 	w.Key("began").Int(r.began.Unix())
 	w.Key("finished").Int(r.finished.Unix())
 	w.Key("age").Float(now.Sub(r.finished).Round(time.Millisecond).Seconds())
@@ -302,7 +324,6 @@ func (r *result) write(w *jsondoc.Writer, now time.Time, cut *ask.Truncations, m
 		src.write(w)
 	}
 	w.EndArray()
-	r.sum.write(w, cut, missing)
 }
 
 // figures are the members that a finished pass has.

@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// firstSlice and maxSlice are how many keys a slice looks at.
+	// firstSlice and maxSlice are how many keys a slice looks at whose details are asked.
 	firstSlice = 16
 	maxSlice   = 64
 	// slicesPerSecond at least: a small budget is not spent in bursts.
@@ -47,8 +47,7 @@ type pace struct {
 	slow    int // slices, ever
 }
 
-func newPace(o item.KeyspaceOptions) pace {
-	most := maxSlice
+func newPace(o item.KeyspaceOptions, most int) pace {
 	if o.KeysPerSecond > 0 {
 		most = min(most, max(1, o.KeysPerSecond/slicesPerSecond))
 	}

@@ -143,7 +143,7 @@ func TestKeyspacePausesWhenTheServerIsSlow(t *testing.T) {
 
 func TestKeyspaceSlicesShrinkToTheTimeThatTheyMayTake(t *testing.T) {
 	t.Parallel()
-	p := newPace(item.KeyspaceOptions{SliceTime: time.Millisecond})
+	p := newPace(item.KeyspaceOptions{SliceTime: time.Millisecond}, maxSlice)
 	step := func(served time.Duration) int {
 		p.next(p.size, 3*time.Millisecond, served)
 		return p.size
@@ -206,7 +206,7 @@ func TestKeyspaceWaitsForItsInterval(t *testing.T) {
 
 		// A pass that was cut off long ago is of no use any more.
 		s := stateOf(k.target)
-		s.pass, s.state = newPass(k.target, testOptions, time.Now()), passResting
+		s.pass, s.state = newPass(k.target, purpose{options: testOptions}, time.Now()), passResting
 		old := s.pass
 		time.Sleep(rest + time.Second)
 		k.ask()
@@ -226,7 +226,7 @@ func TestKeyspaceListsStayBounded(t *testing.T) {
 		}
 		half.add(keyFigures{key: fmt.Sprintf("g%d:x", i), typ: fmt.Sprintf("type%d", i), ttl: int64(i) * 1e6, memory: int64(i)})
 	}
-	sum.merge(&other)
+	sum.merge(&other, 1)
 	require.Len(t, sum.groups, maxKeyGroups+1)
 	require.Len(t, sum.types, maxKeyTypes+1)
 	require.EqualValues(t, 10_000, sum.keys)

@@ -26,34 +26,54 @@ const (
 	flushLeast = 1000
 )
 
+// purpose is what a pass is for.
+type purpose struct {
+	options item.KeyspaceOptions
+	want    *Want // the keys that are looked for; nil for the figures of all
+}
+
 // pass is one pass over all keys.
 type pass struct {
-	target  *item.Target
-	options item.KeyspaceOptions
+	target *item.Target
+	purpose
 	began   time.Time
 	touched time.Time // when a slice was read last
 	refused refusals
 	sources []*source // nil until they are known
 	cluster bool
-	at      int       // the source that is read
-	until   time.Time // when it makes room for another pass; zero: never
+	// scansByType: the server's SCAN can be told the type of the keys to list.
+	scansByType bool
+	at          int       // the source that is read
+	until       time.Time // when it makes room for another pass; zero: never
 }
 
 // errTurnOver says that a pass has had its turn.
 var errTurnOver = errors.New("it is another pass's turn")
 
-func newPass(t *item.Target, o item.KeyspaceOptions, now time.Time) *pass {
-	return &pass{target: t, options: o, began: now, touched: now}
+func newPass(t *item.Target, what purpose, now time.Time) *pass {
+	return &pass{target: t, purpose: what, began: now, touched: now}
+}
+
+// newContent is what the pass makes of the keys of one of its sources.
+func (p *pass) newContent() content {
+	if p.want != nil {
+		return newFound(p.want, p.want.Budget/max(1, len(p.sources)), p.scansByType)
+	}
+	sum := newSum(p.options)
+	return &sum
 }
 
 // run reads until all keys have been seen, or returns why it cannot or need not
 // go on. Called again, it goes on from there.
 func (p *pass) run(ctx context.Context, s *state) error {
 	if p.sources == nil {
-		var err error
-		if p.sources, p.cluster, err = findSources(ctx, p.target, p.options); err != nil {
-			p.sources = nil
+		sources, err := p.findSources(ctx)
+		if err != nil {
 			return err
+		}
+		p.sources = sources
+		for _, src := range sources {
+			src.begin(p)
 		}
 	}
 	for ; p.at < len(p.sources); p.at++ {
@@ -75,13 +95,18 @@ func (p *pass) run(ctx context.Context, s *state) error {
 
 // read reads all keys of a source.
 func (p *pass) read(ctx context.Context, s *state, src *source) error {
+	if p.want != nil {
+		if problem, err := p.want.check(ctx, src.target); problem != nil || err != nil {
+			return errors.Join(problem, err)
+		}
+	}
 	failures := 0
-	p.refused.add(refusedBefore(src.target))
+	p.refused.add(refusedBefore(src.target, src.content))
 	for !src.finished() {
-		if err := scanRefused(src.target); err != nil {
+		if err := scanRefused(src); err != nil {
 			return err
 		}
-		if err := s.mayGoOn(p.target); err != nil {
+		if err := s.mayGoOn(); err != nil {
 			return err
 		}
 		if failures == 0 && !p.until.IsZero() && time.Now().After(p.until) {
@@ -103,7 +128,7 @@ func (p *pass) read(ctx context.Context, s *state, src *source) error {
 			if !p.cluster || src.restarts > sourceRestarts {
 				return err
 			}
-			src.begin(p.options)
+			src.begin(p)
 			s.restarted(err.Error())
 			wait = firstRetry
 		default:
@@ -150,7 +175,7 @@ func (p *pass) slice(ctx context.Context, s *state, src *source) (wait time.Dura
 	if q.sizeBefore >= flushLeast && src.dbsize >= 0 && src.dbsize < q.sizeBefore/flushShare {
 		s.restarted(fmt.Sprintf("%s: the database shrank from %d keys to %d", src.addr, q.sizeBefore, src.dbsize))
 		size := src.dbsize
-		src.begin(p.options)
+		src.begin(p)
 		src.dbsize = size
 	}
 	wait, paused = src.pace.next(q.keys, took, served)
@@ -186,7 +211,7 @@ type passProgress struct {
 func (p *pass) progress() passProgress {
 	out := passProgress{began: p.began, all: len(p.sources), dbsizeKnown: p.at < len(p.sources)}
 	for _, src := range p.sources[:min(p.at+1, len(p.sources))] {
-		out.seen += src.sum.keys + src.sum.gone
+		out.seen += src.content.seen()
 		out.slow += src.pace.slow
 		out.asked++
 		out.server = src.addr
@@ -231,18 +256,20 @@ var passWhy = map[string]string{
 
 // result is what a finished pass has found.
 func (p *pass) result(now time.Time) *result {
-	r := &result{began: p.began, finished: now, sum: newSum(p.options)}
-	r.sum.missing = p.refused
-	for _, src := range p.sources {
-		row := sourceResult{addr: src.addr, role: src.role, why: src.why, keys: src.sum.keys}
+	r := &result{began: p.began, finished: now, complete: true, content: p.newContent()}
+	for i, src := range p.sources {
+		row := sourceResult{target: src.target, addr: src.addr, role: src.role, why: src.why, keys: src.content.counted()}
 		if src.err != nil {
 			row.err = src.err.Error()
 			r.partial = true
 		} else {
-			src.sum.dbsize = src.dbsize
-			r.sum.merge(&src.sum)
+			src.content.end(src.dbsize)
+			r.content.merge(src.content, i)
+			r.complete = r.complete && src.listed
 		}
 		r.sources = append(r.sources, row)
 	}
+	r.complete = r.complete && !r.partial
+	r.missing = p.refused
 	return r
 }

@@ -48,11 +48,11 @@ var detailCommands = [details][]redisclient.Command{
 func refusedAs(cmd redisclient.Command) string { return "redis.keyspace.sample " + cmd[0] }
 
 // refusedBefore are the refusals that a target's memory has.
-func refusedBefore(t *item.Target) (out refusals) {
+func refusedBefore(t *item.Target, c content) (out refusals) {
 	remembered := ask.RefusalsOf(t.Memory)
 	for d, cmds := range detailCommands {
 		for _, cmd := range cmds {
-			if err := remembered.Of(cmd, refusedAs(cmd)); err != nil && out[d] == nil {
+			if err := remembered.Of(cmd, c.refusal(cmd)); err != nil && out[d] == nil {
 				out[d] = err
 			}
 		}
@@ -70,11 +70,11 @@ func (r *refusals) add(others refusals) {
 }
 
 // note takes a refusal of a target, and reports whether it lasts.
-func (r *refusals) note(t *item.Target, d detail, cmd redisclient.Command, err error) bool {
+func (r *refusals) note(s *source, d detail, cmd redisclient.Command, err error) bool {
 	if !ask.Lasting(err) {
 		return false
 	}
-	ask.RefusalsOf(t.Memory).Note(cmd, refusedAs(cmd), err)
+	ask.RefusalsOf(s.target.Memory).Note(cmd, s.content.refusal(cmd), err)
 	if r[d] == nil {
 		r[d] = err
 	}
@@ -82,9 +82,13 @@ func (r *refusals) note(t *item.Target, d detail, cmd redisclient.Command, err e
 }
 
 // scanRefused is why a target's keys cannot be listed, as it said before.
-func scanRefused(t *item.Target) error {
+func scanRefused(s *source) error {
 	scan := detailCommands[detailScan][0]
-	return ask.RefusalsOf(t.Memory).Of(scan, refusedAs(scan))
+	return ask.RefusalsOf(s.target.Memory).Of(scan, s.content.refusal(scan))
+}
+
+func scanCommand(cursor string, count int) redisclient.Command {
+	return redisclient.Command{"SCAN", cursor, "COUNT", strconv.Itoa(count)}
 }
 
 // longKey is a key whose length is to be asked for.
@@ -110,13 +114,15 @@ type asked struct {
 }
 
 // finished reports whether all keys were seen.
-func (s *source) finished() bool { return s.listed && len(s.pending) == 0 && len(s.longs) == 0 }
+func (s *source) finished() bool {
+	return (s.listed || s.content.full()) && len(s.pending) == 0 && len(s.longs) == 0
+}
 
 // question asks about the keys that were listed last and lists the next ones.
 func (s *source) question(o item.KeyspaceOptions, refused *refusals) *question {
 	q := &question{sizeBefore: s.dbsize}
 	asking := func(a asked, cmd ...string) {
-		if a.scan || refused[a.detail] == nil {
+		if a.scan || refused[a.detail] == nil && s.content.wants(a.detail) {
 			q.cmds = append(q.cmds, cmd)
 			q.asked = append(q.asked, a)
 		}
@@ -132,13 +138,14 @@ func (s *source) question(o item.KeyspaceOptions, refused *refusals) *question {
 			asking(asked{detail: detailMemory, key: i}, "MEMORY", "USAGE", key)
 		}
 	}
-	q.longs = s.longs[:min(len(s.longs), maxSlice)]
+	_, lengths := s.content.most()
+	q.longs = s.longs[:min(len(s.longs), lengths)]
 	for i, long := range q.longs {
-		asking(asked{detail: detailLength, key: i}, ask.LengthCommands[long.typ], long.key)
+		asking(asked{detail: detailLength, key: i}, s.content.length(long)...)
 	}
-	if !s.listed && len(s.pending)-len(q.details) < s.pace.size {
+	if !s.listed && !s.content.full() && len(s.pending)-len(q.details) < s.pace.size {
 		q.count = s.pace.size
-		asking(asked{detail: detailScan, scan: true}, "SCAN", s.cursor, "COUNT", strconv.Itoa(q.count))
+		asking(asked{detail: detailScan, scan: true}, s.content.scan(s.cursor, q.count)...)
 	}
 	asking(asked{detail: detailSize}, "DBSIZE")
 	asking(asked{detail: detailTime}, "TIME")
@@ -150,16 +157,22 @@ func (s *source) question(o item.KeyspaceOptions, refused *refusals) *question {
 type answers struct {
 	figures []keyFigures
 	gone    []bool
-	lengths []int64     // 0: not known
+	lengths []int64     // -1: not known
+	bytes   []int       // what the replies with the lengths take
 	times   []time.Time // at the beginning and the end
 	size    int64       // of the database; -1: not known
 	cursor  string
 	listed  []string
+	content content
 }
 
-func (q *question) newAnswers() *answers {
+func (q *question) newAnswers(c content) *answers {
 	r := &answers{
-		figures: make([]keyFigures, len(q.details)), gone: make([]bool, len(q.details)), lengths: make([]int64, len(q.longs)), size: -1,
+		figures: make([]keyFigures, len(q.details)), gone: make([]bool, len(q.details)),
+		lengths: make([]int64, len(q.longs)), bytes: make([]int, len(q.longs)), size: -1, content: c,
+	}
+	for i := range r.lengths {
+		r.lengths[i] = -1
 	}
 	for i, key := range q.details {
 		r.figures[i] = keyFigures{key: key, ttl: -1}
@@ -189,7 +202,9 @@ func (r *answers) read(a asked, v resp.Value) (err error) {
 	case a.detail == detailMemory:
 		r.figures[a.key].memory, err = v.Int64()
 	case a.detail == detailLength:
-		r.lengths[a.key], err = v.Int64()
+		if n, err = r.content.readLength(v); err == nil {
+			r.lengths[a.key], r.bytes[a.key] = n, ask.Size(v)
+		}
 	case a.detail == detailSize:
 		r.size, err = v.Int64()
 	case a.detail == detailTime:
@@ -203,7 +218,7 @@ func (r *answers) read(a asked, v resp.Value) (err error) {
 // take counts the keys that were looked at. It returns the time that the server
 // took, 0 when that is not known; with an error nothing was counted.
 func (q *question) take(s *source, values []resp.Value, refused *refusals) (time.Duration, error) {
-	r := q.newAnswers()
+	r := q.newAnswers(s.content)
 	for i, a := range q.asked {
 		v := values[i]
 		err := r.read(a, v)
@@ -211,11 +226,11 @@ func (q *question) take(s *source, values []resp.Value, refused *refusals) (time
 		case err == nil:
 		case a.scan:
 			err = fmt.Errorf("SCAN: %w", err)
-			refused.note(s.target, a.detail, q.cmds[i], err)
+			refused.note(s, a.detail, q.cmds[i], err)
 			return 0, err
 		case noSuchKey(err) && a.detail == detailMemory: // in the words of forks
 			r.gone[a.key] = true
-		case refused.note(s.target, a.detail, q.cmds[i], err):
+		case refused.note(s, a.detail, q.cmds[i], err):
 		case v.Err() == nil:
 			return 0, fmt.Errorf("%s: %w", q.cmds[i][0], err)
 		case redisclient.ConcernsServer(err):
@@ -230,10 +245,11 @@ func (q *question) take(s *source, values []resp.Value, refused *refusals) (time
 			return 0, err
 		}
 	}
-	q.account(s, r.figures, r.gone, r.lengths, refused)
+	q.account(s, r, refused)
 	if q.count > 0 {
 		s.cursor, s.listed = r.cursor, r.cursor == "0"
-		s.pending = append(s.pending, r.listed...)
+		s.content.passed(q.count)
+		s.list(r.listed, refused)
 	}
 	s.dbsize = r.size
 	if len(r.times) == 2 {
@@ -244,27 +260,42 @@ func (q *question) take(s *source, values []resp.Value, refused *refusals) (time
 
 func noSuchKey(err error) bool { return strings.Contains(err.Error(), "no such key") }
 
-// account adds the keys to the sum, and notes whose length is worth asking for.
-func (q *question) account(s *source, figures []keyFigures, gone []bool, lengths []int64, refused *refusals) {
+// account takes the keys that were looked at, and notes whose length is worth
+// asking for.
+func (q *question) account(s *source, r *answers, refused *refusals) {
 	for i, long := range q.longs {
-		s.sum.longest.add(bigKey{long.key, long.typ, lengths[i]})
+		s.content.measure(long, r.lengths[i], r.bytes[i])
 	}
 	s.longs = slices.Delete(s.longs, 0, len(q.longs))
-	for i, f := range figures {
-		if gone[i] {
-			s.sum.gone++
-			continue
-		}
-		s.sum.add(f)
-		_, counts := ask.LengthCommands[f.typ]
-		// An element takes a byte at least; twice that, because what MEMORY USAGE
-		// says is an estimate.
-		small := refused[detailMemory] == nil && 2*f.memory <= s.sum.longest.floor()
-		if counts && f.typ != "string" && !small && s.sum.options.Top > 0 && refused[detailLength] == nil {
-			s.longs = append(s.longs, longKey{f.key, f.typ})
+	for i, f := range r.figures {
+		if r.gone[i] {
+			s.content.lose()
+		} else {
+			s.take(f, refused)
 		}
 	}
 	s.pending = slices.Delete(s.pending, 0, len(q.details))
+}
+
+func (s *source) take(f keyFigures, refused *refusals) {
+	if s.content.take(f, refused) {
+		s.longs = append(s.longs, longKey{f.key, f.typ})
+	}
+}
+
+// list takes the keys that SCAN has listed: those of which nothing is asked at
+// once.
+func (s *source) list(keys []string, refused *refusals) {
+	asks := s.content.wants(detailType)
+	for _, key := range keys {
+		switch {
+		case !s.content.matches(key):
+		case asks:
+			s.pending = append(s.pending, key)
+		default:
+			s.take(keyFigures{key: key, ttl: -1}, refused)
+		}
+	}
 }
 
 // readScan reads a reply to SCAN. A key that stands twice in it counts once.

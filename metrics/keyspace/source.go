@@ -35,7 +35,7 @@ type source struct {
 	pending  []string
 	longs    []longKey // whose length is to be asked
 	dbsize   int64     // -1: not known
-	sum      sum
+	content  content
 	restarts int // since another server answered
 }
 
@@ -47,6 +47,7 @@ type serverConn struct {
 
 // sourceResult is a source of a finished pass.
 type sourceResult struct {
+	target               *item.Target
 	addr, role, why, err string
 	keys                 int64
 }
@@ -64,18 +65,13 @@ func (s sourceResult) write(w *jsondoc.Writer) {
 	w.EndObject()
 }
 
-func newSource(t *item.Target, addr, role string, o item.KeyspaceOptions) *source {
-	s := &source{target: t, addr: addr, role: role}
-	s.begin(o)
-	return s
-}
-
 // begin forgets what was read.
-func (s *source) begin(o item.KeyspaceOptions) {
-	s.pace = newPace(o)
+func (s *source) begin(p *pass) {
+	s.content = p.newContent()
+	most, _ := s.content.most()
+	s.pace = newPace(p.options, most)
 	s.cursors = cursors{}
 	s.cursor, s.listed, s.pending, s.longs, s.dbsize = "0", false, nil, nil, -1
-	s.sum = newSum(o)
 }
 
 // otherServerError says that a target has become another server, where a cursor
@@ -122,30 +118,33 @@ func (s *source) connection() serverConn {
 const maxReplicasTried = 3
 
 // findSources says which servers a pass reads.
-func findSources(ctx context.Context, t *item.Target, o item.KeyspaceOptions) (sources []*source, cluster bool, err error) {
-	x, err := info.Ask(ctx, t)
+func (p *pass) findSources(ctx context.Context) (sources []*source, err error) {
+	x, err := info.Ask(ctx, p.target)
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	self := newSource(t, ownAddress(t), "", o)
+	self := &source{target: p.target, addr: ownAddress(p.target)}
 	if x == nil {
-		return []*source{self}, false, nil
+		return []*source{self}, nil
 	}
-	self.role = info.Identify(x).Role
+	id := info.Identify(x)
+	self.role = id.Role
+	p.scansByType = id.AtLeast("redis", 6, 0) || id.AtLeast("valkey", 7, 0)
 	if enabled, _ := x.Field("cluster", "cluster_enabled"); string(enabled) == "1" {
-		masters, err := clusterSources(ctx, t, o)
+		p.cluster = true
+		masters, err := clusterSources(ctx, p.target)
 		if err != nil || masters != nil {
-			return masters, true, err
+			return masters, err
 		}
 		self.why = "CLUSTER NODES is refused: this node alone is read"
-		return []*source{self}, true, nil
+		return []*source{self}, nil
 	}
 	if self.role == "master" {
-		if replica := replicaSource(ctx, t, x, self, o); replica != nil {
-			return []*source{replica}, false, nil
+		if replica := replicaSource(ctx, p.target, x, self); replica != nil {
+			return []*source{replica}, nil
 		}
 	}
-	return []*source{self}, false, nil
+	return []*source{self}, nil
 }
 
 func ownAddress(t *item.Target) string {
@@ -157,7 +156,7 @@ func ownAddress(t *item.Target) string {
 
 // replicaSource is the first replica that can be read in its master's place;
 // self notes why there is none.
-func replicaSource(ctx context.Context, t *item.Target, x *info.Text, self *source, o item.KeyspaceOptions) *source {
+func replicaSource(ctx context.Context, t *item.Target, x *info.Text, self *source) *source {
 	addrs := onlineReplicas(x)
 	if t.Peer == nil || len(addrs) == 0 {
 		return nil
@@ -169,7 +168,7 @@ func replicaSource(ctx context.Context, t *item.Target, x *info.Text, self *sour
 			err = readableReplica(ctx, peer, string(history))
 		}
 		if err == nil {
-			return newSource(peer, addr, "replica", o)
+			return &source{target: peer, addr: addr, role: "replica"}
 		}
 		if self.why == "" {
 			self.why = ask.Clip(fmt.Sprintf("%s: %v", addr, err), ask.MaxErrorLine)
@@ -225,16 +224,14 @@ func onlineReplicas(x *info.Text) []string {
 
 // clusterSources are the masters that have slots, in the order of their
 // addresses; nil when the server does not tell.
-func clusterSources(ctx context.Context, t *item.Target, o item.KeyspaceOptions) ([]*source, error) {
+func clusterSources(ctx context.Context, t *item.Target) ([]*source, error) {
 	masters, refusal, err := cluster.Masters(ctx, t)
 	if err != nil || refusal != nil {
 		return nil, err
 	}
 	var out []*source
 	for _, m := range masters {
-		s := newSource(m.Target, m.Addr, "master", o)
-		s.err = m.Err
-		out = append(out, s)
+		out = append(out, &source{target: m.Target, addr: m.Addr, role: "master", err: m.Err})
 	}
 	return out, nil
 }

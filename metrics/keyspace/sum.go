@@ -47,8 +47,6 @@ type sum struct {
 	ttl        [len(ttlBounds)]int64
 	biggest    topKeys
 	longest    topKeys
-	// missing says what was refused at least once.
-	missing refusals
 }
 
 func newSum(o item.KeyspaceOptions) sum {
@@ -114,7 +112,8 @@ func (s *sum) group(key string) (string, bool) {
 }
 
 // merge adds another server's keys.
-func (s *sum) merge(o *sum) {
+func (s *sum) merge(other content, _ int) {
+	o := other.(*sum)
 	s.keys += o.keys
 	s.gone += o.gone
 	s.dbsize += o.dbsize
@@ -137,11 +136,6 @@ func (s *sum) merge(o *sum) {
 	}
 	for _, k := range o.longest.keys {
 		s.longest.add(k)
-	}
-	for d, r := range o.missing {
-		if r != nil {
-			s.missing[d] = r
-		}
 	}
 }
 
@@ -177,13 +171,13 @@ func (t *topKeys) add(k bigKey) {
 }
 
 // write leaves out what depends on something that was refused.
-func (s *sum) write(w *jsondoc.Writer, cut *ask.Truncations, missing *unavailable) {
+func (s *sum) write(w *jsondoc.Writer, refused refusals, cut *ask.Truncations, missing *unavailable) {
 	has := func(d detail, names ...string) bool {
-		if s.missing[d] == nil {
+		if refused[d] == nil {
 			return true
 		}
 		for _, name := range names {
-			missing.add(name, s.missing[d].Error())
+			missing.add(name, refused[d].Error())
 		}
 		return false
 	}
@@ -207,8 +201,8 @@ func (s *sum) write(w *jsondoc.Writer, cut *ask.Truncations, missing *unavailabl
 	if sizes {
 		s.biggest.write(w, "biggest", "memory")
 	}
-	if s.missing[detailType] != nil {
-		missing.add("longest", s.missing[detailType].Error())
+	if refused[detailType] != nil {
+		missing.add("longest", refused[detailType].Error())
 	} else if has(detailLength, "longest") {
 		s.longest.write(w, "longest", "elements")
 	}

@@ -17,12 +17,12 @@ const (
 	waitShown = 100 * time.Millisecond
 )
 
-// wait waits a moment for a pass to begin.
-func wait(ctx context.Context, begun <-chan struct{}) {
-	timer := time.NewTimer(startWait)
+// wait waits for something to happen, but not for long.
+func wait(ctx context.Context, happened <-chan struct{}, limit time.Duration) {
+	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	select {
-	case <-begun:
+	case <-happened:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
@@ -59,6 +59,7 @@ func (s *state) work(ctx context.Context, turn time.Duration) (more bool) {
 		return true
 	}
 	s.state, s.err = passResting, err
+	s.endLocked()
 	var other *otherServerError
 	var endless *endlessError
 	switch {
@@ -74,6 +75,14 @@ func (s *state) work(ctx context.Context, turn time.Duration) (more bool) {
 		s.err = nil
 	}
 	return false
+}
+
+// endLocked wakes those who wait for the end of the pass.
+func (s *state) endLocked() {
+	if s.passEnd != nil {
+		close(s.passEnd)
+		s.passEnd = nil
+	}
 }
 
 // shown is the state of the pass as it is shown: one that waits for its turn.

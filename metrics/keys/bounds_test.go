@@ -1,4 +1,4 @@
-package keyspace
+package keys
 
 import (
 	"context"
@@ -9,7 +9,8 @@ import (
 
 	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
-	"redisjobs/metrics/keys"
+	"redisjobs/metrics/item"
+	"redisjobs/metrics/keyspace"
 	"redisjobs/redisclient"
 )
 
@@ -22,25 +23,27 @@ func TestHugeKeysAreNotReadIntoMemory(t *testing.T) {
 	s.Do(t, "HSET", "hash", "small", "1", "huge", strings.Repeat("x", 65<<20))
 	target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	used := metrictest.Allocated(func() {
-		_, err := metrictest.OfKey(t, keys.Value, target, "string", "")
+		_, err := metrictest.OfKey(t, Value, target, "string", "")
 		require.EqualError(t, err, "the value is longer than 65536 bytes")
-		length, err := metrictest.OfKey(t, keys.Length, target, "string")
+		length, err := metrictest.OfKey(t, Length, target, "string")
 		require.NoError(t, err)
 		require.Equal(t, "209715200", length)
-		text, err := metrictest.OfKey(t, keys.Get, target, "string")
+		text, err := metrictest.OfKey(t, Get, target, "string")
 		require.NoError(t, err)
 		doc := metrictest.Decode(t, text)
 		require.EqualValues(t, size, doc["length"])
 		require.GreaterOrEqual(t, doc["memory"], float64(size))
-		value, err := metrictest.OfKey(t, keys.Value, target, "hash", "small")
+		value, err := metrictest.OfKey(t, Value, target, "hash", "small")
 		require.NoError(t, err)
 		require.Equal(t, "1", value)
 
-		doc = newRun(t, target).pass()
+		text, err = keyspace.Sample.Answer(t.Context(), &item.Request{Target: target, Env: &item.Env{Keyspace: item.KeyspaceOptions{Top: 3}}})
+		require.NoError(t, err)
+		doc = metrictest.Decode(t, text)
 		require.Equal(t, "string", doc["biggest"].([]any)[0].(map[string]any)["key"])
 		require.GreaterOrEqual(t, doc["memory"], float64(size+65<<20))
 
-		_, err = metrictest.OfKey(t, keys.Value, target, "hash", "huge")
+		_, err = metrictest.OfKey(t, Value, target, "hash", "huge")
 		require.ErrorContains(t, err, "bulk string of 68157440 bytes, the limit is 67108864")
 	})
 	require.Less(t, used, uint64(4<<20))
