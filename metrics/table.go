@@ -45,6 +45,7 @@ var table = slices.Concat(
 	keys.Metrics,
 	[]*item.Metric{
 		keys.Count,
+		keys.Discovery,
 		keyspace.Sample,
 		streams.Get,
 		search.Get,

@@ -34,22 +34,22 @@ type content interface {
 	full() bool
 	// counted is how many keys count in the result.
 	counted() int64
-	// end takes the size of the database, -1 when it is not known, and merge the
-	// content of the pass's source with that number.
-	end(dbsize int64)
+	// end takes the size of the database, -1 when it is not known, and whether all of
+	// it was listed; merge, the content of the pass's source with that number.
+	end(dbsize int64, listed bool)
 	merge(other content, source int)
 	// refusal is what a refusal of a command is remembered by that concerns a key.
 	refusal(cmd redisclient.Command) string
 }
 
-func (s *sum) wants(detail) bool   { return true }
-func (s *sum) matches(string) bool { return true }
-func (s *sum) lose()               { s.gone++ }
-func (s *sum) passed(int)          {}
-func (s *sum) seen() int64         { return s.keys + s.gone }
-func (s *sum) full() bool          { return false }
-func (s *sum) counted() int64      { return s.keys }
-func (s *sum) end(dbsize int64)    { s.dbsize = dbsize }
+func (s *sum) wants(detail) bool        { return true }
+func (s *sum) matches(string) bool      { return true }
+func (s *sum) lose()                    { s.gone++ }
+func (s *sum) passed(int)               {}
+func (s *sum) seen() int64              { return s.keys + s.gone }
+func (s *sum) full() bool               { return false }
+func (s *sum) counted() int64           { return s.keys }
+func (s *sum) end(dbsize int64, _ bool) { s.dbsize = dbsize }
 
 func (s *sum) most() (keys, lengths int) { return maxSlice, maxSlice }
 

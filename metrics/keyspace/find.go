@@ -98,8 +98,9 @@ func ParseBudget(s string) (int, error) {
 
 // Finding is what a search has found, at this moment.
 type Finding struct {
-	// Keys are those that the last finished pass has listed, by name; nil before the
-	// first one. They must not be changed.
+	// Keys are those that the last finished pass has listed, by name, with those that
+	// only the one before it has found; nil before the first one. They must not be
+	// changed.
 	Keys []FoundKey
 
 	last     *result // nil before the first finished pass
@@ -275,7 +276,7 @@ func (f *Finding) Write(w *jsondoc.Writer, cut *ask.Truncations) {
 		w.Key("dbsize").Int(list.dbsize)
 	}
 	w.Key("count").Int(list.matched)
-	if rest := list.matched - list.unlisted - int64(len(list.keys)); rest > 0 {
+	if rest := list.matched - list.unlisted - int64(len(list.keys)-list.missed); rest > 0 {
 		cut.Add("keys", int(rest))
 	}
 	if list.unlisted > 0 {

@@ -247,11 +247,10 @@ func TestFoundKeysAreBoundedAndTheSameEachTime(t *testing.T) {
 	require.EqualValues(t, 4, f.unlisted)
 	require.False(t, f.take(keyFigures{key: "zzz"}, &refusals{}))
 	total := newFound(&Want{Pattern: "*"}, 1000, true)
-	lists[0].end(5000)
-	lists[1].end(-1)
+	lists[0].end(5000, true)
+	lists[1].end(-1, true)
 	total.merge(lists[0], 0)
 	total.merge(lists[1], 1)
 	require.Equal(t, lists[0].keys, total.keys, "a key that is on its way to another node stands once")
 	require.True(t, total.dbUnknown)
 }
-

@@ -32,7 +32,8 @@ type FoundKey struct {
 	// that reply takes.
 	Learned int64
 	Bytes   int
-	source  int // of the pass
+	source  int  // of the pass
+	missed  bool // the last pass did not find it, and the one before it did
 }
 
 // found is the keys that match, as far as they were listed. Of too many it has
@@ -47,6 +48,7 @@ type found struct {
 	matched   int64 // of those that are not listed SCAN may give one twice
 	unlisted  int64 // with names that are too long or no text
 	keys      []FoundKey
+	missed    int // of keys
 	bytes     int // of their names
 	dbsize    int64
 	dbUnknown bool
@@ -147,22 +149,22 @@ func (f *found) measure(k longKey, n int64, bytes int) {
 
 func (f *found) passed(count int) { f.over += int64(count) }
 
-// seen is no more than there are: the last step passes over what is left.
 func (f *found) seen() int64 { return f.over }
 
 func (f *found) full() bool { return f.over >= f.budget }
 
 func (f *found) counted() int64 { return f.matched }
 
-func (f *found) end(dbsize int64) { f.dbsize, f.dbUnknown = max(0, dbsize), dbsize < 0 }
+func (f *found) end(dbsize int64, listed bool) {
+	f.dbsize, f.dbUnknown = max(0, dbsize), dbsize < 0
+	if !f.dbUnknown && (listed || f.over > dbsize) {
+		f.over = max(f.dbsize, f.matched)
+	}
+}
 
 func (f *found) merge(other content, source int) {
 	o := other.(*found)
-	over := o.over
-	if !o.dbUnknown {
-		over = min(over, max(o.dbsize, o.matched))
-	}
-	f.over += over
+	f.over += o.over
 	f.matched += o.matched
 	f.unlisted += o.unlisted
 	f.dbsize += o.dbsize
@@ -170,6 +172,21 @@ func (f *found) merge(other content, source int) {
 	for _, k := range o.keys {
 		k.source = source
 		f.list(k)
+	}
+}
+
+// keep lists the keys too that the pass before has found and this one has not, as
+// far as there is room: the queue that is a list has no key while it is empty, and
+// that is to be seen before it is left out.
+func (f *found) keep(before *found, sourceOf func(source int) (int, bool)) {
+	for _, k := range before.keys {
+		source, known := sourceOf(k.source)
+		if _, there := f.at(k.Name); there || k.missed || !known || len(f.keys) >= maxFound || f.bytes+len(k.Name) > maxFoundBytes {
+			continue
+		}
+		k.source, k.missed = source, true
+		f.list(k)
+		f.missed++
 	}
 }
 

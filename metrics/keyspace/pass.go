@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"redisjobs/metrics/ask"
@@ -263,7 +264,7 @@ func (p *pass) result(now time.Time) *result {
 			row.err = src.err.Error()
 			r.partial = true
 		} else {
-			src.content.end(src.dbsize)
+			src.content.end(src.dbsize, src.listed)
 			r.content.merge(src.content, i)
 			r.complete = r.complete && src.listed
 		}
@@ -272,4 +273,20 @@ func (p *pass) result(now time.Time) *result {
 	r.complete = r.complete && !r.partial
 	r.missing = p.refused
 	return r
+}
+
+// keep keeps what the result before has that is to be shown once more.
+func (r *result) keep(before *result) {
+	list, ok := r.content.(*found)
+	if !ok || before == nil {
+		return
+	}
+	list.keep(before.content.(*found), func(source int) (int, bool) {
+		was := before.sources[source].addr
+		if len(before.sources) == 1 && len(r.sources) == 1 {
+			return 0, true
+		}
+		at := slices.IndexFunc(r.sources, func(src sourceResult) bool { return src.addr == was })
+		return at, at >= 0
+	})
 }

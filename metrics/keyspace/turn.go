@@ -64,7 +64,9 @@ func (s *state) work(ctx context.Context, turn time.Duration) (more bool) {
 	var endless *endlessError
 	switch {
 	case err == nil:
+		before := s.last
 		s.last, s.pass, s.state, s.problem = pass.result(time.Now()), nil, "", nil
+		s.last.keep(before)
 	case errors.As(err, &other):
 		s.restartLocked(err.Error())
 		s.pass, s.state, s.err = nil, "", nil
