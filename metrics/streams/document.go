@@ -69,33 +69,61 @@ func (s *reading) writeGroup(w *jsondoc.Writer, g *groupReading) {
 	if g.deliveredKnown {
 		w.Key("last_delivered_id").String(g.delivered.String())
 	}
-	oldest, undelivered := s.settleLag(w, g)
-	if undelivered {
-		s.writeAge(w, "oldest_undelivered_age", oldest)
-	}
-	if g.pending != nil && g.pending.Err == nil {
-		var e pendingEntry
-		var ok bool
-		if e, ok, g.pending.Err = parsePending(g.pending.Value); ok {
-			s.writeAge(w, "oldest_pending_age", e.id)
-			w.Key("oldest_pending_idle").Float(float64(e.idle) / 1e3)
-			w.Key("oldest_pending_deliveries").Int(e.deliveries)
-		}
-	}
+	s.writeBehind(w, g)
 	s.writeConsumers(w, g)
 }
 
-// settleLag writes the lag and returns the oldest entry that was not delivered.
-func (s *reading) settleLag(w *jsondoc.Writer, g *groupReading) (oldest redisclient.StreamID, ok bool) {
-	lag, lagKnown, atLeast := g.lag, g.lagKnown, false
+// writeBehind writes how far a group is behind: its lag, and its oldest entries.
+func (s *reading) writeBehind(w *jsondoc.Writer, g *groupReading) {
+	l := s.lagOf(g)
+	if l.known {
+		w.Key("lag").Int(l.lag)
+		if !g.lagKnown || l.corrected {
+			w.Key("lag_counted").Bool(true)
+		}
+		if l.atLeast {
+			w.Key("lag_at_least").Bool(true)
+		}
+		if g.pendingKnown {
+			w.Key("backlog").Int(l.lag + g.streamGroup.pending)
+		}
+	}
+	if l.undelivered {
+		s.writeAge(w, "oldest_undelivered_age", l.oldest)
+	}
+	if e, ok := g.oldestPending(); ok {
+		s.writeAge(w, "oldest_pending_age", e.id)
+		w.Key("oldest_pending_idle").Float(float64(e.idle) / 1e3)
+		w.Key("oldest_pending_deliveries").Int(e.deliveries)
+	}
+}
+
+func (g *groupReading) oldestPending() (e pendingEntry, ok bool) {
+	if g.pending != nil && g.pending.Err == nil {
+		e, ok, g.pending.Err = parsePending(g.pending.Value)
+	}
+	return e, ok
+}
+
+// groupLag is what of a stream was not delivered to a group.
+type groupLag struct {
+	lag int64
+	// corrected: the server counts wrongly. atLeast: more than were counted.
+	known, corrected, atLeast bool
+	oldest                    redisclient.StreamID
+	undelivered               bool // there is an oldest one
+}
+
+// lagOf settles the lag, and the oldest entry that was not delivered.
+func (s *reading) lagOf(g *groupReading) groupLag {
+	l := groupLag{lag: g.lag, known: g.lagKnown}
 	switch {
 	case g.nothing: // also where the server counts wrongly, as before Redis 8 after XTRIM
-		g.lagKnown = g.lagKnown && lag == 0
-		lag, lagKnown = 0, true
+		l = groupLag{known: true, corrected: g.lagKnown && g.lag != 0}
 	case g.all:
-		oldest, ok = s.info.first, true
-		if !lagKnown {
-			lag, lagKnown = s.info.length, true
+		l.oldest, l.undelivered = s.info.first, true
+		if !l.known {
+			l.lag, l.known = s.info.length, true
 		}
 	case g.after != nil && g.after.Err == nil:
 		entries, err := g.after.Value.Array()
@@ -104,42 +132,38 @@ func (s *reading) settleLag(w *jsondoc.Writer, g *groupReading) (oldest rediscli
 			break
 		}
 		if len(entries) > 0 {
-			oldest, ok = entryID(entries[0])
+			l.oldest, l.undelivered = entryID(entries[0])
 		}
 		if g.counted > 0 {
-			lag, lagKnown = int64(len(entries)), true
-			atLeast = len(entries) >= g.counted
+			l.lag, l.known = int64(len(entries)), true
+			l.atLeast = len(entries) >= g.counted
 		}
 	}
-	if !lagKnown {
-		return oldest, ok
-	}
-	w.Key("lag").Int(lag)
-	if !g.lagKnown {
-		w.Key("lag_counted").Bool(true)
-	}
-	if atLeast {
-		w.Key("lag_at_least").Bool(true)
-	}
-	if g.pendingKnown {
-		w.Key("backlog").Int(lag + g.streamGroup.pending)
-	}
-	return oldest, ok
+	return l
 }
 
-func (s *reading) writeConsumers(w *jsondoc.Writer, g *groupReading) {
-	var consumers []consumer
+// members are the consumers, those with most pending first; ok is false when they
+// are not known.
+func (g *groupReading) members() (consumers []consumer, ok bool) {
 	if g.consumers != nil {
 		if g.consumers.Err == nil {
 			consumers, g.consumers.Err = parseConsumers(g.consumers.Value)
 		}
 		if g.consumers.Err != nil {
-			return
+			return nil, false
 		}
 	}
 	slices.SortStableFunc(consumers, func(a, b consumer) int {
 		return cmp.Or(cmp.Compare(b.pending, a.pending), cmp.Compare(b.idle, a.idle), cmp.Compare(a.name, b.name))
 	})
+	return consumers, true
+}
+
+func (s *reading) writeConsumers(w *jsondoc.Writer, g *groupReading) {
+	consumers, ok := g.members()
+	if !ok {
+		return
+	}
 	w.Key("members").BeginArray()
 	for _, c := range consumers[:s.cut.LimitTo("consumers", len(consumers), maxConsumers)] {
 		w.BeginObject()

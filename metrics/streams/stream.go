@@ -112,35 +112,21 @@ type groupReading struct {
 
 func (s *reading) ask(ctx context.Context) error {
 	s.time = ask.Part{Name: "time", Cmd: redisclient.Command{"TIME"}}
-	s.typ = ask.Part{Name: "type", Cmd: redisclient.Command{"TYPE", s.key}}
-	s.infoPart = ask.Part{Name: "stream", Cmd: redisclient.Command{"XINFO", "STREAM", s.key}}
-	s.groupsPart = ask.Part{Name: "groups", Cmd: redisclient.Command{"XINFO", "GROUPS", s.key}}
 	// XINFO of a key that does not exist is an error, which the server counts.
 	// So it is asked of what was a stream at the last poll.
 	v, _ := s.target.Memory.Load(ask.TypeMemory + s.key)
 	known := v == "stream"
-	first := []*ask.Part{&s.time, &s.typ}
 	// So many groups as there were then.
 	n, _ := s.target.Memory.Load(groupsMemory + s.key)
 	few, _ := n.(int64)
 	askGroups := known && n != nil && few <= maxRead
-	if known {
-		first = append(first, &s.infoPart)
-	}
-	if askGroups {
-		first = append(first, &s.groupsPart)
-	}
-	if err := s.send(ctx, first...); err != nil {
+	if err := s.send(ctx, append([]*ask.Part{&s.time}, s.first(known, askGroups)...)...); err != nil {
 		return err
 	}
-	if s.typ.Err == nil {
-		s.word, s.typ.Err = s.typ.Value.Text()
-	}
+	s.takeTime()
+	s.takeType()
 	if s.typ.Err == nil {
 		s.target.Memory.Store(ask.TypeMemory+s.key, s.word)
-	}
-	if s.time.Err == nil {
-		s.nowMs, s.time.Err = serverClock(s.time.Value)
 	}
 	if s.word != "stream" {
 		return nil
@@ -150,39 +136,73 @@ func (s *reading) ask(ctx context.Context) error {
 			return err
 		}
 	}
-	if s.infoPart.Err == nil {
-		s.info, s.infoPart.Err = parseInfo(s.infoPart.Value)
-	}
+	s.takeInfo()
 	s.target.Memory.Store(groupsMemory+s.key, s.info.groups)
-	if !askGroups {
-		if s.info.groups > maxRead {
-			s.groupsPart.Err = fmt.Errorf("there are %d groups, and at most %d can be asked for", s.info.groups, maxRead)
-			s.parts = append(s.parts, &s.groupsPart)
-			return nil
-		}
+	if !askGroups && !s.tooManyGroups() {
 		if err := s.send(ctx, &s.groupsPart); err != nil {
 			return err
 		}
 	}
+	s.takeGroups()
+	parts := s.groupParts(s.countLimit(s.uncounted()))
+	if len(parts) == 0 {
+		return nil
+	}
+	return s.send(ctx, parts...)
+}
+
+// first plans what is asked of the key itself: the type, and of what was a stream
+// its state and its groups.
+func (s *reading) first(isStream, withGroups bool) []*ask.Part {
+	s.typ = ask.Part{Name: "type", Cmd: redisclient.Command{"TYPE", s.key}}
+	s.infoPart = ask.Part{Name: "stream", Cmd: redisclient.Command{"XINFO", "STREAM", s.key}}
+	s.groupsPart = ask.Part{Name: "groups", Cmd: redisclient.Command{"XINFO", "GROUPS", s.key}}
+	parts := []*ask.Part{&s.typ}
+	if isStream {
+		parts = append(parts, &s.infoPart)
+	}
+	if withGroups {
+		parts = append(parts, &s.groupsPart)
+	}
+	return parts
+}
+
+func (s *reading) takeTime() {
+	if s.time.Err == nil {
+		s.nowMs, s.time.Err = serverClock(s.time.Value)
+	}
+}
+
+func (s *reading) takeType() {
+	if s.typ.Err == nil {
+		s.word, s.typ.Err = s.typ.Value.Text()
+	}
+}
+
+func (s *reading) takeInfo() {
+	if s.infoPart.Err == nil {
+		s.info, s.infoPart.Err = parseInfo(s.infoPart.Value)
+	}
+}
+
+// tooManyGroups refuses to ask for more groups than a server tells in no time.
+func (s *reading) tooManyGroups() bool {
+	if s.info.groups <= maxRead {
+		return false
+	}
+	s.groupsPart.Err = fmt.Errorf("there are %d groups, and at most %d can be asked for", s.info.groups, maxRead)
+	s.parts = append(s.parts, &s.groupsPart)
+	return true
+}
+
+// takeGroups reads the groups, and what follows from the ids.
+func (s *reading) takeGroups() {
 	var groups []streamGroup
 	if s.groupsPart.Err == nil {
 		groups, s.groupsPart.Err = parseGroups(s.groupsPart.Value)
 	}
-	return s.askGroups(ctx, groups[:s.cut.LimitTo("groups", len(groups), maxGroups)])
-}
-
-func (s *reading) send(ctx context.Context, parts ...*ask.Part) error {
-	s.parts = append(s.parts, parts...)
-	if err := ask.Do(ctx, s.target, parts...); err != nil {
-		return err
-	}
-	return ask.StateProblem(parts...)
-}
-
-// askGroups asks what XINFO GROUPS does not tell, for all groups at once.
-func (s *reading) askGroups(ctx context.Context, groups []streamGroup) error {
+	groups = groups[:s.cut.LimitTo("groups", len(groups), maxGroups)]
 	s.groups = make([]groupReading, len(groups))
-	count := 0 // groups whose lag must be counted
 	for i := range s.groups {
 		g := &s.groups[i]
 		g.streamGroup = groups[i]
@@ -196,11 +216,28 @@ func (s *reading) askGroups(ctx context.Context, groups []streamGroup) error {
 				g.lagKnown = false
 			}
 		}
-		if g.mustCount() {
-			count++
-		}
 	}
-	var parts []*ask.Part
+}
+
+func (s *reading) send(ctx context.Context, parts ...*ask.Part) error {
+	s.parts = append(s.parts, parts...)
+	if err := ask.Do(ctx, s.target, parts...); err != nil {
+		return err
+	}
+	return ask.StateProblem(parts...)
+}
+
+// uncounted is how many groups' lag must be counted.
+func (s *reading) uncounted() (n int) {
+	for i := range s.groups {
+		n += ask.Number(s.groups[i].mustCount())
+	}
+	return n
+}
+
+// groupParts plans to ask what XINFO GROUPS does not tell, for all groups at once,
+// and to count as many entries as most of each whose lag must be counted.
+func (s *reading) groupParts(most int) (parts []*ask.Part) {
 	for i := range s.groups {
 		g := &s.groups[i]
 		if !g.consumersKnown || g.streamGroup.consumers > 0 {
@@ -224,22 +261,19 @@ func (s *reading) askGroups(ctx context.Context, groups []streamGroup) error {
 			parts = append(parts, g.pending)
 		}
 		if g.deliveredKnown && !g.nothing && !g.all {
-			most := 1 // tells the age
+			count := 1 // tells the age
 			if g.mustCount() {
-				g.counted = s.countLimit(count)
-				most = g.counted
+				g.counted = most
+				count = most
 			}
 			g.after = &ask.Part{
 				Name: "undelivered", As: "XRANGE " + s.key,
-				Cmd: redisclient.Command{"XRANGE", s.key, g.delivered.Next().String(), "+", "COUNT", strconv.Itoa(most)},
+				Cmd: redisclient.Command{"XRANGE", s.key, g.delivered.Next().String(), "+", "COUNT", strconv.Itoa(count)},
 			}
 			parts = append(parts, g.after)
 		}
 	}
-	if len(parts) == 0 {
-		return nil
-	}
-	return s.send(ctx, parts...)
+	return parts
 }
 
 // mustCount reports whether neither the server nor the ids tell the lag.
@@ -250,5 +284,5 @@ func (g *groupReading) mustCount() bool {
 // countLimit is how many entries each of groups may read to count them.
 func (s *reading) countLimit(groups int) int {
 	n := min(maxCounted, maxCountedMemory/max(s.info.entryMemory, 1))
-	return max(n/groups, 2)
+	return max(n/max(groups, 1), 2)
 }
