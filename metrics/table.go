@@ -48,6 +48,7 @@ var table = slices.Concat(
 		keys.Discovery,
 		keyspace.Sample,
 		streams.Get,
+		streams.GetMany,
 		search.Get,
 		advice.Get,
 		config.Get,

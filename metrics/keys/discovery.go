@@ -119,7 +119,7 @@ type listedKey struct {
 
 // readGroups asks the servers side by side.
 func readGroups(ctx context.Context, t *item.Target, found *keyspace.Finding, types map[string]string) []keyGroup {
-	owners, keys := found.Owners(t)
+	owners, keys := found.Owners(t, found.Keys)
 	groups := make([]keyGroup, len(owners))
 	for i, owner := range owners {
 		groups[i].owner = owner

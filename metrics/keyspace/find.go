@@ -233,10 +233,10 @@ func (s *state) finding() *Finding {
 // Known reports whether a pass has been finished.
 func (f *Finding) Known() bool { return f.last != nil }
 
-// Owners groups the keys by the servers that have them. Of a server that is in no
+// Owners groups some of the keys by the servers that have them. Of a server that is in no
 // cluster it is the target itself that is asked, whether a replica was searched or
 // not: what a replica knows of times and consumers is not the same.
-func (f *Finding) Owners(t *item.Target) (owners []*item.Target, keys [][]FoundKey) {
+func (f *Finding) Owners(t *item.Target, of []FoundKey) (owners []*item.Target, keys [][]FoundKey) {
 	if !f.Known() {
 		return nil, nil
 	}
@@ -251,7 +251,7 @@ func (f *Finding) Owners(t *item.Target) (owners []*item.Target, keys [][]FoundK
 		owners = append(owners, owner)
 	}
 	keys = make([][]FoundKey, len(owners))
-	for _, k := range f.Keys {
+	for _, k := range of {
 		keys[place[k.source]] = append(keys[place[k.source]], k)
 	}
 	return owners, keys

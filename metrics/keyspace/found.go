@@ -99,7 +99,7 @@ func (f *found) take(k keyFigures, refused *refusals) bool {
 		return false
 	}
 	f.matched++
-	if !listable(k.key) {
+	if !Listable(k.key) {
 		f.unlisted++
 		return false
 	}
@@ -129,8 +129,9 @@ func (f *found) at(name string) (at int, there bool) {
 	return slices.BinarySearchFunc(f.keys, name, func(k FoundKey, name string) int { return strings.Compare(k.Name, name) })
 }
 
-// listable reports whether a name can be that of an item.
-func listable(name string) bool {
+// Listable reports whether a name can be that of an item: printable text that is not
+// too long.
+func Listable(name string) bool {
 	return name != "" && len(name) <= maxFoundName && utf8.ValidString(name) &&
 		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }

@@ -1,2 +1,3 @@
-// Package streams has redis.stream.get: one stream, its groups and consumers.
+// Package streams has redis.stream.get, one stream with its groups and consumers,
+// and redis.streams.get, all that match a pattern.
 package streams

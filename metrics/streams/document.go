@@ -33,16 +33,7 @@ func (s *reading) write(w *jsondoc.Writer) {
 
 func (s *reading) writeStream(w *jsondoc.Writer) {
 	if s.infoPart.Err == nil {
-		w.Key("length").Int(s.info.length)
-		if s.info.addedKnown {
-			w.Key("entries_added").Int(s.info.added)
-		}
-		if s.info.lastKnown {
-			w.Key("last_generated_id").String(s.info.last.String())
-		}
-		if s.info.firstKnown {
-			s.writeAge(w, "oldest_age", s.info.first)
-		}
+		s.writeInfo(w)
 	}
 	if s.groupsPart.Err != nil {
 		return
@@ -54,6 +45,20 @@ func (s *reading) writeStream(w *jsondoc.Writer) {
 		w.EndObject()
 	}
 	w.EndArray()
+}
+
+// writeInfo writes what is known of the stream itself.
+func (s *reading) writeInfo(w *jsondoc.Writer) {
+	w.Key("length").Int(s.info.length)
+	if s.info.addedKnown {
+		w.Key("entries_added").Int(s.info.added)
+	}
+	if s.info.lastKnown {
+		w.Key("last_generated_id").String(s.info.last.String())
+	}
+	if s.info.firstKnown {
+		s.writeAge(w, "oldest_age", s.info.first)
+	}
 }
 
 func (s *reading) writeGroup(w *jsondoc.Writer, g *groupReading) {

@@ -3,6 +3,7 @@ package streams
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 
 	"redisjobs/metrics/ask"
@@ -144,7 +145,8 @@ func (s *reading) ask(ctx context.Context) error {
 		}
 	}
 	s.takeGroups()
-	parts := s.groupParts(s.countLimit(s.uncounted()))
+	left := int64(math.MaxInt64)
+	parts := s.groupParts(s.countLimit(s.uncounted()), &left)
 	if len(parts) == 0 {
 		return nil
 	}
@@ -236,8 +238,9 @@ func (s *reading) uncounted() (n int) {
 }
 
 // groupParts plans to ask what XINFO GROUPS does not tell, for all groups at once,
-// and to count as many entries as most of each whose lag must be counted.
-func (s *reading) groupParts(most int) (parts []*ask.Part) {
+// and to count as many entries as most of each whose lag must be counted. left is
+// how many consumers may be asked for, of all groups together.
+func (s *reading) groupParts(most int, left *int64) (parts []*ask.Part) {
 	for i := range s.groups {
 		g := &s.groups[i]
 		if !g.consumersKnown || g.streamGroup.consumers > 0 {
@@ -245,11 +248,12 @@ func (s *reading) groupParts(most int) (parts []*ask.Part) {
 				Name: "consumers", As: "XINFO CONSUMERS " + s.key,
 				Cmd: redisclient.Command{"XINFO", "CONSUMERS", s.key, g.name},
 			}
-			if g.streamGroup.consumers > maxRead {
+			if allowed := min(maxRead, *left); g.streamGroup.consumers > allowed {
 				g.consumers.Err = fmt.Errorf("the group %q has %d consumers, and at most %d can be asked for",
-					ask.Clip(g.name, ask.MaxName), g.streamGroup.consumers, maxRead)
+					ask.Clip(g.name, ask.MaxName), g.streamGroup.consumers, allowed)
 				s.parts = append(s.parts, g.consumers)
 			} else {
+				*left -= g.streamGroup.consumers
 				parts = append(parts, g.consumers)
 			}
 		}
