@@ -29,10 +29,28 @@ const minFragmentationSize = 100 << 20
 //	memory_used_percent         used_memory of memory_limit
 //	fragmentation_ratio         resident to used memory, only from
 //	                            minFragmentationSize of used memory on
+//	memory_dataset              bytes of used_memory that keys and values take
+//	memory_clients              bytes of used_memory in buffers of clients and replicas
+//	memory_backlog              bytes of used_memory in the replication backlog
+//	memory_scripts              bytes of used_memory in cached scripts and functions
+//	memory_other                the rest of used_memory, bytes: what the server took
+//	                            at its start, the tables of the keys, the AOF buffer,
+//	                            links of the cluster, the buffer of a full
+//	                            synchronization
+//	memory_allocator            bytes that the allocator holds in addition to what it
+//	                            has handed out: fragmentation, and pages that it has
+//	                            not given back
+//	loading_percent             of the data set that has been loaded, while the server
+//	                            loads it
+//	loading_left_seconds        until it is loaded, at the speed so far
 //	clients_used_percent        of maxclients; connections of replicas and of
 //	                            the cluster's bus count, as for the server
 //	rdb_save_age                seconds since the last successful save, or since
 //	                            the server's start when there was none
+//	rdb_save_running_seconds    since a background save began, also one for a replica;
+//	                            0 while none is under way
+//	aof_rewrite_running_seconds since a rewrite of the AOF began; 0 while none is
+//	                            under way
 //	aof_growth_percent          of the AOF since its last rewrite, which is what
 //	                            auto-aof-rewrite-percentage is compared with
 //	aof_rewrite_age             seconds since a rewrite was seen to have ended
@@ -55,6 +73,8 @@ const minFragmentationSize = 100 << 20
 //	                            how fast the counters of Stats grow
 //	cpu_percent                 of one processor core, all threads of the
 //	                            server together
+//	cpu_main_thread_percent     of one processor core, the thread that runs the
+//	                            commands; Redis 6.2 and newer, on Linux
 //	repl_write_bytes_per_second how fast the replication stream grows
 //	repl_backlog_seconds        how long a replica may be away at that rate
 //	                            without a full resynchronisation
@@ -118,8 +138,10 @@ func (d *derived) write(out *jsondoc.Writer, h *history, now time.Time) {
 	misses, missesKnown := f.count(figMisses)
 	w.percent("hit_ratio_since_start", hits, hits+misses, hitsKnown && missesKnown)
 	d.writeMemory(w, &t)
+	d.writeMemoryParts(w)
 	d.writeClients(w)
 	d.writePersistence(w, &t)
+	d.writeLoading(w)
 	d.writeReplication(w, &t)
 	if t.window > 0 {
 		w.number("window", t.window.Seconds(), true)
@@ -131,6 +153,8 @@ func (d *derived) write(out *jsondoc.Writer, h *history, now time.Time) {
 		}
 		cpu, known := t.perSecond(t.cpu)
 		w.number("cpu_percent", cpu/1e4, known)
+		cpu, known = t.perSecond(t.main)
+		w.number("cpu_main_thread_percent", cpu/1e4, known)
 	}
 	w.EndObject()
 }
@@ -160,6 +184,36 @@ func (d *derived) writeMemory(w derivedWriter, t *trend) {
 		known && resident > 0 && usedKnown && used >= minFragmentationSize)
 }
 
+// writeMemoryParts writes what used_memory is made of. The parts of its overhead
+// are known from Redis 5 on.
+// Source: redis src/object.c, getMemoryOverheadData
+func (d *derived) writeMemoryParts(w derivedWriter) {
+	f := &d.figures
+	dataset, known := f.count(figDataset)
+	w.count("memory_dataset", dataset, known)
+	rest, restKnown := f.count(figOverhead)
+	for _, part := range []struct {
+		name string
+		of   []figure
+	}{
+		{"memory_clients", []figure{figClientMemory, figReplicaMemory}},
+		{"memory_backlog", []figure{figBacklogMemory}},
+		{"memory_scripts", []figure{figScriptMemory}},
+	} {
+		sum, known := int64(0), true
+		for _, figure := range part.of {
+			n, ok := f.count(figure)
+			sum, known = sum+n, known && ok
+		}
+		w.count(part.name, sum, known)
+		rest, restKnown = rest-sum, restKnown && known
+	}
+	w.count("memory_other", rest, restKnown && rest >= 0)
+	allocated, allocatedKnown := f.count(figAllocated)
+	resident, residentKnown := f.count(figAllocatorResident)
+	w.count("memory_allocator", resident-allocated, allocatedKnown && residentKnown && resident >= allocated)
+}
+
 func (d *derived) writeClients(w derivedWriter) {
 	f := &d.figures
 	limit := d.maxClients
@@ -176,22 +230,6 @@ func (d *derived) writeClients(w derivedWriter) {
 		}
 	}
 	w.percent("clients_used_percent", clients, limit.Value, known && limit.Known)
-}
-
-func (d *derived) writePersistence(w derivedWriter, t *trend) {
-	f := &d.figures
-	if saved, ok := f.count(figLastSave); ok && saved > 0 {
-		// The clock that the save was dated by; ours may be another time.
-		seconds, known := int64(d.clock), d.clock > 0
-		if micros, ok := f.count(figServerTime); ok {
-			seconds, known = micros/1e6, true
-		}
-		w.count("rdb_save_age", seconds-saved, known && seconds >= saved)
-	}
-	size, sizeKnown := f.count(figAOFSize)
-	base, baseKnown := f.count(figAOFBase)
-	w.percent("aof_growth_percent", size-base, base, sizeKnown && baseKnown && size >= base)
-	w.count("aof_rewrite_age", int64(t.rewriteAge.Seconds()), t.rewriteAgeKnown)
 }
 
 func (d *derived) writeReplication(w derivedWriter, t *trend) {

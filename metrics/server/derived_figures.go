@@ -22,8 +22,23 @@ const (
 	figUsedMemory
 	figUsedMemoryRSS
 	figSystemMemory
+	figDataset
+	figOverhead
+	figClientMemory
+	figReplicaMemory
+	figBacklogMemory
+	figScriptMemory
+	figAllocated
+	figAllocatorResident
 	figLoading
+	figAsyncLoading
+	figLoadingStart
+	figLoadingTotal
+	figLoadingLoaded
 	figLastSave
+	figSaving
+	figSaveTime
+	figRewriteTime
 	figAOFRewrites
 	figAOFRewriting
 	figAOFStatus
@@ -41,6 +56,8 @@ const (
 	figNetOutput
 	figCPUSys
 	figCPUUser
+	figMainCPUSys
+	figMainCPUUser
 	figReplicas
 	figReplID
 	figReplOffset
@@ -76,9 +93,24 @@ var wantedFigures = func() map[string][]wantedFigure {
 			{key: "used_memory", figure: figUsedMemory},
 			{key: "used_memory_rss", figure: figUsedMemoryRSS},
 			{key: "total_system_memory", figure: figSystemMemory},
+			{key: "used_memory_dataset", figure: figDataset},
+			{key: "used_memory_overhead", figure: figOverhead},
+			{key: "mem_clients_normal", figure: figClientMemory},
+			{key: "mem_clients_slaves", figure: figReplicaMemory},
+			{key: "mem_replication_backlog", figure: figBacklogMemory},
+			{key: "used_memory_scripts", figure: figScriptMemory},
+			{key: "allocator_allocated", figure: figAllocated},
+			{key: "allocator_resident", figure: figAllocatorResident},
 		},
 		"persistence": {
 			{key: "loading", figure: figLoading},
+			{key: "async_loading", figure: figAsyncLoading},
+			{key: "loading_start_time", figure: figLoadingStart},
+			{key: "loading_total_bytes", figure: figLoadingTotal},
+			{key: "loading_loaded_bytes", figure: figLoadingLoaded},
+			{key: "rdb_bgsave_in_progress", figure: figSaving},
+			{key: "rdb_current_bgsave_time_sec", figure: figSaveTime},
+			{key: "aof_current_rewrite_time_sec", figure: figRewriteTime},
 			{key: "rdb_last_save_time", figure: figLastSave},
 			{key: "last_success_save", figure: figLastSave},
 			{key: "last_bgsave_time", figure: figLastSave},
@@ -103,6 +135,8 @@ var wantedFigures = func() map[string][]wantedFigure {
 		"cpu": {
 			{key: "used_cpu_sys", figure: figCPUSys},
 			{key: "used_cpu_user", figure: figCPUUser},
+			{key: "used_cpu_sys_main_thread", figure: figMainCPUSys},
+			{key: "used_cpu_user_main_thread", figure: figMainCPUUser},
 		},
 		"replication": {
 			{key: "connected_slaves", figure: figReplicas},
@@ -166,11 +200,11 @@ func (f *figures) counter(which figure) int64 {
 	return -1
 }
 
-// cpu is the time that the server's process has used, in microseconds; -1 when
-// that is not known.
-func (f *figures) cpu() int64 {
-	sys, err1 := strconv.ParseFloat(string(f[figCPUSys]), 64)
-	user, err2 := strconv.ParseFloat(string(f[figCPUUser]), 64)
+// cpu is the time that two figures in seconds, of the kernel and of user space,
+// make together, in microseconds; -1 when that is not known.
+func (f *figures) cpu(kernel, space figure) int64 {
+	sys, err1 := strconv.ParseFloat(string(f[kernel]), 64)
+	user, err2 := strconv.ParseFloat(string(f[space]), 64)
 	if sum := (sys + user) * 1e6; err1 == nil && err2 == nil && sum >= 0 && sum < 1e18 {
 		return int64(sum)
 	}

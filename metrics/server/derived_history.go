@@ -37,7 +37,8 @@ var counterNames = [...]struct {
 // counterSample is what the counters stood at, -1 for one that is not known.
 type counterSample struct {
 	counters [len(counterNames)]int64
-	cpu      int64 // microseconds
+	cpu      int64 // of all threads, microseconds
+	main     int64 // of the main thread, microseconds
 	offset   int64 // of the replication stream
 }
 
@@ -81,9 +82,9 @@ func (r *ring[T]) drop() { r.samples = r.samples[:copy(r.samples, r.samples[1:])
 type trend struct {
 	window time.Duration // 0: nothing is known yet
 	// grown are the counters' increases within the window, -1 when not known;
-	// cpu and offset likewise. Without a window they say nothing.
-	grown       [len(counterNames)]int64
-	cpu, offset int64
+	// cpu, main and offset likewise. Without a window they say nothing.
+	grown             [len(counterNames)]int64
+	cpu, main, offset int64
 
 	memory      float64 // growth of used_memory, bytes a second
 	memoryKnown bool
@@ -98,7 +99,7 @@ func (h *history) poll(f *figures, now time.Time) trend {
 	defer h.mu.Unlock()
 	h.follow(f, now)
 	at := now.Sub(h.began)
-	s := counterSample{cpu: f.cpu(), offset: f.counter(figReplOffset)}
+	s := counterSample{cpu: f.cpu(figCPUSys, figCPUUser), main: f.cpu(figMainCPUSys, figMainCPUUser), offset: f.counter(figReplOffset)}
 	for i, c := range counterNames {
 		s.counters[i] = f.counter(c.figure)
 	}
@@ -166,7 +167,8 @@ func (h *history) rates(at time.Duration, s *counterSample, replID string) trend
 		for i := range s.counters {
 			t.grown[i] = grown(base.Value.counters[i], s.counters[i])
 		}
-		t.cpu, t.offset = grown(base.Value.cpu, s.cpu), grown(base.Value.offset, s.offset)
+		t.cpu, t.main = grown(base.Value.cpu, s.cpu), grown(base.Value.main, s.main)
+		t.offset = grown(base.Value.offset, s.offset)
 	}
 	if h.recent.Add(at, *s) {
 		h.replID = replID

@@ -71,6 +71,27 @@ func TestDerivedFiguresOfOneMoment(t *testing.T) {
 		{"a save is as old as the server's clock says", []string{"Server server_time_usec:1700000100500000", "Persistence rdb_last_save_time:1700000000"},
 			map[string]any{"rdb_save_age": 100.0}},
 		{"a save in the future has no age", []string{"Server server_time_usec:1700000100500000", "Persistence rdb_last_save_time:1700009999"}, map[string]any{}},
+		{"the parts of the memory", []string{"Memory used_memory:1000 used_memory_dataset:400 used_memory_overhead:600 mem_clients_normal:20 " +
+			"mem_clients_slaves:30 mem_replication_backlog:100 used_memory_scripts:7 allocator_allocated:1100 allocator_resident:1500"},
+			map[string]any{"memory_dataset": 400.0, "memory_clients": 50.0, "memory_backlog": 100.0, "memory_scripts": 7.0, "memory_other": 443.0, "memory_allocator": 400.0}},
+		{"parts of which one is unknown, of Redis 4", []string{"Memory used_memory_dataset:400 used_memory_overhead:600 mem_clients_normal:20 mem_replication_backlog:100"},
+			map[string]any{"memory_dataset": 400.0, "memory_backlog": 100.0}},
+		{"parts that are more than their whole, a data set below zero", []string{"Memory used_memory_dataset:18446744073709551000 used_memory_overhead:60 " +
+			"mem_clients_normal:20 mem_clients_slaves:30 mem_replication_backlog:100 used_memory_scripts:0 allocator_allocated:1600 allocator_resident:1500"},
+			map[string]any{"memory_clients": 50.0, "memory_backlog": 100.0, "memory_scripts": 0.0}},
+		{"no child process", []string{"Persistence rdb_bgsave_in_progress:0 rdb_current_bgsave_time_sec:-1 aof_rewrite_in_progress:0 aof_current_rewrite_time_sec:-1"},
+			map[string]any{"rdb_save_running_seconds": 0.0, "aof_rewrite_running_seconds": 0.0}},
+		{"a save and a rewrite", []string{"Persistence rdb_bgsave_in_progress:1 rdb_current_bgsave_time_sec:42 aof_rewrite_in_progress:1 aof_current_rewrite_time_sec:0"},
+			map[string]any{"rdb_save_running_seconds": 42.0, "aof_rewrite_running_seconds": 0.0}},
+		{"a save since nobody knows when", []string{"Persistence rdb_bgsave_in_progress:1 rdb_current_bgsave_time_sec:-1 aof_rewrite_in_progress:1"}, map[string]any{}},
+		{"a load", []string{"Server server_time_usec:1700000010500000", "Persistence loading:1 loading_start_time:1700000000 loading_total_bytes:400 loading_loaded_bytes:100 loading_eta_seconds:1"},
+			map[string]any{"loading_percent": 25.0, "loading_left_seconds": 30.0}},
+		{"a load that has just begun: the server's second is none", []string{"Server server_time_usec:1700000000500000",
+			"Persistence loading:1 loading_start_time:1700000000 loading_total_bytes:400 loading_loaded_bytes:0 loading_eta_seconds:1"},
+			map[string]any{"loading_percent": 0.0}},
+		{"a load of which the size is not known", []string{"Persistence async_loading:1 loading_total_bytes:0 loading_rdb_used_mem:900 loading_loaded_bytes:100 loading_loaded_perc:11"},
+			map[string]any{}},
+		{"what was loaded at the start", []string{"Persistence loading:0 loading_total_bytes:400 loading_loaded_bytes:400"}, map[string]any{}},
 		{"an AOF", []string{"Persistence aof_current_size:150 aof_base_size:100"}, map[string]any{"aof_growth_percent": 50.0}},
 		{"an AOF that began empty", []string{"Persistence aof_current_size:150 aof_base_size:0"}, map[string]any{}},
 		{"replicas, only those in sync", []string{"Replication connected_slaves:3 master_repl_offset:1000 " +
@@ -103,7 +124,7 @@ func stats(run string, seconds int) []string {
 		fmt.Sprintf("Server run_id:%s uptime_in_seconds:%d", run, seconds),
 		fmt.Sprintf("Stats keyspace_hits:%d keyspace_misses:%d total_commands_processed:%d rejected_connections:-1 evicted_keys:%d",
 			300*seconds, 100*seconds, 1000*seconds, seconds/60),
-		fmt.Sprintf("CPU used_cpu_sys:%d.5 used_cpu_user:%d.25", seconds, seconds/2),
+		fmt.Sprintf("CPU used_cpu_sys:%d.5 used_cpu_user:%d.25 used_cpu_sys_main_thread:%d.0 used_cpu_user_main_thread:%d.75", seconds, seconds/2, seconds/4, seconds/2),
 		fmt.Sprintf("Replication role:master master_replid:x master_repl_offset:%d repl_backlog_active:1 repl_backlog_size:10000", 50*seconds),
 	}
 }
@@ -119,7 +140,7 @@ func TestRatesAreThoseOfTheTimeSinceAnEarlierPoll(t *testing.T) {
 		time.Sleep(time.Minute)
 		require.Equal(t, map[string]any{
 			"hit_ratio_since_start": 75.0, "hit_ratio_recent": 75.0, "window": 60.0, "commands_per_second": 1000.0,
-			"evicted_keys_per_second": 0.0166667, "cpu_percent": 150.0,
+			"evicted_keys_per_second": 0.0166667, "cpu_percent": 150.0, "cpu_main_thread_percent": 75.0,
 			"repl_write_bytes_per_second": 50.0, "repl_backlog_seconds": 200.0,
 		}, derivedOf(t, target, stats("a", 660)...), "what the server does not count has no rate")
 	})

@@ -36,6 +36,7 @@ func TestGetOfForks(t *testing.T) {
 			"memory_limit": 536870912.0, "memory_limit_source": "maxmemory", "memory_used_percent": 50.0,
 			"fragmentation_ratio": 1.5, "clients_used_percent": 0.13, "rdb_save_age": 3600.0, "replicas_online": 1.0,
 			"replica_lag_bytes_max": 30.0, "replica_lag_seconds_max": 0.0, "master_link_up": 1.0, "master_last_io_seconds": 2.0,
+			"rdb_save_running_seconds": 0.0,
 		}},
 		"dragonfly-1.38": {"dragonfly", "1.38.1", "standalone", "master", map[string]any{
 			"keys": 1000.0, "keys_expiring": 10.0, "hit_ratio_since_start": 90.0,
@@ -50,11 +51,15 @@ func TestGetOfForks(t *testing.T) {
 			"keys": 1.0, "keys_expiring": 0.0, "memory_limit": 25276510208.0, "memory_limit_source": "system", "memory_used_percent": 0.0137859,
 			"clients_used_percent": 0.05, "rdb_save_age": 3.0, "replicas_online": 2.0, "replica_lag_bytes_max": 0.0, "replica_lag_seconds_max": 0.0,
 			"master_link_up": 1.0, "master_last_io_seconds": 0.0, "replica_unapplied_bytes": 0.0,
+			"memory_dataset": 225136.0, "memory_clients": 69104.0, "memory_backlog": 1052656.0, "memory_scripts": 0.0, "memory_other": 2137696.0,
+			"memory_allocator": 3858264.0, "rdb_save_running_seconds": 0.0, "aof_rewrite_running_seconds": 0.0,
 		}},
 		"keydb-multi-master-one-down": {"keydb", "255.255.255", "standalone", "active-replica", map[string]any{
 			"keys": 1.0, "keys_expiring": 0.0, "memory_limit": 25276510208.0, "memory_limit_source": "system", "memory_used_percent": 0.0135849,
 			"clients_used_percent": 0.03, "rdb_save_age": 7.0, "replicas_online": 1.0, "replica_lag_bytes_max": 215.0, "replica_lag_seconds_max": 0.0,
 			"master_link_up": 0.0, "master_link_down_seconds": 4.0, "replica_unapplied_bytes": 0.0,
+			"memory_dataset": 191592.0, "memory_clients": 51856.0, "memory_backlog": 1052656.0, "memory_scripts": 0.0, "memory_other": 2137696.0,
+			"memory_allocator": 3937112.0, "rdb_save_running_seconds": 0.0, "aof_rewrite_running_seconds": 0.0,
 		}},
 		"garnet-2.2": {"garnet", "2.2.0", "standalone", "master", map[string]any{"replicas_online": 0.0}},
 	} {
