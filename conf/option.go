@@ -140,7 +140,8 @@ func generalOptions() []Option {
 			func(o *Options) *bool { return &o.CustomCommands }),
 		toggle("SlowlogArguments",
 			"1 shows the arguments of commands in redis.slowlog.get and redis.latency.get, cut to 64 characters each. They are data of the "+
-				"application; only passwords that Redis itself knows as such are masked.",
+				"application; only passwords that Redis itself knows as such are masked. With 0 only the slowest command of a poll has the name "+
+				"of its first key.",
 			func(o *Options) *bool { return &o.SlowlogArguments }),
 	}
 }

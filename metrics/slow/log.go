@@ -31,14 +31,22 @@ import (
 //	entries      oldest first: [{"id":7,"time":1795254114,"duration":0.012,
 //	             "command":"config|set","arguments":2,"client":"10.0.0.9:4711",
 //	             "client_name":"worker"}]; time is unix time, duration seconds
-//	commands     the same by command, that with the longest total first:
-//	             [{"command":"keys","count":3,"total":0.9,"max":0.5}], seconds
+//	slowest      the entry that took longest, as in entries, with the name of the
+//	             first key that its command works on: {"id":7,"time":1795254114,
+//	             "duration":0.5,"command":"hgetall","key":"cart:7",
+//	             "client":"10.0.0.9:4711","client_name":"worker"}. No key where the
+//	             command has none, or is none of Redis' own, as those of modules
+//	commands     the entries by command, that with the longest total first:
+//	             [{"command":"keys","count":3,"total":0.9,"median":0.2,"p95":0.5,
+//	             "max":0.5}], seconds; median and p95 are the nearest ranks: half,
+//	             and 95 percent, of the entries took no longer
 //	unavailable  what the server refused
 //	unreadable   {"entries":1}: entries in the log that have not the form of one
 //	             and are left out; no member when there are none
 //
-// Arguments are data of the application. Only with the option SlowlogArguments
-// an entry has args, their texts: see slowEntry.shownArgs.
+// Arguments are data of the application. But for the key of the slowest entry they
+// are shown only with the option SlowlogArguments: then an entry has args, their
+// texts, see slowEntry.shownArgs.
 var Log = &item.Metric{
 	Key:         "redis.slowlog.get",
 	Description: "Returns the slow log entries since the last poll as JSON, without the arguments of the commands.",
@@ -134,35 +142,13 @@ func (n *slowlogNews) write(w *jsondoc.Writer, showArgs bool) {
 	}
 	w.EndArray()
 
-	type group struct {
-		command           string
-		count, total, max int64 // microseconds
+	if e := slowest(n.entries); e != nil {
+		e.writeSlowest(w)
 	}
-	var groups []group
-	index := make(map[string]int)
-	for _, e := range n.entries {
-		i, ok := index[e.command]
-		if !ok {
-			i = len(groups)
-			index[e.command] = i
-			groups = append(groups, group{command: e.command})
-		}
-		g := &groups[i]
-		g.count++
-		g.total += e.micros
-		g.max = max(g.max, e.micros)
-	}
-	slices.SortFunc(groups, func(a, b group) int {
-		return cmp.Or(cmp.Compare(b.total, a.total), cmp.Compare(a.command, b.command))
-	})
+	sums := sumByCommand(n.entries)
 	w.Key("commands").BeginArray()
-	for _, g := range groups {
-		w.BeginObject()
-		w.Key("command").String(g.command)
-		w.Key("count").Int(g.count)
-		w.Key("total").Float(float64(g.total) / 1e6)
-		w.Key("max").Float(float64(g.max) / 1e6)
-		w.EndObject()
+	for i := range sums {
+		sums[i].write(w)
 	}
 	w.EndArray()
 }

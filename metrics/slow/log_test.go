@@ -99,8 +99,9 @@ func TestSlowlogGetDocument(t *testing.T) {
 		`{"id":0,"time":1795254114,"duration":0.0015,"command":"get","arguments":1},`+
 		`{"id":1,"time":1795254115,"duration":0.0005,"command":"get","arguments":1,"client":"","client_name":""},`+
 		`{"id":2,"time":1795254120,"duration":0.012,"command":"config|set","arguments":2,"client":"10.0.0.9:4711","client_name":"w\ufffdk"}],`+
-		`"commands":[{"command":"config|set","count":1,"total":0.012,"max":0.012},`+
-		`{"command":"get","count":2,"total":0.002,"max":0.0015}],"unavailable":{}}`, text)
+		`"slowest":{"id":2,"time":1795254120,"duration":0.012,"command":"config|set","client":"10.0.0.9:4711","client_name":"w\ufffdk"},`+
+		`"commands":[{"command":"config|set","count":1,"total":0.012,"median":0.012,"p95":0.012,"max":0.012},`+
+		`{"command":"get","count":2,"total":0.002,"median":0.0005,"p95":0.0015,"max":0.0015}],"unavailable":{}}`, text)
 }
 
 func TestSlowlogArgumentsAreShownOnlyOnRequestAndThenClippedAndMasked(t *testing.T) {
