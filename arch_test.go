@@ -39,6 +39,7 @@ var rooms = []struct {
 	{"metrics/clients", core},
 	{"metrics/settings", []string{"metrics/ask", "metrics/jsondoc"}},
 	{"metrics/config", append([]string{"metrics/cluster", "metrics/settings"}, core...)},
+	{"metrics/hot", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/instances", core},
 	{"metrics/jobs", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/keys", append([]string{"metrics/cluster", "metrics/keyspace"}, core...)},
@@ -53,7 +54,7 @@ var rooms = []struct {
 	{"metrics/streams", append([]string{"metrics/keyspace"}, core...)},
 	{"metrics", []string{"metrics/item", "metrics/cluster", "metrics/clients", "metrics/instances", "metrics/jobs", "metrics/keys",
 		"metrics/keyspace", "metrics/search", "metrics/self", "metrics/sentinel", "metrics/server", "metrics/slow", "metrics/storm",
-		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/pubsub", "metrics/jsondoc"}},
+		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/pubsub", "metrics/hot", "metrics/jsondoc"}},
 
 	{"targets/httpclient", []string{"redisclient"}},
 	{"targets/passwords", []string{"conf"}},

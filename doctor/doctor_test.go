@@ -289,7 +289,7 @@ func TestEveryCommandOfEveryKeyIsProbed(t *testing.T) {
 		require.ErrorContains(t, err, "NOPERM", "%q needs a row in the table own", p.send)
 	}
 	require.Subset(t, []string{
-		"arcount", "cluster|getslotmigrations", "cluster|migration", "cluster|slot-stats", "commandlog|get", "commandlog|len", "ft._list", "ft.info", "vcard",
+		"arcount", "cluster|getslotmigrations", "cluster|migration", "cluster|slot-stats", "commandlog|get", "commandlog|len", "ft._list", "ft.info", "hotkeys|get", "vcard",
 	}, unknown, "a server of today knows all others")
 }
 

@@ -67,6 +67,7 @@ var own = map[string]string{
 
 	"acl|log":            "0",
 	"cluster|slot-stats": "SLOTSRANGE 0 0",
+	"hotkeys|get":        "",
 	"pubsub|channels":    "K",
 	"pubsub|numsub":      "",
 	"pubsub|shardnumsub": "",

@@ -6,6 +6,7 @@ var newerCommands = []struct{ where, command, purpose string }{
 	{"on the nodes of a cluster of Valkey 9 and newer", "cluster|getslotmigrations", "server"},
 	{"on the nodes of a cluster of Redis 8.4 and newer", "cluster|migration", "server"},
 	{"on the nodes of a cluster of Valkey 8.0, Redis 8.2 and newer", "cluster|slot-stats", "server"},
+	{"for hot keys, on Redis 8.6 and newer", "hotkeys|get", "server"},
 	{"for the length of vector sets, on Redis 8 and newer", "vcard", "keys"},
 	{"for the length of arrays, on Redis 8.8 and newer", "arcount", "keys"},
 }

@@ -23,7 +23,7 @@ func TestTheRightsForCommandsOfNewerServers(t *testing.T) {
 		_, err := old.TryDo(strings.Fields(a.Rule)...)
 		require.ErrorContains(t, err, "ACL SETUSER modifier", "so it cannot be in the rule")
 	}
-	for name, rule := range map[string]string{"valkey-9.1": testACL().RulesNewer()[0].Rule, "redis-8.2": testACL().RulesNewer()[2].Rule, "redis-8.0": testACL().RulesNewer()[3].Rule} {
+	for name, rule := range map[string]string{"valkey-9.1": testACL().RulesNewer()[0].Rule, "redis-8.2": testACL().RulesNewer()[2].Rule, "redis-8.6": testACL().RulesNewer()[3].Rule, "redis-8.0": testACL().RulesNewer()[4].Rule} {
 		s := redistest.Start(t, redistest.Config{Bin: redistest.Find(t, name).Bin})
 		require.Equal(t, "OK", s.Do(t, strings.Fields(rule)...))
 	}

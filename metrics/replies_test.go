@@ -12,6 +12,7 @@ import (
 	"redisjobs/metrics/advice"
 	"redisjobs/metrics/clients"
 	"redisjobs/metrics/config"
+	"redisjobs/metrics/hot"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/keys"
 	"redisjobs/metrics/pubsub"
@@ -66,6 +67,8 @@ func FuzzReplies(f *testing.F) {
 	f.Add(metrictest.Bulk("# Server\r\nredis_version:8.2.0\r\n# Memory\r\nmaxmemory:0\r\nused_memory:5\r\n# Replication\r\nrole:slave\r\nmaster_host:a\r\nmaster_port:1\r\n") +
 		metrictest.WireArray("save", "", "timeout", "0"))
 	f.Add(metrictest.Bulk("# Server\r\nredis_mode:sentinel\r\n# Sentinel\r\nmaster0:name=m,status=ok\r\n") + "*1\r\n" + metrictest.WireArray("name", "m", "quorum", "2", "num-slaves", "1", "num-other-sentinels", "2"))
+	f.Add(metrictest.Bulk("# Server\r\nredis_version:8.6.0\r\n# Cluster\r\ncluster_enabled:1\r\n") + "*0\r\n*1\r\n*2\r\n+by-cpu-time-us\r\n*2\r\n+k\r\n:5\r\n" +
+		strings.Repeat("*1\r\n*2\r\n:9\r\n*2\r\n+cpu-usec\r\n:4\r\n", 4))
 	f.Add("-NOPERM no\r\n*-1\r\n$-1\r\n")
 	f.Fuzz(func(t *testing.T, wire string) {
 		for m, raw := range map[*item.Metric][]string{
@@ -73,6 +76,7 @@ func FuzzReplies(f *testing.F) {
 			keys.Get: {"", "", "", "k"}, keys.Length: {"", "", "", "k"}, keys.TTL: {"", "", "", "k"},
 			keys.Value: {"", "", "", "k", "1"}, keys.Count: {"", "", "", "*", "5000"}, streams.Get: {"", "", "", "k"},
 			search.Get: nil, advice.Get: nil, config.Get: nil, acllog.Get: nil, pubsub.Get: {"", "", "", "a b"},
+			hot.Get: nil,
 		} {
 			d := &fuzzDoer{reader: resp.NewReader(strings.NewReader(wire), resp.Limits{MaxElements: 1000})}
 			args, err := m.ParseArgs(raw)

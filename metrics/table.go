@@ -6,6 +6,7 @@ import (
 	"redisjobs/metrics/clients"
 	"redisjobs/metrics/cluster"
 	"redisjobs/metrics/config"
+	"redisjobs/metrics/hot"
 	"redisjobs/metrics/instances"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
@@ -54,6 +55,7 @@ var table = slices.Concat(
 		config.Get,
 		acllog.Get,
 		pubsub.Get,
+		hot.Get,
 		keys.Command,
 	},
 	storm.Metrics,

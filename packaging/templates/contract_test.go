@@ -31,6 +31,7 @@ func answers(t *testing.T) map[string][]answer {
 		{"redis_get_", "redis.get"}, {"redis_pool", "redis.pool.get"},
 		{"redis_advice_", "redis.advice.get"}, {"redis_config_", "redis.config.get"}, {"redis_acllog_", "redis.acl.log.get"},
 		{"redis_slowlog_", "redis.slowlog.get"}, {"redis_pubsub_", "redis.pubsub.get"},
+		{"redis_hot_", "redis.hot.get"}, {"redis_latency_", "redis.latency.get"},
 		{"redis_cluster_", "redis.cluster.get"}, {"redis_sentinel_", "redis.sentinel.get"},
 		{"jobs_", "job.get"}, {"failures_", "job.failures.get"}, {"storm_jobs", "storm.jobs.get"}, {"sessions", "redis.sessions.discovery"},
 	}

@@ -1,0 +1,3 @@
+// Package hot has redis.hot.get: the keys and hash slots that a server works most
+// for.
+package hot
