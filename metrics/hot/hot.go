@@ -45,11 +45,13 @@ import (
 //
 // Each list has at most maxRows rows, the hottest first, of all servers that were
 // asked. Slots are ordered by what they do in the window, where that is known, among
-// the candidates slots of each node with the highest counts. by_cpu and by_network
+// the candidates slots of each node with the highest counts of keys, of CPU time and
+// of bytes received; network is what they receive and send. by_cpu and by_network
 // want cluster-slot-stats-enabled, which is off by default and costs the server some
 // percent of its speed.
 //
-// The server itself is asked in two round trips, the other nodes in one.
+// The server itself is asked in two round trips, at its first poll in three, and each
+// other node in two.
 // Sources: https://redis.io/docs/latest/commands/hotkeys-get/,
 // https://redis.io/docs/latest/commands/cluster-slot-stats/,
 // https://valkey.io/commands/cluster-slot-stats/
@@ -79,20 +81,20 @@ var (
 
 // poll is what one poll asks and learns.
 type poll struct {
-	info, config, nodes *ask.Part
-	id                  info.Identity
-	inCluster           bool
-	here                *node
-	others              []*node
-	partial             bool
+	info, nodes *ask.Part
+	can         abilities
+	here        *node
+	others      []*node
+	partial     bool
 }
+
+// abilitiesMemory is where a target's Memory has what the server could tell at the
+// last poll.
+const abilitiesMemory = "redis.hot.get abilities"
 
 func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t := r.Target
-	p := &poll{
-		info:   &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}},
-		config: configPart(), nodes: cluster.NodesPart(),
-	}
+	p := &poll{info: &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}, nodes: cluster.NodesPart()}
 	if err := p.ask(ctx, t); err != nil {
 		return ask.Down(w, t.Name, err)
 	}
@@ -107,44 +109,71 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	return nil
 }
 
-// ask asks the server who it is, then for what such a server knows, and the other
-// masters of its cluster.
+// ask asks the server who it is and what it could tell at the last poll, then for
+// the rest, and the other masters of its cluster.
 func (p *poll) ask(ctx context.Context, t *item.Target) error {
-	if err := ask.Do(ctx, t, p.info, p.config); err != nil {
+	v, _ := t.Memory.Load(abilitiesMemory)
+	known, _ := v.(abilities)
+	p.here = newNode(t, known)
+	first := p.questions(known)
+	if err := ask.Do(ctx, t, append([]*ask.Part{p.info, p.here.config}, first...)...); err != nil {
 		return err
 	}
 	if err := ask.StateProblem(p.info); err != nil {
 		return err
 	}
-	if p.info.Err == nil {
-		text, err := info.Reply(p.info.Value)
-		var x info.Text
-		if err == nil {
-			x, err = info.Scan(text, nil, nil)
-		}
-		if p.info.Err = err; err == nil {
-			p.id = info.Identify(&x)
-			enabled, _ := x.Field("cluster", "cluster_enabled")
-			p.inCluster = string(enabled) == "1"
-		}
+	p.readInfo()
+	if p.info.Err != nil {
+		return nil
 	}
-	p.here = newNode("", "", t, nil, &p.id, p.inCluster, p.config)
-	parts := p.here.parts(p.here.statsOff())
-	if p.inCluster && len(parts) > 0 {
-		parts = append(parts, p.nodes)
-	}
-	if len(parts) > 0 {
-		if err := ask.Do(ctx, t, parts...); err != nil {
-			for _, part := range parts {
-				part.Err = err
+	t.Memory.Store(abilitiesMemory, p.can)
+	if p.can != known {
+		for _, part := range first {
+			part.Forget(t) // another server refused it
+		}
+		config := p.here.config
+		p.here, p.nodes = newNode(t, p.can), cluster.NodesPart()
+		p.here.config = config
+		if more := p.questions(p.can); len(more) > 0 {
+			if err := ask.Do(ctx, t, more...); err != nil {
+				for _, part := range more {
+					part.Err = err
+				}
 			}
 		}
 	}
-	if p.inCluster && len(parts) > 0 && p.nodes.Err == nil {
+	if p.can.slots && p.nodes.Err == nil {
 		p.askNodes(ctx, t)
 	}
+	p.here.askMore(ctx)
 	p.here.read()
 	return nil
+}
+
+// questions are those for the server itself that do not depend on its answers.
+func (p *poll) questions(can abilities) []*ask.Part {
+	out := p.here.first()
+	if can.slots {
+		out = append(out, p.nodes)
+	}
+	return out
+}
+
+func (p *poll) readInfo() {
+	if p.info.Err != nil {
+		return
+	}
+	var text []byte
+	if text, p.info.Err = info.Reply(p.info.Value); p.info.Err != nil {
+		return
+	}
+	var x info.Text
+	if x, p.info.Err = info.Scan(text, nil, nil); p.info.Err != nil {
+		return
+	}
+	id := info.Identify(&x)
+	enabled, _ := x.Field("cluster", "cluster_enabled")
+	p.can = abilitiesOf(&id, string(enabled) == "1")
 }
 
 // askNodes asks the other masters that have slots.
@@ -162,7 +191,9 @@ func (p *poll) askNodes(ctx context.Context, t *item.Target) {
 		case n.Slots > 0 && len(p.others) == ask.MaxRows:
 			p.partial = true
 		case n.Slots > 0:
-			p.others = append(p.others, newNode(n.ID, n.Addr, n.Target, n.Err, &p.id, true, configPart()))
+			other := newNode(n.Target, p.can) // it is taken to be like this one
+			other.id, other.addr, other.err = n.ID, n.Addr, n.Err
+			p.others = append(p.others, other)
 		}
 	}
 	ctx, cancel := ask.BeforeDeadline(ctx)
@@ -187,7 +218,7 @@ func (p *poll) answered() (out []*node) {
 
 // write writes the members, and returns why some are missing.
 func (p *poll) write(w *jsondoc.Writer, t *item.Target, cut *ask.Truncations) []*ask.Part {
-	asCluster := p.inCluster && p.nodes.Err == nil && p.here.addr != ""
+	asCluster := p.can.slots && p.nodes.Err == nil && p.here.addr != ""
 	if asCluster {
 		w.Key("view").String("cluster")
 	} else if p.info.Err == nil {
@@ -198,7 +229,7 @@ func (p *poll) write(w *jsondoc.Writer, t *item.Target, cut *ask.Truncations) []
 	}
 	nodes := p.answered()
 	missing := []*ask.Part{writeKeys(w, nodes)}
-	missing = append(missing, writeSlots(w, t, nodes, p.inCluster)...)
+	missing = append(missing, writeSlots(w, t, nodes, p.can.inCluster)...)
 	if asCluster {
 		w.Key("partial").Bool(p.partial)
 		silent := slices.DeleteFunc(slices.Clone(p.others), func(n *node) bool { return n.err == nil })

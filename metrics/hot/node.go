@@ -12,8 +12,21 @@ import (
 )
 
 // orders are what slots are ordered by. The first always answers, the others where
-// cluster-slot-stats-enabled is on.
-var orders = [...]string{"key-count", "cpu-usec", "network-bytes-in", "network-bytes-out"}
+// cluster-slot-stats-enabled is on. Each takes the server some 3 ms, whose slots it
+// sorts, so that no more than two are sent at once; and there is none for the bytes
+// that are sent, as a slot that sends much is among those that receive much or take
+// much CPU time.
+var orders = [...]string{"key-count", "cpu-usec", "network-bytes-in"}
+
+// abilities are what a server can tell.
+type abilities struct{ inCluster, hotkeys, slots bool }
+
+func abilitiesOf(id *info.Identity, inCluster bool) abilities {
+	return abilities{
+		inCluster: inCluster, hotkeys: id.AtLeast("redis", 8, 6),
+		slots: inCluster && (id.AtLeast("redis", 8, 2) || id.AtLeast("valkey", 8, 0)),
+	}
+}
 
 // node is a server and what it tells.
 type node struct {
@@ -30,20 +43,15 @@ type node struct {
 	slotsBy [len(orders)][]slot
 }
 
-// configPart asks whether slots' work is counted. A server without the setting
+// newNode is a node with the questions that a server knows which can do that.
+// Whether it counts what slots do is asked, too: a server without the setting
 // answers with nothing.
-func configPart() *ask.Part {
-	return &ask.Part{Name: "config", Cmd: redisclient.Command{"CONFIG", "GET", "cluster-slot-stats-enabled"}}
-}
-
-// newNode is a node with the questions that a server like id knows; another node of
-// a cluster is taken to be like the one that was asked first.
-func newNode(nodeID, addr string, t *item.Target, err error, id *info.Identity, inCluster bool, config *ask.Part) *node {
-	n := &node{id: nodeID, addr: addr, target: t, err: err, config: config}
-	if id.AtLeast("redis", 8, 6) {
+func newNode(t *item.Target, can abilities) *node {
+	n := &node{target: t, config: &ask.Part{Name: "config", Cmd: redisclient.Command{"CONFIG", "GET", "cluster-slot-stats-enabled"}}}
+	if can.hotkeys {
 		n.hotkeys = &ask.Part{Name: "keys", Cmd: redisclient.Command{"HOTKEYS", "GET"}}
 	}
-	if inCluster && (id.AtLeast("redis", 8, 2) || id.AtLeast("valkey", 8, 0)) {
+	if can.slots {
 		for i, by := range orders {
 			n.slots[i] = &ask.Part{Name: "slots", Cmd: redisclient.Command{"CLUSTER", "SLOT-STATS", "ORDERBY", by, "LIMIT", strconv.Itoa(candidates)}}
 		}
@@ -51,59 +59,48 @@ func newNode(nodeID, addr string, t *item.Target, err error, id *info.Identity, 
 	return n
 }
 
-// statsOff reports whether the server says that it does not count.
-func (n *node) statsOff() bool {
-	if n.config.Err != nil {
-		return false
-	}
-	params, err := ask.ConfigParams(n.config.Value)
-	return err == nil && len(params) == 1 && params[0].Value == "no"
-}
-
-// parts are the questions that are worth sending. Where nothing is counted, the
-// other orders than the first are refused in advance.
-func (n *node) parts(off bool) []*ask.Part {
+// first are the questions that such a server always knows.
+func (n *node) first() []*ask.Part {
 	var out []*ask.Part
-	if n.hotkeys != nil {
-		out = append(out, n.hotkeys)
-	}
-	for i, part := range n.slots {
-		switch {
-		case part == nil:
-		case i > 0 && off:
-			part.Err = errStatsOff
-		default:
+	for _, part := range []*ask.Part{n.hotkeys, n.slots[0]} {
+		if part != nil {
 			out = append(out, part)
 		}
 	}
 	return out
 }
 
-// countsMemory is where another node's Memory has whether it counted at the last
-// poll.
-const countsMemory = "redis.hot.get counts"
+// askMore asks for the slots' work. Where the server says that it does not count
+// it, that is not sent. A conversation that fails here costs these parts alone.
+func (n *node) askMore(ctx context.Context) {
+	parts := n.slots[1:]
+	if n.slots[0] == nil || n.replica {
+		return
+	}
+	var err error
+	params, unread := ask.ConfigParams(n.config.Value)
+	if n.config.Err == nil && unread == nil && len(params) == 1 && params[0].Value == "no" {
+		err = errStatsOff
+	} else {
+		err = ask.Do(ctx, n.target, parts...)
+	}
+	if err != nil {
+		for _, part := range parts {
+			part.Err = err
+		}
+	}
+}
 
-// ask asks another node of a cluster, all in one round trip. Whether it counts is
-// known from the last poll; of the first it is found out by asking.
+// ask asks another node of a cluster, in two round trips.
 func (n *node) ask(ctx context.Context) error {
 	view := cluster.NodesPart()
-	known, _ := n.target.Memory.Load(countsMemory)
-	off := known == false
-	parts := append([]*ask.Part{view, n.config}, n.parts(off)...)
-	if err := ask.Do(ctx, n.target, parts...); err != nil {
+	if err := ask.Do(ctx, n.target, append([]*ask.Part{view, n.config}, n.first()...)...); err != nil {
 		return err
 	}
 	if err := cluster.IsNode(n.id, view); err != nil {
 		return err
 	}
-	counts := !n.statsOff()
-	n.target.Memory.Store(countsMemory, counts)
-	for _, part := range n.slots[1:] {
-		if part != nil && (off || !counts) {
-			part.Forget(n.target) // it is refused while nothing is counted, and no longer
-			part.Err = errStatsOff
-		}
-	}
+	n.askMore(ctx)
 	n.read()
 	return nil
 }

@@ -129,7 +129,7 @@ func writeSlots(w *jsondoc.Writer, t *item.Target, nodes []*node, inCluster bool
 	if !inCluster {
 		return []*ask.Part{{Name: "slots", Err: errNoCluster}}
 	}
-	lists := [...]*ask.Part{{Name: "slots"}, {Name: "slots_by_cpu"}, {Name: "slots_by_network"}, {Name: "slots_by_network"}}
+	lists := [...]*ask.Part{{Name: "slots"}, {Name: "slots_by_cpu"}, {Name: "slots_by_network"}}
 	known := [len(orders)]bool{}
 	for _, n := range nodes {
 		for i, part := range n.slots {
@@ -165,7 +165,7 @@ func writeSlots(w *jsondoc.Writer, t *item.Target, nodes []*node, inCluster bool
 	if known[1] {
 		writeList(w, "by_cpu", slots, func(s *slot) (rate, total info.Reading) { return s.grown.cpu, s.cpu })
 	}
-	if known[2] && known[3] {
+	if known[2] {
 		writeList(w, "by_network", slots, func(s *slot) (rate, total info.Reading) { return both(s.grown.in, s.grown.out), both(s.in, s.out) })
 	}
 	w.EndObject()
