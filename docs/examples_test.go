@@ -2,6 +2,8 @@ package docs_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"regexp"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
 
 	"redisjobs/conf"
 	"redisjobs/internal/document"
@@ -22,12 +25,21 @@ const program = "zabbix-agent2-plugin-redisjobs"
 // notRun are the blocks whose language is shell, each by its first line, with
 // why the test does not run them.
 var notRun = map[string]string{
-	"apt install ./dist/zabbix-agent2-plugin-redisjobs_*_amd64.deb":       "installs a package; test/package does so in a throw-away root",
+	"apt install ./zabbix-agent2-plugin-redisjobs_*_amd64.deb":            "installs a package; test/package does so in a throw-away root",
 	"install -m 0640 -g zabbix /dev/null /etc/zabbix/redis-prod.password": "makes a file of the machine's, which layNamed does in the test's folder",
 	"systemctl restart zabbix-agent2":                                     "restarts the machine's agent",
 	"apt install git make":                                                "installs on the machine; test/package does so in a throw-away root",
 	"#!/usr/bin/env python3":                                              "asks AWS, of which the test has none",
 	"zabbix_agent2 -R log_level_increase":                                 "asks the machine's running agent",
+	"make deb":                                                            "takes minutes; make test-package does so",
+	"sha256sum --check --ignore-missing SHA256SUMS":                       "needs a release that was downloaded",
+	"cp company-ca.crt /usr/local/share/ca-certificates/":                 "changes the certificates of the machine",
+	"make package": "needs Docker",
+	"docker compose exec agent zabbix-agent2-plugin-redisjobs -t 'redis.status[Prod]'":     "needs Docker",
+	"zabbix-agent2-plugin-redisjobs -t 'redis.get[Cloud]'":                                 "needs a managed service",
+	"setsebool -P zabbix_can_network on":                                                   "needs SELinux",
+	"ausearch -m avc -c zabbix_agent2 -c zabbix-agent2-p --raw | audit2allow -M redisjobs": "needs SELinux",
+	"semanage permissive -a zabbix_agent_t":                                                "needs SELinux",
 }
 
 // runExamples runs every block of every document by its language.
@@ -66,6 +78,8 @@ func runExamples(t *testing.T, world *docsWorld) {
 				if !json.Valid([]byte(b.Text)) {
 					t.Errorf("%s: this block is no JSON", b.At())
 				}
+			case "yaml":
+				world.runManifests(t, b)
 			case "text":
 				// Answers in docs/keys.md, which TestDocs/keys compares, and drawings.
 			case "keys":
@@ -89,6 +103,29 @@ func runExamples(t *testing.T, world *docsWorld) {
 		if !seen[first] {
 			t.Errorf("docs/examples_test.go: remove from notRun, no document has it any more: %s", first)
 		}
+	}
+}
+
+// runManifests parses the YAML of a block, and reads the lines of configuration in
+// it as the plugin does.
+func (w *docsWorld) runManifests(t *testing.T, b document.Block) {
+	t.Helper()
+	decoder := yaml.NewDecoder(strings.NewReader(b.Text))
+	for {
+		var manifest map[string]any
+		err := decoder.Decode(&manifest)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		require.NoError(t, err, b.At())
+	}
+	lines := regexp.MustCompile(`(?m)^ +(Plugins\.RedisJobs\..*\n)`).FindAllStringSubmatch(b.Text, -1)
+	b.Text = ""
+	for _, m := range lines {
+		b.Text += m[1]
+	}
+	if b.Text != "" {
+		w.runConf(t, b)
 	}
 }
 

@@ -25,7 +25,6 @@ var generated = []struct {
 	file  string
 	write func(t *testing.T, old string) string
 }{
-	{"README.md", writeReadme},
 	{"docs/configuration.md", writeConfiguration},
 	{"docs/security.md", writeRights},
 	{"docs/advice.md", writeAdvice},
@@ -59,28 +58,6 @@ func current(t *testing.T, file, want string) {
 		}
 	}
 	t.Errorf("run make generate: %s is stale (line %d)", file, line)
-}
-
-// writeReadme writes the README's table of item keys.
-func writeReadme(t *testing.T, old string) string {
-	t.Helper()
-	var b strings.Builder
-	b.WriteString("| key | value |\n|---|---|\n")
-	for _, m := range allKeys() {
-		var params []string
-		for _, p := range m.params {
-			name := p.name
-			switch {
-			case p.required:
-				name = "**" + name + "**"
-			case p.preset != "":
-				name += "=" + p.preset
-			}
-			params = append(params, name)
-		}
-		fmt.Fprintf(&b, "| `%s`<br>[%s] | %s |\n", m.key, strings.Join(params, ", "), cell(m.description))
-	}
-	return replaced(t, "README.md", old, regexp.MustCompile(`(?s)(<!-- keys:begin[^\n]*-->\n).*(<!-- keys:end -->)`), b.String())
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", `\|`) }

@@ -102,6 +102,7 @@ func TestDocs(t *testing.T) {
 	t.Run("keys", func(t *testing.T) { keyReference(t, world) })
 	t.Run("examples", func(t *testing.T) { runExamples(t, world) })
 	t.Run("paths", func(t *testing.T) { findPaths(t, world) })
+	t.Run("exporters", func(t *testing.T) { findExporters(t, world) })
 	t.Run("messages", func(t *testing.T) { meetMessages(t, world) })
 }
 
@@ -116,6 +117,7 @@ func keyReference(t *testing.T, world *docsWorld) {
 	var b strings.Builder
 	stale := "" // by what a real answer has
 	b.WriteString(keysIntro)
+	writeKeyTable(&b)
 	for _, m := range allKeys() {
 		var words strings.Builder
 		fmt.Fprintf(&words, "## %s\n\n%s\n\n", m.key, m.description)
@@ -146,12 +148,50 @@ func keyReference(t *testing.T, world *docsWorld) {
 
 const keysIntro = `# Item keys
 
-<!-- Written by make generate, of the comments in metrics/ and real answers. -->
+<!-- Written by make generate, from the comments in metrics/ and real answers. -->
 
-Every key, its parameters and its answer. The first parameter of most keys is the name of a session of the agent's
-configuration, or a URI; see the [README](../README.md#item-keys). Examples are real answers, cut short: a member "…"
-says how much was left out. What is not known is left out of an answer, never 0.
+Every item key, its parameters and its answer. The examples are real answers, shortened: a member "…" says how much was
+left out. A value that is not known is left out of the answer and is never 0.
+
+The first parameter of most keys is the server:
+
+| first parameter | server |
+|---|---|
+| ` + "`Prod`" + ` | the session ` + "`Prod`" + ` of the agent's configuration, with its user and password |
+| empty | ` + "`Default.Uri`" + ` of the configuration, or ` + "`tcp://localhost:6379`" + ` |
+| ` + "`tcp://host:6379/2`, `redis://host:6379/2`, `host:6379`, `host`" + ` | a TCP port; the path is the number of the database |
+| ` + "`rediss://host:6380`" + ` | a TCP port with TLS |
+| ` + "`unix:/run/redis/redis.sock`, `/run/redis/redis.sock`" + ` | a Unix socket |
+| ` + "`sentinel://s1:26379,s2:26379/mymaster`" + ` | the primary that these sentinels name |
+| ` + "`http://host:8080`, `https://host`" + ` | a Storm UI, for the keys that begin with ` + "`storm.`" + ` |
+
+A key that returns a single value returns text such as ` + "`1`" + `. All other keys return JSON, also when the server is down.
+
+## All keys
+
+A parameter in bold is required; a default follows its name.
+
 `
+
+// writeKeyTable writes the table of all keys.
+func writeKeyTable(b *strings.Builder) {
+	b.WriteString("| key | value |\n|---|---|\n")
+	for _, m := range allKeys() {
+		var params []string
+		for _, p := range m.params {
+			name := p.name
+			switch {
+			case p.required:
+				name = "**" + name + "**"
+			case p.preset != "":
+				name += "=" + p.preset
+			}
+			params = append(params, name)
+		}
+		anchor := strings.ReplaceAll(m.key, ".", "")
+		fmt.Fprintf(b, "| [`%s`](#%s)<br>[%s] | %s |\n", m.key, anchor, strings.Join(params, ", "), cell(m.description))
+	}
+}
 
 func writeParams(b *strings.Builder, params []param) {
 	if len(params) == 0 {

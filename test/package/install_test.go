@@ -147,7 +147,7 @@ func TestInside(t *testing.T) {
 
 	apt("update")
 	newcomer := newReader(t, "/packages/clone", redis)
-	newcomer.follow(t, "From nothing to graphs")
+	newcomer.follow(t, "README.md", "From nothing to graphs")
 	require.Equal(t, "755 root:root", owner(t, program))
 	require.Equal(t, "640 root:zabbix", owner(t, conf), "the agent came first, and its group with it")
 	require.Contains(t, command(t, name, "-V"), "Version "+environment(t, "REDISJOBS_VERSION"))
@@ -191,7 +191,7 @@ func TestInside(t *testing.T) {
 
 	besideTheBuiltIn(t, apt, addr, redis)
 
-	newcomer.follow(t, "From source")
+	newcomer.follow(t, "docs/install.md", "From source")
 	require.Equal(t, "755 root:root", owner(t, program))
 	require.Equal(t, "640 root:zabbix", owner(t, conf))
 	require.Contains(t, command(t, name, "doctor"), "problems: 0, warnings: 0")

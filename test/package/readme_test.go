@@ -16,15 +16,15 @@ import (
 	"redisjobs/internal/document"
 )
 
-// reader does what README.md says, as it is written there, like a person who
-// knows nothing else.
+// reader does what README.md and docs/install.md say, as it is written there, like
+// a person who knows nothing else.
 type reader struct {
 	clone    string // the folder where he is
-	redis    string // host:port of the Redis that the README calls redis:6379
+	redis    string // host:port of the Redis that the documents call redis:6379
 	password string // the one of his choice
 }
 
-// restarts has a line for each restart of the agent that the README asked for.
+// restarts has a line for each restart of the agent that a document asked for.
 const restarts = "/run/restarts"
 
 // newReader puts the hands of a person and of systemd into the root folder: an
@@ -42,12 +42,12 @@ func newReader(t testing.TB, clone, redis string) *reader {
 	return r
 }
 
-// follow does the blocks under a heading, one after the other, and ends with the
-// agent's restart.
-func (r *reader) follow(t testing.TB, heading string) {
+// follow does the blocks under a heading of a document, one after the other, and
+// ends with the agent's restart.
+func (r *reader) follow(t testing.TB, file, heading string) {
 	t.Helper()
 	require.NoError(t, os.WriteFile(restarts, nil, 0o644))
-	blocks, prose := document.Read(t, filepath.Join(r.clone, "README.md"))
+	blocks, prose := document.Read(t, filepath.Join(r.clone, file))
 	require.Contains(t, prose, "`"+conf+"`", "where the lines of configuration belong")
 	last := ""
 	for _, b := range blocks {
@@ -77,9 +77,11 @@ func (r *reader) follow(t testing.TB, heading string) {
 	require.NotEmpty(t, noted)
 }
 
-// here puts this machine's names for what the README means by its own.
+// here puts this machine's names for what the documents mean by theirs, and the
+// folder of the packages for the one where the reader is.
 func (r *reader) here(text string) string {
 	text = strings.ReplaceAll(text, "redis:6379", r.redis)
+	text = strings.ReplaceAll(text, "./zabbix-agent2-plugin-redisjobs_", "./dist/zabbix-agent2-plugin-redisjobs_")
 	return strings.ReplaceAll(text, "_amd64.deb", "_"+runtime.GOARCH+".deb")
 }
 
