@@ -24,6 +24,8 @@ var asInfoPrints = regexp.MustCompile("^`([a-z0-9_]+)`, as INFO prints it$")
 
 // findExporters looks for the path of each row in a real answer to its item key.
 func findExporters(t *testing.T, world *docsWorld) {
+	_, err := world.redis.TryDo("NOSUCH") // for errorstats
+	require.Error(t, err)
 	f := &finder{world: world, servers: exporterServers(t, world), answers: map[string][]any{}}
 	rows := exporterRow.FindAllStringSubmatch(readFile(t, exportersFile), -1)
 	require.Greater(t, len(rows), 500)

@@ -99,6 +99,12 @@ func TestDocumentedJobSystems(t *testing.T) {
 	}
 }
 
+// TestTheReadmeIsShort: what a page of docs/ can say does not stand in README.md.
+func TestTheReadmeIsShort(t *testing.T) {
+	t.Parallel()
+	require.Less(t, strings.Count(readFile(t, "README.md"), "\n"), 150)
+}
+
 // TestDocumentedLinks follows the links between documents and to files.
 func TestDocumentedLinks(t *testing.T) {
 	t.Parallel()
