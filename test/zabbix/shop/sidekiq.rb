@@ -54,5 +54,4 @@ end
 case ARGV[0]
 when "trade" then trade
 when "work" then exec("sidekiq", "-r", File.expand_path(__FILE__), "-c", "5", "-t", "8", "-q", "mail", "-q", "reports", "-q", "night")
-else abort "sidekiq.rb work|trade"
 end
