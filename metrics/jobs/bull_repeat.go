@@ -129,8 +129,10 @@ func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float
 }
 
 // repeatable reads a repeatable job of Bull: name, id, end, time zone and crontab, or
-// the interval in place of both, are its member. It stays when it has come to its
-// limit; then there is no job of it.
+// the interval in place of both, are its member. It stays when it has come to its limit
+// or end: then no other job is made when its last one is taken up. That one may be gone,
+// or was lost: it was deleted, or its worker died before it made the next one.
+// Source: bull issue 1739, bullmq issue 2790
 func (b *bullReading) repeatable(s *scheduler, q *queue, member string, next float64) {
 	parts := strings.SplitN(member, ":", 5)
 	if len(parts) < 4 {
@@ -154,24 +156,38 @@ func (b *bullReading) repeatable(s *scheduler, q *queue, member string, next flo
 		if err == nil {
 			fields, err = v.Array()
 		}
-		if err != nil || len(fields) != 2 {
+		if err != nil || len(fields) != 3 {
 			j.next, j.nextWhy, j.lastWhy = 0, "its job cannot be read", "its job cannot be read"
 			return
 		}
+		end, _ := strconv.ParseFloat(parts[2], 64)
 		if fields[0].IsNull() {
-			j.ended, j.lastWhy = "there is no job of it: it has come to its limit, or was removed", "there is no job of it"
+			j.lastWhy = "there is no job of it"
+			if end > 0 && end/1000 < b.p.Now() {
+				j.ended = "it has come to its end"
+			} else {
+				j.next, j.nextWhy = 0, "there is no job of it: it has come to its limit, or its job was lost"
+			}
 			return
 		}
 		var opts struct {
 			Repeat struct {
 				Count float64 `json:"count"`
+				Limit float64 `json:"limit"`
 			} `json:"repeat"`
 		}
-		at, err := epochOf(fields[0])
-		if err == nil && parseJSON(fields[1].Str, &opts) == nil && opts.Repeat.Count > 1 {
+		_ = parseJSON(fields[1].Str, &opts)
+		if at, err := epochOf(fields[0]); err == nil && opts.Repeat.Count > 1 {
 			j.last = at
 		}
-	}, "HMGET", key, "timestamp", "opts")
+		switch taken := !fields[2].IsNull(); {
+		case !taken:
+		case opts.Repeat.Limit > 0 && opts.Repeat.Count >= opts.Repeat.Limit:
+			j.ended = "it has come to its limit"
+		case end > 0:
+			j.ended = "it has come to its end"
+		}
+	}, "HMGET", key, "timestamp", "opts", "processedOn")
 }
 
 // bullRepeatHash is what Bull makes of a repeatable job in the ids of its jobs.

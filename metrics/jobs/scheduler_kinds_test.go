@@ -159,7 +159,9 @@ func theLockOfResque(t *testing.T, s *redistest.Server) {
 	require.Equal(t, errOtherZone.Error(), jobNamed(t, r, "resque-scheduler/hours").nextWhy)
 	require.Contains(t, jobNamed(t, r, "resque-scheduler/static").nextWhy, "in the configuration of the scheduler")
 	f.s.Do(t, "HSET", "resque:delayed:last_enqueued_at", "often", "2026-11-21 03:00:00 +0000")
-	wantUnknown(t, &f.poll(0, "resque/resque").figures, figSchedulerOverdue, "it is not known of 2 periodic jobs")
+	r = f.poll(0, "resque/resque")
+	want(t, &r.figures, figSchedulerOverdue, 0) // of the others
+	want(t, &r.figures, figSchedulerUnknown, 2)
 }
 
 // jobSchedulersOfBullMQ have no process of their own: the queue that has the
@@ -188,22 +190,41 @@ func jobSchedulersOfBullMQ(t *testing.T, s *redistest.Server) {
 	requireFigures(t, scheduled(1, 4, 1, 31), ofSchedulers(&r.figures), "b is paused")
 }
 
-// repeatableJobsOfBull: one that has come to its limit stays, without a job.
+// repeatableJobsOfBull: one that has come to its limit or end stays, and its last job
+// may.
 func repeatableJobsOfBull(t *testing.T, s *redistest.Server) {
 	f := fieldOn(t, s, "SET bull:a:id 1", "RPUSH bull:a:wait 1")
 	// As Bull 4.16.5 names the job of this one.
 	const member, next = "tick:::60000", 1795228140000
-	f.s.Do(t, "ZADD", "bull:a:repeat", strconv.Itoa(next), member, strconv.Itoa(next), "done:id::Europe/Berlin:0 3 * * *")
-	f.s.Do(t, "HSET", fmt.Sprintf("bull:a:repeat:%s:%d", bullRepeatHash("tick", ":", member), next), "timestamp", strconv.Itoa(next-60000), "opts", `{"repeat":{"count":2}}`)
+	const gone, ended = "gone:id::Europe/Berlin:0 3 * * *", "ended::1795228150000:60000"
+	job := fmt.Sprintf("bull:a:repeat:%s:%d", bullRepeatHash("tick", ":", member), next)
+	f.s.Do(t, "ZADD", "bull:a:repeat", strconv.Itoa(next), member, strconv.Itoa(next), gone, strconv.Itoa(next), ended)
+	f.s.Do(t, "HSET", job, "timestamp", strconv.Itoa(next-60000), "opts", `{"repeat":{"count":2,"limit":2}}`)
 	f.d.at = next/1000 + 31
 	r := f.poll(0, "bull/bull")
-	requireFigures(t, scheduled(0, 2, 1, 31), ofSchedulers(&r.figures), "without a worker")
+	requireFigures(t, scheduled(0, 3, 1, 31), ofSchedulers(&r.figures), "without a worker")
 	require.Equal(t, "every 1m", jobNamed(t, r, "bull/a/tick").schedule)
 	require.EqualValues(t, next/1000-60, jobNamed(t, r, "bull/a/tick").last)
-	require.Equal(t, "0 3 * * * Europe/Berlin", jobNamed(t, r, "bull/a/done").schedule)
-	require.NotEmpty(t, jobNamed(t, r, "bull/a/done").ended)
-	f.s.Do(t, "HSET", fmt.Sprintf("bull:a:repeat:%s:%d", bullRepeatHash("tick", ":", member), next), "opts", `{"repeat":{"count":1}}`)
-	require.Zero(t, jobNamed(t, f.poll(0, "bull/bull"), "bull/a/tick").last, "its first one")
+	require.Equal(t, "0 3 * * * Europe/Berlin", jobNamed(t, r, "bull/a/gone").schedule)
+	require.Contains(t, jobNamed(t, r, "bull/a/gone").nextWhy, "or its job was lost")
+	require.NotEmpty(t, jobNamed(t, r, "bull/a/ended").ended)
+	want(t, &r.figures, figSchedulerUnknown, 1)
+
+	f.s.Do(t, "HSET", job, "processedOn", strconv.Itoa(next+5))
+	r = f.poll(0, "bull/bull")
+	require.Equal(t, "it has come to its limit", jobNamed(t, r, "bull/a/tick").ended)
+	f.s.Do(t, "HSET", job, "opts", `{"repeat":{"count":1}}`)
+	r = f.poll(0, "bull/bull")
+	requireFigures(t, scheduled(0, 3, 1, 31), ofSchedulers(&r.figures), "its next job was lost")
+	require.Zero(t, jobNamed(t, r, "bull/a/tick").last, "its first one")
+
+	const until = "until::1795228300000:60000"
+	f = fieldOn(t, s, "SET bull:a:id 1", "RPUSH bull:a:wait 1", "ZADD bull:a:repeat 1795228140000 "+until)
+	f.d.at = next/1000 + 31
+	require.NotEmpty(t, jobNamed(t, f.poll(0, "bull/bull"), "bull/a/until").nextWhy)
+	f.s.Do(t, "HSET", fmt.Sprintf("bull:a:repeat:%s:%d", bullRepeatHash("until", ":", until), next), "timestamp", "1795228080000",
+		"opts", `{"repeat":{"count":3,"endDate":1795228300000}}`, "processedOn", "1795228140001")
+	require.Equal(t, "it has come to its end", jobNamed(t, f.poll(0, "bull/bull"), "bull/a/until").ended)
 }
 
 // sidekiqSchedulerOfASystem: jobs that are switched off, by their definition or since,

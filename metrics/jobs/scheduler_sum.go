@@ -13,8 +13,9 @@ type schedulerSum struct {
 	hasAlive            bool
 	aliveErr, problem   error
 	jobs, overdue, late float64
-	unknown             int
-	unknownWhy          string
+	// judged are those that are on and of which it is known whether they are late.
+	judged, unknown int
+	unknownWhy      string
 	// unread are those that may be late though they were not read.
 	unread int
 }
@@ -41,6 +42,9 @@ func (sum *schedulerSum) add(r *reading, c *scheduler, alive float64, err error)
 			sum.unknownWhy = cmp.Or(sum.unknownWhy, j.nextWhy, "it does not say when it is due")
 		case j.overdue:
 			sum.overdue++
+			fallthrough
+		case j.held() == "":
+			sum.judged++
 		}
 		sum.late = max(sum.late, j.late)
 		allDue = allDue && (j.overdue || j.next == 0)
@@ -61,8 +65,8 @@ func (sum *schedulerSum) add(r *reading, c *scheduler, alive float64, err error)
 	}
 }
 
-// finish sets the figures. A count of what is late is that of those that are known,
-// as long as it is not 0.
+// finish sets the figures. A count of what is late is that of those that are known; the
+// others are counted apart, because some are never known.
 func (sum *schedulerSum) finish(r *reading) {
 	if !sum.used {
 		if sum.problem != nil {
@@ -89,7 +93,7 @@ func (sum *schedulerSum) finish(r *reading) {
 	case sum.overdue > 0:
 	case sum.problem != nil:
 		why = sum.problem.Error()
-	case sum.unknown > 0:
+	case sum.unknown > 0 && sum.judged == 0:
 		why = fmt.Sprintf("it is not known of %d periodic jobs: %s", sum.unknown, sum.unknownWhy)
 	case sum.unread > 0:
 		why = fmt.Sprintf("%d periodic jobs were not read", sum.unread)
