@@ -140,6 +140,27 @@ func timesOfSidekiqSchedulerInUTC(t *testing.T, s *redistest.Server) {
 	}
 }
 
+// TestWorkersThatDoNotRegister: of go-workers on Sidekiq's layout none is listed. Those of
+// Sidekiq are, until a minute after their death.
+func TestWorkersThatDoNotRegister(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "SADD queues a", "LPUSH queue:a {}", "SET stat:processed 5")
+	want(t, &f.poll(0, "sidekiq/").figures, figWorkersAlive, 0)
+	f.s.Do(t, "INCR", "stat:processed")
+	r := f.poll(60, "sidekiq/")
+	wantUnknown(t, &r.figures, figWorkersAlive, "yet jobs are processed")
+	want(t, &r.figures, figWorkers, 0)
+	wantUnknown(t, &f.poll(3600, "sidekiq/").figures, figWorkersAlive, "yet jobs are processed") // a long job
+	want(t, &f.poll(1, "sidekiq/").figures, figWorkersAlive, 0)
+
+	f = newField(t, "SADD queues a", "LPUSH queue:a {}", "SET stat:processed 5", "SADD processes vm:1:0123456789ab",
+		"HSET vm:1:0123456789ab busy 0 quiet false")
+	want(t, &f.poll(0, "sidekiq/").figures, figWorkersAlive, 1)
+	f.s.Do(t, "INCR", "stat:processed")
+	f.s.Do(t, "DEL", "vm:1:0123456789ab")
+	want(t, &f.poll(120, "sidekiq/").figures, figWorkersAlive, 0)
+}
+
 // TestMarkersOfBullMQAreNoJobs: version 4 leaves them. Source: bullmq issue 2268
 func TestMarkersOfBullMQAreNoJobs(t *testing.T) {
 	t.Parallel()

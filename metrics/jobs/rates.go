@@ -8,6 +8,8 @@ const (
 	minWindow = 10 * time.Second
 	// stuckAfter is how long nothing must have moved for a queue to be stuck.
 	stuckAfter = time.Minute
+	// keepUnlisted is for how long workers are remembered that do not register.
+	keepUnlisted = time.Hour
 	// maxSamples bounds the queues whose last figures are remembered.
 	maxSamples = 4 * maxQueues
 )
@@ -27,6 +29,7 @@ type moment struct {
 	hasMore             bool // more is known: the total counter of jobs added
 	head                string
 	delayed             bool // the queue has jobs that wait for their time, or may have
+	nobody              bool // no living worker is registered in the system
 }
 
 // sample is what is remembered of a queue or system between polls.
@@ -44,7 +47,10 @@ type sample struct {
 	// clearFrom and clearTo are the first and last of the polls, one after the other,
 	// that found no delayed jobs; the last such ones. 0 for none.
 	clearFrom, clearTo float64
-	rates              figures
+	// unlisted is when it was last seen that workers live that do not register; 0 for
+	// never.
+	unlisted float64
+	rates    figures
 }
 
 func newMoment(now float64, f *figures, head string) moment {
@@ -68,13 +74,20 @@ func (s *state) rates(p *poll, r *reading) {
 	key := sampleKey{instance: r.instance}
 	if r.only == "" {
 		m := newMoment(now, &r.figures, "")
+		alive, known := r.Get(figWorkersAlive)
+		m.nobody = known && alive == 0
 		systemMoved = s.moved(key, m)
+		unlisted := systemMoved && m.nobody && s.samples[key].last.nobody
 		s.observe(key, m, &r.figures)
+		if unlisted {
+			s.samples[key].unlisted = now
+		}
 	} else if processed, ok := r.Get(figProcessed); ok {
 		if old := s.samples[key]; old != nil && old.last.hasDone {
 			systemMoved = processed != old.last.done
 		}
 	}
+	s.missUnlisted(key, now, r)
 	for _, q := range r.Queues {
 		key.queue = q.Name
 		m := newMoment(now, &q.figures, q.Head)
@@ -92,6 +105,20 @@ func (s *state) rates(p *poll, r *reading) {
 			old.held = now
 		}
 		r.judge(q, stalled, min(stalled, now-old.held), why)
+	}
+}
+
+// missUnlisted makes workers_alive unknown where none is registered and jobs were
+// taken between two polls that found none: workers for Sidekiq's or Resque's layout in
+// other languages need not register.
+// Source: go-workers2 pull request 75, before which its workers did not
+func (s *state) missUnlisted(system sampleKey, now float64, r *reading) {
+	old := s.sampleOf(system)
+	if old == nil || old.unlisted == 0 || now-old.unlisted > keepUnlisted.Seconds() {
+		return
+	}
+	if alive, known := r.Get(figWorkersAlive); known && alive == 0 {
+		r.Miss(figWorkersAlive, "no living worker is registered, and yet jobs are processed")
 	}
 }
 
