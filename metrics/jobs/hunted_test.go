@@ -161,6 +161,19 @@ func TestWorkersThatDoNotRegister(t *testing.T) {
 	want(t, &f.poll(120, "sidekiq/").figures, figWorkersAlive, 0)
 }
 
+// TestJobsOfRQThatNoWorkerBegan. Source: rq issue 2061
+func TestJobsOfRQThatNoWorkerBegan(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "SADD rq:queues rq:queue:a rq:queue:b", "RPUSH rq:queue:a:intermediate 1 2", "SADD rq:workers rq:worker:w")
+	r := f.poll(0, "rq/rq")
+	want(t, &r.figures, figOrphaned, 2)
+	require.Equal(t, []string{"a", "b"}, []string{r.Queues[0].Name, r.Queues[1].Name})
+	want(t, &r.Queues[0].figures, figOrphaned, 2)
+	want(t, &r.Queues[1].figures, figOrphaned, 0)
+	f.s.Do(t, "HSET", "rq:worker:w", "state", "idle", "queues", "a")
+	want(t, &f.poll(60, "rq/rq").figures, figOrphaned, 0)
+}
+
 // TestMarkersOfBullMQAreNoJobs: version 4 leaves them. Source: bullmq issue 2268
 func TestMarkersOfBullMQAreNoJobs(t *testing.T) {
 	t.Parallel()

@@ -88,6 +88,7 @@ func (rq) Read(p *poll, r *reading) {
 				q.Flag(figPaused, suspended)
 			}
 			rqReadQueue(p, prefix, q)
+			rqIntermediate(p, r, prefix, q)
 		}
 	}, prefix+"queues")
 	p.Members(maxWorkers, func(keys []string, size int, err error) {
@@ -162,6 +163,32 @@ func rqReadQueue(p *poll, prefix string, q *queue) {
 		}
 		q.Flag(figSchedulersAlive, !v.IsNull())
 	}, "GET", prefix+"scheduler-lock:"+q.Name)
+}
+
+// rqIntermediate counts jobs that a worker took and died before it began them: they are
+// in no other list. While a worker lives it looks after those of its queues; without
+// one they are orphaned. All workers are known when the list is asked for again.
+// Sources: rq issues 2061 and 2236; rq/intermediate_queue.py of RQ 2.10
+func rqIntermediate(p *poll, r *reading, prefix string, q *queue) {
+	list := prefix + "queue:" + q.Name + ":intermediate"
+	p.Ask(func(v resp.Value, err error) {
+		taken, err := number(v, err)
+		switch {
+		case err != nil:
+			q.Miss(figOrphaned, "LLEN: "+err.Error())
+		case taken > 0:
+			p.Ask(func(v resp.Value, err error) {
+				still, err := number(v, err)
+				if err != nil {
+					q.Miss(figOrphaned, "LLEN: "+err.Error())
+					return
+				}
+				if r.CutWorkers == 0 && !slices.ContainsFunc(r.Workers, func(w worker) bool { return w.Alive }) {
+					q.Add(figOrphaned, min(taken, still))
+				}
+			}, "LLEN", list)
+		}
+	}, "LLEN", list)
 }
 
 // rqLatency follows the id of the oldest job to its record.
