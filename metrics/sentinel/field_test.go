@@ -121,3 +121,22 @@ func TestRealSentinelsOfWhichOneAnnouncesHostNames(t *testing.T) {
 		require.Equal(t, 1.0, metrictest.Row(t, doc["masters"], "name", "mymaster")["agree"])
 	}
 }
+
+// TestASentinelThatAnotherHasDisplaced: the others keep it with the port 0, and count it.
+// Source: redis issue 8786
+func TestASentinelThatAnotherHasDisplaced(t *testing.T) {
+	t.Parallel()
+	displaced := flatReply("ip", "10.0.1.2", "port", "0", "runid", "id1", "flags", "s_down,sentinel,disconnected")
+	s := sentinelOf("id0", listReply(masterFields("10.0.0.1", "master", "2")), displaced, peerFields(2, "sentinel"))
+	asked := map[string]int{}
+	s.Peer = func(addr string) (*item.Target, error) {
+		asked[addr]++
+		return sentinelOf("id2", listReply(masterFields("10.0.0.1", "master", "2"))), nil
+	}
+	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, s)))
+	require.Equal(t, map[string]int{"10.0.1.2:26379": 1}, asked)
+	row := metrictest.Row(t, doc["sentinels"], "addr", "10.0.1.2:0")
+	require.Equal(t, []any{0.0, "sentinel"}, []any{row["up"], row["reason"]})
+	require.Contains(t, row["error"], "SENTINEL RESET m")
+	require.Equal(t, 3.0, metrictest.Row(t, doc["masters"], "name", "m")["known_sentinels"])
+}

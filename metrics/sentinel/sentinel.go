@@ -312,13 +312,24 @@ func (s *sentinels) others() []*view {
 			}
 			asked[f.addr()], asked[f["runid"]] = true, true
 			v := &view{addr: f.addr(), id: f["runid"]}
-			if v.target, v.err = s.voice.target.Peer(v.addr); v.err != nil {
+			if f["port"] == "0" {
+				v.err = displaced(name)
+			} else if v.target, v.err = s.voice.target.Peer(v.addr); v.err != nil {
 				v.target = nil
 			}
 			out = append(out, v)
 		}
 	}
 	return out
+}
+
+// displaced is why a sentinel cannot be asked whose port the others have made 0: one
+// with another id has got its address, as after a start with a new configuration file.
+// It still counts when they vote.
+// Source: redis src/sentinel.c, sentinelProcessHelloMessage; redis issue 8786
+func displaced(master string) error {
+	return &redisclient.Error{Op: "sentinel", Reason: redisclient.ReasonSentinel, Err: fmt.Errorf(
+		"another sentinel has taken its address, and the others still count it: SENTINEL RESET %s on each of them removes it", master)}
 }
 
 // dropTwins keeps one of the views that are of one sentinel, which may be
