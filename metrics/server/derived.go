@@ -26,7 +26,9 @@ const minFragmentationSize = 100 << 20
 //	                            since the start or CONFIG RESETSTAT
 //	memory_limit                bytes: maxmemory, or the machine's memory when that is 0
 //	memory_limit_source         which of them: maxmemory or system
-//	memory_used_percent         used_memory of memory_limit
+//	memory_used_percent         used_memory of memory_limit; of maxmemory without what the
+//	                            server does not count for it either, the buffers of
+//	                            replicas and of the AOF (mem_not_counted_for_evict)
 //	fragmentation_ratio         resident to used memory, only from
 //	                            minFragmentationSize of used memory on
 //	memory_dataset              bytes of used_memory that keys and values take
@@ -169,14 +171,18 @@ func (d *derived) writeMemory(w derivedWriter, t *trend) {
 		limit, limitKnown = f.count(figSystemMemory)
 	}
 	limitKnown = limitKnown && limit > 0
+	counted := used
+	if notCounted, known := f.count(figNotCounted); known && source == "maxmemory" {
+		counted = max(0, used-notCounted)
+	}
 	if limitKnown {
 		w.Key("memory_limit").Int(limit)
 		w.Key("memory_limit_source").String(source)
 	}
-	w.percent("memory_used_percent", used, limit, usedKnown && limitKnown)
+	w.percent("memory_used_percent", counted, limit, usedKnown && limitKnown)
 	w.number("memory_growth_bytes_per_second", t.memory, t.memoryKnown)
 	if t.memoryKnown && t.memory > 0 && limitKnown {
-		left := float64(max(0, limit-used)) / t.memory
+		left := float64(max(0, limit-counted)) / t.memory
 		w.count("memory_full_in_seconds", int64(left), left < math.MaxInt64)
 	}
 	resident, known := f.count(figUsedMemoryRSS)

@@ -21,6 +21,7 @@ const (
 	figMaxClients
 	figUsedMemory
 	figUsedMemoryRSS
+	figNotCounted
 	figSystemMemory
 	figDataset
 	figOverhead
@@ -92,6 +93,7 @@ var wantedFigures = func() map[string][]wantedFigure {
 		"memory": {
 			{key: "used_memory", figure: figUsedMemory},
 			{key: "used_memory_rss", figure: figUsedMemoryRSS},
+			{key: "mem_not_counted_for_evict", figure: figNotCounted},
 			{key: "total_system_memory", figure: figSystemMemory},
 			{key: "used_memory_dataset", figure: figDataset},
 			{key: "used_memory_overhead", figure: figOverhead},

@@ -58,6 +58,13 @@ func TestDerivedFiguresOfOneMoment(t *testing.T) {
 		{"no lookup is no ratio", []string{"Stats keyspace_hits:0 keyspace_misses:0"}, map[string]any{}},
 		{"a limit", []string{"Memory used_memory:50 maxmemory:200 total_system_memory:1000"},
 			map[string]any{"memory_limit": 200.0, "memory_limit_source": "maxmemory", "memory_used_percent": 25.0}},
+		// Source: redis src/evict.c, getMaxmemoryState; redis pull request 6845
+		{"buffers that the server does not count", []string{"Memory used_memory:250 mem_not_counted_for_evict:90 maxmemory:200"},
+			map[string]any{"memory_limit": 200.0, "memory_limit_source": "maxmemory", "memory_used_percent": 80.0}},
+		{"more of them than memory", []string{"Memory used_memory:50 mem_not_counted_for_evict:90 maxmemory:200"},
+			map[string]any{"memory_limit": 200.0, "memory_limit_source": "maxmemory", "memory_used_percent": 0.0}},
+		{"the machine counts all", []string{"Memory used_memory:50 mem_not_counted_for_evict:20 maxmemory:0 total_system_memory:1000"},
+			map[string]any{"memory_limit": 1000.0, "memory_limit_source": "system", "memory_used_percent": 5.0}},
 		{"no limit but the machine's", []string{"Memory used_memory:50 maxmemory:0 total_system_memory:1000"},
 			map[string]any{"memory_limit": 1000.0, "memory_limit_source": "system", "memory_used_percent": 5.0}},
 		{"who does not tell the limit may have one", []string{"Memory used_memory:50 total_system_memory:1000"}, map[string]any{}},
