@@ -149,12 +149,13 @@ func asynqOrphans(p *poll, q *queue, k string) {
 	}, "ZRANGEBYSCORE", k+"lease", "-inf", now, "LIMIT", "0", fmt.Sprint(maxLeases))
 }
 
-// asynqServer asks what a living server runs, and how much it could. key is that
-// of its record; the tasks that it runs have one of the same end.
+// asynqServer asks what a server runs, and how much it could. key is that of its
+// record, which ends some seconds after its death; the tasks that it runs have one of
+// the same end.
 func asynqServer(p *poll, r *reading, key string, w *worker) {
 	p.Ask(func(v resp.Value, err error) {
 		if err == nil && v.IsNull() {
-			return // it has stopped in the meantime
+			return // it is dead, or has stopped in the meantime
 		}
 		var info asynqServerInfo
 		if err == nil {
@@ -164,6 +165,7 @@ func asynqServer(p *poll, r *reading, key string, w *worker) {
 			r.Miss(figWorkersQuiet, "a server's record: "+err.Error())
 			return
 		}
+		w.Alive = true
 		w.Slots, w.Quiet, w.Queues = info.concurrency, info.status == "stopped", info.queues
 	}, "GET", key)
 	tasksKey := strings.Replace(key, "asynq:servers:", "asynq:workers:", 1)

@@ -95,7 +95,7 @@ func (horizon) Read(p *poll, r *reading) {
 }
 
 // horizonSupervisor asks for the state of a supervisor and the number of its
-// processes.
+// processes. Its record ends half a minute after its last sign of life.
 func horizonSupervisor(p *poll, r *reading, key string, w *worker) {
 	p.Ask(func(v resp.Value, err error) {
 		var fields []resp.Value
@@ -109,6 +109,7 @@ func horizonSupervisor(p *poll, r *reading, key string, w *worker) {
 			r.Miss(figWorkersQuiet, "HMGET: "+err.Error())
 			return
 		}
+		w.Alive = w.Alive || !fields[0].IsNull()
 		w.Quiet = string(fields[0].Str) == "paused"
 		if n, err := parseHorizonProcesses(fields[1].Str); err == nil {
 			w.Slots = n

@@ -174,6 +174,22 @@ func TestJobsOfRQThatNoWorkerBegan(t *testing.T) {
 	want(t, &f.poll(60, "rq/rq").figures, figOrphaned, 0)
 }
 
+// TestWorkersWhoseClockIsBehind live as long as their record does, which ends by Redis' clock.
+// Source: resque pull request 1480, of the same fault
+func TestWorkersWhoseClockIsBehind(t *testing.T) {
+	t.Parallel()
+	behind := strconv.Itoa(fieldAt - 300)
+	f := newField(t, "SADD asynq:queues a", "ZADD asynq:servers "+behind+" asynq:servers:{h:1:a} "+behind+" asynq:servers:{h:2:b}")
+	f.s.Do(t, "SET", "asynq:servers:{h:1:a}", asynqMessages["<server>"])
+	r := f.poll(0, "asynq/")
+	require.Equal(t, []float64{2, 1, 2}, []float64{figureOf(t, r.Get, figWorkers), figureOf(t, r.Get, figWorkersAlive), figureOf(t, r.Get, figWorkersSlots)})
+
+	f = newField(t, "ZADD app_horizon:supervisors "+behind+" a:one "+behind+" b:dead", "ZADD app_horizon:masters "+behind+" a",
+		`HSET app_horizon:supervisor:a:one status running processes {"redis:default":3}`)
+	r = f.poll(0, "horizon/app_horizon:")
+	require.Equal(t, []float64{2, 1, 3}, []float64{figureOf(t, r.Get, figWorkers), figureOf(t, r.Get, figWorkersAlive), figureOf(t, r.Get, figWorkersSlots)})
+}
+
 // TestMarkersOfBullMQAreNoJobs: version 4 leaves them. Source: bullmq issue 2268
 func TestMarkersOfBullMQAreNoJobs(t *testing.T) {
 	t.Parallel()

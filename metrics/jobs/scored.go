@@ -8,9 +8,15 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
+// maxLate is how many workers are asked about that are dead by their scores.
+const maxLate = 20
+
 // scoredWorkers reads workers of a sorted set, whose scores tell who lives; the
 // dead ones stay in it until somebody tidies up. They are read from its end, where
-// those are that live. ask is called for each that is alive.
+// those are that live. ask is called for each that is alive. It is called for the
+// newest of the others as well, and makes those alive whose record is still there:
+// scores are times of the workers' clocks, which may be behind, and records end by
+// that of Redis.
 func (p *poll) scoredWorkers(r *reading, key string, alive func(score float64) bool, ask func(name string, w *worker)) {
 	size, sizeErr := 0.0, error(nil)
 	p.Ask(func(v resp.Value, err error) { size, sizeErr = number(v, err) }, "ZCARD", key)
@@ -31,7 +37,7 @@ func (p *poll) scoredWorkers(r *reading, key string, alive func(score float64) b
 		for i, name := range names {
 			w := &r.Workers[i]
 			w.Busy, w.Slots = -1, -1
-			if w.Alive = alive(scores[name]); w.Alive {
+			if w.Alive = alive(scores[name]); w.Alive || i >= len(names)-maxLate {
 				ask(name, w)
 			}
 		}
