@@ -43,7 +43,7 @@ var horizonSpec = &spec{
 			}
 		}
 		// When all are dead, these are left. Their scores are negative times.
-		for _, suffix := range []string{"completed_jobs", "failed_jobs"} {
+		for _, suffix := range []string{"completed_jobs", "recent_failed_jobs", "failed_jobs"} {
 			if prefix, ok := strings.CutSuffix(key, suffix); ok && prefix != "" {
 				return clue{
 					Prefix: prefix,

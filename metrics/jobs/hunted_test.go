@@ -190,6 +190,17 @@ func TestWorkersWhoseClockIsBehind(t *testing.T) {
 	require.Equal(t, []float64{2, 1, 3}, []float64{figureOf(t, r.Get, figWorkers), figureOf(t, r.Get, figWorkersAlive), figureOf(t, r.Get, figWorkersSlots)})
 }
 
+// TestRecentFailedJobsOfHorizonAreNoOtherHorizon: each Horizon has failed_jobs and
+// recent_failed_jobs. Source: laravel horizon issue 530
+func TestRecentFailedJobsOfHorizonAreNoOtherHorizon(t *testing.T) {
+	t.Parallel()
+	failed := " -" + strconv.Itoa(fieldAt-100) + ".5 a"
+	f := newField(t, "ZADD app_horizon:failed_jobs"+failed, "ZADD app_horizon:recent_failed_jobs"+failed)
+	want(t, &f.poll(0, "horizon/app_horizon:").figures, figFailed, 1)
+	f = newField(t, "ZADD app_horizon:recent_failed_jobs"+failed)
+	want(t, &f.poll(0, "horizon/app_horizon:").figures, figFailed, 0)
+}
+
 // TestMarkersOfBullMQAreNoJobs: version 4 leaves them. Source: bullmq issue 2268
 func TestMarkersOfBullMQAreNoJobs(t *testing.T) {
 	t.Parallel()
