@@ -22,10 +22,10 @@ type Keyspace struct {
 func keyspaceOptions() []Option {
 	return []Option{
 		number("Keyspace.KeysPerSecond", "2000", bounds{min: 1, max: 1_000_000, text: "1-1000000"},
-			"The most keys of one server that redis.keyspace.sample looks at per second.",
+			"The most keys of one server that one pass of redis.keyspace.sample, redis.keys.discovery or redis.streams.get looks at per second.",
 			func(o *Options) *int { return &o.Keyspace.KeysPerSecond }),
 		parsed("Keyspace.SliceTime", "1", "1-100",
-			"The time of a server, in milliseconds, that redis.keyspace.sample may take at once; slices of keys that take "+
+			"The time of a server, in milliseconds, that a pass over its keys may take at once; slices of keys that take "+
 				"longer are made smaller.",
 			func(text string) (time.Duration, error) {
 				n, err := bounds{min: 1, max: 100, text: "1-100"}.parse(text, nil)
@@ -33,7 +33,8 @@ func keyspaceOptions() []Option {
 			},
 			func(o *Options) *time.Duration { return &o.Keyspace.SliceTime }),
 		seconds("Keyspace.Interval", "1h", bounds{min: 60, max: 30 * 86400, text: "60-2592000"},
-			"The time from the beginning of a pass over the keys of a server to that of the next one, in seconds.",
+			"The time from the beginning of a pass over the keys of a server to that of the next one, in seconds; of a pass that looks "+
+				"for keys of a pattern (redis.keys.discovery, redis.streams.get) at most ten minutes.",
 			func(o *Options) *time.Duration { return &o.Keyspace.Interval }),
 		number("Keyspace.MaxPasses", "4", bounds{min: 1, max: 64, text: "1-64"},
 			"The most servers whose keys are looked at at the same time; the others wait for their turn.",

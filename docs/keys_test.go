@@ -31,6 +31,8 @@ var examples = map[string]string{
 	"redis.key.value":       "redis.key.value[tcp://redis:6379/10,,,lock:nightly]",
 	"redis.keys.count":      "redis.keys.count[tcp://redis:6379/10,,,storm:job:*]",
 	"redis.keyspace.sample": "redis.keyspace.sample[tcp://redis:6379/10]",
+	"redis.keys.discovery":  "redis.keys.discovery[tcp://redis:6379/10,,,queue:*]",
+	"redis.streams.get":     "redis.streams.get[tcp://redis:6379/9,,,orders*]",
 	"redis.stream.get":      "redis.stream.get[tcp://redis:6379/9,,,orders]",
 	"redis.search.get":      "redis.search.get[tcp://search:6379]",
 	"redis.pubsub.get":      "redis.pubsub.get[tcp://redis:6379,,,news weather]",

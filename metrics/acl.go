@@ -28,8 +28,8 @@ type ACLPurposes struct {
 	Storm bool
 	// Systems are the job systems, by name.
 	Systems []string
-	// Keys are patterns of keys that redis.key.*, redis.stream.get,
-	// redis.keys.count and redis.keyspace.sample may read.
+	// Keys are patterns of keys that redis.key.*, redis.keys.*, redis.stream.get,
+	// redis.streams.get and redis.keyspace.sample may read.
 	Keys []string
 }
 
@@ -173,8 +173,8 @@ func aclPurpose(m *item.Metric) string {
 		return "storm"
 	case strings.HasPrefix(m.Key, "job."):
 		return "jobs"
-	case strings.HasPrefix(m.Key, "redis.key"), strings.HasPrefix(m.Key, "redis.stream."):
-		return "keys" // redis.keys.count and redis.keyspace.sample too
+	case strings.HasPrefix(m.Key, "redis.key"), strings.HasPrefix(m.Key, "redis.stream"):
+		return "keys" // redis.keys.* and redis.keyspace.sample too
 	}
 	return "server"
 }

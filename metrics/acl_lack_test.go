@@ -47,12 +47,17 @@ var lossesOf = map[string]map[string]loss{
 		"redis.config.get": {part: "config", members: "changed changes compared compared_with drift drifts fingerprint first " +
 			"parameters partial restarted"},
 	},
-	"+dbsize":   {"redis.keys.count": {part: "dbsize", members: "dbsize"}},
+	"+dbsize": {
+		"redis.keys.count":     {part: "dbsize", members: "dbsize"},
+		"redis.keys.discovery": {part: "dbsize", members: "dbsize"},
+		"redis.streams.get":    {part: "dbsize", members: "dbsize"},
+	},
 	"+getrange": {"redis.key.value string": {part: "error"}},
 	"+hget":     {"redis.key.value hash": {part: "error"}},
 	"+hlen": {
 		"redis.key.get hash":    {part: "length", members: "length"},
 		"redis.key.length hash": {part: "error"},
+		"redis.keys.discovery":  {part: "length"}, // inside of keys
 	},
 	"+info": {
 		"redis.server.info":          {part: "error", each: true},
@@ -79,8 +84,12 @@ var lossesOf = map[string]map[string]loss{
 	"+llen": {
 		"redis.key.get list":    {part: "length", members: "length"},
 		"redis.key.length list": {part: "error"},
+		"redis.keys.discovery":  {part: "length"},
 	},
-	"+memory|usage":    {"redis.key.get": {part: "memory", members: "memory"}},
+	"+memory|usage": {
+		"redis.key.get":        {part: "memory", members: "memory"},
+		"redis.keys.discovery": {part: "memory", members: "memory"},
+	},
 	"+object|encoding": {"redis.key.get": {part: "encoding", members: "encoding"}},
 	"+ping": {
 		"redis.server.ping": {part: "0", each: true},
@@ -88,16 +97,22 @@ var lossesOf = map[string]map[string]loss{
 		"redis.status":      {part: "ping"},
 	},
 	"+pttl": {
-		"redis.key.get": {part: "ttl", members: "expires"},
-		"redis.key.ttl": {part: "error"},
+		"redis.key.get":        {part: "ttl", members: "expires"},
+		"redis.key.ttl":        {part: "error"},
+		"redis.keys.discovery": {part: "ttl", members: "without_ttl"},
 	},
 	"+pubsub|channels":    {"redis.pubsub.get": {part: "names", members: "names"}},
 	"+pubsub|numsub":      {"redis.pubsub.get": {part: "named", members: "named unheard"}},
 	"+pubsub|shardnumsub": {"redis.pubsub.get": {part: "shard_named"}}, // inside of named
-	"+scan":               {"redis.keys.count": {part: "scan", members: "complete count scanned"}},
+	"+scan": {
+		"redis.keys.count":     {part: "scan", members: "complete count scanned"},
+		"redis.keys.discovery": {part: "down"},
+		"redis.streams.get":    {part: "down"},
+	},
 	"+scard": {
 		"redis.key.get set":    {part: "length", members: "length"},
 		"redis.key.length set": {part: "error"},
+		"redis.keys.discovery": {part: "length"},
 	},
 	"+sismember": {"redis.key.value set": {part: "error"}},
 	"+slowlog|get": {
@@ -112,26 +127,44 @@ var lossesOf = map[string]map[string]loss{
 	"+strlen": {
 		"redis.key.get string":    {part: "length", members: "length"},
 		"redis.key.length string": {part: "error"},
+		"redis.keys.discovery":    {part: "length"},
 	},
-	"+time": {"redis.stream.get stream": {part: "time"}}, // ages inside of it
+	"+time": { // ages inside of them
+		"redis.stream.get stream": {part: "time"},
+		"redis.streams.get":       {part: "time"},
+	},
 	"+type": {
 		"redis.key.get":    {part: "type", members: "exists length type"},
 		"redis.key.length": {part: "error"},
 		"redis.key.value":  {part: "error"},
 		"redis.stream.get": {part: "type", members: "entries_added exists groups last_generated_id length"},
+
+		"redis.keys.discovery": {part: "type"}, // lengths too
+		"redis.streams.get":    {part: "type", members: "dead_consumers groups_without_consumer"},
 	},
-	"+xinfo|consumers": {"redis.stream.get stream": {part: "consumers"}},
-	"+xinfo|groups":    {"redis.stream.get stream": {part: "groups", members: "groups"}},
-	"+xinfo|stream":    {"redis.stream.get stream": {part: "stream", members: "entries_added last_generated_id length"}},
+	"+xinfo|consumers": {
+		"redis.stream.get stream": {part: "consumers"},
+		"redis.streams.get":       {part: "consumers", members: "dead_consumers"},
+	},
+	"+xinfo|groups": {
+		"redis.stream.get stream": {part: "groups", members: "groups"},
+		"redis.streams.get":       {part: "groups", members: "dead_consumers groups_without_consumer"},
+	},
+	"+xinfo|stream": {
+		"redis.stream.get stream": {part: "stream", members: "entries_added last_generated_id length"},
+		"redis.streams.get":       {part: "stream"}, // inside of streams
+	},
 	"+xlen": {
 		"redis.key.get stream":    {part: "length", members: "length"},
 		"redis.key.length stream": {part: "error"},
+		"redis.keys.discovery":    {part: "length"},
 	},
-	"+xpending": {"redis.stream.get stream": {part: "pending"}},
-	"+xrange":   {"redis.stream.get stream": {part: "undelivered"}},
+	"+xpending": {"redis.stream.get stream": {part: "pending"}, "redis.streams.get": {part: "pending"}},
+	"+xrange":   {"redis.stream.get stream": {part: "undelivered"}, "redis.streams.get": {part: "undelivered"}},
 	"+zcard": {
 		"redis.key.get zset":    {part: "length", members: "length"},
 		"redis.key.length zset": {part: "error"},
+		"redis.keys.discovery":  {part: "length"},
 	},
 	"+zscore": {"redis.key.value zset": {part: "error"}},
 }

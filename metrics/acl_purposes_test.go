@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,8 +12,10 @@ import (
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
+	"redisjobs/metrics/keys"
 	"redisjobs/metrics/sentinel"
 	"redisjobs/metrics/storm"
+	"redisjobs/metrics/streams"
 	"redisjobs/redisclient"
 )
 
@@ -146,6 +149,23 @@ func TestAUserForKeysReadsTheirPatternAlone(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "x", got)
 	refusedAll(t, wire, "GETRANGE user:1001:password 0 -1", "SET cache:1 y", "CONFIG GET *")
+
+	// What looks for keys finds them and reads them whole, and nothing was tried that the rule does not allow.
+	s.Do(t, "XADD", "cache:stream", "*", "f", "v")
+	s.Do(t, "XGROUP", "CREATE", "cache:stream", "g", "0")
+	s.Do(t, "XREADGROUP", "GROUP", "g", "w", "STREAMS", "cache:stream", ">")
+	s.Do(t, "ACL", "LOG", "RESET")
+	for _, m := range []*item.Metric{keys.Discovery, streams.GetMany} {
+		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, m, target, "", "", "", "cache:*")))
+		require.Empty(t, doc["unavailable"], m.Key)
+		require.Equal(t, true, doc["complete"], m.Key)
+		require.NotContains(t, fmt.Sprint(doc), "1001", m.Key)
+	}
+	require.Empty(t, strings.TrimSpace(s.Do(t, "ACL", "LOG")))
+	// SCAN lists names of other keys too; of these it is refused to learn more.
+	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, keys.Discovery, target, "", "", "", "user:*")))
+	require.Contains(t, metrictest.Section(t, doc, "unavailable")["type"], "NOPERM")
+	require.Equal(t, map[string]any{"{#KEY}": "user:1001:password", "key": "user:1001:password"}, metrictest.Rows(t, doc["keys"])[0])
 }
 
 // TestTheRulesForRedis6AndWithoutConfig are tried on each Redis that has users.

@@ -271,6 +271,8 @@ func requests(m *item.Metric, db int) [][]string {
 		raw := make([]string, len(m.Params))
 		for i, p := range m.Params {
 			switch {
+			case p.Required && (m == keys.Discovery || m == streams.GetMany):
+				raw[i] = "storm:job:key:*"
 			case p.Required:
 				raw[i] = "a"
 			case p.Name == "Channels":

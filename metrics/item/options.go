@@ -23,7 +23,8 @@ type JobsOptions struct {
 	CeleryVisibility time.Duration
 }
 
-// KeyspaceOptions say how redis.keyspace.sample looks at keys. A number that is
+// KeyspaceOptions say how redis.keyspace.sample, and what looks for keys, looks at
+// them. A number that is
 // 0 is no limit or, of Samples, the server's own default.
 type KeyspaceOptions struct {
 	KeysPerSecond int              // of one pass

@@ -254,3 +254,42 @@ func TestFoundKeysAreBoundedAndTheSameEachTime(t *testing.T) {
 	require.Equal(t, lists[0].keys, total.keys, "a key that is on its way to another node stands once")
 	require.True(t, total.dbUnknown)
 }
+
+// FuzzSearch gives any replies to the slices of a search, and shows what it has found.
+func FuzzSearch(f *testing.F) {
+	f.Add("*2\r\n:5\r\n:1\r\n*2\r\n$1\r\n0\r\n*2\r\n$1\r\nk\r\n$1\r\na\r\n:2\r\n")
+	f.Add("*2\r\n$1\r\n5\r\n*1\r\n$1\r\na\r\n+stream\r\n*2\r\n+groups\r\n:3\r\n-NOPERM no\r\n")
+	f.Add("-ERR syntax error\r\n*2\r\n$1\r\n0\r\n*1\r\n$3\r\na\xffb\r\n")
+	f.Fuzz(func(t *testing.T, wire string) {
+		reader := resp.NewReader(strings.NewReader(wire), resp.Limits{MaxElements: 1000})
+		var last resp.Value
+		for _, byType := range []bool{true, false} {
+			want := Want{Pattern: "a* b", Type: "stream", Budget: 1000, Learn: groupsOf, Read: readGroups}
+			target := metrictest.NewTarget(nil)
+			p := newPass(target, purpose{want: &want}, time.Now())
+			p.scansByType = byType
+			src := &source{target: target}
+			p.sources = []*source{src}
+			src.begin(p)
+			for range 5 {
+				q := src.question(p.options, &p.refused)
+				values := make([]resp.Value, len(q.cmds))
+				for i := range values {
+					if v, err := reader.ReadReply(); err == nil {
+						last = v
+					}
+					values[i] = last
+				}
+				_, _ = q.take(src, values, &p.refused)
+			}
+			s := &state{last: p.result(time.Now())}
+			found := s.finding()
+			found.document(t)
+			for _, k := range found.Keys {
+				require.True(t, Listable(k.Name))
+			}
+			owners, keys := found.Owners(target, found.Keys)
+			require.Len(t, keys, len(owners))
+		}
+	})
+}

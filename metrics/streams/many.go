@@ -163,6 +163,7 @@ type owner struct {
 	target  *item.Target
 	streams []*reading
 	known   []note // of each stream
+	asked   []bool // whether its groups are asked for with it
 	time    ask.Part
 	parts   []*ask.Part
 	err     error // why it could not be asked
@@ -223,9 +224,12 @@ func (o *owner) read(ctx context.Context) error {
 	}
 	o.time = ask.Part{Name: "time", Cmd: redisclient.Command{"TIME"}}
 	parts := []*ask.Part{&o.time}
+	// Who may not ask how many groups there are asks for them all the same.
+	learned := ask.Part{Cmd: learnStream("")}
 	for i, s := range o.streams {
 		n := o.known[i]
-		parts = append(parts, s.first(!n.gone, !n.gone && n.groups >= 0 && n.groups <= maxRead)...)
+		o.asked = append(o.asked, !n.gone && n.groups <= maxRead && (n.groups >= 0 || learned.RefusedBefore(o.target) != nil))
+		parts = append(parts, s.first(!n.gone, o.asked[i])...)
 	}
 	if err := o.send(ctx, parts); err != nil {
 		return err
@@ -236,7 +240,7 @@ func (o *owner) read(ctx context.Context) error {
 	uncounted, groups := 0, int64(maxManyGroups/o.share)
 	for i, s := range o.streams {
 		s.time, s.nowMs = clock.time, clock.nowMs
-		o.take(s, o.known[i])
+		o.take(s, o.known[i], o.asked[i])
 		if over := int64(len(s.groups)) - groups; over > 0 {
 			s.cut.Add("groups", int(over))
 			s.groups = s.groups[:groups]
@@ -265,7 +269,7 @@ func (o *owner) send(ctx context.Context, parts []*ask.Part) error {
 }
 
 // take takes the answers about a stream itself.
-func (o *owner) take(s *reading, n note) {
+func (o *owner) take(s *reading, n note, asked bool) {
 	s.takeType()
 	if s.typ.Err != nil || s.word != "stream" {
 		if s.typ.Err == nil { // XINFO of what is no stream, or not any more, is an error of no use
@@ -280,7 +284,7 @@ func (o *owner) take(s *reading, n note) {
 	}
 	s.takeInfo()
 	switch {
-	case n.groups >= 0 && n.groups <= maxRead:
+	case asked:
 	case s.tooManyGroups():
 	default:
 		s.groupsPart.Err = errNextPoll

@@ -102,6 +102,8 @@ var keyRows = map[string]keyRow{
 	},
 	"redis.keys.count":          {own: map[string]string{"Pattern": "storm:job:*"}, check: checkKeysCount},
 	"redis.keyspace.sample":     {check: checkKeyspace},
+	"redis.keys.discovery":      {own: map[string]string{"Pattern": "storm:job:*"}, check: checkKeysDiscovery},
+	"redis.streams.get":         {own: map[string]string{"Pattern": "*"}, check: checkStreams},
 	"redis.stream.get":          {own: map[string]string{"Key": "storm:job:stream"}, check: checkNoStream},
 	"redis.search.get":          {check: checkNoSearch},
 	"redis.instances.discovery": {check: checkInstances},
@@ -324,6 +326,38 @@ func checkKeyspace(t *testing.T, _ *world, by way, value string) {
 	}
 	require.Empty(t, o.in(t, "unavailable"))
 	require.Positive(t, o.number(t, "keys"))
+}
+
+// checkKeysDiscovery waits for no pass: a small database is searched by the first
+// check, unless the machine is busy.
+func checkKeysDiscovery(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	require.EqualValues(t, 1, o["up"], "%v", o)
+	require.Contains(t, o["target"], by.shown)
+	if _, finished := o["finished"]; !finished {
+		require.Contains(t, o.in(t, "unavailable")["keys"], "the first pass over the keys")
+		return
+	}
+	require.Empty(t, o.in(t, "unavailable"))
+	jobs := 3
+	if by.three {
+		jobs = 4
+	}
+	require.EqualValues(t, jobs, o.number(t, "count"))
+	require.Len(t, o["keys"], jobs)
+}
+
+func checkStreams(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	require.EqualValues(t, 1, o["up"], "%v", o)
+	require.Contains(t, o["target"], by.shown)
+	if _, finished := o["finished"]; !finished {
+		require.Contains(t, o.in(t, "unavailable")["streams"], "the first pass over the keys")
+		return
+	}
+	require.Empty(t, o.in(t, "unavailable"))
+	require.Zero(t, o.number(t, "count"))
+	require.Empty(t, o["streams"])
 }
 
 func checkNoStream(t *testing.T, _ *world, by way, value string) {
