@@ -93,6 +93,11 @@ func collectDiscovery(ctx context.Context, r *item.Request, w *jsondoc.Writer) e
 	types, _ := v.(map[string]string)
 	ctx, cancel := ask.BeforeDeadline(ctx)
 	defer cancel()
+	if len(found.Keys) == 0 && found.Known() { // nothing else asks whether the server is there
+		if err := ask.Do(ctx, r.Target); err != nil {
+			return ask.Down(w, r.Target.Name, err)
+		}
+	}
 	groups := readGroups(ctx, r.Target, found, types)
 	if err := allFailed(groups); err != nil {
 		return ask.Down(w, r.Target.Name, err)

@@ -52,7 +52,8 @@ import (
 //	             else gets these, unless they are claimed
 //	  pending, lag, lag_counted, lag_at_least, backlog, oldest_undelivered_age,
 //	  oldest_pending_age, oldest_pending_idle, oldest_pending_deliveries
-//	             as in redis.stream.get
+//	             as in redis.stream.get; oldest_pending_age is 0 when nothing is
+//	             pending
 //	dead         [{"stream":"orders","group":"g","consumer":"w1","pending":3,
 //	             "idle":4000}], at most maxDead, in the order of the groups
 //	groups_without_consumer, dead_consumers
@@ -139,6 +140,11 @@ func collectGetMany(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 	m.plan(r.Target, notes)
 	ctx, cancel := ask.BeforeDeadline(ctx)
 	defer cancel()
+	if len(m.found.Keys) == 0 && m.found.Known() { // nothing else asks whether the server is there
+		if err := ask.Do(ctx, r.Target); err != nil {
+			return ask.Down(w, r.Target.Name, err)
+		}
+	}
 	ask.SideBySide(len(m.owners), func(i int) { m.owners[i].err = m.owners[i].read(ctx) },
 		func(i int, err error) { m.owners[i].err = err })
 	if err := m.allFailed(); err != nil {

@@ -252,6 +252,9 @@ func (row groupRow) write(w *jsondoc.Writer) {
 	if g.pendingKnown {
 		w.Key("pending").Int(g.streamGroup.pending)
 	}
+	if g.pendingKnown && g.streamGroup.pending == 0 {
+		w.Key("oldest_pending_age").Int(0)
+	}
 	row.s.writeBehind(w, g)
 	w.EndObject()
 }

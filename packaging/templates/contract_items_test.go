@@ -107,6 +107,7 @@ func tagValue(tags []tag, name string) string {
 var dimensionless = regexp.MustCompile(`^rj\.(sessions\.(configured|down)|redis\.(advice\.(high|warning)|config\.changes|pubsub\.(channels|patterns|unheard)|acl\.refused|keys|clients\.(connected|blocked|max)|connections\.rejected|memory\.frag\.ratio|rdb\.changes|slowlog\.length|replicas|db\.(keys|expires))|` +
 	`cluster\.(slots\.\w+|nodes|size|epoch|failing|alone|views|moving|skew\.\w+|keys|shard\.(slots|keys)|node\.(seen_failing|clients|keys))|` +
 	`sentinel\.(count|unanswered|tilt|disagreements|masters(\.down)?|master\.(quorum|usable|known|replicas|epoch))|` +
+	`keys\.(count|permanent|truncated|streams\.(count|unread|dead|truncated)|key\.length|stream\.(length|groups)|group\.(lag|pending|consumers|dead))|` +
 	`jobs\.(count|scheduler\.(alive|overdue|jobs)|failures\.count|waiting|active|failed|workers|abandoned|stuck|truncated\.queues|system\.(waiting|active|scheduled|overdue|retry|failed|alive|dead|busy|slots|orphaned)|queue\.(waiting|active|failed))|` +
 	`storm\.(count|jobs\.\w+|truncated|job\.lag)|pool\.(open|idle|in_use|dialing|waiting|limit|targets(\.failing|\.truncated)?|goroutines))(\[|$)`)
 
@@ -240,7 +241,7 @@ func TestMacros(t *testing.T) {
 			case strings.HasSuffix(m.Macro, "MATCHES}"):
 				_, err := regexp.Compile(m.Value)
 				must(err == nil, "%v", err)
-			case strings.HasSuffix(m.Macro, ".CONN}"), strings.HasSuffix(m.Macro, ".SILENCED}"), strings.HasSuffix(m.Macro, ".CHANNELS}"):
+			case strings.HasSuffix(m.Macro, ".CONN}"), strings.HasSuffix(m.Macro, ".SILENCED}"), strings.HasSuffix(m.Macro, ".CHANNELS}"), strings.HasSuffix(m.Macro, ".WATCH}"):
 			case strings.HasSuffix(m.Macro, ".POLLS}"):
 				must(regexp.MustCompile(`^#\d$`).MatchString(m.Value), "it must be a number of polls such as #2, not %q", m.Value)
 			default:

@@ -33,6 +33,7 @@ func answers(t *testing.T) map[string][]answer {
 		{"redis_slowlog_", "redis.slowlog.get"}, {"redis_pubsub_", "redis.pubsub.get"},
 		{"redis_hot_", "redis.hot.get"}, {"redis_latency_", "redis.latency.get"},
 		{"redis_cluster_", "redis.cluster.get"}, {"redis_sentinel_", "redis.sentinel.get"},
+		{"keys_", "redis.keys.discovery"}, {"streams_", "redis.streams.get"},
 		{"jobs_", "job.get"}, {"failures_", "job.failures.get"}, {"storm_jobs", "storm.jobs.get"}, {"sessions", "redis.sessions.discovery"},
 	}
 	files, err := filepath.Glob("testdata/*.json")
@@ -155,8 +156,8 @@ func TestKeysAreServedByThePlugin(t *testing.T) {
 				return
 			}
 			for i, p := range params {
-				if strings.HasSuffix(p, ".SILENCED}") {
-					params[i] = d.macroValue(p) // names that the key knows
+				if strings.HasSuffix(p, ".SILENCED}") || strings.HasSuffix(p, ".IDLE}") {
+					params[i] = d.macroValue(p) // names that the key knows, and a time
 				}
 			}
 			m, ok := metrics.Lookup(name)
@@ -198,6 +199,8 @@ var neverRecorded = map[string]string{
 	"rj.redis.memory.growth":    "takes polls over some minutes",
 	"rj.redis.memory.full_in":   "takes polls over some minutes",
 	"rj.jobs.truncated.queues":  "takes more than a thousand queues",
+	"rj.keys.truncated":         "takes more than a thousand keys",
+	"rj.keys.streams.truncated": "takes more than two hundred streams",
 
 	"rj.cluster.skew.ops":              "takes polls half a minute apart",
 	"rj.cluster.ops":                   "takes polls half a minute apart",

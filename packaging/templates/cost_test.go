@@ -32,8 +32,10 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 		"Redis Cluster by RedisJobs":    {`redis.cluster.get["{$CLUSTER.CONN}"]`, 2, nil},
 		"Redis job queues by RedisJobs": {`job.get["{$JOBS.CONN}"]`, 80, []string{"job.failures.get"}},
 		"Redis Sentinel by RedisJobs":   {`redis.sentinel.get["{$SENTINEL.CONN}"]`, 0, nil},
-		"RedisJobs plugin health":       {`redis.server.ping["{#SESSION}"]`, 1, nil},
-		"Redis sessions by RedisJobs":   {`redis.get["{#SESSION}"]`, 6, nil},
+		// Asked of a server without a stream.
+		"Redis keys and streams by RedisJobs": {`redis.streams.get["{$KEYS.CONN}",,,"{$KEYS.STREAMS.WATCH}",,"{$KEYS.IDLE}"]`, 1, []string{"redis.keys.discovery"}},
+		"RedisJobs plugin health":             {`redis.server.ping["{#SESSION}"]`, 1, nil},
+		"Redis sessions by RedisJobs":         {`redis.get["{#SESSION}"]`, 6, nil},
 	}
 	for _, d := range load(t) {
 		t.Run(d.Name, func(t *testing.T) {
@@ -62,7 +64,12 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 			s := redistest.Start(t, redistest.Config{})
 			recorder{t}.jobs(s)
 			a := startAgent(t)
-			poll := anyMacro.ReplaceAllString(want.key, "tcp://"+s.Addr)
+			poll := anyMacro.ReplaceAllStringFunc(want.key, func(m string) string {
+				if strings.HasPrefix(m, "{#") || strings.HasSuffix(m, ".CONN}") {
+					return "tcp://" + s.Addr
+				}
+				return d.macroValue(m)
+			})
 			figures := func() map[string]int {
 				out := map[string]int{}
 				for _, name := range []string{"total_connections_received", "total_commands_processed", "total_reads_processed"} {

@@ -98,3 +98,42 @@ func TestRecordSetup(t *testing.T) {
 	r.write("redis_config_down", a.ask(t, ask["config"]))
 	r.write("redis_acllog_down", a.ask(t, ask["acl.log"]))
 }
+
+// TestRecordKeys writes the answers about keys and streams of a pattern.
+func TestRecordKeys(t *testing.T) {
+	if !*record {
+		t.Skip("the recorded answers are kept; -record writes them anew")
+	}
+	r := recorder{t}
+	s := redistest.Start(t, redistest.Config{})
+	for i := range 5 {
+		s.Do(t, "RPUSH", "queue:mails", fmt.Sprint(i))
+		s.Do(t, "XADD", "orders", "*", "id", fmt.Sprint(i))
+	}
+	s.Do(t, "SET", "queue:lock", "x", "EX", "300")
+	s.Do(t, "XADD", "events", "*", "id", "1")
+	s.Do(t, "XGROUP", "CREATE", "orders", "billing", "0")
+	s.Do(t, "XGROUP", "CREATE", "orders", "nobody", "0")
+	s.Do(t, "XREADGROUP", "GROUP", "billing", "worker-1", "COUNT", "2", "STREAMS", "orders", ">")
+	time.Sleep(3 * time.Second) // then it is idle
+	a := startAgent(t)
+	keys, streams := "redis.keys.discovery[tcp://"+s.Addr+",,,queue:*]", "redis.streams.get[tcp://"+s.Addr+",,,*,,1s]"
+	for range 2 {
+		a.ask(t, keys)
+		a.ask(t, streams)
+	}
+	s.Do(t, "DEL", "queue:mails")
+	r.write("keys_gone", a.ask(t, keys))
+	s.Do(t, "RPUSH", "queue:mails", "1", "2", "3")
+	a.ask(t, keys)
+	r.write("keys_watched", a.ask(t, keys))
+	r.write("streams_groups", a.ask(t, streams))
+	for i := range 20_000 {
+		s.Do(t, "SET", fmt.Sprintf("other:%05d", i), "x")
+	}
+	fresh := startAgent(t)
+	r.write("keys_searching", fresh.ask(t, keys)) // 20,000 keys take longer than a check waits
+	s.Stop(t)
+	r.write("keys_down", a.ask(t, keys))
+	r.write("streams_down", a.ask(t, streams))
+}

@@ -14,13 +14,14 @@ import (
 // roots are the triggers that say that nothing is known: all others depend on
 // the first of their template.
 var roots = map[string][]string{
-	"Redis by RedisJobs":            {"Redis: Server is down", "Redis: No data from the plugin"},
-	"Storm jobs by RedisJobs":       {"Storm: Job records cannot be read", "Storm: No data from the plugin"},
-	"Redis Cluster by RedisJobs":    {"Cluster: Cluster is unreachable", "Cluster: No data from the plugin"},
-	"Redis Sentinel by RedisJobs":   {"Sentinel: No sentinel is reachable", "Sentinel: No data from the plugin"},
-	"Redis job queues by RedisJobs": {"Jobs: Job systems cannot be read", "Jobs: No data from the plugin"},
-	"RedisJobs plugin health":       {"RedisJobs: No data from the plugin"},
-	"Redis sessions by RedisJobs":   {"Sessions: No data from the plugin"},
+	"Redis by RedisJobs":                  {"Redis: Server is down", "Redis: No data from the plugin"},
+	"Storm jobs by RedisJobs":             {"Storm: Job records cannot be read", "Storm: No data from the plugin"},
+	"Redis Cluster by RedisJobs":          {"Cluster: Cluster is unreachable", "Cluster: No data from the plugin"},
+	"Redis Sentinel by RedisJobs":         {"Sentinel: No sentinel is reachable", "Sentinel: No data from the plugin"},
+	"Redis job queues by RedisJobs":       {"Jobs: Job systems cannot be read", "Jobs: No data from the plugin"},
+	"Redis keys and streams by RedisJobs": {"Keys: Keys cannot be read", "Keys: No data from the plugin"},
+	"RedisJobs plugin health":             {"RedisJobs: No data from the plugin"},
+	"Redis sessions by RedisJobs":         {"Sessions: No data from the plugin"},
 }
 
 // macroValue is the value of the macro with that context, else of that without.
