@@ -42,9 +42,9 @@ func connect(t testing.TB, s *redistest.Server, db int, cmd string) (end func())
 	}
 }
 
-// TestWorkersThatDoNotRegister are clients whose last command only workers send.
+// TestWorkersAmongTheClients are clients whose last command only workers send.
 // Without one, none lives.
-func TestWorkersThatDoNotRegister(t *testing.T) {
+func TestWorkersAmongTheClients(t *testing.T) {
 	t.Parallel()
 	for id, tt := range map[string]struct {
 		seed    []string

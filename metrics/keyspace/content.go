@@ -42,7 +42,7 @@ type content interface {
 	refusal(cmd redisclient.Command) string
 }
 
-func (s *sum) wants(detail) bool        { return true }
+func (s *sum) wants(d detail) bool      { return d != detailFrequency || s.frequencies }
 func (s *sum) matches(string) bool      { return true }
 func (s *sum) lose()                    { s.gone++ }
 func (s *sum) passed(int)               {}

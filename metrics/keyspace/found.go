@@ -62,7 +62,7 @@ func (f *found) wants(d detail) bool {
 	switch d {
 	case detailType:
 		return !f.byType
-	case detailTTL, detailMemory:
+	case detailTTL, detailMemory, detailFrequency:
 		return false
 	}
 	return true

@@ -59,6 +59,10 @@ import (
 //	             last row has no below
 //	biggest      [{"key":"cart:7","type":"hash","memory":91234}], Keyspace.Top of them
 //	longest      [{"key":"queue","type":"list","elements":10000}], not of strings
+//	hottest      [{"key":"cart:7","type":"hash","frequency":87}], Keyspace.Top of them,
+//	             of masters with an LFU maxmemory-policy, which alone count how often a
+//	             key is used: from 1 to 255, where each step is worth many times the
+//	             one before, and falling while the key is not used
 //	groups       [{"group":"session","count":3,"share":0.3,"memory":512}]: keys by
 //	             the first of Keyspace.Groups that matches, called after what its
 //	             group in brackets matched, else after the pattern itself. The
@@ -77,7 +81,7 @@ var Sample = &item.Metric{
 	Params:      item.ConnParams(),
 	Commands: []string{
 		"info", "cluster|nodes", "scan", "dbsize", "time", "type", "pttl", "memory|usage",
-		"llen", "scard", "zcard", "hlen", "xlen",
+		"llen", "scard", "zcard", "hlen", "xlen", "object|freq",
 	},
 	Collect: collect,
 }

@@ -21,6 +21,7 @@ const (
 	detailTTL
 	detailMemory
 	detailLength
+	detailFrequency
 	detailSize // of the database
 	detailTime // of the server
 	detailScan // without it there is nothing
@@ -34,13 +35,14 @@ type refusals [details]error
 
 // detailCommands read the details.
 var detailCommands = [details][]redisclient.Command{
-	detailType:   {{"TYPE"}},
-	detailTTL:    {{"PTTL"}},
-	detailMemory: {{"MEMORY", "USAGE"}},
-	detailLength: {{"LLEN"}, {"SCARD"}, {"ZCARD"}, {"HLEN"}, {"XLEN"}},
-	detailSize:   {{"DBSIZE"}},
-	detailTime:   {{"TIME"}},
-	detailScan:   {{"SCAN"}},
+	detailType:      {{"TYPE"}},
+	detailTTL:       {{"PTTL"}},
+	detailMemory:    {{"MEMORY", "USAGE"}},
+	detailLength:    {{"LLEN"}, {"SCARD"}, {"ZCARD"}, {"HLEN"}, {"XLEN"}},
+	detailFrequency: {{"OBJECT", "FREQ"}},
+	detailSize:      {{"DBSIZE"}},
+	detailTime:      {{"TIME"}},
+	detailScan:      {{"SCAN"}},
 }
 
 // refusedAs is what a refusal is remembered by that concerns a key: one key that
@@ -137,6 +139,7 @@ func (s *source) question(o item.KeyspaceOptions, refused *refusals) *question {
 		} else {
 			asking(asked{detail: detailMemory, key: i}, "MEMORY", "USAGE", key)
 		}
+		asking(asked{detail: detailFrequency, key: i}, "OBJECT", "FREQ", key)
 	}
 	_, lengths := s.content.most()
 	q.longs = s.longs[:min(len(s.longs), lengths)]
@@ -201,6 +204,10 @@ func (r *answers) read(a asked, v resp.Value) (err error) {
 		r.gone[a.key] = true
 	case a.detail == detailMemory:
 		r.figures[a.key].memory, err = v.Int64()
+	case a.detail == detailFrequency && v.IsNull():
+		r.gone[a.key] = true
+	case a.detail == detailFrequency:
+		r.figures[a.key].frequency, err = v.Int64()
 	case a.detail == detailLength:
 		if n, err = r.content.readLength(v); err == nil {
 			r.lengths[a.key], r.bytes[a.key] = n, ask.Size(v)
@@ -228,7 +235,7 @@ func (q *question) take(s *source, values []resp.Value, refused *refusals) (time
 			err = fmt.Errorf("SCAN: %w", err)
 			refused.note(s, a.detail, q.cmds[i], err)
 			return 0, err
-		case noSuchKey(err) && a.detail == detailMemory: // in the words of forks
+		case noSuchKey(err) && (a.detail == detailMemory || a.detail == detailFrequency): // in the words of forks
 			r.gone[a.key] = true
 		case refused.note(s, a.detail, q.cmds[i], err):
 		case v.Err() == nil:

@@ -1,6 +1,7 @@
 package keyspace
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -67,7 +68,11 @@ func (s sourceResult) write(w *jsondoc.Writer) {
 
 // begin forgets what was read.
 func (s *source) begin(p *pass) {
+	was, _ := s.content.(*sum)
 	s.content = p.newContent()
+	if now, ok := s.content.(*sum); ok && was != nil {
+		now.frequencies, now.notFrequencies = was.frequencies, was.notFrequencies
+	}
 	most, _ := s.content.most()
 	s.pace = newPace(p.options, most)
 	s.cursors = cursors{}
@@ -95,6 +100,7 @@ func (s *source) same(ctx context.Context) error {
 	if x != nil {
 		id, _ := x.Field("server", "run_id")
 		runID = string(id)
+		s.lookForFrequencies(x)
 	}
 	was, wasID := s.conn, s.runID
 	s.conn, s.runID = s.connection(), runID
@@ -107,6 +113,23 @@ func (s *source) same(ctx context.Context) error {
 		return &otherServerError{s.addr, "the address leads to another server"}
 	}
 	return nil
+}
+
+// lookForFrequencies finds out whether the server counts how often its keys are
+// used, which an LFU policy does. A replica does not know who reads its master's.
+// Source: redis src/evict.c, LFUGetTimeInMinutes and others; src/object.c, OBJECT FREQ
+func (s *source) lookForFrequencies(x *info.Text) {
+	sum, ok := s.content.(*sum)
+	if !ok {
+		return
+	}
+	policy, _ := x.Field("memory", "maxmemory_policy")
+	lfu := bytes.HasSuffix(policy, []byte("-lfu"))
+	replica := info.Identify(x).Role == "replica"
+	sum.frequencies, sum.notFrequencies = lfu && !replica, ""
+	if lfu && replica {
+		sum.notFrequencies = "a replica was read, which does not know how often the keys of its master are used"
+	}
 }
 
 func (s *source) connection() serverConn {

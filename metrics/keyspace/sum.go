@@ -31,6 +31,8 @@ type keyFigures struct {
 	typ    string
 	ttl    int64 // milliseconds; -1: it does not expire
 	memory int64
+	// frequency is how often it is used, as an LFU policy counts it; 0 when not asked.
+	frequency int64
 }
 
 // sum is the keys of a pass in figures. Its size does not depend on how
@@ -47,13 +49,18 @@ type sum struct {
 	ttl        [len(ttlBounds)]int64
 	biggest    topKeys
 	longest    topKeys
+	hottest    topKeys
+	// frequencies: the server has an LFU policy, and is asked how often keys are
+	// used; notFrequencies says why one with such a policy is not.
+	frequencies    bool
+	notFrequencies string
 }
 
 func newSum(o item.KeyspaceOptions) sum {
 	return sum{
 		options: o,
 		types:   make(map[string]keyCount), groups: make(map[string]keyCount),
-		biggest: topKeys{most: o.Top}, longest: topKeys{most: o.Top},
+		biggest: topKeys{most: o.Top}, longest: topKeys{most: o.Top}, hottest: topKeys{most: o.Top},
 	}
 }
 
@@ -79,6 +86,7 @@ func (s *sum) add(k keyFigures) {
 		s.ttl[row]++
 	}
 	s.biggest.add(bigKey{k.key, k.typ, k.memory})
+	s.hottest.add(bigKey{k.key, k.typ, k.frequency})
 }
 
 // addTo counts what has a row or gets one; what would be one too many is other,
@@ -137,6 +145,11 @@ func (s *sum) merge(other content, _ int) {
 	for _, k := range o.longest.keys {
 		s.longest.add(k)
 	}
+	for _, k := range o.hottest.keys {
+		s.hottest.add(k)
+	}
+	s.frequencies = s.frequencies || o.frequencies
+	s.notFrequencies = cmp.Or(s.notFrequencies, o.notFrequencies)
 }
 
 // bigKey is a row of a list of big keys; n is bytes or elements.
@@ -205,6 +218,12 @@ func (s *sum) write(w *jsondoc.Writer, refused refusals, cut *ask.Truncations, m
 		missing.add("longest", refused[detailType].Error())
 	} else if has(detailLength, "longest") {
 		s.longest.write(w, "longest", "elements")
+	}
+	switch {
+	case s.notFrequencies != "":
+		missing.add("hottest", s.notFrequencies)
+	case s.frequencies && has(detailFrequency, "hottest"):
+		s.hottest.write(w, "hottest", "frequency")
 	}
 	s.writeCounts(w, "groups", "group", s.groups, sizes)
 	if s.overflow > 0 {
