@@ -4,12 +4,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics/cluster"
+	"redisjobs/metrics/hot"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/search"
 	"redisjobs/metrics/slow"
@@ -171,4 +173,33 @@ func searchDocumentACL(t *testing.T, target *item.Target) map[string]any {
 	text, err := metrictest.CollectFrom(t, search.Get, target)
 	require.NoError(t, err)
 	return metrictest.Decode(t, text)
+}
+
+// TestTheRightsForHotKeysAndSlots holds -acl's lines to a node of a cluster that
+// has both.
+func TestTheRightsForHotKeysAndSlots(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{Bin: redistest.Find(t, "redis-8.6").Bin,
+		Args: []string{"--cluster-enabled", "yes", "--cluster-slot-stats-enabled", "cpu net"}})
+	s.Do(t, "CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+	require.Eventually(t, func() bool { return strings.Contains(s.Do(t, "CLUSTER", "INFO"), "cluster_state:ok") }, 20*time.Second, 10*time.Millisecond)
+	s.Do(t, "HOTKEYS", "START", "METRICS", "1", "CPU")
+	s.Do(t, "SET", "a", "1")
+	acl := testACL("server")
+	rule := strings.Fields(strings.Replace(acl.Rule(), ">PASSWORD", "nopass", 1))
+	ask := func() map[string]any {
+		target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any"})
+		text, err := metrictest.CollectFrom(t, hot.Get, target)
+		require.NoError(t, err)
+		return metrictest.Section(t, metrictest.Decode(t, text), "unavailable")
+	}
+	s.Do(t, rule...)
+	require.Contains(t, ask()["keys"], "NOPERM")
+	require.Contains(t, ask()["slots"], "NOPERM")
+	for _, a := range acl.RulesNewer() {
+		if command := strings.Fields(a.Rule)[3]; command == "+hotkeys|get" || command == "+cluster|slot-stats" {
+			s.Do(t, strings.Fields(a.Rule)...)
+		}
+	}
+	require.Empty(t, ask())
 }

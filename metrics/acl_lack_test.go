@@ -12,6 +12,7 @@ import (
 	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics/ask"
+	"redisjobs/metrics/hot"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/keys"
 	"redisjobs/metrics/search"
@@ -34,7 +35,7 @@ type loss struct {
 
 // lossesOf are by permission and key; for items of a key by its type as well. What
 // stands nowhere here loses nothing. storm.*, job.*, redis.keyspace.sample, which
-// asks in the background, and redis.search.get, which this server has nothing for,
+// asks in the background, and redis.search.get, which this server has nothing for, as for redis.hot.get,
 // have tests of their own.
 var lossesOf = map[string]map[string]loss{
 	"+acl|log": {"redis.acl.log.get": {part: "log", members: "by_user entries first restarted"}},
@@ -118,7 +119,7 @@ var lossesOf = map[string]map[string]loss{
 	"+slowlog|get": {
 		"redis.server.slowlog.count": {part: "error", each: true},
 		"redis.get":                  {part: "slowlog"}, // its length stands
-		"redis.slowlog.get":          {part: "entries", members: "commands count entries first restarted"},
+		"redis.slowlog.get":          {part: "entries", members: "commands count entries first restarted slowest"},
 	},
 	"+slowlog|len": {
 		"redis.get":         {part: "slowlog"}, // the newest id stands
@@ -303,7 +304,7 @@ func refusals(t *testing.T, s *redistest.Server) int {
 func eachItem(t *testing.T, s *redistest.Server, visit func(key, typ string, ask func() (string, error))) {
 	t.Helper()
 	for _, m := range All() {
-		if !m.TakesConn() || m == keys.Command || m == sentinel.Get || m == search.Get || m.Key == "redis.keyspace.sample" ||
+		if !m.TakesConn() || m == keys.Command || m == sentinel.Get || m == search.Get || m == hot.Get || m.Key == "redis.keyspace.sample" ||
 			!strings.HasPrefix(m.Key, "redis.") {
 			continue
 		}

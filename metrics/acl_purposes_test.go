@@ -10,6 +10,7 @@ import (
 
 	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/hot"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
 	"redisjobs/metrics/keys"
@@ -63,7 +64,7 @@ func TestAUserForTheServerAloneTouchesNoKey(t *testing.T) {
 	asked := 0
 	target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr, User: "zabbix", Password: "any", ClientName: "test"})
 	for _, m := range All() {
-		if !m.ReadsRedis() || aclPurpose(m) != "server" || strings.HasPrefix(m.Key, "redis.search") || m.Key == "redis.command" || m == sentinel.Get {
+		if !m.ReadsRedis() || aclPurpose(m) != "server" || strings.HasPrefix(m.Key, "redis.search") || m == hot.Get || m.Key == "redis.command" || m == sentinel.Get {
 			continue
 		}
 		for _, raw := range requests(m, 0) {

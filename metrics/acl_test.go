@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/redistest"
+	"redisjobs/metrics/hot"
 
 	"redisjobs/internal/metrictest"
 	"redisjobs/metrics/ask"
@@ -89,7 +90,8 @@ func TestACLRuleIsEnoughAndNothingInItIsSpare(t *testing.T) {
 // systems, a key of each type, an event of the latency monitor.
 func serverForACL(t *testing.T) *redistest.Server {
 	t.Helper()
-	s := redistest.Start(t, redistest.Config{Args: []string{"--latency-monitor-threshold", "1", "--enable-debug-command", "yes", "--databases", "64"}})
+	s := redistest.Start(t, redistest.Config{Args: []string{"--latency-monitor-threshold", "1", "--enable-debug-command", "yes", "--databases", "64",
+		"--slowlog-log-slower-than", "0", "--maxmemory-policy", "allkeys-lfu"}})
 	s.Do(t, "DEBUG", "SLEEP", "0.01") // an event with a history
 	_, err := metrictest.DialWire(t, s.Addr).DoAll(t.Context(), redisclient.Command{"SUBSCRIBE", "news"})
 	require.NoError(t, err)
@@ -227,7 +229,7 @@ func losses(t *testing.T, s *redistest.Server) []string {
 			Network: "tcp", Address: s.Addr, User: "zabbix", Password: "any", Database: db, ClientName: "test",
 		})
 		for _, m := range All() { // job.get in its own databases only, the others in theirs
-			if !m.ReadsRedis() || m == keys.Command || m == sentinel.Get || m == search.Get || (db < 6) == strings.HasPrefix(m.Key, "job.") {
+			if !m.ReadsRedis() || m == keys.Command || m == sentinel.Get || m == search.Get || m == hot.Get || (db < 6) == strings.HasPrefix(m.Key, "job.") {
 				continue
 			}
 			for _, raw := range requests(m, db) {
