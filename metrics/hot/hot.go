@@ -3,6 +3,7 @@ package hot
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"redisjobs/metrics/ask"
@@ -16,7 +17,8 @@ import (
 // Get tells which keys and hash slots a server works most for, as far as it
 // counts that itself: hot keys from Redis 8.6 on while somebody has started that
 // (HOTKEYS START, which this key never does), slots of a cluster from Redis 8.2 and
-// Valkey 8.0 on. Of a cluster all masters that have slots are asked, side by side.
+// Valkey 8.0 on. Of a cluster all masters that have slots are asked, side by side,
+// unless the item says server.
 //
 // The members beside the head, each left out when unknown:
 //
@@ -58,9 +60,12 @@ import (
 var Get = &item.Metric{
 	Key:         "redis.hot.get",
 	Description: "Returns the keys and hash slots that a server or cluster works most for, as JSON.",
-	Params:      item.ConnParams(),
-	Commands:    []string{"info", "config|get", "hotkeys|get", "cluster|nodes", "cluster|slot-stats"},
-	Collect:     collect,
+	Params: item.ConnParams(item.Param{
+		Name: "Scope", Default: "cluster", Check: checkScope,
+		Description: "cluster: all masters of its cluster; server: this server alone",
+	}),
+	Commands: []string{"info", "config|get", "hotkeys|get", "cluster|nodes", "cluster|slot-stats"},
+	Collect:  collect,
 }
 
 const (
@@ -69,6 +74,13 @@ const (
 	// candidates is how many slots of one order a node is asked for.
 	candidates = 50
 )
+
+func checkScope(value string) error {
+	if value != "cluster" && value != "server" {
+		return fmt.Errorf("%q is neither cluster nor server", value)
+	}
+	return nil
+}
 
 var (
 	errNoHotkeys  = errors.New("this server does not track hot keys: Redis does from 8.6 on")
@@ -83,6 +95,7 @@ var (
 type poll struct {
 	info, nodes *ask.Part
 	can         abilities
+	alone       bool // the other masters are not asked
 	here        *node
 	others      []*node
 	partial     bool
@@ -94,7 +107,7 @@ const abilitiesMemory = "redis.hot.get abilities"
 
 func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	t := r.Target
-	p := &poll{info: &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}, nodes: cluster.NodesPart()}
+	p := &poll{info: &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}, nodes: cluster.NodesPart(), alone: r.Arg("Scope") == "server"}
 	if err := p.ask(ctx, t); err != nil {
 		return ask.Down(w, t.Name, err)
 	}
@@ -142,7 +155,7 @@ func (p *poll) ask(ctx context.Context, t *item.Target) error {
 			}
 		}
 	}
-	if p.can.slots && p.nodes.Err == nil {
+	if p.can.slots && !p.alone && p.nodes.Err == nil {
 		p.askNodes(ctx, t)
 	}
 	p.here.askMore(ctx)
@@ -153,7 +166,7 @@ func (p *poll) ask(ctx context.Context, t *item.Target) error {
 // questions are those for the server itself that do not depend on its answers.
 func (p *poll) questions(can abilities) []*ask.Part {
 	out := p.here.first()
-	if can.slots {
+	if can.slots && !p.alone {
 		out = append(out, p.nodes)
 	}
 	return out
@@ -218,7 +231,7 @@ func (p *poll) answered() (out []*node) {
 
 // write writes the members, and returns why some are missing.
 func (p *poll) write(w *jsondoc.Writer, t *item.Target, cut *ask.Truncations) []*ask.Part {
-	asCluster := p.can.slots && p.nodes.Err == nil && p.here.addr != ""
+	asCluster := p.can.slots && !p.alone && p.nodes.Err == nil && p.here.addr != ""
 	if asCluster {
 		w.Key("view").String("cluster")
 	} else if p.info.Err == nil {

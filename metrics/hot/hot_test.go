@@ -17,9 +17,9 @@ import (
 	"redisjobs/redisclient"
 )
 
-func hotOf(t *testing.T, target *item.Target) map[string]any {
+func hotOf(t *testing.T, target *item.Target, scope ...string) map[string]any {
 	t.Helper()
-	text, err := metrictest.CollectFrom(t, Get, target)
+	text, err := metrictest.CollectFrom(t, Get, target, append([]string{"", "", ""}, scope...)...)
 	require.NoError(t, err)
 	return metrictest.Decode(t, text)
 }
@@ -296,6 +296,15 @@ func TestHotSlotsOfRealClusters(t *testing.T) {
 			}
 
 			target, _ := metrictest.DialTarget(t, redisclient.Config{Address: nodes[0].Addr})
+			doc := hotOf(t, target, "server")
+			require.Equal(t, "server", doc["view"])
+			require.Empty(t, metrictest.Section(t, doc, "slots")["by_keys"], "the other masters are not asked")
+			target, _ = metrictest.DialTarget(t, redisclient.Config{Address: nodes[2].Addr})
+			require.Equal(t, 12706.0, metrictest.Rows(t, metrictest.Section(t, hotOf(t, target, "server"), "slots")["by_keys"])[0]["slot"])
+			_, err := Get.ParseArgs([]string{"", "", "", "all"})
+			require.ErrorContains(t, err, `"all" is neither cluster nor server`)
+
+			target, _ = metrictest.DialTarget(t, redisclient.Config{Address: nodes[0].Addr})
 			peersOf(t, target)
 			if name == "redis-8.6" {
 				nodes[2].Do(t, "HOTKEYS", "START", "METRICS", "1", "CPU")
@@ -321,7 +330,6 @@ func TestHotSlotsOfRealClusters(t *testing.T) {
 			hotOf(t, target)
 			require.NotContains(t, metrictest.Section(t, hotOf(t, target), "unavailable"), "slots_by_cpu", "it counts again")
 			nodes[2].Kill(t)
-			var doc map[string]any
 			require.Eventually(t, func() bool { doc = hotOf(t, target); return doc["partial"] == true }, 20*time.Second, 50*time.Millisecond)
 			require.Equal(t, nodes[2].Addr, metrictest.Rows(t, doc["unanswered"])[0]["addr"])
 			target.Peer = func(string) (*item.Target, error) { return nil, errors.New("not now") }
