@@ -40,6 +40,7 @@ var rooms = []struct {
 	{"metrics/settings", []string{"metrics/ask", "metrics/jsondoc"}},
 	{"metrics/config", append([]string{"metrics/cluster", "metrics/settings"}, core...)},
 	{"metrics/hot", append([]string{"metrics/cluster"}, core...)},
+	{"metrics/group", append([]string{"metrics/settings"}, core...)},
 	{"metrics/instances", core},
 	{"metrics/jobs", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/keys", append([]string{"metrics/cluster", "metrics/keyspace"}, core...)},
@@ -54,7 +55,8 @@ var rooms = []struct {
 	{"metrics/streams", append([]string{"metrics/keyspace"}, core...)},
 	{"metrics", []string{"metrics/item", "metrics/cluster", "metrics/clients", "metrics/instances", "metrics/jobs", "metrics/keys",
 		"metrics/keyspace", "metrics/search", "metrics/self", "metrics/sentinel", "metrics/server", "metrics/slow", "metrics/storm",
-		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/pubsub", "metrics/hot", "metrics/jsondoc"}},
+		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/group", "metrics/pubsub", "metrics/hot",
+		"metrics/jsondoc"}},
 
 	{"targets/httpclient", []string{"redisclient"}},
 	{"targets/passwords", []string{"conf"}},

@@ -51,6 +51,14 @@ func (o *Options) Resolve(ref Ref) (*Target, error) {
 	return t, nil
 }
 
+// Session is the target of a configured session. Nothing else is taken for one.
+func (o *Options) Session(name string) (*Target, error) {
+	if o.sessions[name] == nil {
+		return nil, errors.New(o.noSession(name))
+	}
+	return o.Resolve(Ref{Conn: name})
+}
+
 func (o *Options) resolve(ref Ref) (*Target, error) {
 	if err := checkUser(ref.User); err != nil {
 		return nil, fmt.Errorf("user %w", err)

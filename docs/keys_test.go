@@ -36,6 +36,7 @@ var examples = map[string]string{
 	"redis.stream.get":      "redis.stream.get[tcp://redis:6379/9,,,orders]",
 	"redis.search.get":      "redis.search.get[tcp://search:6379]",
 	"redis.pubsub.get":      "redis.pubsub.get[tcp://redis:6379,,,news weather]",
+	"redis.group.get":       "redis.group.get[Main Replica]",
 	"redis.command":         "redis.command[Docs,,,SCARD,storm:jobs]",
 	"job.get":               "job.get[tcp://redis:6379/13]",
 	"job.queue.get":         "job.queue.get[tcp://redis:6379/13,,,sidekiq,unserved]",

@@ -144,7 +144,8 @@ func (w *docsWorld) here(text string) string {
 // answer asks the plugin as -t does.
 func (w *docsWorld) answer(t *testing.T, key string) string {
 	t.Helper()
-	file := w.configure(t, "Plugins.RedisJobs.CustomCommands=1\nPlugins.RedisJobs.Sessions.Docs.Uri=tcp://redis:6379/10\n")
+	file := w.configure(t, "Plugins.RedisJobs.CustomCommands=1\nPlugins.RedisJobs.Sessions.Docs.Uri=tcp://redis:6379/10\n"+
+		"Plugins.RedisJobs.Sessions.Main.Uri=tcp://redis:6379\nPlugins.RedisJobs.Sessions.Replica.Uri=tcp://replica:6379\n")
 	code, stdout, stderr := w.run(nil, "-t", key, "-c", file)
 	if code != 0 {
 		t.Fatalf("docs/keys_test.go: the example %s gets an error: %s", key, oneLine(stderr))

@@ -6,6 +6,7 @@ import (
 	"redisjobs/metrics/clients"
 	"redisjobs/metrics/cluster"
 	"redisjobs/metrics/config"
+	"redisjobs/metrics/group"
 	"redisjobs/metrics/hot"
 	"redisjobs/metrics/instances"
 	"redisjobs/metrics/item"
@@ -53,6 +54,7 @@ var table = slices.Concat(
 		search.Get,
 		advice.Get,
 		config.Get,
+		group.Get,
 		acllog.Get,
 		pubsub.Get,
 		hot.Get,

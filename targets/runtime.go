@@ -115,7 +115,20 @@ func New(options *conf.Options) (*Runtime, error) {
 	for _, session := range options.Sessions() {
 		rt.Env.Sessions = append(rt.Env.Sessions, item.Session(session))
 	}
+	rt.Env.Target = rt.session
 	return rt, nil
+}
+
+// session is the target of a configured session, for metrics that ask several.
+func (rt *Runtime) session(name string) (*item.Target, error) {
+	t, err := rt.options.Session(name)
+	if err != nil {
+		return nil, err
+	}
+	if t.Web() {
+		return nil, fmt.Errorf("the session %s is a Storm UI and no Redis", name)
+	}
+	return rt.target(t).view(), nil
 }
 
 // dialLimit is shorter than the time of a check, so that the check that began

@@ -225,8 +225,11 @@ type Env struct {
 	// Checks tells how many checks are running; nil where they are not counted.
 	Checks   func() int
 	Sessions []Session
-	Storm    StormOptions
-	Jobs     JobsOptions
+	// Target is that of a configured session which is a Redis, for metrics that ask
+	// several. An error names the sessions that there are. Nil where there are none.
+	Target func(session string) (*Target, error)
+	Storm  StormOptions
+	Jobs   JobsOptions
 	// CustomCommands allows redis.command.
 	CustomCommands bool
 	// SlowlogArguments shows the arguments of commands in redis.slowlog.get and

@@ -14,12 +14,18 @@ func (s *sentinels) write(w *jsondoc.Writer) {
 	ask.Head(w, s.target.Name, nil)
 	names := s.names()
 	disagreements := 0
+	var drifts info.Reading
 	w.Key("masters").BeginArray()
 	for _, name := range names[:len(names)-s.left] {
-		disagreements += s.writeMaster(w, name)
+		disagree, differ := s.writeMaster(w, name, &cut)
+		disagreements += disagree
+		if differ.Known {
+			drifts = info.Known(drifts.Value + differ.Value)
+		}
 	}
 	w.EndArray()
 	w.Key("disagreements").Int(int64(disagreements))
+	info.WriteReading(w, "drifts", drifts)
 	s.writeSentinels(w, &cut)
 	var parts []*ask.Part
 	for _, name := range names[:len(names)-s.left] {
@@ -34,8 +40,9 @@ func (s *sentinels) write(w *jsondoc.Writer) {
 	w.EndObject()
 }
 
-// writeMaster returns 1 when the sentinels disagree about it.
-func (s *sentinels) writeMaster(w *jsondoc.Writer, name string) int {
+// writeMaster returns 1 when the sentinels disagree about it, and in how many
+// settings they differ, as far as that is known.
+func (s *sentinels) writeMaster(w *jsondoc.Writer, name string, cut *ask.Truncations) (disagree int, differ info.Reading) {
 	f := s.voice.masters[name]
 	w.BeginObject()
 	w.Key("name").String(name)
@@ -57,6 +64,11 @@ func (s *sentinels) writeMaster(w *jsondoc.Writer, name string) int {
 	if state := f["failover-state"]; state != "" {
 		w.Key("failover_state").String(state)
 	}
+	f.writePings(w)
+	if drift := s.drift(name); drift != nil {
+		drift.Write(w, false, cut)
+		differ = info.Known(int64(len(drift.Names())))
+	}
 	views, addrs := s.opinions(name)
 	w.Key("agree").Int(int64(1 - ask.Number(views != nil)))
 	if views != nil {
@@ -74,7 +86,20 @@ func (s *sentinels) writeMaster(w *jsondoc.Writer, name string) int {
 	s.writeReplicas(w, name)
 	s.writePeers(w, name)
 	w.EndObject()
-	return ask.Number(views != nil)
+	return ask.Number(views != nil), differ
+}
+
+// writePings writes how long ago an instance answered.
+func (f fields) writePings(w *jsondoc.Writer) {
+	f.writeAge(w, "last_ok_ping", "last-ok-ping-reply")
+	f.writeAge(w, "last_ping", "last-ping-reply")
+}
+
+// writeAge writes a field of milliseconds as seconds.
+func (f fields) writeAge(w *jsondoc.Writer, name, field string) {
+	if ms := info.ParseCount([]byte(f[field])); ms.Known {
+		w.Key(name).Float(float64(ms.Value) / 1000)
+	}
 }
 
 func (s *sentinels) writeReplicas(w *jsondoc.Writer, name string) {
@@ -93,6 +118,7 @@ func (s *sentinels) writeReplicas(w *jsondoc.Writer, name string) {
 		}
 		info.WriteReading(w, "priority", f.reading("slave-priority"))
 		info.WriteReading(w, "offset", f.reading("slave-repl-offset"))
+		f.writePings(w)
 		w.EndObject()
 	}
 	w.EndArray()
@@ -110,6 +136,12 @@ func (s *sentinels) writePeers(w *jsondoc.Writer, name string) {
 		w.Key("id").String(f["runid"])
 		w.Key("flags").String(f["flags"])
 		w.Key("down").Int(int64(ask.Number(f.down())))
+		f.writePings(w)
+		f.writeAge(w, "last_hello", "last-hello-message")
+		if leader := f["voted-leader"]; leader != "" && leader != "?" {
+			w.Key("voted_leader").String(leader)
+			info.WriteReading(w, "voted_epoch", f.reading("voted-leader-epoch"))
+		}
 		w.EndObject()
 	}
 	w.EndArray()

@@ -3,6 +3,7 @@ package sentinel
 import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
+	"redisjobs/metrics/settings"
 )
 
 // consensus is what the sentinels together can do about a master.
@@ -28,6 +29,23 @@ func (s *sentinels) judge(name string) (c consensus, ok bool) {
 	c.hasQuorum = c.quorum.Known && int64(c.usable) >= c.quorum.Value
 	c.hasMajority = c.usable >= c.known/2+1
 	return c, true
+}
+
+// drift is where the sentinels that know a master have settings of their own about
+// it, compared with the one that tells; nil when there is none to compare it with.
+func (s *sentinels) drift(name string) *settings.Drift {
+	mine := settings.OfMaster(s.voice.masters[name], "")
+	var d *settings.Drift
+	for _, v := range s.views {
+		if f, ok := v.masters[name]; ok && v.err == nil && v != s.voice {
+			if d == nil {
+				d = settings.NewDrift(mine)
+			}
+			differences, _ := mine.Differences(settings.OfMaster(f, ""))
+			d.Add(v.addr, differences)
+		}
+	}
+	return d
 }
 
 // opinions are the addresses that the sentinels give for a master, when they

@@ -33,13 +33,29 @@ import (
 //	             different servers or do not know the name; a host name and its IP
 //	             address are one server) and, then, views
 //	             [{"sentinel","addr"}] (no addr: not known)
-//	             replicas [{"addr","flags","down","link_up","priority","offset"}]
-//	             sentinels [{"addr","id","flags","down"}], the others
+//	             last_ok_ping and last_ping (seconds since the last acceptable and
+//	             since any answer to PING; the former is what is compared with
+//	             down-after-milliseconds), drifts and drift: settings that the
+//	             sentinels keep about the master each by itself, and that differ, as
+//	             [{"name":"quorum","value":"2","others":[{"value":"3","count":1,
+//	             "servers":["10.0.0.2:26379"]}]}], of quorum, down-after-milliseconds,
+//	             failover-timeout and parallel-syncs; value is that of the telling
+//	             sentinel
+//	             replicas [{"addr","flags","down","link_up","priority","offset",
+//	             "last_ok_ping","last_ping"}]
+//	             sentinels [{"addr","id","flags","down","last_ok_ping","last_ping",
+//	             "last_hello","voted_leader","voted_epoch"}], the others; last_hello
+//	             is how many seconds ago one published itself through the master,
+//	             voted_leader the id of the sentinel that it voted for, in the epoch
+//	             voted_epoch. The telling sentinel knows votes only while it stands
+//	             for election itself, and for a few seconds afterwards
 //	sentinels    a row per sentinel that was asked: addr, id, up, reason, error, tilt
 //	             (1 while it mistrusts its own clock and does nothing), masters
 //	tilt         sentinels in tilt
 //	disagreements
 //	             masters with agree 0
+//	drifts       settings that differ, of all masters; left out, as with a master,
+//	             while no two sentinels answered
 //	partial      true when not every sentinel answered
 //	unanswered   those: addr, reason, error
 //

@@ -106,6 +106,7 @@ var keyRows = map[string]keyRow{
 	"redis.streams.get":         {own: map[string]string{"Pattern": "*"}, check: checkStreams},
 	"redis.stream.get":          {own: map[string]string{"Key": "storm:job:stream"}, check: checkNoStream},
 	"redis.search.get":          {check: checkNoSearch},
+	"redis.group.get":           {own: map[string]string{"Sessions": "Plain Secret"}, check: checkGroup},
 	"redis.instances.discovery": {check: checkInstances},
 	"redis.instances.get":       {check: checkInstancesGet},
 	"redis.sessions.discovery":  {check: checkSessions},
@@ -166,6 +167,14 @@ func checkAnswer(t *testing.T, _ *world, by way, value string) {
 	if strings.HasPrefix(value, "{") {
 		checkHead(t, by, parse(t, value))
 	}
+}
+
+// checkGroup: the two servers have nothing to do with each other.
+func checkGroup(t *testing.T, _ *world, _ way, value string) {
+	o := parse(t, value)
+	require.Equal(t, 2.0, o["answered"], "%s", value)
+	require.Equal(t, 2.0, o["primaries"])
+	require.Contains(t, o["summary"], "2 primaries (Plain, Secret): they have no history of writes in common")
 }
 
 func checkInfo(t *testing.T, w *world, by way, value string) {
