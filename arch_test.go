@@ -23,7 +23,8 @@ var rooms = []struct {
 	may  []string
 }{
 	{"redisclient/resp", nil},
-	{"redisclient", []string{"redisclient/resp"}},
+	{"socket", nil},
+	{"redisclient", []string{"redisclient/resp", "socket"}},
 	{"redisclient/cluster", []string{"redisclient", "redisclient/resp"}},
 	{"pool", nil},
 	{"agentconf", nil},
@@ -62,7 +63,7 @@ var rooms = []struct {
 	{"targets/passwords", []string{"conf"}},
 	{"targets", []string{"conf", "metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp", "redisclient/cluster",
 		"targets/httpclient", "targets/passwords"}},
-	{"plugin", []string{sdk, "agentconf", "conf", "metrics", "metrics/item", "metrics/jsondoc", "targets", "github.com/Microsoft/go-winio"}},
+	{"plugin", []string{sdk, "agentconf", "conf", "metrics", "metrics/item", "metrics/jsondoc", "socket", "targets", "github.com/Microsoft/go-winio"}},
 	{"doctor", []string{"agentconf", "conf", "metrics", "metrics/item", "metrics/jobs", "metrics/storm", "redisclient", "targets"}},
 	{"completion", []string{"metrics", "metrics/jobs"}},
 	{"migrate", []string{"agentconf", "conf", "metrics", "redisclient", "targets"}},

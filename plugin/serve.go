@@ -17,6 +17,7 @@ import (
 
 	"redisjobs/metrics"
 	"redisjobs/metrics/item"
+	"redisjobs/socket"
 	"redisjobs/targets"
 )
 
@@ -44,6 +45,7 @@ type Server struct {
 // Serve talks to the agent until it terminates the process or is gone, and
 // returns the exit code for the process.
 func (cfg Server) Serve(conn net.Conn) int {
+	conn = socket.Quick(conn)
 	s := &server{
 		Server:   cfg,
 		conn:     conn,

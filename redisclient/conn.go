@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"redisjobs/redisclient/resp"
+	"redisjobs/socket"
 )
 
 const (
@@ -69,10 +70,11 @@ var _ Doer = (*Conn)(nil)
 
 // newConn makes a Conn of an open socket.
 func newConn(raw net.Conn, cfg Config) *Conn {
+	stream := socket.Quick(raw)
 	c := &Conn{
 		raw:         raw,
-		stream:      raw,
-		flow:        flow{src: raw},
+		stream:      stream,
+		flow:        flow{src: stream},
 		opening:     cfg.opening(),
 		secret:      cfg.Password,
 		known:       cfg.Known,

@@ -40,7 +40,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 		return c, nil
 	}
 	start = time.Now()
-	secured := tls.Client(raw, cfg.tls())
+	secured := tls.Client(c.stream, cfg.tls())
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
 		return nil, handshakeError(err, secured.ConnectionState().Version == 0)
