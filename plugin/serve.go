@@ -150,7 +150,11 @@ func (s *server) disarmGuard() {
 // handle answers one request. Only an error that ends the conversation is
 // returned.
 func (s *server) handle(body []byte) error {
-	var m message
+	m, ok := readExport(body)
+	if ok {
+		s.export(&m)
+		return nil
+	}
 	if err := json.Unmarshal(body, &m); err != nil {
 		s.log.warningf("ignored a request that is no valid JSON: %v", err)
 		return nil
