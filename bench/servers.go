@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
+	"time"
 
 	"redisjobs/internal/redistest"
 )
@@ -73,6 +76,46 @@ func (r redisServer) counted(f func() (values, int, error)) (values, error) {
 	v[commands] = (after.commands - before.commands - 1) / float64(n)
 	v[connections] = (after.connections - before.connections) / float64(n)
 	return v, nil
+}
+
+// sentBy are the commands that others send to the server while f runs, a line each in
+// the form that MONITOR prints them in and the server reads from a terminal.
+func (r redisServer) sentBy(f func() error) (string, error) {
+	const end = "the end of what is listened to"
+	conn, err := net.Dial("tcp", r.Addr)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	in := bufio.NewReader(conn)
+	if _, err := conn.Write([]byte("MONITOR\r\n")); err != nil {
+		return "", err
+	}
+	if _, err := in.ReadString('\n'); err != nil { // +OK
+		return "", err
+	}
+	if err := f(); err != nil {
+		return "", err
+	}
+	if _, err := r.TryDo("ECHO", end); err != nil {
+		return "", err
+	}
+	var commands strings.Builder
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		_, command, found := strings.Cut(line, "] ") // +1339518083.107412 [0 127.0.0.1:60866] "keys" "*"
+		switch {
+		case !found:
+			return "", fmt.Errorf("MONITOR says %q", line)
+		case strings.Contains(command, end):
+			return commands.String(), nil
+		}
+		commands.WriteString(command)
+	}
 }
 
 // pluginClients counts the plugin's connections in a reply to CLIENT LIST.

@@ -1,8 +1,9 @@
 // Command relay is the yardstick of the benchmarks: the least that a loadable
 // plugin for Zabbix agent 2 can do and still read Redis. It forwards the text
-// of INFO, or the replies to all commands of redis.get, as they are, parses nothing, has no retries, no limits and no care for
-// servers that are down. What a real plugin costs more than this is the price
-// of what it does more.
+// of INFO, or the replies to all commands of redis.get or to those in a file, as
+// they are, parses nothing, has no retries, no limits and no care for servers that
+// are down. What a real plugin costs more than this is the price of what it does
+// more.
 //
 // It is written as an able author would write it in an afternoon:
 // encoding/json for the frames, a goroutine for each request, a plain pool of
@@ -19,6 +20,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -75,7 +77,7 @@ func serve(args []string) error {
 		}
 	}
 	a := &agent{conn: conn}
-	pools := &pools{size: size, byURI: make(map[string]*pool)}
+	pools := &pools{size: size, byURI: make(map[string]*pool), files: make(map[string]string)}
 	in := bufio.NewReaderSize(conn, 16<<10)
 	for {
 		var q request
@@ -88,6 +90,7 @@ func serve(args []string) error {
 				"relay.ping", "Returns 1 if the server answers.",
 				"relay.info", "Returns the text of INFO.",
 				"relay.get", "Returns the replies to the commands of redis.get.",
+				"relay.file", "Returns the replies to the commands in a file.",
 			}})
 		case validateRequest:
 			a.write(&response{ID: q.ID, Type: validateResponse})
@@ -162,7 +165,16 @@ func collect(q *request, pools *pools) (string, error) {
 	case "relay.info":
 		return p.roundTrip(deadline, "INFO")
 	case "relay.get":
-		return p.forward(deadline, getCommands)
+		return p.forward(deadline, strings.Join(getCommands, "\r\n")+"\r\n", len(getCommands))
+	case "relay.file": // a command a line
+		if len(q.Params) < 2 {
+			return "", fmt.Errorf("the file is missing")
+		}
+		commands, err := pools.file(q.Params[1])
+		if err != nil {
+			return "", err
+		}
+		return p.forward(deadline, commands, strings.Count(commands, "\r\n"))
 	}
 	return "", fmt.Errorf("unknown key %q", q.Key)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +19,21 @@ type pools struct {
 
 	mu    sync.Mutex
 	byURI map[string]*pool
+	files map[string]string // their texts, by path
+}
+
+// file is the text of a file, which is read once.
+func (ps *pools) file(path string) (string, error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if text, ok := ps.files[path]; ok {
+		return text, nil
+	}
+	text, err := os.ReadFile(path)
+	if err == nil {
+		ps.files[path] = string(text)
+	}
+	return string(text), err
 }
 
 func (ps *pools) of(uri string) (*pool, error) {
@@ -56,15 +72,16 @@ func (p *pool) roundTrip(deadline time.Time, command string) (string, error) {
 // getCommands are what redis.get sends to a server that is no cluster.
 var getCommands = []string{"PING", "INFO everything", "SLOWLOG LEN", "SLOWLOG GET 1", "CONFIG GET max*", "LATENCY LATEST"}
 
-// forward sends commands as one pipeline and returns their replies as they came.
-func (p *pool) forward(deadline time.Time, commands []string) (string, error) {
+// forward sends so many commands as one pipeline and returns their replies as they
+// came.
+func (p *pool) forward(deadline time.Time, commands string, n int) (string, error) {
 	return p.with(deadline, func(c *conn) (string, error) {
-		if _, err := io.WriteString(c, strings.Join(commands, "\r\n")+"\r\n"); err != nil {
+		if _, err := io.WriteString(c, commands); err != nil {
 			return "", err
 		}
 		var replies []byte
 		var err error
-		for range commands {
+		for range n {
 			if replies, err = c.raw(replies); err != nil {
 				return "", err
 			}
