@@ -20,6 +20,7 @@ import (
 	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics/ask"
+	"redisjobs/metrics/item"
 )
 
 // startOther starts a redis-server that redistest's cannot be: one without a
@@ -90,20 +91,20 @@ func TestInstancesOfThisMachine(t *testing.T) {
 	six := freePort(t)
 	sixPID := startOther(t, nil, "tcp", "[::1]:"+six, "--port", six, "--bind", "::1")
 
-	rows := discovered(t, collect(t, Discovery))
+	rows := discovered(t, collect(t, Discovery, item.Session{Name: "Here", URI: "tcp://" + s.Addr + "/2"}))
 	_, port, err := net.SplitHostPort(s.Addr)
 	require.NoError(t, err)
 	row := rowOf(rows, "tcp://"+s.Addr)
 	require.NotEmpty(t, row["{#PID}"], "%v", rows)
 	delete(row, "{#PID}")
 	require.Equal(t, map[string]string{
-		"{#URI}": "tcp://" + s.Addr, "{#TYPE}": "redis", "{#PORT}": port, "{#SOCKET}": s.Socket, "{#UID}": uid,
+		"{#URI}": "tcp://" + s.Addr, "{#TYPE}": "redis", "{#PORT}": port, "{#SOCKET}": s.Socket, "{#UID}": uid, "{#SESSION}": "Here", "{#LABEL}": "web 1",
 	}, row)
 	require.Equal(t, map[string]string{
-		"{#URI}": "unix:" + socket, "{#TYPE}": "redis", "{#SOCKET}": socket, "{#UID}": uid, "{#PID}": strconv.Itoa(unixPID),
+		"{#URI}": "unix:" + socket, "{#TYPE}": "redis", "{#SOCKET}": socket, "{#UID}": uid, "{#PID}": strconv.Itoa(unixPID), "{#SESSION}": "", "{#LABEL}": "web 1",
 	}, rowOf(rows, "unix:"+socket))
 	require.Equal(t, map[string]string{
-		"{#URI}": "tcp://[::1]:" + six, "{#TYPE}": "redis", "{#PORT}": six, "{#UID}": uid, "{#PID}": strconv.Itoa(sixPID),
+		"{#URI}": "tcp://[::1]:" + six, "{#TYPE}": "redis", "{#PORT}": six, "{#UID}": uid, "{#PID}": strconv.Itoa(sixPID), "{#SESSION}": "", "{#LABEL}": "web 1",
 	}, rowOf(rows, "tcp://[::1]:"+six))
 	require.Equal(t, "sentinel", rowOf(rows, "tcp://"+sentinel.Addr)["{#TYPE}"])
 	require.Equal(t, "redis", rowOf(rows, "tcp://"+cluster.Addr)["{#TYPE}"], "not its bus")
@@ -175,7 +176,7 @@ func TestInstancesWithoutRoot(t *testing.T) {
 	rows := discovered(t, list)
 	require.Equal(t, strconv.Itoa(ownPID), rowOf(rows, "tcp://127.0.0.1:"+own)["{#PID}"], "%v", rows)
 	require.Equal(t, map[string]string{
-		"{#URI}": "tcp://127.0.0.1:" + port, "{#TYPE}": "redis", "{#PORT}": port, "{#UID}": "1", "{#PID}": strconv.Itoa(pid),
+		"{#URI}": "tcp://127.0.0.1:" + port, "{#TYPE}": "redis", "{#PORT}": port, "{#UID}": "1", "{#PID}": strconv.Itoa(pid), "{#SESSION}": "", "{#LABEL}": "web 1",
 	}, rowOf(rows, "tcp://127.0.0.1:"+port), "by its title")
 	unavailable := metrictest.Decode(t, document)["unavailable"].(map[string]any)
 	require.Contains(t, unavailable["process "+strconv.Itoa(pid)], "other sockets cannot be seen: open /proc/"+strconv.Itoa(pid)+"/fd: permission denied")

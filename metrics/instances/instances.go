@@ -23,6 +23,10 @@ import (
 //	           cannot be seen
 //	{#PID}     the process
 //	{#UID}     whose process it is, as a number
+//	{#SESSION} the session of the configuration that has an address of this
+//	           process; empty when none has, as far as its host is an IP address,
+//	           localhost or the name of this machine
+//	{#LABEL}   the parameter Label; left out without it
 //
 // Zabbix keeps nothing but an array here; what could not be seen is told by
 // redis.instances.get. Any user of the machine can call a program redis-server:
@@ -30,6 +34,7 @@ import (
 var Discovery = &item.Metric{
 	Key:         "redis.instances.discovery",
 	Description: "Returns the servers that listen on this machine for low-level discovery; Linux only.",
+	Params:      []item.Param{item.Label},
 	Collect:     collectDiscovery,
 }
 
@@ -71,11 +76,12 @@ type hiddenThing struct{ name, why string }
 
 func (i *instances) hide(name, why string) { i.hidden = append(i.hidden, hiddenThing{name, why}) }
 
-func collectDiscovery(_ context.Context, _ *item.Request, w *jsondoc.Writer) error {
+func collectDiscovery(_ context.Context, r *item.Request, w *jsondoc.Writer) error {
 	all, err := find()
 	if err != nil {
 		return err
 	}
+	named := sessionsHere(r.Env.Sessions)
 	w.Grow(128 * len(all.found))
 	w.BeginArray()
 	for _, in := range all.found[:min(len(all.found), ask.MaxRows)] {
@@ -88,6 +94,8 @@ func collectDiscovery(_ context.Context, _ *item.Request, w *jsondoc.Writer) err
 		ask.WriteText(w, "{#SOCKET}", in.socket)
 		w.Key("{#PID}").String(strconv.Itoa(in.pid))
 		w.Key("{#UID}").String(strconv.Itoa(in.uid))
+		w.Key("{#SESSION}").String(named.of(in))
+		ask.WriteText(w, "{#LABEL}", r.Arg(item.Label.Name))
 		w.EndObject()
 	}
 	w.EndArray()

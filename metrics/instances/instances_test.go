@@ -269,9 +269,15 @@ func FuzzProcTitle(f *testing.F) {
 	})
 }
 
-func collect(t testing.TB, m *item.Metric) string {
+func collect(t testing.TB, m *item.Metric, sessions ...item.Session) string {
 	t.Helper()
-	text, err := m.Answer(context.Background(), &item.Request{Env: &item.Env{}})
+	var params []string
+	if m == Discovery {
+		params = []string{"web 1"}
+	}
+	args, err := m.ParseArgs(params)
+	require.NoError(t, err)
+	text, err := m.Answer(context.Background(), &item.Request{Args: args, Env: &item.Env{Sessions: sessions}})
 	require.NoError(t, err)
 	return text
 }

@@ -105,6 +105,23 @@ var (
 	}
 )
 
+// Label is the parameter of keys for discovery whose text each row has as
+// {#LABEL}: what tells rows of the same name on several agents apart.
+var Label = Param{
+	Name: "Label", Check: checkLabel,
+	Description: "text that each row has as {#LABEL}, such as {HOST.HOST}; at most 255 bytes",
+}
+
+// maxLabel bounds a label, which each row repeats.
+const maxLabel = 255
+
+func checkLabel(text string) error {
+	if len(text) > maxLabel {
+		return fmt.Errorf("must be at most %d bytes long", maxLabel)
+	}
+	return nil
+}
+
 // ConnParams returns the connection parameters followed by a key's own.
 func ConnParams(own ...Param) []Param {
 	return append([]Param{Conn, Password, User}, own...)

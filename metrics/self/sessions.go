@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
 )
@@ -20,13 +21,17 @@ const (
 // servers, nodes of a cluster, sentinels and masters that are found by their
 // sentinels (sentinel://). Those of kind storm have the address of a Storm UI.
 // Nothing is asked for this, so that a session is found whose server is down.
+//
+// With Label each row has {#LABEL} as well, the text of that parameter. A
+// template gives {HOST.HOST} there, so that hosts which are made of sessions of
+// the same name on several agents have names of their own.
 var Sessions = &item.Metric{
 	Key:         "redis.sessions.discovery",
 	Description: "Returns the sessions of the agent's configuration for low-level discovery.",
 	Params: []item.Param{{
 		Name: "Kind", Default: sessionsOfRedis, Check: checkSessionKind,
 		Description: "redis, or storm for those of a Storm UI",
-	}},
+	}, item.Label},
 	Collect: collectSessions,
 }
 
@@ -48,6 +53,7 @@ func collectSessions(_ context.Context, r *item.Request, w *jsondoc.Writer) erro
 		w.BeginObject()
 		w.Key("{#SESSION}").String(s.Name)
 		w.Key("{#URI}").String(s.URI)
+		ask.WriteText(w, "{#LABEL}", r.Arg(item.Label.Name))
 		w.EndObject()
 	}
 	w.EndArray()

@@ -2,6 +2,7 @@ package self
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -31,4 +32,9 @@ func TestSessionsAreDiscovered(t *testing.T) {
 	require.Equal(t, `[{"{#SESSION}":"Storm","{#URI}":"http://ui:8080"}]`, ask([]string{"storm"}, all...))
 	_, err := Sessions.ParseArgs([]string{"Redis"})
 	require.EqualError(t, err, "parameter 1 (Kind): must be redis or storm")
+
+	const labeled = `[{"{#SESSION}":"Prod","{#URI}":"tcp://10.0.0.1:6379","{#LABEL}":"web 1"},{"{#SESSION}":"Unix","{#URI}":"unix:/run/x","{#LABEL}":"web 1"}]`
+	require.Equal(t, labeled, ask([]string{"", "web 1"}, all...))
+	_, err = Sessions.ParseArgs([]string{"redis", strings.Repeat("x", 256)})
+	require.EqualError(t, err, "parameter 2 (Label): must be at most 255 bytes long")
 }
