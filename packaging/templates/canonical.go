@@ -13,6 +13,7 @@ import (
 func (f format) canonical(e *export) {
 	sortBy(e.Groups, groupName)
 	sortBy(e.NewGroups, groupName)
+	sortBy(e.HostGroups, groupName)
 	sortBy(e.Templates, func(t template) string { return t.Template })
 	for k := range e.Templates {
 		f.sortTemplate(&e.Templates[k])
@@ -43,6 +44,7 @@ func (f format) sortTemplate(t *template) {
 		f.sortItems(r.Items)
 		sortTriggers(r.Triggers)
 		sortGraphs(r.Graphs)
+		sortHosts(r.Hosts)
 		sortBy(r.MacroPaths, func(p macroPath) string { return p.Macro })
 		if f == "7.4" {
 			sortBy(r.Filter.Conditions, func(c condition) string { return c.Macro })

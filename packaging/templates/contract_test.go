@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func answers(t *testing.T) map[string][]answer {
 		{"redis_hot_", "redis.hot.get"}, {"redis_latency_", "redis.latency.get"},
 		{"redis_cluster_", "redis.cluster.get"}, {"redis_sentinel_", "redis.sentinel.get"},
 		{"keys_", "redis.keys.discovery"}, {"streams_", "redis.streams.get"},
-		{"jobs_", "job.get"}, {"failures_", "job.failures.get"}, {"storm_jobs", "storm.jobs.get"}, {"sessions", "redis.sessions.discovery"},
+		{"jobs_", "job.get"}, {"failures_", "job.failures.get"}, {"storm_jobs", "storm.jobs.get"}, {"sessions", "redis.sessions.discovery"}, {"instances", "redis.instances.discovery"},
 	}
 	files, err := filepath.Glob("testdata/*.json")
 	require.NoError(t, err)
@@ -119,6 +120,11 @@ func TestUUIDsStay(t *testing.T) {
 			}
 			return kind
 		}
+		for _, g := range append(d.HostGroups, d.export.Groups...) {
+			if line := g.UUID + " host group: " + g.Name; !strings.HasPrefix(g.Name, "Templates/") && !slices.Contains(got, line) {
+				got = append(got, line)
+			}
+		}
 		add(d.UUID, "template", d.Name)
 		for _, i := range d.items {
 			add(i.UUID, proto(i.rule, "item"), i.Key)
@@ -127,6 +133,9 @@ func TestUUIDsStay(t *testing.T) {
 			add(r.UUID, "rule", r.Key)
 			for _, g := range r.Graphs {
 				add(g.UUID, "graph prototype", g.Name)
+			}
+			for _, h := range r.Hosts {
+				add(h.UUID, "host prototype", h.Host)
 			}
 		}
 		for _, tr := range d.triggers {

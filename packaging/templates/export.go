@@ -10,13 +10,14 @@ import (
 // other; what a format does not have yet is listed in newerFields.
 type (
 	export struct {
-		Version   string     `yaml:"version,omitempty"`
-		Date      string     `yaml:"date,omitempty"`
-		Groups    []group    `yaml:"groups,omitempty"`          // 6.0
-		NewGroups []group    `yaml:"template_groups,omitempty"` // since 6.2
-		Templates []template `yaml:"templates,omitempty"`
-		Triggers  []*trigger `yaml:"triggers,omitempty"`
-		Graphs    []graph    `yaml:"graphs,omitempty"`
+		Version    string     `yaml:"version,omitempty"`
+		Date       string     `yaml:"date,omitempty"`
+		Groups     []group    `yaml:"groups,omitempty"`          // 6.0
+		NewGroups  []group    `yaml:"template_groups,omitempty"` // since 6.2
+		HostGroups []group    `yaml:"host_groups,omitempty"`     // since 6.2; before, they are among Groups
+		Templates  []template `yaml:"templates,omitempty"`
+		Triggers   []*trigger `yaml:"triggers,omitempty"`
+		Graphs     []graph    `yaml:"graphs,omitempty"`
 	}
 	group struct {
 		UUID string `yaml:"uuid,omitempty"`
@@ -65,22 +66,36 @@ type (
 		rule *rule // of a prototype
 	}
 	rule struct {
-		UUID          string      `yaml:"uuid,omitempty"`
-		Name          string      `yaml:"name,omitempty"`
-		Type          string      `yaml:"type,omitempty"`
-		Key           string      `yaml:"key,omitempty"`
-		Delay         string      `yaml:"delay,omitempty"`
-		Filter        filter      `yaml:"filter,omitempty"`
-		Lifetime      string      `yaml:"lifetime,omitempty"`
-		Disable       string      `yaml:"enabled_lifetime_type,omitempty"` // when rows are lost
-		Description   string      `yaml:"description,omitempty"`
-		Items         []*item     `yaml:"item_prototypes,omitempty"`
-		Triggers      []*trigger  `yaml:"trigger_prototypes,omitempty"`
-		Graphs        []graph     `yaml:"graph_prototypes,omitempty"`
-		MasterItem    keyRef      `yaml:"master_item,omitempty"`
-		Timeout       string      `yaml:"timeout,omitempty"`
-		MacroPaths    []macroPath `yaml:"lld_macro_paths,omitempty"`
-		Preprocessing []step      `yaml:"preprocessing,omitempty"`
+		UUID          string          `yaml:"uuid,omitempty"`
+		Name          string          `yaml:"name,omitempty"`
+		Type          string          `yaml:"type,omitempty"`
+		Key           string          `yaml:"key,omitempty"`
+		Delay         string          `yaml:"delay,omitempty"`
+		Filter        filter          `yaml:"filter,omitempty"`
+		Lifetime      string          `yaml:"lifetime,omitempty"`
+		Disable       string          `yaml:"enabled_lifetime_type,omitempty"` // when rows are lost
+		Description   string          `yaml:"description,omitempty"`
+		Items         []*item         `yaml:"item_prototypes,omitempty"`
+		Triggers      []*trigger      `yaml:"trigger_prototypes,omitempty"`
+		Graphs        []graph         `yaml:"graph_prototypes,omitempty"`
+		Hosts         []hostPrototype `yaml:"host_prototypes,omitempty"`
+		MasterItem    keyRef          `yaml:"master_item,omitempty"`
+		Timeout       string          `yaml:"timeout,omitempty"`
+		MacroPaths    []macroPath     `yaml:"lld_macro_paths,omitempty"`
+		Preprocessing []step          `yaml:"preprocessing,omitempty"`
+	}
+	hostPrototype struct {
+		UUID       string      `yaml:"uuid,omitempty"`
+		Host       string      `yaml:"host,omitempty"`
+		Name       string      `yaml:"name,omitempty"`
+		GroupLinks []groupLink `yaml:"group_links,omitempty"`
+		Groups     []nameRef   `yaml:"group_prototypes,omitempty"`
+		Templates  []nameRef   `yaml:"templates,omitempty"`
+		Macros     []macro     `yaml:"macros,omitempty"`
+		Tags       []tag       `yaml:"tags,omitempty"`
+	}
+	groupLink struct {
+		Group nameRef `yaml:"group,omitempty"`
 	}
 	filter struct {
 		EvalType   string      `yaml:"evaltype,omitempty"`

@@ -79,8 +79,9 @@ func TestFormatsAreOneTemplate(t *testing.T) {
 		for k, r := range d.Rules {
 			other := same.Rules[k]
 			must(r.Key == other.Key && r.Delay == other.Delay && r.Lifetime == other.Lifetime && reflect.DeepEqual(r.MacroPaths, other.MacroPaths) &&
-				reflect.DeepEqual(r.Preprocessing, other.Preprocessing), r.Key)
-			d.must(t, (r.Disable == "DISABLE_NEVER") == d.format.modern(), r.Key, "what is no longer discovered must stay, with its problem")
+				reflect.DeepEqual(r.Preprocessing, other.Preprocessing) && reflect.DeepEqual(r.Hosts, other.Hosts), r.Key)
+			d.must(t, (r.Disable == "DISABLE_NEVER") == (d.format.modern() && len(r.Hosts) == 0), r.Key,
+				"what is no longer discovered must stay, with its problem, and a host must be disabled")
 		}
 	}
 }

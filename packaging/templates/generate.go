@@ -35,6 +35,9 @@ func Generate(dir string) (map[string][]byte, error) {
 		whole := f.export()
 		for k, s := range sources {
 			for _, active := range []bool{false, true} {
+				if active && s.Passive {
+					continue
+				}
 				g := &generator{source: s, ids: ids, format: f, active: active, templateName: s.Name}
 				file := filepath.Base(names[k])
 				if active {
@@ -84,7 +87,7 @@ func (e *export) add(other export) {
 		}
 		return mine
 	}
-	e.Groups, e.NewGroups = join(e.Groups, other.Groups), join(e.NewGroups, other.NewGroups)
+	e.Groups, e.NewGroups, e.HostGroups = join(e.Groups, other.Groups), join(e.NewGroups, other.NewGroups), join(e.HostGroups, other.HostGroups)
 	e.Templates = append(e.Templates, other.Templates...)
 	e.Triggers = append(e.Triggers, other.Triggers...)
 	e.Graphs = append(e.Graphs, other.Graphs...)

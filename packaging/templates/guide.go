@@ -75,7 +75,7 @@ file on a newer server works, but takes away what the newer one has: the file fo
 Host Wizard. Change from one folder to the other at any time: things keep their history.
 
 Each template comes in two variants, of which a host takes one: the agent is asked by the server or a proxy, or, with
-*active* in the name, it sends by itself.
+*active* in the name, it sends by itself. Those that make hosts have no active variant.
 
 Set macros on the host, not in the template: the next import sets the template's back. Many have a **context**: a macro
 with the name of a queue, a replica or a job holds for that one alone, for example
@@ -105,6 +105,8 @@ configuration and watches all their servers there, with thresholds by session (`
 and problems are those of *Redis by RedisJobs* that tell of many servers at a glance. A server that deserves all of them, with
 its databases, commands and replicas, maintenance and a dashboard of its own, gets a host of its own with the same agent interface and
 its session's name in ` + "`{$REDIS.CONN}`" + `; take it out of the other host by ` + "`{$SESSIONS.LLD.FILTER.SESSION.NOT_MATCHES}`" + `.
+To have such a host for every session, listening server, node or master, link one of the three templates that make them
+instead: [hosts.md](hosts.md).
 
 `
 

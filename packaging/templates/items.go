@@ -98,7 +98,10 @@ func (g *generator) rule(s sourceRule) *rule {
 	r := &rule{
 		UUID: g.uuid("rule", s.Key), Name: s.Name, Key: s.Key, Lifetime: "7d", Description: s.About, Preprocessing: g.steps(s.From),
 	}
-	if g.format.modern() {
+	switch {
+	case len(s.Hosts) > 0: // a host that is lost is disabled at once since 7.0, and deleted after its time
+		r.Lifetime = "{$" + g.macroPrefix() + ".KEEP}"
+	case g.format.modern():
 		r.Disable = "DISABLE_NEVER" // a row that is lost may be what its triggers wait for
 	}
 	if s.Asks {
@@ -157,6 +160,7 @@ func (g *generator) rule(s sourceRule) *rule {
 	for _, sg := range s.Graphs {
 		r.Graphs = append(r.Graphs, g.graph(sg, "graph prototype", s.namePrefix()))
 	}
+	r.Hosts = g.hosts(s.Hosts)
 	return r
 }
 

@@ -214,6 +214,13 @@ func runScript(script, value string) (string, error) {
 		out, err := json.Marshal(v)
 		return string(out), err
 	}
+	if twin, ok := scripts[script]; ok {
+		var d any
+		if err := json.Unmarshal([]byte(value), &d); err != nil {
+			return "", err
+		}
+		return encode(twin(d))
+	}
 	if m := singletonScript.FindStringSubmatch(script); m != nil {
 		if value == m[1] {
 			return `[{"singleton":""}]`, nil
@@ -274,15 +281,7 @@ func runScript(script, value string) (string, error) {
 	if strings.HasSuffix(script, lineBody) {
 		return table(script, "["+value+"]")
 	}
-	twin, ok := scripts[script]
-	if !ok {
-		return "", errors.New("this script has not been reviewed")
-	}
-	var d any
-	if err := json.Unmarshal([]byte(value), &d); err != nil {
-		return "", err
-	}
-	return encode(twin(d))
+	return "", errors.New("this script has not been reviewed")
 }
 
 // stored says whether a value can be stored as the item's type.

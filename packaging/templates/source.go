@@ -25,6 +25,7 @@ type (
 		Prefix     string             `yaml:"prefix"`
 		Tags       ordered            `yaml:"tags"`
 		Interval   string             `yaml:"interval"` // of the items that ask the plugin
+		Passive    bool               `yaml:"passive"`  // no active variant
 		Roots      []string           `yaml:"roots"`
 		About      string             `yaml:"about"`
 		Picture    string             `yaml:"picture"` // of its dashboard, in docs/images
@@ -85,6 +86,17 @@ type (
 		Graphs   []sourceGraph   `yaml:"graphs"`
 		Prefix   string          `yaml:"prefix"` // of the names of its items, triggers and graphs
 		Borrow   borrowing       `yaml:"borrow"` // from another source
+		Hosts    []sourceHost    `yaml:"hosts"`
+	}
+	// sourceHost is a host for each row. It has the interfaces of the host whose rule it is.
+	sourceHost struct {
+		Host     string   `yaml:"host"` // technical name
+		Name     string   `yaml:"name"` // visible name
+		Template string   `yaml:"template"`
+		Group    string   `yaml:"group"`  // that all of them are in
+		Groups   []string `yaml:"groups"` // that the rows name
+		Macros   ordered  `yaml:"macros"`
+		Tags     ordered  `yaml:"tags"`
 	}
 	sourceTrigger struct {
 		Name  string   `yaml:"name"`
@@ -225,6 +237,7 @@ func decodeSource(file string) (*source, error) {
 //	failures N       the first N groups of failed jobs, with class and error: see failuresScript
 //	each N: EXPR     the first N rows, a line each, as JavaScript says of the row r; "none" when there are none
 //	names            the first ten of an array's texts in one line, or "none": see namesScript
+//	hosts of WHAT    rows for host prototypes: see hostScripts
 //	js SCRIPT        JavaScript
 func parseStep(text string) (step, error) {
 	word, rest, _ := strings.Cut(text, " ")
@@ -275,6 +288,10 @@ func parseStep(text string) (step, error) {
 		return step{Type: "JAVASCRIPT", Parameters: []string{eachScript(n, expression)}}, err
 	case text == "names":
 		return step{Type: "JAVASCRIPT", Parameters: []string{namesScript}}, nil
+	case word == "hosts":
+		if script, ok := hostScripts[strings.TrimPrefix(rest, "of ")]; ok {
+			return step{Type: "JAVASCRIPT", Parameters: []string{script}}, nil
+		}
 	case word == "js":
 		return step{Type: "JAVASCRIPT", Parameters: []string{rest}}, nil
 	}

@@ -22,6 +22,9 @@ var roots = map[string][]string{
 	"Redis keys and streams by RedisJobs": {"Keys: Keys cannot be read", "Keys: No data from the plugin"},
 	"RedisJobs plugin health":             {"RedisJobs: No data from the plugin"},
 	"Redis sessions by RedisJobs":         {"Sessions: No data from the plugin"},
+	"Redis hosts by RedisJobs":            {"Hosts: No data from the plugin"},
+	"Redis Cluster hosts by RedisJobs":    {"Nodes: No data from the plugin"},
+	"Redis Sentinel hosts by RedisJobs":   {"Masters: No data from the plugin"},
 }
 
 // macroValue is the value of the macro with that context, else of that without.

@@ -85,7 +85,7 @@ func (g *generator) readme() string {
 			conn = m.Name
 		}
 	}
-	if conn != "" || g.macroPrefix() == "SESSIONS" {
+	if conn != "" || g.macroPrefix() == "SESSIONS" || g.macroPrefix() == "HOSTS" {
 		steps = append(steps, "Name the server in a session of `/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf`:\n\n"+
 			"    ```\n    Plugins.RedisJobs.Sessions.Main.Uri="+cmp.Or(g.Example, "tcp://localhost:6379")+"\n    Plugins.RedisJobs.Sessions.Main.PasswordFile=/etc/zabbix/main.password\n    ```")
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -119,13 +120,18 @@ func (s *stack) load(t testing.TB, file string) {
 	require.True(t, done, file)
 }
 
+// prototypeWarning is what the frontend 6.0.14 warns of when dependencies are written of a template that host prototypes
+// are linked to, those of Zabbix' own templates too: it looks for copies of triggers, which host prototypes do not have
+// (CTriggerGeneral::inheritDependencies).
+var prototypeWarning = regexp.MustCompile(`(Undefined array key \d+|foreach\(\) argument must be of type array\|object, null given) in \S+/api/services/CTriggerGeneral\.php on line 3142$`)
+
 // complaints are the warnings of PHP and of the server.
 func (s *stack) complaints(t testing.TB) (out []string) {
 	t.Helper()
 	text, err := os.ReadFile(s.webLog)
 	require.NoError(t, err)
 	for line := range strings.Lines(string(text)) {
-		if strings.Contains(line, "PHP ") && !strings.Contains(line, "Development Server") {
+		if strings.Contains(line, "PHP ") && !strings.Contains(line, "Development Server") && !(!s.newer() && prototypeWarning.MatchString(strings.TrimSpace(line))) {
 			out = append(out, strings.TrimSpace(line))
 		}
 	}

@@ -1,0 +1,300 @@
+//go:build zabbix && linux
+
+package zabbix
+
+import (
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/internal/redistest"
+	"redisjobs/test/agent"
+)
+
+const hostsTemplate = "Redis hosts by RedisJobs"
+
+var hostCount = flag.Int("hosts", 6, "TestHosts gives its agent so many `sessions`")
+
+// found is a host that was discovered.
+type found struct {
+	Hostid, Host, Name, Status string
+	HostDiscovery              struct {
+		TsDelete string `json:"ts_delete"`
+	}
+	ParentTemplates []struct{ Host string }
+	Interfaces      []struct{ IP, Port string }
+	Macros          []struct{ Macro, Value string }
+	Tags            []struct{ Tag, Value string }
+	Groups          []struct{ Name string } // 6.0
+	HostGroups      []struct{ Name string } `json:"hostgroups"`
+	Maintenance     string                  `json:"maintenance_status"`
+}
+
+func (f *found) macro(name string) string {
+	for _, m := range f.Macros {
+		if m.Macro == name {
+			return m.Value
+		}
+	}
+	return ""
+}
+
+func (f *found) tags() map[string]string {
+	out := map[string]string{}
+	for _, t := range f.Tags {
+		out[t.Tag] = t.Value
+	}
+	return out
+}
+
+func (f *found) groups() (out []string) {
+	for _, g := range append(f.Groups, f.HostGroups...) {
+		out = append(out, g.Name)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// discoveredHosts are all hosts that rules have made, by their technical names.
+func (s *stack) discoveredHosts(t testing.TB) map[string]*found {
+	t.Helper()
+	const discovered = 4
+	groups := "selectGroups"
+	if s.newer() {
+		groups = "selectHostGroups"
+	}
+	var rows []*found
+	s.api.call(t, "host.get", o{"output": []string{"host", "name", "status", "maintenance_status"}, "filter": o{"flags": discovered},
+		"selectHostDiscovery": "extend", "selectParentTemplates": []string{"host"}, "selectInterfaces": []string{"ip", "port"},
+		"selectMacros": []string{"macro", "value"}, "selectTags": "extend", groups: []string{"name"}}, &rows)
+	out := map[string]*found{}
+	for _, r := range rows {
+		out[r.Host] = r
+	}
+	return out
+}
+
+// hostsWorld are the servers, and the agent that reaches them.
+type hostsWorld struct {
+	*world
+	sessions []string // lines of the configuration
+	plain    *redistest.Server
+	cluster  []*redistest.Node
+	watched  *redistest.Watched
+	machine  *scene // the host of the agent
+}
+
+// TestHosts: one link makes hosts that are as good as those that were made by hand.
+func TestHosts(t *testing.T) {
+	for _, s := range stacks(t) {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			w := &hostsWorld{world: newWorld(t, s, true), plain: redistest.Start(t, redistest.Config{})}
+			servers := []*redistest.Server{redistest.Start(t, redistest.Config{}), redistest.Start(t, redistest.Config{})}
+			for k := range *hostCount {
+				w.sessions = append(w.sessions, fmt.Sprintf("Sessions.S_%02d.Uri=tcp://%s/%d", k, servers[k%2].Addr, k/2%16))
+			}
+			w.cluster = redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{})
+			w.watched = redistest.NewWatched(t, "", "", "")
+			w.machine = &scene{host: "web-1", templates: []string{hostsTemplate}, config: w.plugin(t, "", w.sessions),
+				// Other tests have servers on this machine, too.
+				macros: map[string]string{"{$HOSTS.LLD.FILTER.LISTENING.MATCHES}": portOf(w.plain.Addr) + "$|" + portOf(servers[0].Addr) + "$",
+					"{$HOSTS.GROUP}": "Team/Redis", "{$REDIS.LATENCY.MAX.WARN}": "7"}}
+			w.machine.running = agent.Start(t, w.agent, w.machine.config)
+			w.machine.hostid = w.host(t, w.machine.host, w.machine.running.Addr, w.machine.templates, w.machine.macros)
+			w.host(t, "cart", w.machine.running.Addr, []string{"Redis Cluster by RedisJobs", "Redis Cluster hosts by RedisJobs"},
+				map[string]string{"{$CLUSTER.CONN}": "tcp://" + w.cluster[0].Addr, "{$NODES.PREFIX}": "cart ", "{$NODES.GROUP}": "Team/Redis"})
+			w.host(t, "watch", w.machine.running.Addr, []string{"Redis Sentinel by RedisJobs", "Redis Sentinel hosts by RedisJobs"},
+				map[string]string{"{$SENTINEL.CONN}": "tcp://" + w.watched.Sentinels[0].Addr})
+			want := w.wanted()
+			t.Run("made", func(t *testing.T) { w.made(t, want) })
+			t.Run("values", func(t *testing.T) { w.values(t, want) })
+			t.Run("maintenance", func(t *testing.T) { w.maintain(t) })
+			t.Run("script", w.script)
+			t.Run("gone", w.gone)
+			require.Empty(t, s.complaints(t))
+		})
+	}
+}
+
+// wanted are the technical names of the hosts that there must be, with what they ask.
+func (w *hostsWorld) wanted() map[string]string {
+	out := map[string]string{"web-1 " + strings.ReplaceAll(w.plain.Addr, ":", "-"): "tcp://" + w.plain.Addr}
+	for k := range w.sessions {
+		name := fmt.Sprintf("S_%02d", k)
+		out["web-1 "+name] = name
+	}
+	for _, n := range w.cluster {
+		out["cart "+strings.ReplaceAll(n.Addr, ":", "-")] = "tcp://" + n.Addr
+	}
+	var sentinels []string
+	for _, s := range w.watched.Sentinels {
+		sentinels = append(sentinels, s.Addr)
+	}
+	slices.Sort(sentinels)
+	out["mymaster"] = "sentinel://" + strings.Join(sentinels, ",") + "/mymaster"
+	return out
+}
+
+func (w *hostsWorld) made(t *testing.T, want map[string]string) {
+	await(t, "the hosts", func() string {
+		got := slices.Sorted(maps.Keys(w.discoveredHosts(t)))
+		if names := slices.Sorted(maps.Keys(want)); !slices.Equal(names, got) {
+			return fmt.Sprintf("there must be %q\nand there are %q\n%s", names, got, strings.Join(w.ruleErrors(t), "\n"))
+		}
+		return ""
+	})
+	// A host comes first, and what it has a little later.
+	for name, conn := range want {
+		wanted := []string{conn, redisTemplate, "127.0.0.1:" + portOf(w.machine.running.Addr), "0"}
+		if name != "mymaster" {
+			wanted = append(wanted, "Redis servers, Team/Redis")
+		} else {
+			wanted = append(wanted, "Redis servers, Redis servers/Discovered")
+		}
+		await(t, name+" to be whole", func() string {
+			h, got := w.discoveredHosts(t)[name], []string{}
+			if h != nil && len(h.ParentTemplates) == 1 && len(h.Interfaces) == 1 {
+				got = []string{h.macro("{$REDIS.CONN}"), h.ParentTemplates[0].Host, h.Interfaces[0].IP + ":" + h.Interfaces[0].Port, h.Status,
+					strings.Join(h.groups(), ", ")}
+			}
+			if !slices.Equal(wanted, got) {
+				return fmt.Sprintf("it must have %q and has %q\n%s", wanted, got, strings.Join(w.ruleErrors(t), "\n"))
+			}
+			return ""
+		})
+	}
+	h := w.discoveredHosts(t)["web-1 S_01"]
+	require.Equal(t, "Redis S_01 (web-1)", h.Name)
+	require.Equal(t, "S_01", h.tags()["session"])
+	require.Equal(t, "web-1", h.tags()["agent"])
+	require.Equal(t, "7", h.macro("{$REDIS.LATENCY.MAX.WARN}"), "it has the thresholds of the agent's host")
+	require.Empty(t, w.ruleErrors(t))
+}
+
+// ruleErrors is what rules say that made no hosts.
+func (w *hostsWorld) ruleErrors(t testing.TB) (out []string) {
+	var rules []struct{ Name, Error string }
+	w.api.call(t, "discoveryrule.get", o{"output": []string{"name", "error"}, "monitored": true}, &rules)
+	for _, r := range rules {
+		if r.Error != "" {
+			out = append(out, r.Name+": "+r.Error)
+		}
+	}
+	return out
+}
+
+// values: every host has what its server says.
+func (w *hostsWorld) values(t *testing.T, want map[string]string) {
+	await(t, "values of all hosts", func() string {
+		var missing []string
+		for name, h := range w.discoveredHosts(t) {
+			var items []struct{ Lastvalue string }
+			w.api.call(t, "item.get", o{"hostids": h.Hostid, "output": []string{"lastvalue"}, "filter": o{"key_": "rj.redis.up"}}, &items)
+			if len(items) != 1 || items[0].Lastvalue != "1" {
+				missing = append(missing, fmt.Sprint(name, items))
+			}
+		}
+		return strings.Join(missing, "\n")
+	})
+	require.Len(t, w.discoveredHosts(t), len(want))
+}
+
+// maintain: maintenance of the group is that of each host.
+func (w *hostsWorld) maintain(t *testing.T) {
+	group := w.api.id(t, "hostgroup", "groupid", "name", "Redis servers")
+	now := time.Now().Unix()
+	params := o{"name": "Upgrade", "active_since": now - 60, "active_till": now + 3600,
+		"timeperiods": []o{{"timeperiod_type": 0, "start_date": now - 60, "period": 3600}}}
+	if w.newer() {
+		params["groups"] = []o{{"groupid": group}}
+	} else {
+		params["groupids"] = []string{group}
+	}
+	w.api.call(t, "maintenance.create", params, nil)
+	await(t, "the maintenance", func() string {
+		var without []string
+		for name, h := range w.discoveredHosts(t) {
+			if h.Maintenance != "1" {
+				without = append(without, name)
+			}
+		}
+		return strings.Join(without, ", ")
+	})
+}
+
+// gone: a session that is taken away takes its host with it.
+func (w *hostsWorld) gone(t *testing.T) {
+	before := len(w.discoveredHosts(t))
+	without := func(n int) {
+		w.machine.running.Kill()
+		w.machine.config = w.plugin(t, "", w.sessions[:len(w.sessions)-n])
+		w.newAgent(t, w.machine)
+	}
+	last := func(n int) *found { return w.discoveredHosts(t)[fmt.Sprintf("web-1 S_%02d", len(w.sessions)-n)] }
+	without(1)
+	await(t, "a host to be lost", func() string {
+		h := last(1)
+		switch {
+		case h == nil:
+			t.Fatal("the host is gone at once, with its history")
+		case h.HostDiscovery.TsDelete == "0":
+			return "it is not lost"
+		case w.newer() && h.Status != "1":
+			return "it is not disabled"
+		}
+		return ""
+	})
+	require.Equal(t, "0", last(2).Status)
+	w.macro(t, w.machine, "{$HOSTS.KEEP}", "0")
+	without(2)
+	await(t, "lost hosts to be deleted", func() string {
+		if last(1) != nil || last(2) != nil {
+			return "one is still there"
+		}
+		return ""
+	})
+	require.Len(t, w.discoveredHosts(t), before-2)
+}
+
+// script runs the one of docs/hosts.md, for an agent whose host has no template.
+func (w *hostsWorld) script(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(agent.Root(t), "docs/hosts.md"))
+	require.NoError(t, err)
+	_, code, ok := strings.Cut(string(text), "```python\n")
+	require.True(t, ok)
+	code, _, ok = strings.Cut(code, "```")
+	require.True(t, ok)
+	file := filepath.Join(t.TempDir(), "redis-hosts.py")
+	require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
+	rows, err := agent.Query(t.Context(), w.machine.running.Addr, w.agent.Dialect(), "redis.sessions.discovery", 5*time.Second)
+	require.NoError(t, err)
+	w.host(t, "web-2", w.machine.running.Addr, nil, nil)
+	var made struct{ Tokenids []string }
+	w.api.call(t, "token.create", o{"name": "hosts", "userid": w.api.id(t, "user", "userid", "username", "Admin")}, &made)
+	var tokens []struct{ Token string }
+	w.api.call(t, "token.generate", made.Tokenids, &tokens)
+	run := func() string {
+		cmd := exec.Command("python3", file, "web-2")
+		cmd.Env = append(os.Environ(), "ZABBIX_URL="+w.web, "ZABBIX_TOKEN="+tokens[0].Token)
+		cmd.Stdin = strings.NewReader(rows)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
+	require.Equal(t, len(w.sessions), strings.Count(run(), "made web-2 S_"))
+	require.Empty(t, run(), "a second time there is nothing to make")
+	for k := range w.sessions {
+		id := w.api.id(t, "host", "hostid", "host", fmt.Sprintf("web-2 S_%02d", k))
+		w.sees(t, &scene{host: "web-2", hostid: id}, "rj.redis.up", "1")
+	}
+}
