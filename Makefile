@@ -52,7 +52,7 @@ SIDEBYSIDE = $$((2 * $$(nproc)))
 # One line for each package, why tests were skipped, the output of those that failed, and how many of each.
 TESTS = build/gotestsum --format pkgname --format-icons text --format-hide-empty-pkg --post-run-command test/summary.sh --raw-command --
 
-.PHONY: build deb package test-package test test-unit test-e2e test-jobs test-storm test-zabbix shop screenshots soak frozen race demo lint generate mutate bench bench-peers fuzz tidy clean help sdk setup agents servers always
+.PHONY: build deb package test-package test test-unit test-e2e test-jobs test-storm test-zabbix shop screenshots soak frozen race demo lint generate mutate bench bench-peers bench-zabbix fuzz tidy clean help sdk setup agents servers always
 
 build: $(PLUGIN) ## build the plugin into build/
 
@@ -165,6 +165,10 @@ bench: setup sdk ## run the benchmarks: a fresh connection against the pool, poo
 
 bench-peers: setup agents $(PLUGIN) ## measure the plugin beside its peers and write bench/RESULTS.md (11 min; BENCHFLAGS=-short: 2 min)
 	@cd bench && $(GO) run . $(BENCHFLAGS)
+
+bench-zabbix: setup agents servers $(PLUGIN) ## measure what a host costs the Zabbix server and its database, and write it into bench/RESULTS.md (80 min)
+	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
+	@$(GO) test -count=1 -timeout 3h -tags zabbix -run '^TestCost$$' -v ./test/zabbix -cost-hosts 20 -cost-minutes 15 -cost-turns 2 $(BENCHFLAGS)
 
 fuzz: sdk ## run every fuzz target for FUZZTIME (20s)
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ { names[n++] = $$1 } /^ok/ { for (i = 0; i < n; i++) print $$2, names[i]; n = 0 }' | \

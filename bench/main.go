@@ -95,7 +95,20 @@ func measure(s *scope, short bool, only, file string) error {
 	if only != "" {
 		return nil
 	}
-	return os.WriteFile(file, []byte(text), 0o644)
+	return os.WriteFile(file, []byte(text+others(file)), 0o644)
+}
+
+// others is the last section of a file of results, which another command writes: make bench-zabbix.
+func others(file string) string {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ""
+	}
+	const title = "\n## The cost to the Zabbix server"
+	if _, section, ok := strings.Cut(string(text), title); ok {
+		return title + section
+	}
+	return ""
 }
 
 // choose finds the rows of names that are separated by commas; all for "".

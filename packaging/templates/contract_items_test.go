@@ -179,8 +179,39 @@ func (d *document) checkItem(t *testing.T, i *item) {
 	must(held.Hours() <= 1, "equal values must be held back for an hour at most, not %v", held)
 	if slices.Contains(stepKinds(i.Preprocessing), "CHANGE_PER_SECOND") {
 		must(i.ValueType == "FLOAT", "a change per second is a FLOAT")
-		must(held == 0, "a change per second must not be held back")
+		must(held == 0 || !d.read(i.Key), "a change per second that a trigger, a graph or a widget reads must not be held back")
 	}
+}
+
+// read: a trigger, a graph or a widget of the template reads the item with that key.
+func (d *document) read(key string) bool {
+	name := d.byKey[key].Name
+	for _, tr := range d.triggers {
+		for _, text := range []string{tr.Expression, tr.Recovery, tr.EventName} {
+			if strings.Contains(text, "/"+key+",") || strings.Contains(text, "/"+key+")") {
+				return true
+			}
+		}
+	}
+	for _, g := range d.graphs {
+		if slices.ContainsFunc(g.Items, func(i graphItem) bool { return i.Item.Key == key }) {
+			return true
+		}
+	}
+	for _, b := range d.Dashboards {
+		for _, p := range b.Pages {
+			for _, w := range p.Widgets {
+				for _, f := range w.Fields {
+					text := f.text()
+					pattern := strings.ReplaceAll(regexp.QuoteMeta(text), `\*`, ".*")
+					if strings.HasSuffix(text, "\n"+key) || strings.Contains(text, "*") && regexp.MustCompile("^(.*: )?"+pattern+"$").MatchString(name) {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
 }
 
 func stepKinds(steps []step) []string {

@@ -60,8 +60,10 @@ type stack struct {
 	api    api
 
 	serverLog, webLog string
-	// analyze tells the database how large its tables are.
-	analyze func(t testing.TB)
+	// query asks the database, whose answer has a line for each row.
+	query func(t testing.TB, sql string) string
+	// The processes that all others of the server and of the database come from.
+	serverPID, databasePID int
 }
 
 // stacks are the servers that test/zabbix/fetch.sh has unpacked.
@@ -201,13 +203,21 @@ func (s *stack) startDatabase(t testing.TB) (port int) {
 	var said bytes.Buffer
 	load.Stderr = &said
 	require.NoError(t, load.Run(), said.String())
-	s.analyze = func(t testing.TB) {
+	s.databasePID = d.cmd.Process.Pid
+	s.query = func(t testing.TB, sql string) string {
 		t.Helper()
-		out, err := command("psql", "-qc", "analyze", url+"zabbix").CombinedOutput()
+		out, err := command("psql", "-Aqtc", sql, url+"zabbix").CombinedOutput()
 		require.NoError(t, err, "%s", out)
+		return strings.TrimSpace(string(out))
 	}
 	s.analyze(t)
 	return port
+}
+
+// analyze tells the database how large its tables are.
+func (s *stack) analyze(t testing.TB) {
+	t.Helper()
+	s.query(t, "analyze")
 }
 
 func (s *stack) startServer(t testing.TB, database int) {
@@ -224,6 +234,7 @@ func (s *stack) startServer(t testing.TB, database int) {
 	}
 	require.NoError(t, os.WriteFile(conf, []byte(strings.Join(lines, "\n")+"\n"), 0o600))
 	d := launch(t, s.serverLog, syscall.SIGTERM, exec.Command(filepath.Join(s.dir, "usr/sbin/zabbix_server"), "-c", conf, "-f"))
+	s.serverPID = d.cmd.Process.Pid
 	await(t, "the Zabbix server", func() string {
 		text, err := os.ReadFile(s.serverLog)
 		require.NoError(t, err)
