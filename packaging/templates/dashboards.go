@@ -185,7 +185,7 @@ func (g *generator) classic(c sourceCell) widget {
 	if !g.format.modern() {
 		f.number("source_type", "0")
 	}
-	f.refers("GRAPH", "graphid", hostRef{Host: g.templateName, Name: g.Prefix + ": " + c.Graph})
+	f.refers("GRAPH", "graphid", hostRef{Host: g.templateName, Name: g.graphPrefix() + c.Graph})
 	return widget{Type: g.kind("GRAPH_CLASSIC", "graph"), Name: c.Graph, Fields: f.list}
 }
 

@@ -170,7 +170,7 @@ func (g *generator) generate() (export, error) {
 		t.Rules = append(t.Rules, g.rule(s))
 	}
 	for _, s := range g.Graphs {
-		g.export.Graphs = append(g.export.Graphs, g.graph(s, "graph", g.Prefix+": "))
+		g.export.Graphs = append(g.export.Graphs, g.graph(s, "graph", g.graphPrefix()))
 	}
 	for _, s := range g.Dashboards {
 		t.Dashboards = append(t.Dashboards, g.dashboard(s))

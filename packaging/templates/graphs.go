@@ -11,6 +11,10 @@ var (
 
 const limitColor = "7F7F7F"
 
+// graphPrefix is what the names of all graphs begin with. A host has each name once: "Redis: Memory" is a graph of Zabbix'
+// own template, which a host may have beside this one, or may have had.
+func (s *source) graphPrefix() string { return s.Name + ": " }
+
 // graph makes a graph: bold lines over a white ground, from zero on. What is
 // bad is drawn last, over the others, and the limits are dashed.
 func (g *generator) graph(s sourceGraph, kind, prefix string) graph {

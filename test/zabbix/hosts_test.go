@@ -213,13 +213,8 @@ func (w *hostsWorld) values(t *testing.T, want map[string]string) {
 func (w *hostsWorld) maintain(t *testing.T) {
 	group := w.api.id(t, "hostgroup", "groupid", "name", "Redis servers")
 	now := time.Now().Unix()
-	params := o{"name": "Upgrade", "active_since": now - 60, "active_till": now + 3600,
+	params := o{"name": "Upgrade", "active_since": now - 60, "active_till": now + 3600, "groups": []o{{"groupid": group}},
 		"timeperiods": []o{{"timeperiod_type": 0, "start_date": now - 60, "period": 3600}}}
-	if w.newer() {
-		params["groups"] = []o{{"groupid": group}}
-	} else {
-		params["groupids"] = []string{group}
-	}
 	w.api.call(t, "maintenance.create", params, nil)
 	await(t, "the maintenance", func() string {
 		var without []string

@@ -242,7 +242,7 @@ var speed = []struct {
 // host makes a host that an agent at that address serves.
 func (w *world) host(t testing.TB, name, addr string, templates []string, macros map[string]string) (id string) {
 	t.Helper()
-	var linked []o
+	linked, list := []o{}, []o{}
 	all := map[string]string{}
 	for _, tmpl := range templates {
 		tid := w.api.id(t, "template", "templateid", "host", tmpl)
@@ -261,7 +261,6 @@ func (w *world) host(t testing.TB, name, addr string, templates []string, macros
 	for k, v := range macros {
 		all[k] = v
 	}
-	var list []o
 	for k, v := range all {
 		list = append(list, o{"macro": k, "value": v})
 	}
