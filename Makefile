@@ -135,7 +135,7 @@ mutate: setup sdk ## change one operator at a time in the packages MUTATE and se
 
 generate: setup servers sdk ## write every generated file: documents, shipped configuration, templates (docs/job-systems.md: make test-jobs)
 	@$(GO) generate ./packaging/templates
-	@$(GO) test -count=1 ./docs -run 'TestGenerated|TestDocs/keys' -update
+	@$(GO) test -count=1 ./docs -run 'TestGenerated|TestJobPages|TestDocs/keys' -update
 	@$(GO) test -count=1 ./packaging/templates -run 'TestTriggerTexts|TestEveryFigure' -update
 
 RELEASE = $(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'

@@ -49,6 +49,11 @@ func documents(t *testing.T) []string {
 	for _, name := range names {
 		out = append(out, "docs/"+filepath.Base(name))
 	}
+	pages, err := filepath.Glob(top(jobPages + "/*.md"))
+	require.NoError(t, err)
+	for _, name := range pages {
+		out = append(out, jobPages+"/"+filepath.Base(name))
+	}
 	return out
 }
 

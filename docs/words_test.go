@@ -87,14 +87,15 @@ func anyKey(prefix string) bool {
 	return false
 }
 
-// TestDocumentedJobSystems: the table in docs/jobs.md has every system.
+// TestDocumentedJobSystems: the table in docs/jobs.md has every system, with a link
+// to its page.
 func TestDocumentedJobSystems(t *testing.T) {
 	t.Parallel()
 	_, prose := readDocument(t, "docs/jobs.md")
-	rows := strings.Join(regexp.MustCompile("(?m)^\\| `.*").FindAllString(prose, -1), "\n")
+	rows := strings.Join(regexp.MustCompile("(?m)^\\| \\[`.*").FindAllString(prose, -1), "\n")
 	for _, name := range jobs.Names() {
-		if !strings.Contains(rows, "`"+name+"`") {
-			t.Errorf("docs/jobs.md: the table of job systems needs a row for `%s`", name)
+		if link := "[`" + name + "`](jobs/" + name + ".md)"; !strings.Contains(rows, link) {
+			t.Errorf("docs/jobs.md: the table of job systems needs a row for %s", link)
 		}
 	}
 }

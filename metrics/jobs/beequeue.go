@@ -49,7 +49,7 @@ var beequeueSpec = &spec{
 		lackEverywhere(beeNotCounted, figProcessed, figFailedTotal),
 		lackOfSystem("workers do not register", figWorkers, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation,
 			figWorkersQuiet),
-		lackOfSystem("a job does not say when it was begun", figOldestRunning),
+		lackOfSystem("a job does not say when it began", figOldestRunning),
 	),
 	Commands: []string{"client|id", "client|list", "exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "scard", "zcard", "zcount"},
 	Keys:     func(prefix string, _ []string) []string { return []string{prefix + ":*"} },

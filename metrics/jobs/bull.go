@@ -134,7 +134,7 @@ var bullLacks = append(
 	lackOfQueues("failed jobs that are tried again are among the scheduled ones", figRetry),
 	append(lackOfSystem("failed jobs that are tried again are among the scheduled ones", figRetry),
 		append(lackOfSystem("a dead worker leaves no trace but the jobs that it ran", figWorkersDead),
-			lackOfSystem("workers do not tell what they run, nor how much they could", figWorkersBusy, figWorkersSlots, figUtilisation,
+			lackOfSystem("workers do not report what they run, nor how many jobs they could run", figWorkersBusy, figWorkersSlots, figUtilisation,
 				figWorkersQuiet)...)...)...,
 )
 

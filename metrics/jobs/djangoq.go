@@ -50,13 +50,13 @@ var djangoqSpec = &spec{
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackEverywhere("tasks that run are in no key, and lost when their cluster is killed", figActive),
-		lackOfSystem("tasks that run are in no key, and lost when their cluster is killed", figOrphaned, figOldestRunning),
+		lackEverywhere("running tasks are not kept in Redis, and are lost when their cluster is killed", figActive),
+		lackOfSystem("running tasks are not kept in Redis, and are lost when their cluster is killed", figOrphaned, figOldestRunning),
 		lackEverywhere("schedules are in the application's database", figScheduled, figOverdue),
 		lackEverywhere("results and failures are in the application's database", figRetry, figFailed, figCompleted, figProcessed, figFailedTotal),
 		lackOfQueues("results and failures are in the application's database", figArrival, figDrain),
 		lackOfQueues("a queue cannot be paused", figPaused),
-		lackOfSystem("clusters tell what they do in the application's cache", figWorkers, figWorkersDead, figWorkersBusy,
+		lackOfSystem("clusters report what they do in the cache of the application", figWorkers, figWorkersDead, figWorkersBusy,
 			figWorkersSlots, figUtilisation, figWorkersQuiet),
 	),
 	Commands: []string{"client|id", "client|list", "lindex", "llen", "type"},

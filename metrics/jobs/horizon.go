@@ -58,7 +58,7 @@ var horizonSpec = &spec{
 		lackOfQueues(horizonQueues, append(slices.Clone(figuresOfQueues), figStuck)...),
 		lackOfSystem(horizonQueues, figWaiting, figActive, figScheduled, figOverdue, figRetry, figLatency, figOrphaned, figQueueCount),
 		lackOfSystem(horizonAttempts, figProcessed, figFailedTotal),
-		lackOfSystem("supervisors do not tell what their processes run", figWorkersBusy, figUtilisation, figOldestRunning),
+		lackOfSystem("supervisors do not report what their processes run", figWorkersBusy, figUtilisation, figOldestRunning),
 	),
 	Commands:        []string{"hmget", "zcard", "zrange"},
 	FailureCommands: []string{"hmget", "hstrlen", "zcard", "zcount", "zrange"},

@@ -53,11 +53,11 @@ var hueySpec = &spec{
 		return clue{}, false
 	},
 	Lacks: slices.Concat(
-		lackEverywhere("running tasks are in no key", figActive),
-		lackOfSystem("running tasks are in no key, and a killed consumer loses them", figOrphaned),
+		lackEverywhere("running tasks are not kept in Redis", figActive),
+		lackOfSystem("running tasks are not kept in Redis, and a killed consumer loses them", figOrphaned),
 		lackEverywhere("a task to be tried again is among those scheduled or waiting", figRetry),
-		lackEverywhere("results are kept until they are read, pickled, with locks among them", figFailed, figCompleted),
-		lackOfQueues("consumers are not told to leave a queue alone", figPaused),
+		lackEverywhere("results are pickled, are deleted when they are read, and stand beside locks", figFailed, figCompleted),
+		lackOfQueues("a queue cannot be paused", figPaused),
 		lackOfQueues("there are no counters", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackOfSystem("there are no counters", figProcessed, figFailedTotal),
 		lackOfSystem("consumers do not register", figWorkers, figWorkersDead, figWorkersBusy, figWorkersSlots, figUtilisation,

@@ -69,7 +69,7 @@ func TestJobGet(t *testing.T) {
 	require.NotContains(t, sidekiq, "completed")
 	why := sidekiq["unavailable"].(map[string]any)
 	require.Equal(t, "a job is deleted when it is done", why["completed"])
-	require.Equal(t, "all queues are counted together", why["queue.processed_total"])
+	require.Equal(t, "the counters are for all queues together", why["queue.processed_total"])
 	require.NotContains(t, why, "latency")
 	require.InDelta(t, queues["sidekiq//default"]["latency"], sidekiq["latency"], 1, "one that is unknown does not hide the others")
 	require.Equal(t, 1.0, sidekiq["latency_unknown"])

@@ -57,8 +57,8 @@ var resqueSpec = &spec{
 	},
 	Lacks: slices.Concat(
 		lackEverywhere("a job does not say when it was enqueued", figLatency),
-		lackOfQueues("it is kept for all queues together", figScheduled, figOverdue, figFailed),
-		lackOfQueues("all queues are counted together", figProcessed, figFailedTotal, figArrival, figDrain),
+		lackOfQueues("there is one set for all queues", figScheduled, figOverdue, figFailed),
+		lackOfQueues("the counters are for all queues together", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackEverywhere("plugins for retries schedule the job again", figRetry),
 		lackEverywhere("a job is deleted when it is done", figCompleted),
 	),

@@ -68,7 +68,7 @@ var saqSpec = &spec{
 		lackOfQueues("there are no counters but those of living workers", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackOfSystem("there are no counters but those of living workers", figProcessed, figFailedTotal),
 		lackOfSystem("a dead worker's registration ends after some seconds", figWorkersDead),
-		lackOfSystem("workers do not tell what they run, nor how much they could", figWorkersBusy, figWorkersSlots, figUtilisation, figWorkersQuiet),
+		lackOfSystem("workers do not report what they run, nor how many jobs they could run", figWorkersBusy, figWorkersSlots, figUtilisation, figWorkersQuiet),
 	),
 	Commands: []string{"exists", "get", "getrange", "lindex", "llen", "lrange", "zcount", "zrange"},
 	Keys:     func(string, []string) []string { return []string{"saq:*"} },

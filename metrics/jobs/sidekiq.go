@@ -54,10 +54,10 @@ var sidekiqSpec = &spec{
 		}, true
 	},
 	Lacks: slices.Concat(
-		lackOfQueues("it is kept for all queues together", figScheduled, figOverdue, figRetry, figFailed),
-		lackOfQueues("all queues are counted together", figProcessed, figFailedTotal, figArrival, figDrain),
+		lackOfQueues("there is one set for all queues", figScheduled, figOverdue, figRetry, figFailed),
+		lackOfQueues("the counters are for all queues together", figProcessed, figFailedTotal, figArrival, figDrain),
 		lackEverywhere("a job is deleted when it is done", figCompleted),
-		lackOfSystem("the jobs of a killed worker are lost, and in no key; those that super_fetch of Sidekiq Pro keeps are not looked for", figOrphaned),
+		lackOfSystem("the jobs of a killed worker are lost; those that super_fetch of Sidekiq Pro keeps are not read", figOrphaned),
 	),
 	Commands:        []string{"get", "hmget", "hscan", "lindex", "llen", "pttl", "scard", "sscan", "zcard", "zcount", "zrange"},
 	FailureCommands: []string{"bitfield_ro", "get", "hscan", "scard", "sscan", "zcard", "zcount", "zrange"},

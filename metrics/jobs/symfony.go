@@ -59,7 +59,7 @@ var symfonySpec = &spec{
 	Lacks: slices.Concat(
 		lackEverywhere("messages to be tried again are among the scheduled ones", figRetry),
 		lackEverywhere("a message is deleted when it is acknowledged", figCompleted),
-		lackOfQueues("workers are not told to leave a queue alone", figPaused),
+		lackOfQueues("a queue cannot be paused", figPaused),
 		lackEverywhere("failed messages are acknowledged as well", figFailedTotal),
 		lackOfSystem("consumers are names, and several processes may share one", figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation),
 	),

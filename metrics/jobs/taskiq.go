@@ -55,7 +55,7 @@ var taskiqSpec = &spec{
 	Lacks: slices.Concat(
 		lackEverywhere("scheduled tasks are in a schedule source", figScheduled, figOverdue),
 		lackEverywhere("a task that is tried again is sent again", figRetry),
-		lackEverywhere("results have a key each, and do not name their queue", figFailed, figCompleted),
+		lackEverywhere("each result is a key of its own and does not name its queue", figFailed, figCompleted),
 		lackOfQueues("a queue cannot be paused", figPaused),
 		lackEverywhere("tasks that are done are not counted", figProcessed, figFailedTotal),
 		lackOfSystem("workers do not register; a consumer of a stream stays when its worker is dead", figWorkers,

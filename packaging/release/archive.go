@@ -56,7 +56,11 @@ func contents(s system, binary string) ([]file, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(documents, "docs/images/redis-1.png") { // the one that the README shows
+	pages, err := filepath.Glob("docs/jobs/*.md")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range append(append(documents, pages...), "docs/images/redis-1.png") { // the one that the README shows
 		names[filepath.ToSlash(name)] = name
 	}
 	for _, name := range templates {
