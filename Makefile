@@ -33,7 +33,10 @@ CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/redisjobs
 # Where packaging/go.sh puts a Go toolchain on machines that have none, or an older one than go.mod wants.
 export PATH := $(CACHE)/go/bin:$(PATH)
 PLUGIN := build/zabbix-agent2-plugin-redisjobs
-GOBUILD = CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+GOBUILD = env CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+
+# Says what is being done while nothing is printed: $(STEP) 'building the plugin' COMMAND
+STEP = packaging/step.sh
 
 # For the end-to-end tests.
 export REDISJOBS_AGENTS ?= $(CACHE)/agents/agents.txt
@@ -58,13 +61,13 @@ build: $(PLUGIN) ## build the plugin into build/
 
 # The go command knows better than make what has changed.
 $(PLUGIN): sdk always
-	@$(GOBUILD) -o $@ .
+	@$(STEP) 'building the plugin' $(GOBUILD) -o $@ .
 
 build/test-plugin: sdk always ## build the plugin with the keys that break it on purpose (end-to-end tests only)
-	@$(GOBUILD) -tags redisjobs_testkeys -o $@ .
+	@$(STEP) 'building the plugin of the tests' $(GOBUILD) -tags redisjobs_testkeys -o $@ .
 
 build/gotestsum: Makefile | sdk
-	@GOWORK=off GOFLAGS=-mod=mod GOBIN='$(CURDIR)/build' $(GO) install $(GOTESTSUM)
+	@$(STEP) 'building gotestsum' env GOWORK=off GOFLAGS=-mod=mod GOBIN='$(CURDIR)/build' $(GO) install $(GOTESTSUM)
 
 test: setup agents servers $(PLUGIN) build/test-plugin build/gotestsum ## run all tests: unit, integration, end to end
 	@both() { \
@@ -72,26 +75,26 @@ test: setup agents servers $(PLUGIN) build/test-plugin build/gotestsum ## run al
 	    $(GOTEST) -json -p $(SIDEBYSIDE) $$($(GO) list ./... | grep -v '^redisjobs/test/') || status=1; \
 	    $(GOTEST) -json -tags e2e -p 1 ./test/... || status=1; \
 	    return $$status; \
-	  }; export -f both; $(TESTS) bash -c both
+	  }; export -f both; REDISJOBS_HINTS=0 $(STEP) 'building and running tests' $(TESTS) bash -c both
 
 test-unit: setup servers sdk build/gotestsum ## run the unit and integration tests (real redis-server, no agent)
-	@$(TESTS) $(GOTEST) -json -p $(SIDEBYSIDE) ./...
+	@REDISJOBS_HINTS=0 $(STEP) 'building and running tests' $(TESTS) $(GOTEST) -json -p $(SIDEBYSIDE) ./...
 
 test-e2e: setup agents servers $(PLUGIN) build/test-plugin build/gotestsum ## run the tests against real Zabbix agents
-	@$(TESTS) $(GOTEST) -json -tags e2e -p 1 ./test/...
+	@REDISJOBS_HINTS=0 $(STEP) 'building and running tests' $(TESTS) $(GOTEST) -json -tags e2e -p 1 ./test/...
 
 test-jobs: setup $(PLUGIN) build/gotestsum ## run real job systems and compare their figures with job.get (JOBSFLAGS=-update: write docs/job-systems.md)
-	@test/jobs/setup.sh "$$(dirname "$$REDISJOBS_JOB_SYSTEMS")"
-	@$(TESTS) $(GOTEST) -json -tags jobs -parallel 16 ./test/jobs $(JOBSFLAGS)
+	@$(STEP) 'fetching job systems' test/jobs/setup.sh "$$(dirname "$$REDISJOBS_JOB_SYSTEMS")"
+	@REDISJOBS_HINTS=0 $(STEP) 'building and running tests' $(TESTS) $(GOTEST) -json -tags jobs -parallel 16 ./test/jobs $(JOBSFLAGS)
 
 test-storm: $(PLUGIN) build/gotestsum ## run a real Storm with a topology that keeps its record in Redis (needs Java and Maven; installs them)
-	@test/setup.sh maven default-jdk-headless
-	@test/storm/fetch.sh "$$(dirname "$$REDISJOBS_STORM")"
-	@$(TESTS) $(GOTEST) -json -tags storm ./test/storm
+	@$(STEP) 'installing Java and Maven' test/setup.sh maven default-jdk-headless
+	@$(STEP) 'fetching Storm' test/storm/fetch.sh "$$(dirname "$$REDISJOBS_STORM")"
+	@REDISJOBS_HINTS=0 $(STEP) 'building and running tests' $(TESTS) $(GOTEST) -json -tags storm ./test/storm
 
 test-zabbix: setup agents servers $(PLUGIN) build/gotestsum ## import the templates into real Zabbix servers 6.0 and 7.0 and make every trigger fire
-	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
-	@$(TESTS) $(GOTEST) -timeout 30m -json -tags zabbix ./test/zabbix $(ZABBIXFLAGS)
+	@$(STEP) 'fetching Zabbix servers' test/zabbix/fetch.sh "$(CACHE)/zabbix"
+	@REDISJOBS_HINTS=0 $(STEP) 'building and running tests' $(TESTS) $(GOTEST) -timeout 30m -json -tags zabbix ./test/zabbix $(ZABBIXFLAGS)
 
 shop: setup agents servers $(PLUGIN) ## an hour (SHOPTIME) of ordinary work of five real job systems under Zabbix 7.0, then their deaths
 	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
@@ -99,8 +102,8 @@ shop: setup agents servers $(PLUGIN) ## an hour (SHOPTIME) of ordinary work of f
 	@$(GO) test -count=1 -timeout 0 -tags zabbix,shop -run '^TestShop$$' -v ./test/zabbix -shop $(SHOPTIME)
 
 screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templates into docs/images (Zabbix 7.0, chromium; SCREENSHOTFLAGS='-life 10m' for more to show)
-	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
-	@test/setup.sh chromium
+	@$(STEP) 'fetching Zabbix servers' test/zabbix/fetch.sh "$(CACHE)/zabbix"
+	@$(STEP) 'installing chromium' test/setup.sh chromium
 	@$(GO) test -count=1 -timeout 30m -tags zabbix,screenshots -run '^TestScreenshots$$' -v ./test/zabbix $(SCREENSHOTFLAGS)
 
 soak: setup $(PLUGIN) ## inject faults and spoil replies at random for SOAKTIME (10m); `make test` does so for 2 minutes and 20 s
@@ -138,17 +141,17 @@ generate: setup servers sdk ## write every generated file: documents, shipped co
 	@$(GO) test -count=1 ./docs -run 'TestGenerated|TestJobPages|TestDocs/keys' -update
 	@$(GO) test -count=1 ./packaging/templates -run 'TestTriggerTexts|TestEveryFigure' -update
 
-RELEASE = $(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
+RELEASE = $(STEP) 'making packages' $(GO) run ./packaging/release -version '$(VERSION)' -epoch '$(SOURCE_DATE_EPOCH)' -maintainer '$(MAINTAINER)' -nfpm '$(NFPM)'
 
 build/share: sdk always
 	@mkdir -p $@
-	@$(GO) run -buildvcs=false . completion bash >$@/completion.bash
+	@$(STEP) 'building the plugin' $(GO) build -buildvcs=false -o build/native .
+	@build/native completion bash >$@/completion.bash
 	@gzip -9nc packaging/zabbix-agent2-plugin-redisjobs.8 >$@/manual.8.gz
 	@# nfpm gives the files in packages, and the scripts in an apk, the times of their files.
 	@touch -d '@$(SOURCE_DATE_EPOCH)' $@/* packaging/scripts/*.sh
 
 deb: build/share ## make the deb of this machine's architecture in dist/, and nothing else
-	@echo 'building nfpm (a minute, the first time), the plugin and its deb'
 	@$(RELEASE) -only-debs
 	@ls dist/*.deb
 
@@ -156,9 +159,9 @@ package: build/share ## make the packages, archives, bills of materials and chec
 	@$(RELEASE)
 
 test-package: package build/gotestsum ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
-	@test/setup.sh lintian rpm
+	@$(STEP) 'installing lintian and rpm' test/setup.sh lintian rpm
 	@REDISJOBS_DIST='$(CURDIR)/dist' REDISJOBS_VERSION='$(VERSION)' REDISJOBS_MAINTAINER='$(MAINTAINER)' REDISJOBS_NFPM='$(NFPM)' \
-	  $(TESTS) $(GOTEST) -json -tags packages ./test/package/... ./packaging/release/...
+	  REDISJOBS_HINTS=0 $(STEP) 'building and running tests' $(TESTS) $(GOTEST) -json -tags packages ./test/package/... ./packaging/release/...
 
 bench: setup sdk ## run the benchmarks: a fresh connection against the pool, pool, RESP codec, metrics
 	@$(GO) test -run '^$$' -bench . -benchmem ./...
@@ -187,15 +190,15 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][^ ]*:.*## / { printf "%-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 sdk:
-	@GO='$(GO)' packaging/go.sh
-	@packaging/sdk.sh
+	@GO='$(GO)' $(STEP) 'looking for Go' packaging/go.sh
+	@$(STEP) 'getting the Zabbix SDK' packaging/sdk.sh
 
 setup:
-	@test/setup.sh
+	@$(STEP) 'installing what the tests need' test/setup.sh
 
 agents:
-	@test/agents.sh "$$(dirname "$$REDISJOBS_AGENTS")"
+	@$(STEP) 'fetching agents' test/agents.sh "$$(dirname "$$REDISJOBS_AGENTS")"
 
 servers:
-	@test/servers.sh "$$(dirname "$$REDISJOBS_SERVERS")"
-	@test/modules.sh "$$(dirname "$$REDISJOBS_MODULES")"
+	@$(STEP) 'fetching servers' test/servers.sh "$$(dirname "$$REDISJOBS_SERVERS")"
+	@$(STEP) 'fetching modules' test/modules.sh "$$(dirname "$$REDISJOBS_MODULES")"

@@ -15,7 +15,7 @@ width=100
 if agent=$(PATH=$PATH:/usr/sbin command -v zabbix_agent2); then
 	: # the machine's own agent, with a configuration of ours
 else
-	test/agents.sh "$(dirname "$agents")"
+	packaging/step.sh 'fetching an agent' test/agents.sh "$(dirname "$agents")"
 	agent=$(awk '$1 == "agent-7.0-backports" { sub(/^[^ ]+ [^ ]+ /, ""); print }' "$agents")
 fi
 
@@ -60,8 +60,9 @@ await() {
 # All is built before anything starts: the records below are of now. With the flags of `make build`, whose compiled
 # standard library then serves here, too.
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath"
-go build -o "$work/" ./test/cmd/zget ./test/cmd/queues
-(cd test/jobs/asynq && GOWORK=off go build -o "$work/asynq" .)
+packaging/step.sh 'building the programs of the demo' go build -o "$work/" ./test/cmd/zget ./test/cmd/queues
+(cd test/jobs/asynq && ../../../packaging/step.sh 'building a job system (Asynq)' env GOWORK=off go build -o "$work/asynq" .)
+echo "demo: starting a private redis-server, a worker of Asynq and a private Zabbix agent 2" >&2
 
 redis_port=$(free_port)
 redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$work" --save '' --appendonly no >"$work/redis.log" 2>&1 &

@@ -148,6 +148,7 @@ func (r *release) prepare() error {
 		return err
 	}
 	r.packager = filepath.Join(bin, "nfpm")
+	fmt.Println("building nfpm, which makes the packages")
 	c := exec.Command("go", "install", r.nfpm)
 	c.Env = append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "GOBIN="+bin)
 	if out, err := c.CombinedOutput(); err != nil {
