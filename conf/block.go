@@ -148,8 +148,8 @@ func blockOptions(group, whom string) []Option {
 	return append([]Option{
 		row("Uri", uri, "",
 			"Address %s: tcp://host:port/database, host, host:port, unix:/path, redis:// or rediss:// (with TLS), valkey:// or valkeys://, "+
-				"or sentinel://host:port,host:port/master: whichever server these sentinels call the master. "+
-				"http://host:port/path and https:// are a Storm UI, for storm.* alone.",
+				"or sentinel://host:port,host:port/master for the server that these sentinels call the master. "+
+				"http://host:port/path and https:// are a Storm UI, only for storm.* keys.",
 			"tcp://localhost:6379", func(b *block, value string) (err error) {
 				b.uri, err = parseEndpoint(value)
 				if err == errPassword {
@@ -158,19 +158,19 @@ func blockOptions(group, whom string) []Option {
 				return err
 			}),
 		row("User", "", "",
-			"ACL user, or the user of a Storm UI, %s; nothing or default is Redis' own default user.", "zabbix",
+			"ACL user, or the user of a Storm UI, %s. Empty, or default, is the default user of Redis.", "zabbix",
 			func(b *block, value string) error {
 				b.user = value
 				return checkUser(value)
 			}),
 		row("Password", "", "",
-			"Password %s. Agents from 7.2 on take it from the environment variable NAME when the value is nothing but ${NAME}.", "secret",
+			"Password %s. Agents from 7.2 on take it from the environment variable NAME if the value is nothing but ${NAME}.", "secret",
 			func(b *block, value string) error {
 				b.password = NewSecret(value)
 				return checkPassword(value)
 			}),
 		file("PasswordFile",
-			"File that holds nothing but the password %s; it is read anew for each connection.",
+			"File that holds nothing but the password %s. It is read again for each new connection.",
 			"/etc/zabbix/redis.password", func(b *block) *string { return &b.passwordFile }),
 		row("PasswordCommand", "", "the absolute path of a program, and its arguments",
 			"Program that prints the password %s, for passwords that expire. Words are separated by blanks; single or double "+
@@ -196,34 +196,34 @@ func blockOptions(group, whom string) []Option {
 				return checkToken(value)
 			}),
 		file("TokenFile",
-			"File that holds nothing but the bearer token for a Storm UI, %s; it is read anew for each request.",
+			"File that holds nothing but the bearer token for a Storm UI, %s. It is read again for each request.",
 			"/etc/zabbix/storm.token", func(b *block) *string { return &b.tokenFile }),
 		row("Database", database, databases.text,
-			"Database number %s; a database in the Uri goes before it.", "0",
+			"Database number %s. A database in the Uri takes precedence.", "0",
 			func(b *block, value string) error {
 				n, err := databases.parse(value, nil)
 				b.database = int(n)
 				return err
 			}),
 		row("SentinelUser", "", "",
-			"ACL user of the sentinels in a sentinel:// address, %s; nothing is their default user.", "zabbix",
+			"ACL user of the sentinels in a sentinel:// address, %s. Empty is their default user.", "zabbix",
 			func(b *block, value string) error {
 				b.sentinelUser = value
 				return checkUser(value)
 			}),
 		row("SentinelPassword", "", "",
-			"Password of the sentinels in a sentinel:// address, %s. They get no other one: "+
-				"Password is for the server alone.", "secret",
+			"Password of the sentinels in a sentinel:// address, %s. They get no other password: "+
+				"Password is only for the server.", "secret",
 			func(b *block, value string) error {
 				b.sentinelPassword = NewSecret(value)
 				return checkPassword(value)
 			}),
 		file("SentinelPasswordFile",
-			"File that holds nothing but the password of the sentinels, %s; it is read anew for each connection.",
+			"File that holds nothing but the password of the sentinels, %s. It is read again for each new connection.",
 			"/etc/zabbix/sentinel.password", func(b *block) *string { return &b.sentinelPasswordFile }),
 		row("TLSConnect", "", "disabled, required, verify_ca, verify_full",
-			"How TLS is used %s: not at all, without a check of the certificate, with one of who signed it, "+
-				"or with one of its name as well. A rediss:// or https:// address alone means verify_full.", tlsVerifyFull,
+			"How TLS is used %s: not at all (disabled), without a check of the certificate (required), with a check of who signed it "+
+				"(verify_ca), or also of its name (verify_full). A rediss:// or https:// address alone means verify_full.", tlsVerifyFull,
 			func(b *block, value string) error {
 				switch value {
 				case tlsDisabled, tlsRequired, tlsVerifyCA, tlsVerifyFull:
@@ -237,13 +237,13 @@ func blockOptions(group, whom string) []Option {
 				"Needed for verify_ca; verify_full without it trusts those of the system.",
 			"/etc/zabbix/redis-ca.pem", func(b *block) *string { return &b.tlsCAFile }),
 		file("TLSCertFile",
-			"Certificate (PEM) to show to the server, %s; TLSKeyFile must be set in the same place.",
+			"Client certificate (PEM) that is sent to the server, %s. TLSKeyFile must be set in the same place.",
 			"/etc/zabbix/redis-client.pem", func(b *block) *string { return &b.tlsCertFile }),
 		file("TLSKeyFile",
 			"Private key (PEM, not encrypted) of TLSCertFile, %s.",
 			"/etc/zabbix/redis-client.key", func(b *block) *string { return &b.tlsKeyFile }),
 		row("TLSServerName", "", "a host name",
-			"Name that the server's certificate must have, when it is not the host in the Uri, %s.",
+			"Name that the server's certificate must have if it is not the host in the Uri, %s.",
 			"redis.example.com", func(b *block, value string) error {
 				if !validHost(value) {
 					return errors.New("is no valid host name")

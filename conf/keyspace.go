@@ -22,10 +22,10 @@ type Keyspace struct {
 func keyspaceOptions() []Option {
 	return []Option{
 		number("Keyspace.KeysPerSecond", "2000", bounds{min: 1, max: 1_000_000, text: "1-1000000"},
-			"The most keys of one server that one pass of redis.keyspace.sample, redis.keys.discovery or redis.streams.get looks at per second.",
+			"Maximum number of keys of one server that one pass of redis.keyspace.sample, redis.keys.discovery or redis.streams.get reads per second.",
 			func(o *Options) *int { return &o.Keyspace.KeysPerSecond }),
 		parsed("Keyspace.SliceTime", "1", "1-100",
-			"The time of a server, in milliseconds, that a pass over its keys may take at once; slices of keys that take "+
+			"Maximum time of a server, in milliseconds, that one slice of keys of a pass may take. Slices that take "+
 				"longer are made smaller.",
 			func(text string) (time.Duration, error) {
 				n, err := bounds{min: 1, max: 100, text: "1-100"}.parse(text, nil)
@@ -33,21 +33,21 @@ func keyspaceOptions() []Option {
 			},
 			func(o *Options) *time.Duration { return &o.Keyspace.SliceTime }),
 		seconds("Keyspace.Interval", "1h", bounds{min: 60, max: 30 * 86400, text: "60-2592000"},
-			"The time from the beginning of a pass over the keys of a server to that of the next one, in seconds; of a pass that looks "+
-				"for keys of a pattern (redis.keys.discovery, redis.streams.get) at most ten minutes.",
+			"The time between the beginnings of two passes over the keys of a server, in seconds. A pass that looks for keys of a "+
+				"pattern (redis.keys.discovery, redis.streams.get) is made every ten minutes or sooner.",
 			func(o *Options) *time.Duration { return &o.Keyspace.Interval }),
 		number("Keyspace.MaxPasses", "4", bounds{min: 1, max: 64, text: "1-64"},
-			"The most servers whose keys are looked at at the same time; the others wait for their turn.",
+			"Maximum number of servers whose keys are read at the same time. The others wait.",
 			func(o *Options) *int { return &o.KeyspacePasses }),
 		number("Keyspace.Samples", "5", bounds{min: 1, max: 1000, text: "1-1000"},
-			"How many members of a key the server looks at to estimate its memory.",
+			"Number of members of a key that the server reads to estimate its memory.",
 			func(o *Options) *int { return &o.Keyspace.Samples }),
 		number("Keyspace.Top", "10", bounds{min: 1, max: 100, text: "1-100"},
-			"How many of the biggest keys redis.keyspace.sample lists.",
+			"Number of the largest keys that redis.keyspace.sample lists.",
 			func(o *Options) *int { return &o.Keyspace.Top }),
 		parsed("Keyspace.Groups", "^([^:]+):", "at most 20 regular expressions separated by blanks",
-			"Which keys are counted together: the first expression that matches a key decides. The group is called after "+
-				"what the expression's first pair of brackets matched, else after the expression. A blank is written \\x20.",
+			"Which keys are counted together: the first expression that matches a key decides. The name of the group is "+
+				"what the first pair of parentheses matched, or otherwise the expression. Write a blank as \\x20.",
 			parseExpressions, func(o *Options) *[]*regexp.Regexp { return &o.Keyspace.Groups }).
 			example(`^(cart|session): ^cache:([a-z]+):`),
 	}

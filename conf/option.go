@@ -89,18 +89,18 @@ func join(group, name string) string {
 func generalOptions() []Option {
 	return []Option{
 		seconds("Timeout", "", bounds{min: 1, max: 30, text: "1-30"},
-			"The longest time for one request, in seconds: connecting, logging in and reading the answer. "+
-				"An agent from 7.0 on sends the item's own timeout, and the shorter of both counts.",
+			"Maximum time for one request, in seconds: connecting, logging in and reading the answer. "+
+				"Agents from 7.0 on also send the timeout of the item; the shorter of the two applies.",
 			func(o *Options) *time.Duration { return &o.Timeout }).noted("Global timeout").example("3"),
 		seconds("KeepAlive", "300", bounds{min: 60, max: 900, text: "60-900"},
 			"How long an unused connection is kept open, in seconds.",
 			func(o *Options) *time.Duration { return &o.KeepAlive }),
 		number("MaxConnections", "2", bounds{min: 1, max: 64, text: "1-64"},
-			"The most connections to one target. Requests beyond it wait for a free one until their timeout.",
+			"Maximum number of connections to one server. Further requests wait for a free connection until their timeout.",
 			func(o *Options) *int { return &o.MaxConnections }),
 		number("MaxConnectionsTotal", "20000", bounds{min: 1, max: 100000, text: "1-100000"},
-			"The most connections to all targets together; each is one open file, and never more than seven "+
-				"eighths of the files that the process may have open. The default lets 10000 targets have two each.",
+			"Maximum number of connections to all servers together. Each is one open file; the plugin never uses more than seven "+
+				"eighths of the files that the process may open. The default allows two connections to each of 10000 servers.",
 			func(o *Options) *int { return &o.MaxConnectionsTotal }),
 		number("MaxPeers", "1000", bounds{min: 1, max: 10000, text: "1-10000"},
 			"Maximum number of other servers that the plugin contacts because a server of one session announced them: the "+
@@ -113,35 +113,34 @@ func generalOptions() []Option {
 				"before 7.0).",
 			func(o *Options) *int { return &o.MaxWaiting }),
 		seconds("MaxLifetime", "1h", bounds{min: 60, max: 7 * 86400, orZero: true, text: "0, 60-604800"},
-			"The age at which a connection is closed instead of being used again, in seconds; 0 is never. "+
-				"Each connection's own limit is up to a tenth shorter, so that they do not all end at once. "+
-				"Where a proxy comes to lead to another server while the old one lives, this is how long the old one "+
-				"may be read on; a host name that does so is followed within about two minutes.",
+			"Maximum age of a connection, in seconds; 0 is no limit. An older connection is closed and not used again. "+
+				"The limit of each connection is up to a tenth shorter, so that they do not all end at once. "+
+				"If a proxy leads to another server while the old one is still running, the old one may be read for this long. "+
+				"A host name that leads to another server is followed within about two minutes.",
 			func(o *Options) *time.Duration { return &o.MaxLifetime }),
 		size("MaxAnswer", "1M", bounds{min: 64 << 10, max: 16 << 20, text: "64K-16M"},
-			"The longest value that is sent to the agent, in bytes. A longer one is an item error.",
+			"Maximum length of a value that is sent to the agent, in bytes. A longer value is an item error.",
 			func(o *Options) *int { return &o.MaxAnswer }),
 		size("MaxMemory", "64M", bounds{min: 16 << 20, max: 1 << 30, text: "16M-1G"},
-			"The most memory that the replies of all servers may take together, in bytes, from their arrival until the "+
-				"answers to the agent are made. A reply over it is an error of the item that asked for it. Replies of more than "+
-				"256K may take half of it, so that a few huge ones leave room for the others. The process takes about "+
-				"three times as much at the worst moment.",
+			"Maximum memory for the replies of all servers together, in bytes, from their arrival until the "+
+				"answers to the agent are made. A reply that does not fit is an error of its item. Replies of more than "+
+				"256K may use half of it, so that a few huge ones leave room for the others. At most the process uses about "+
+				"three times as much.",
 			func(o *Options) *int { return &o.MaxMemory }),
 		toggle("SessionsOnly",
-			"1 takes nothing but the name of a session as the first parameter of an item key "+
-				"(or nothing at all, when Default.Uri is set), and no password or user from item keys.",
+			"1 allows only the name of a session as the first parameter of an item key "+
+				"(or an empty one, if Default.Uri is set), and no password or user in item keys.",
 			func(o *Options) *bool { return &o.SessionsOnly }),
 		toggle("UnmaskSecrets",
 			"1 shows passwords in the answers of redis.server.config, as the built-in plugin does, and of redis.config.get.",
 			func(o *Options) *bool { return &o.UnmaskSecrets }),
 		toggle("CustomCommands",
-			"1 allows the item key redis.command, which runs any command that the server itself calls "+
-				"read-only and neither blocking nor administrative. The Redis user needs it and command|info granted.",
+			"1 allows the item key redis.command, which runs a fixed list of commands that read little, if the server flags them as "+
+				"read-only and neither blocking nor administrative. The Redis user needs the right to them and to command|info.",
 			func(o *Options) *bool { return &o.CustomCommands }),
 		toggle("SlowlogArguments",
-			"1 shows the arguments of commands in redis.slowlog.get and redis.latency.get, cut to 64 characters each. They are data of the "+
-				"application; only passwords that Redis itself knows as such are masked. With 0 only the slowest command of a poll has the name "+
-				"of its first key.",
+			"1 shows the arguments of commands in redis.slowlog.get and redis.latency.get, 64 characters of each. They are data of the "+
+				"application; only passwords that Redis itself recognizes are masked. With 0 only the slowest command of a poll has the name of its first key.",
 			func(o *Options) *bool { return &o.SlowlogArguments }),
 	}
 }
@@ -161,13 +160,13 @@ func stormOptions() []Option {
 			"The hash that holds all jobs' records or bare states, for writers that keep them in one key.",
 			parseKeyName, func(o *Options) *string { return &o.Storm.StateKey }),
 		seconds("Storm.StaleAfter", "300", bounds{min: 1, max: 7 * 86400, text: "1-604800"},
-			"The age in seconds from which a live job's record is stale, when the record itself does not say.",
+			"The age in seconds at which the record of a running job is stale, if the record itself does not say.",
 			func(o *Options) *time.Duration { return &o.Storm.StaleAfter }),
 		number("Storm.ScanBudget", "10000", bounds{min: 1, max: 1_000_000, text: "1-1000000"},
-			"The most keys that are looked at to find jobs when there is no index.",
+			"Maximum number of keys that are read to find jobs if there is no index.",
 			func(o *Options) *int { return &o.Storm.ScanBudget }),
 		parsed("Storm.StatusMap", "", "WORD:NUMBER,... with numbers 0-9",
-			"More words for a job's state and the numbers they stand for.",
+			"Additional words for the state of a job, and their numbers.",
 			parseStatusMap, func(o *Options) *map[string]int { return &o.Storm.StatusMap }).example("DRAINING:3,SLEEPING:2"),
 		parsed("Storm.Jobs", "", "names separated by commas",
 			"Jobs that are always discovered, whether Redis knows them or not.",
@@ -192,23 +191,23 @@ func JobSystems() []string { return slices.Clone(jobSystems) }
 func jobsOptions() []Option {
 	return []Option{
 		parsed("Jobs.Prefixes", "", "SYSTEM:PREFIX,...",
-			"Prefixes of job systems' keys that are looked for beside the usual ones. The systems are those of job.get.",
+			"Prefixes of the keys of job systems, in addition to the usual ones. The systems are those of job.get.",
 			parseBySystem, func(o *Options) *map[string][]string { return &o.Jobs.Prefixes }).example("sidekiq:myapp"),
 		parsed("Jobs.Queues", "", "SYSTEM:QUEUE,...",
-			"Queues that are read whether they are found or not, under each prefix of their system.",
+			"Queues that are always read, even if they are not found, under each prefix of their system.",
 			parseBySystem, func(o *Options) *map[string][]string { return &o.Jobs.Queues }).example("sidekiq:critical"),
 		number("Jobs.ScanBudget", "100000", bounds{min: 1000, max: 10_000_000, orZero: true, text: "0, 1000-10000000"},
-			"The most keys that one search by SCAN looks at, for systems that keep no list of their queues; the next "+
-				"search goes on where it ended. 0 never searches: then what it would find must be named in "+
+			"Maximum number of keys that one search by SCAN reads, for systems that keep no list of their queues. The next "+
+				"search goes on where it ended. 0 switches the search off: then name what it would find in "+
 				"Jobs.Prefixes and Jobs.Queues.",
 			func(o *Options) *int { return &o.Jobs.ScanBudget }),
 		seconds("Jobs.SearchInterval", "600", bounds{min: 10, max: 86400, text: "10-86400"},
-			"The time between two searches by SCAN, in seconds. The first is made when a server is asked for its jobs "+
-				"for the first time.",
+			"The time between two searches by SCAN, in seconds. The first search is made at the first poll of the jobs "+
+				"of a server.",
 			func(o *Options) *time.Duration { return &o.Jobs.Interval }),
 		seconds("Jobs.CeleryVisibilityTimeout", "3600", bounds{min: 1, max: 30 * 86400, text: "1-2592000"},
-			"The visibility_timeout of applications with Celery, in seconds, where broker_transport_options sets another: "+
-				"messages that a worker has had for longer without confirming them are unacked_expired in job.get.",
+			"The visibility_timeout of applications with Celery, in seconds, if broker_transport_options sets another. "+
+				"Messages that a worker has held for longer without confirming them are unacked_expired in job.get.",
 			func(o *Options) *time.Duration { return &o.Jobs.CeleryVisibility }),
 	}
 }

@@ -139,17 +139,17 @@ func linked(text string) string {
 
 const adviceIntro = `# Advice
 
-<!-- Written by make generate, of the rules in metrics/advice. -->
+<!-- Written by make generate, from the rules in metrics/advice. -->
 
-` + "`redis.advice.get`" + ` judges a server by these rules. A finding has the rule's name, severity, title, why and remedy, and the
-figures that it was found by. A rule of which a fact is missing, because the server is too old or the user may not read it, is not
-judged, and is listed under ` + "`unjudged`" + `.
+` + "`redis.advice.get`" + ` judges a server by these rules. A finding has the name of the rule, severity, title, reason and remedy,
+and the values by which it was found. If a fact is missing, because the server is too old or the user may not read it, the
+rule is not judged, and is listed under ` + "`unjudged`" + `.
 
 Severities: **high**: data or service is at risk now. **warning**: it will fail under load, at the next restart or failover.
 **info**: worth knowing.
 
 To silence rules that you have considered, name them in the fourth parameter:
-` + "`redis.advice.get[Prod,,,no_maxmemory slow_log_blind]`" + `. Their findings are then listed under ` + "`silenced`" + ` by name alone.
+` + "`redis.advice.get[Prod,,,no_maxmemory slow_log_blind]`" + `. Their findings are then listed only by name, under ` + "`silenced`" + `.
 `
 
 // writeJobSystems writes conf's list of the job systems: it may not import them.
@@ -253,17 +253,17 @@ func writeConfiguration(*testing.T, string) string {
 
 const configurationIntro = `# Configuration
 
-<!-- Written by make generate, of the option rows in conf/. -->
+<!-- Written by make generate, from the option rows in conf/. -->
 
-The options stand in the agent's configuration, by default in
-` + "`/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf`" + `, each in a line ` + "`Plugins.RedisJobs.<option>=<value>`" + `. The agent
-reads them when it starts, and at ` + "`zabbix_agent2 -R userparameter_reload`" + ` no more: restart it. An unknown option
-or a value out of range keeps the agent from starting, with a message that names the line. A file that cannot be read, and
-options of a session that contradict each other, are errors of the items of that session, and warnings in the agent's log.
-` + "`zabbix-agent2-plugin-redisjobs doctor`" + ` says beforehand what is wrong.
+Put options into the agent's configuration, by default
+` + "`/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf`" + `, one in a line: ` + "`Plugins.RedisJobs.<option>=<value>`" + `.
+Most installations need only sessions. Check the file with ` + "`zabbix-agent2-plugin-redisjobs doctor`" + `, then restart the
+agent: it reads the options only when it starts, and not at ` + "`zabbix_agent2 -R userparameter_reload`" + `.
 
-Each field of a connection is taken from the first that has it: item key, session, ` + "`Default.…`" + `, built-in default.
-` + "`Default.`" + ` takes every field of a session.
-
-Times are seconds, or have a unit: ` + "`90`, `90s`, `5m`, `1h`" + `. Sizes are bytes, or have one: ` + "`64K`, `1M`" + `.
+* An unknown option or a value out of range keeps the agent from starting, with a message that names the line.
+* A file that cannot be read, and options of a session that contradict each other, are errors of the items of that session,
+  and warnings in the agent's log.
+* Each field of a connection is taken from the first of these that has it: item key, session, ` + "`Default.…`" + `, built-in
+  default. ` + "`Default.`" + ` has every field of a session.
+* Times are seconds, or have a unit: ` + "`90`, `90s`, `5m`, `1h`" + `. Sizes are bytes, or have a unit: ` + "`64K`, `1M`" + `.
 `
