@@ -14,12 +14,11 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Get answers with the ACL log since the last poll of the target by this process:
-// who was refused what, and from where. In addition it tells what INFO counts of
-// clients that were turned away or disconnected, and of replicas that had to copy
-// everything.
+// Get returns the ACL log since the last poll of the target by this process: who was
+// refused what, and from where. It also has what INFO counts: clients that were turned
+// away or disconnected, and replicas that had to copy everything.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	first         true: there was no poll before, and the entries are those that
 //	              the log happens to hold, so that they say nothing of a rate
@@ -49,7 +48,7 @@ import (
 //	unreadable    entries that have not the form of one; no member when there are
 //	              none
 //
-// Names of keys and channels are shown, values never are.
+// Names of keys and channels are shown, values are not.
 var Get = &item.Metric{
 	Key:         "redis.acl.log.get",
 	Description: "Returns who was refused, turned away or disconnected since the last poll, as JSON.",

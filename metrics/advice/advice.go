@@ -17,12 +17,12 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// Get judges a server by rules: its setup, what INFO shows to go wrong, the
-// cluster of a node, and the masters of a sentinel. The rules, with what each
-// leads to and how to fix it, are in docs/advice.md.
+// Get judges a server by rules: its setup, what goes wrong according to INFO, the
+// cluster of a node, and the masters of a sentinel. The rules, with the consequence
+// and the remedy of each, are in docs/advice.md.
 //
-// The members beside the head, all left out when INFO cannot be read or the
-// server is of a kind that there are no rules for:
+// The members in addition to the head, all left out if INFO cannot be read or there are no
+// rules for this kind of server:
 //
 //	findings    what is wrong, the worst first: [{"id":"no_maxmemory",
 //	            "severity":"info","title":"No memory limit","evidence":"maxmemory
@@ -35,9 +35,9 @@ import (
 //	silenced    names of rules with a finding that the parameter Silenced hides
 //	unavailable what the server refused
 //
-// It takes one round trip, but two for the first poll of a target that is a
-// node of a cluster, a sentinel or asked for its users. Where the server runs on
-// the agent's own machine, a few files below /proc and /sys are read as well.
+// It takes one round trip, or two for the first poll of a node of a cluster, of a
+// sentinel, or with users. If the server runs on the agent's own machine, a few files
+// below /proc and /sys are read as well.
 //
 // Users=yes reads ACL LIST, for the rules about users. That shows the monitoring
 // user the hashes of all passwords; see -acl for the right.

@@ -16,10 +16,10 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// Get sums up who is connected, in a document whose size does not
-// depend on how many are.
+// Get sums up who is connected. The size of the answer does not depend on the number
+// of clients.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	total, blocked, pubsub, replicas, monitors  clients
 //	output_buffer  bytes of all output buffers together
@@ -45,8 +45,8 @@ import (
 //	truncated      {"by_name":3}: those rows
 //	unavailable    what the server refused
 //
-// The lists by have the greatest counts first and maxGroups rows each.
-// CLIENT LIST takes the server about a microsecond a client.
+// The lists by_name and so on have the largest counts first, and at most maxGroups
+// rows each. CLIENT LIST takes the server about a microsecond a client.
 var Get = &item.Metric{
 	Key:         "redis.clients.get",
 	Description: "Returns the connected clients, summed by name, user, network and library, as JSON.",

@@ -16,13 +16,13 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Get shows a whole Redis Cluster from any of its nodes: the entry
-// node is asked what the cluster looks like, then all others side by side how
-// they are and whom they see failing, one round trip each, within the check's
-// deadline. Who does not answer makes the document partial, not late.
+// Get shows a whole Redis Cluster from any of its nodes: the entry node is asked for
+// the shape of the cluster, then all other nodes in parallel for their state and for
+// the nodes that they see failing, with one round trip each and within the deadline of
+// the request. If a node does not answer, the answer is partial, not late.
 //
-// A server that is no cluster is up, with cluster_enabled 0 and nothing more.
-// Else, beside the head (up: the entry node answered):
+// A server that is not part of a cluster is up, with cluster_enabled 0 and nothing
+// more. Otherwise, in addition to the head (up: the entry node answered):
 //
 //	cluster_enabled  1
 //	state            ok or fail, as the entry node judges; known_nodes, size (masters
@@ -65,10 +65,10 @@ import (
 // and unavailable and truncated as in redis.get, and unreadable {"nodes":1} with
 // the number of lines of CLUSTER NODES that could not be read.
 //
-// A node is asked at its announced name, which its certificate may be for, or
-// which leads through a NAT; at its address where it has none, or where the name
-// does not resolve. The first maxViews nodes say who they are, so that another
-// server which has got a node's address is not taken for it.
+// A node is contacted at its announced name, because its certificate may be for that
+// name, or the name leads through a NAT. If it has no name, or the name does not
+// resolve, it is contacted at its address. The first maxViews nodes are asked who they
+// are, so that another server at the address of a node is recognized.
 var Get = &item.Metric{
 	Key:         "redis.cluster.get",
 	Description: "Returns the state of a whole cluster, its shards and nodes, as JSON from any of its nodes.",

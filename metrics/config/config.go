@@ -13,15 +13,14 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Get tells what of a server's configuration changed since the last poll of the
-// target by this process, and which parameters the servers have with other values
-// that should have the same: the replicas of a primary, the primary of a replica,
-// the other sentinels of a sentinel. Those are asked side by side, one round trip
-// each. With Compare=cluster a node of a cluster is compared with all others: one
-// item of a cluster then asks each node once, where one at every node would ask
-// each of them as often as there are nodes. With Compare=none nobody else is asked.
+// Get reports what changed in the configuration of a server since the last poll of the
+// target by this process, and which parameters differ between servers that should have
+// the same values: the replicas of a primary, the primary of a replica, the other
+// sentinels of a sentinel. Those are asked in parallel, with one round trip each. With
+// Compare=cluster a node of a cluster is compared with all others: use it in one item of
+// a cluster, which then asks each node once. With Compare=none no other server is asked.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	role           master, replica, sentinel, or the server's own word
 //	parameters     how many parameters the server has
@@ -46,12 +45,12 @@ import (
 //	unavailable    what the server refused
 //	truncated      rows left out of lists of more than 200 rows
 //
-// Secrets are shown as by redis.server.config. Of a sentinel the parameters are
-// quorum, down-after-milliseconds, failover-timeout and parallel-syncs of each of
-// its masters, named as mymaster.quorum.
+// Secrets are masked as in redis.server.config. For a sentinel the parameters are
+// quorum, down-after-milliseconds, failover-timeout and parallel-syncs of each of its
+// masters, named as mymaster.quorum.
 //
-// It takes one round trip to the server, but two for a sentinel, and for the first
-// poll of a node of a cluster.
+// It takes one round trip to the server, or two for a sentinel and for the first poll
+// of a node of a cluster.
 var Get = &item.Metric{
 	Key:         "redis.config.get",
 	Description: "Returns what changed in the configuration since the last poll, and what differs between servers that belong together, as JSON.",

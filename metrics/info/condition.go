@@ -11,9 +11,9 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Condition is what a request tells about a server beside the answers to its
-// commands: where they came from and how long that took. redis.status and
-// redis.get write it with the same members, each left out when unknown:
+// Condition is what a request says about a server in addition to the answers to its
+// commands: where they came from and how long that took. redis.status and redis.get
+// have these members; each is left out if it is not known:
 //
 //	up … target  as in every document
 //	address      the address that answered, after name resolution

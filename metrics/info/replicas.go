@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Replica is what a master says of the replicas behind one address: mostly one,
-// several behind a NAT or a proxy. Of several the figures are those of the one
-// that is worst off.
+// Replica is what a master reports about the replicas behind one address: usually one,
+// or several behind a NAT or a proxy. If there are several, the values are those of
+// the one that is worst off.
 type Replica struct {
 	IP, Port string
 	// Count is how many rows have this address, InSync how many of them are in

@@ -12,8 +12,8 @@ import (
 	"redisjobs/metrics/jsondoc"
 )
 
-// Discovery discovers the servers that run on this machine: a row for each
-// process of a known server that listens, in the order of their addresses.
+// Discovery discovers the servers on this machine: a row for each process of a known
+// server that listens, in the order of their addresses.
 //
 //	{#URI}     where it can be asked: tcp://127.0.0.1:6379, tcp://[::1]:6379 or,
 //	           for one without a port, unix:/run/redis/redis.sock
@@ -28,9 +28,9 @@ import (
 //	           localhost or the name of this machine
 //	{#LABEL}   the parameter Label; left out without it
 //
-// Zabbix keeps nothing but an array here; what could not be seen is told by
-// redis.instances.get. Any user of the machine can call a program redis-server:
-// {#UID} is for filters.
+// Zabbix accepts only an array here. redis.instances.get reports what could not be
+// seen. Any user of the machine can name a program redis-server: use {#UID} in
+// filters.
 var Discovery = &item.Metric{
 	Key:         "redis.instances.discovery",
 	Description: "Returns the servers that listen on this machine for low-level discovery; Linux only.",

@@ -17,7 +17,7 @@ const (
 	maxClassRows = 100
 )
 
-// failuresMetric tells why jobs fail.
+// failuresMetric reports why jobs fail.
 var failuresMetric = &item.Metric{
 	Key: "job.failures.get",
 	Description: "Returns the jobs that failed since the last poll, grouped by class and error, as JSON without their arguments, " +
@@ -30,12 +30,11 @@ var failuresMetric = &item.Metric{
 	Collect:  collectFailures,
 }
 
-// collectFailures answers with the failures that are new since the last poll of the
-// same item key by this process. Each attempt that failed counts, as long as the
-// system keeps its job: one that was tried again before the poll and succeeded is no
-// longer in Redis.
+// collectFailures returns the failures that are new since the last poll of the same
+// item key by this process. Each failed attempt counts as long as the system keeps its
+// job: a job that was tried again before the poll and succeeded is no longer in Redis.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	first        true: there was no poll before. No failure is new then, and count,
 //	             missed and groups are left out

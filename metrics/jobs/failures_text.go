@@ -14,12 +14,12 @@ const (
 	maxRawMessage = 4096
 )
 
-// cleanMessage makes the first line of an error's message fit to be shown: on one
-// printable line of at most maxMessage characters. What is recognized in it of the
-// job's arguments is masked: texts and numbers, and parts of long texts. So is what
-// looks like a secret: a password in a URL, the value after a name as password= or
-// token:, the text of an Authorization header, keys of well-known forms, and words of
-// 32 letters and digits or more.
+// cleanMessage prepares the first line of an error message: one printable line of at
+// most maxMessage characters. Arguments of the job that are recognized in it are
+// masked: texts and numbers, and parts of long texts. So is what looks like a secret:
+// a password in a URL, the value after a name as password= or token:, the text of an
+// Authorization header, keys of well-known forms, and words of 32 letters and digits
+// or more.
 func cleanMessage(message string, values *argValues) string {
 	line := firstLine(message)
 	if values.tooMany() {

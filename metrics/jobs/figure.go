@@ -27,19 +27,19 @@ const (
 	figFailed
 	// figCompleted are the finished jobs that are still kept.
 	figCompleted
-	// figPaused is 1 when workers leave the queue alone, else 0.
+	// figPaused is 1 when workers do not take jobs from the queue, otherwise 0.
 	figPaused
 	// figLatency is the age of the oldest waiting job, 0 when none waits; of a system
 	// the greatest that is known of its queues, see figLatencyUnknown.
 	figLatency
-	// figProcessed and figFailedTotal are total counters; whether failed attempts are
-	// among those processed is the system's own rule.
+	// figProcessed and figFailedTotal are total counters; each system has its own rule
+	// whether failed attempts count as processed.
 	figProcessed
 	figFailedTotal
 	// figAdded is the total counter of jobs that were ever added.
 	figAdded
-	// figOrphaned are the active jobs whose worker is dead, or those of them that
-	// were found among the oldest ones where not all are looked at.
+	// figOrphaned are the active jobs whose worker is dead; if not all are read, those
+	// among the oldest ones.
 	figOrphaned
 
 	// figDeferred wait for other jobs to end.
@@ -60,7 +60,7 @@ const (
 	// figOldestUnacked is the time since the oldest of figUnacked was handed out.
 	figOldestUnacked
 	// figUnackedExpired are those of figUnacked that were handed out longer ago than
-	// Options.CeleryVisibility: nobody lives who would hand them out again.
+	// Jobs.CeleryVisibilityTimeout: no worker is alive that would deliver them again.
 	figUnackedExpired
 
 	// figWorkers are the processes that registered, also those that are dead.
@@ -73,9 +73,9 @@ const (
 	figWorkersBusy
 	// figWorkersSlots are jobs that living workers could run at once.
 	figWorkersSlots
-	// figUtilisation is figWorkersBusy / figWorkersSlots, 0-1, of the fullest of the
-	// groups of workers that serve the same queues: slots of one are no help to the
-	// queues of another.
+	// figUtilisation is figWorkersBusy / figWorkersSlots, 0-1, of the busiest of the
+	// groups of workers that serve the same queues, because slots of one group do not
+	// help the queues of another.
 	figUtilisation
 	// figWorkersQuiet are living workers that take no more jobs.
 	figWorkersQuiet
@@ -83,15 +83,16 @@ const (
 	// runs; of those of which it is known, see figRunningUnknown.
 	figOldestRunning
 	// figSchedulersAlive are processes that put scheduled or periodic jobs into their
-	// queues; where there are several kinds of them, or one for each queue, those of
-	// the kind or queue that has the fewest.
+	// queues; if there are several kinds of them, or one for each queue, the smallest
+	// of those numbers.
 	figSchedulersAlive
 	// figPeriodicJobs are the entries of the schedulers: jobs that are put into their
 	// queues again and again.
 	figPeriodicJobs
-	// figSchedulerOverdue are those of figPeriodicJobs that are due longer than a grace
-	// (30 s, of schedulers that just look now and then 90 s) and were not put into
-	// their queue: those of which it is known, see figSchedulerUnknown.
+	// figSchedulerOverdue are those of figPeriodicJobs that are due longer than a
+	// grace (30 s, or 90 s for schedulers that look only every 30 s or every minute)
+	// and were not put into their queue: those of which it is known, see
+	// figSchedulerUnknown.
 	figSchedulerOverdue
 	// figSchedulerLate is for how long the latest of figPeriodicJobs has been due, 0
 	// when none is.
@@ -108,12 +109,12 @@ const (
 	// figStalled is how long jobs have been waiting and none was seen to be taken.
 	figStalled
 	// figStuck is 1 when figStalled is at least stuckAfter though workers live and
-	// nothing holds the queue back: it is neither paused nor rate limited, none of
-	// its jobs runs, and workers that serve it have a slot that is free, or none
-	// serves it. Else it is 0. In Celery and Huey, whose workers do not say what they
-	// run, it is 1 when no client is connected that may be a worker, and not known when
+	// nothing holds the queue back: it is neither paused nor rate limited, none of its
+	// jobs runs, and workers that serve it have a free slot, or none serves it.
+	// Otherwise it is 0. In Celery and Huey, whose workers do not say what they run,
+	// it is 1 when no client is connected that may be a worker, and not known when
 	// there is one. In Symfony Messenger, arq and Dramatiq, whose workers take at once
-	// what waits, nobody needs to be known to live.
+	// what waits, it does not matter whether a worker is known to be alive.
 	figStuck
 	// figSaturated is 1 when figStalled is at least stuckAfter because all slots are
 	// taken that serve the queue, or its own jobs run on and on, else 0.
@@ -121,7 +122,7 @@ const (
 	// figLatencyUnknown counts a system's queues whose latency is not known; jobs
 	// wait in them, or may.
 	figLatencyUnknown
-	// figRunningUnknown counts the running jobs, or workers, that do not tell since
+	// figRunningUnknown counts the running jobs, or workers, that do not say since
 	// when they run, and so are not in figOldestRunning.
 	figRunningUnknown
 	// figSchedulerUnknown counts the periodic jobs of which it is not known whether they

@@ -106,7 +106,7 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	             not on a cluster, of which a node tells only its own
 //	unavailable  what concerns no single system; systems, when none was found
 //
-// What is remembered between polls makes the rates; the first poll has none.
+// Rates are calculated between polls; the first poll has none.
 func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	result, err := read(ctx, r, "")
 	if err != nil {
@@ -152,9 +152,9 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	return nil
 }
 
-// collectQueue answers with the head and the members of one row of queues in
-// collectGet, and workers_alive of its system. A queue that does not exist has no
-// figures, in a system that lists its queues.
+// collectQueue returns the head and the members of one row of queues in collectGet,
+// and workers_alive of its system. If a system lists its queues, a queue that is not
+// in the list has no values.
 func collectQueue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	result, err := read(ctx, r, r.Arg("Queue"))
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 // its parameters.
 const maxCommandArgs = 16
 
-// Command runs a command that reads little and changes nothing, if the
-// configuration allows it at all (CustomCommands=1).
+// Command runs a command that reads little and changes nothing, if the configuration
+// allows it (CustomCommands=1).
 //
 // These run with any arguments:
 //
@@ -48,8 +48,8 @@ const maxCommandArgs = 16
 // Of a list, hash, set, sorted set or stream they are to be at most about 4 MiB, by
 // MEMORY USAGE, where the server and its user allow it.
 //
-// All others are refused, and so is one of these that the server itself does not
-// flag as a read that needs no special right, as when it is renamed.
+// All other commands are refused. So is one of these if the server does not flag it as
+// a read that needs no special right, for example because it was renamed.
 var Command = &item.Metric{
 	Key:         "redis.command",
 	Description: "Returns the reply to a read-only command, an array or a map as JSON; off unless CustomCommands=1.",

@@ -11,11 +11,11 @@ import (
 	"redisjobs/metrics/jsondoc"
 )
 
-// Count counts the keys that match a glob pattern, by SCAN and so
-// without blocking the server, until all keys were looked at, the budget is
-// spent or the time of the request runs out.
+// Count counts the keys that match a glob pattern. It uses SCAN, which does not block
+// the server, until all keys were read, the budget is used up or the time of the
+// request ends.
 //
-// The members beside the head:
+// The members in addition to the head:
 //
 //	pattern   the pattern
 //	view      whose keys these are: server; cluster, all masters of which are

@@ -17,9 +17,9 @@ import (
 // when the type is not known yet or has changed.
 var Metrics = []*item.Metric{Get, Length, TTL, Value}
 
-// Get answers what there is to know of a key without reading it.
+// Get returns what is known about a key without reading its value.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	key          the key
 //	exists       true or false
@@ -43,10 +43,9 @@ var Get = &item.Metric{
 	Collect: collectKeyGet,
 }
 
-// Length answers the number of a key's members, for a string that of
-// its bytes. A key that does not exist has the length 0, as a queue has that
-// nobody has written to; a type of a module, whose length no command tells, is
-// an error.
+// Length returns the number of members of a key, or the number of bytes of a string. A
+// key that does not exist has the length 0, like a queue that is empty. The type of a
+// module, for which no command returns a length, is an error.
 var Length = &item.Metric{
 	Key:         "redis.key.length",
 	Description: "Returns the number of members of a key, or of bytes of a string; 0 when there is no such key.",
@@ -55,8 +54,7 @@ var Length = &item.Metric{
 	Collect:     collectKeyLength,
 }
 
-// TTL answers in seconds with at most three decimals, and with Redis'
-// own words -1 and -2.
+// TTL returns seconds with at most three decimals, or -1 and -2 as Redis does.
 var TTL = &item.Metric{
 	Key:         "redis.key.ttl",
 	Description: "Returns the time to live of a key in seconds, -1 when it does not expire and -2 when there is no such key.",

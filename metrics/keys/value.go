@@ -13,11 +13,11 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// Value answers the value of a string, or one member of a key: the
-// field Member of a hash, the score of Member in a sorted set, the element at
-// index Member of a list (-1 is the last), and 1 or 0 for whether Member is in
-// a set. A key or member that does not exist is an error: an empty text would
-// say that it is there. So is a value of more than maxKeyValue bytes.
+// Value returns the value of a string, or one member of a key: the field Member of a
+// hash, the score of Member in a sorted set, the element at index Member of a list (-1
+// is the last), and 1 or 0 for whether Member is in a set. A key or member that does
+// not exist is an error, because an empty text would mean that it exists. So is a
+// value of more than maxKeyValue bytes.
 var Value = &item.Metric{
 	Key:         "redis.key.value",
 	Description: "Returns the value of a string, or of one member of a hash, list, set or sorted set.",

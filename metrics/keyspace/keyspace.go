@@ -13,26 +13,25 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Sample tells what the keys of a database are. Looking at all of them
-// takes minutes, so that a pass over them goes on in the background, a slice of
-// keys at a time, and a check is answered at once, from memory, with what the
-// last finished pass has found. Only before the first pass a check asks the
-// server itself, in one round trip, whether it can be read at all.
+// Sample reports what the keys of a database are. Reading all of them takes minutes,
+// so a pass over them runs in the background, a slice of keys at a time. A request is
+// answered at once, from memory, with what the last finished pass has found. Only
+// before the first pass the server is asked, in one round trip, whether it can be
+// read.
 //
-// A pass reads a replica when the server has one that is online, in step and
-// reachable, else the server itself; of a cluster it reads each master in turn.
-// It looks at no more than Keyspace.KeysPerSecond keys a second, takes no more
-// than about Keyspace.SliceTime of the server at once, and pauses when the
-// server gets slow (see pace). Between slices it holds no connection.
-// Few passes work at once: each for at most turn, then it waits behind the others.
-// It begins when it is asked for and the last one began Keyspace.Interval ago,
-// stops when nobody has asked for unasked, and then goes on where it was
-// with the next question. Where the server has become another one (a restart, a
-// failover) its place is worth nothing, and it begins anew; so it does when the
-// database shrinks to less than half between two slices (FLUSHALL).
+// A pass reads a replica if the server has one that is online, in sync and reachable,
+// otherwise the server itself. In a cluster it reads one master after the other. It
+// reads at most Keyspace.KeysPerSecond keys a second, takes no more than about
+// Keyspace.SliceTime of the server at once, and pauses if the server becomes slow (see
+// pace). Between slices it holds no connection. Few passes run at once
+// (Keyspace.MaxPasses): after some minutes a pass waits behind the others. A pass
+// begins at a request if the last one began Keyspace.Interval ago. It stops an hour
+// after the last request, and continues there with the next one. It begins again if
+// the server has become another one (a restart, a failover), or if the database
+// shrinks to less than half between two slices (FLUSHALL).
 //
-// The members beside the head, where up is 0 when the server could not be asked
-// the last time that a pass tried (redis.status tells how it is now):
+// The members in addition to the head, where up is 0 if the server could not be reached the
+// last time that a pass tried (redis.status has the state of now):
 //
 //	pass         the pass under way: state (running, paused, waiting for its turn,
 //	             resting until somebody asks), began, seen (keys so far), dbsize,

@@ -15,12 +15,12 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Get tells of publish/subscribe: how many channels, patterns and shard channels
-// have subscribers, and how many subscribers those channels have that the item
-// names. In a cluster a client may subscribe at any node, so that all nodes are
-// asked, side by side, and the subscribers of the named channels are summed up.
+// Get counts the channels, patterns and shard channels with subscribers, and the
+// subscribers of the channels that the item names. In a cluster a client may subscribe
+// at any node, so all nodes are asked in parallel, and the subscribers of the named
+// channels are added up.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	view            server, or cluster when the nodes of a cluster were asked
 //	channels        channels with subscribers of their own, of this node
@@ -44,10 +44,9 @@ import (
 //	unavailable     what the server refused
 //	truncated       names and unanswered nodes that were left out
 //
-// It takes one round trip, and one more for what INFO shows to be there: the names
-// of channels, shard channels, the nodes of a cluster, which are asked in one
-// round trip each.
-// Source: https://redis.io/docs/latest/commands/pubsub-numsub/
+// It takes one round trip, and one more if INFO shows channels, shard channels or a
+// cluster, whose nodes are asked in one round trip each. Source:
+// https://redis.io/docs/latest/commands/pubsub-numsub/
 var Get = &item.Metric{
 	Key:         "redis.pubsub.get",
 	Description: "Returns the number of channels, patterns and shard channels with subscribers, and the subscribers of named channels, as JSON.",

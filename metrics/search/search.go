@@ -13,12 +13,12 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Get reports the search indexes of RediSearch 1 and 2, of Redis 8
-// and of valkey-search: two round trips, however many there are. RediSearch 1,
-// which has no FT._LIST, is searched for them by SCAN within a budget. A server
-// without search commands is up, and indexes stands under unavailable.
+// Get reports the search indexes of RediSearch 1 and 2, of Redis 8 and of
+// valkey-search: two round trips, however many there are. RediSearch 1 has no
+// FT._LIST, so its indexes are found by SCAN within a budget. A server without search
+// commands is up, and indexes is named under unavailable.
 //
-// The members beside the head:
+// The members in addition to the head:
 //
 //	pattern   the pattern
 //	view      whose figures these are: server; or entry_node, of a cluster. Then

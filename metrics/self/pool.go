@@ -15,7 +15,7 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Pool shows the pool that all keys share, and the plugin's process.
+// Pool shows the connection pool that all keys share, and the process of the plugin.
 //
 // Members: limits {"per_target","total"} (total is left out when there is
 // none); open, idle, in_use, dialing and waiting (checks without a connection),

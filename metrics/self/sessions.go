@@ -15,16 +15,16 @@ const (
 	sessionsOfStorm = "storm"
 )
 
-// Sessions discovers the sessions of the agent's configuration, sorted by
-// name: [{"{#SESSION}":"Prod","{#URI}":"tcp://10.0.0.1:6379"}]. Those of kind
-// redis, which are all but those of a Storm UI, are read by redis.* keys: single
-// servers, nodes of a cluster, sentinels and masters that are found by their
-// sentinels (sentinel://). Those of kind storm have the address of a Storm UI.
-// Nothing is asked for this, so that a session is found whose server is down.
+// Sessions discovers the sessions of the agent's configuration, sorted by name:
+// [{"{#SESSION}":"Prod","{#URI}":"tcp://10.0.0.1:6379"}]. Sessions of kind redis,
+// which are all except those of a Storm UI, are read by redis.* keys: single servers,
+// nodes of a cluster, sentinels and masters that are found by their sentinels
+// (sentinel://). Sessions of kind storm have the address of a Storm UI. No server is
+// contacted, so a session is also found if its server is down.
 //
-// With Label each row has {#LABEL} as well, the text of that parameter. A
-// template gives {HOST.HOST} there, so that hosts which are made of sessions of
-// the same name on several agents have names of their own.
+// With Label each row has {#LABEL} as well, the text of that parameter. A template
+// gives {HOST.HOST} there, so that hosts that are made of sessions of the same name on
+// several agents have different names.
 var Sessions = &item.Metric{
 	Key:         "redis.sessions.discovery",
 	Description: "Returns the sessions of the agent's configuration for low-level discovery.",

@@ -16,10 +16,10 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// Get shows what sentinels know, from a sentinel:// target or from
-// the address of one sentinel. Those of the target are asked side by side; the
-// first that answers tells of its masters, and all others that it knows are
-// asked what they think, side by side as well.
+// Get shows what sentinels know, from a sentinel:// target or from the address of one
+// sentinel. The sentinels of the target are asked in parallel. The first that answers
+// reports its masters, and all others that it knows are then asked for their views,
+// also in parallel.
 //
 // Beside the head (up: a sentinel answered):
 //

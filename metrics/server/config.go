@@ -13,9 +13,9 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Config answers what the agent's built-in redis.config does. What
-// differs: secrets are masked unless the configuration says otherwise, and a
-// parameter's name may be written in capital letters.
+// Config returns what the agent's built-in redis.config returns. Differences: secrets
+// are masked unless the configuration says otherwise, and the name of a parameter may
+// be written in capital letters.
 var Config = &item.Metric{
 	Key: "redis.server.config",
 	Description: "Returns configuration parameters: the value of one, or a JSON object of all that match a pattern." +

@@ -14,10 +14,10 @@ import (
 // and not counted as used, makes any small server look fragmented.
 const minFragmentationSize = 100 << 20
 
-// derived writes the member derived of redis.get: what people reckon from
-// INFO by hand, and get wrong. Each of its members is left out when unknown;
-// those that need an earlier poll are unknown at first, after a restart of the
-// server, and after a CONFIG RESETSTAT.
+// derived writes the member derived of redis.get: what people calculate from INFO by
+// hand, and often wrong. A member that is not known is left out. Those that need an
+// earlier poll are not known at the first one, after a restart of the server, and
+// after CONFIG RESETSTAT.
 //
 // Of this moment:
 //

@@ -17,25 +17,24 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// Get is the master item: everything that a template asks of one
-// server, in one request of the agent, one checkout and one round trip.
+// Get is the master item: everything that a template needs from one server, in one
+// request of the agent and one round trip.
 //
 // The document begins as that of redis.status does (see info.Condition), so that a
-// server which is loading is down though it tells all about itself. One that
-// serves commands and does not let us read INFO, or answers with something else,
-// is up, and info stands under unavailable. Then comes what INFO says, one object
-// per section, named in
-// lower case with underscores (server, clients, memory, persistence, stats,
-// replication, cpu, cluster and every other that the server has); a section
-// named as another member is called info_ and its name.
+// server which is loading is down, although INFO is there. A server that serves
+// commands but does not allow INFO, or answers it with something else, is up, and info
+// is named under unavailable. Then comes what INFO prints, one object per section,
+// named in lower case with underscores (server, clients, memory, persistence, stats,
+// replication, cpu, cluster and every other that the server has); a section with the
+// name of another member is called info_ and its name.
 //
-// Inside a section the fields have Redis's own names and units: bytes, unless
-// the name says otherwise (_sec, _seconds, _milliseconds, _usec, _kbps, _perc;
-// latest_fork_usec is microseconds, keyspace avg_ttl milliseconds, cpu
-// seconds). Numbers are numbers, "99.31%" is 99.31, fields ending in _human
-// are dropped, and what is no reading is left out: nan, inf, N/A, a count below
-// zero, an age above the uptime. Versions, ids, hashes, addresses and paths are
-// strings even when they look like numbers.
+// Inside a section the fields have Redis's own names and units: bytes, unless the name
+// says otherwise (_sec, _seconds, _milliseconds, _usec, _kbps, _perc; latest_fork_usec
+// is microseconds, keyspace avg_ttl milliseconds, cpu seconds). Numbers are numbers,
+// "99.31%" is 99.31, fields ending in _human are dropped, and values that are
+// impossible are left out: nan, inf, N/A, a count below zero, an age above the uptime.
+// Versions, ids, hashes, addresses and paths are strings even when they look like
+// numbers.
 //
 // These are lists, of at most ask.MaxRows rows each; an object has as many
 // fields, and a section of either kind at most maxSection bytes:
@@ -49,9 +48,9 @@ import (
 //	                      "count":1,"in_sync":1}], a row per address: see info.Replica
 //	replication.masters  [{"host":"10.0.0.1","port":6379,"link_up":1,"last_io_seconds":0}], of a replica
 //
-// lag is seconds, and left out where a server counts something else: lag_writes
-// is what Kvrocks and Dragonfly count. Errorstats are left out, and stand under
-// unavailable, when the server has stopped counting (ERRORSTATS_DISABLED).
+// lag is seconds, and left out where a server counts something else: lag_writes is
+// what Kvrocks and Dragonfly count. Errorstats are left out, and named under
+// unavailable, if the server has stopped counting (ERRORSTATS_DISABLED).
 //
 // In addition slowlog {"length":…,"last_id":…} (no last_id while the log is
 // empty), config {"maxmemory":…,"maxclients":…,"maxmemory_policy":"…"} (from
@@ -61,11 +60,10 @@ import (
 // {"commandstats":123} for rows left out, "sections" for whole sections. A node of
 // a cluster has the fields of CLUSTER INFO in the section cluster.
 //
-// DBSIZE says nothing that the keyspace does not, so it is sent to servers
-// alone that print none (Garnet); CLUSTER INFO is sent to nodes of a cluster
-// alone, and TIME to servers whose INFO has no server_time_usec (Redis before 6.2).
-// Which a server is, is remembered from its last INFO: a first poll may
-// take a second round trip.
+// DBSIZE is sent only to servers that print no keyspace (Garnet), CLUSTER INFO only to
+// nodes of a cluster, and TIME only to servers whose INFO has no server_time_usec
+// (Redis before 6.2). The plugin remembers from the last INFO which of these a server
+// is, so the first poll may take a second round trip.
 var Get = &item.Metric{
 	Key:         "redis.get",
 	Description: "Returns everything a template needs of one server as JSON, also when the server is down.",

@@ -13,10 +13,10 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Info answers what the agent's built-in redis.info does, byte for byte
-// where that one answers at all. What differs: a section that the server does
-// not have is an error, lines may have any length, and a part without "="
-// (Kvrocks' "sequence:0" in Keyspace) is a string instead of a crash.
+// Info returns what the agent's built-in redis.info returns, byte for byte if that one
+// answers at all. Differences: a section that the server does not have is an error,
+// lines may have any length, and a part without "=" (Kvrocks' "sequence:0" in
+// Keyspace) is a string and not a crash.
 var Info = &item.Metric{
 	Key:         "redis.server.info",
 	Description: "Returns the output of the INFO command as JSON.",

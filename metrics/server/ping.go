@@ -8,8 +8,8 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Ping answers what the agent's built-in redis.ping does. It is the one
-// key that maps every failure to a value; redis.status tells the reason.
+// Ping returns what the agent's built-in redis.ping returns. It is the only key that
+// turns every failure into a value; redis.status has the reason.
 var Ping = &item.Metric{
 	Key:         "redis.server.ping",
 	Description: "Returns 1 when the server answers PING, otherwise 0.",

@@ -10,16 +10,15 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Status tells whether a server serves commands, and if not, why.
+// Status reports whether a server serves commands, and if not, why.
 //
-// up is 1 when the server answers PING with PONG. A server that can be reached
-// and says that it is loading, that its master is down, that a script blocks
-// it or that we are not logged in is down, with that reason and with all that
-// it tells about itself; so is a replica whose link to its master is down and
-// which then answers DBSIZE, a read like any other, with MASTERDOWN: before Redis
-// 7 its PING is answered all the same. Where PING itself is not permitted or not known, a
-// server that answers INFO is up: it serves commands, and unavailable.ping has
-// its words.
+// up is 1 when the server answers PING with PONG. A server that can be reached and
+// says that it is loading, that its master is down, that a script blocks it or that
+// the login is missing is down, with that reason and with everything that it reports
+// about itself. So is a replica whose link to its master is down and which answers
+// DBSIZE with MASTERDOWN: before Redis 7 such a replica still answers PING. If PING is
+// not permitted or not known, a server that answers INFO is up, and unavailable.ping
+// has the error.
 //
 // The members are those that redis.get begins with, and unavailable for what the server
 // refused, as in redis.get.

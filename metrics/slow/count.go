@@ -12,11 +12,11 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Count answers what the agent's built-in redis.slowlog.count
-// does: how many slow commands were logged since the server started, which is
-// the newest entry's id plus one and not the log's length. What differs: after
-// SLOWLOG RESET, when the log is empty and the ids go on, the count stays what
-// it was instead of falling to 0 and jumping back.
+// Count returns what the agent's built-in redis.slowlog.count returns: how many slow
+// commands were logged since the server started, which is the id of the newest entry
+// plus one, not the length of the log. Difference: after SLOWLOG RESET the count stays
+// what it was; that of the built-in key falls to 0 and jumps back, because the ids go
+// on.
 var Count = &item.Metric{
 	Key:         "redis.server.slowlog.count",
 	Description: "Returns the number of slow log entries since the server was started.",

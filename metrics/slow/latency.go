@@ -12,9 +12,9 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// Latency answers with what the server itself has measured.
+// Latency returns what the server itself has measured.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	events       of the latency monitor, which is on when the server's
 //	             latency-monitor-threshold is not 0: [{"event":"fork",
@@ -30,9 +30,8 @@ import (
 //	truncated    rows left out of lists of more than ask.MaxRows, and of more than
 //	             latencyHistoryRows in a history
 //
-// Which events have a history and whether the server has COMMANDLOG is
-// remembered from the last poll, so that one round trip does but for the first
-// time.
+// The plugin remembers from the last poll which events have a history and whether the
+// server has COMMANDLOG, so only the first poll takes more than one round trip.
 //
 // Sources: https://redis.io/docs/latest/commands/latency-latest/,
 // latency-history/ and latency-histogram/.

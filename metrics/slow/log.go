@@ -13,12 +13,11 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Log answers with the slow log entries that are new since the
-// last poll of the target by this process, told by their ids, which only grow
-// while the server runs: SLOWLOG RESET loses nothing of that, and a restart of
-// the server begins them anew.
+// Log returns the slow log entries that are new since the last poll of the target by
+// this process. They are recognized by their ids, which only grow while the server
+// runs: SLOWLOG RESET loses no entry, and a restart of the server begins a new series.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	length       entries in the log
 //	first        true: there was no poll before, and the entries are those that

@@ -10,16 +10,16 @@ import (
 	"redisjobs/metrics/item"
 )
 
-// clusterMetric tells the state of a Storm cluster by its UI.
+// clusterMetric reports the state of a Storm cluster, read from its UI.
 //
-// Members: the head; version; cluster, with the figures topologies,
-// supervisors_alive, slots, slots_used, slots_free, executors, tasks, memory and
-// memory_free (bytes), cores and cores_free; topologies_by_status; nimbus
-// {"alive","leaders","offline","leader" (host:port),"leader_uptime"}; nimbuses
-// and supervisors, a row each; truncated and unavailable. A part that could not
-// be read, and a figure that the UI does not tell, is left out; so is what is free and
-// used of memory and cores with a scheduler that does not track them. up is 0 also
-// when the UI answers and finds no Nimbus that leads.
+// Members: the head; version; cluster, with the figures topologies, supervisors_alive,
+// slots, slots_used, slots_free, executors, tasks, memory and memory_free (bytes),
+// cores and cores_free; topologies_by_status; nimbus
+// {"alive","leaders","offline","leader" (host:port),"leader_uptime"}; nimbuses and
+// supervisors, a row each; truncated and unavailable. A part that could not be read,
+// and a value that the UI does not report, is left out; so are free and used memory
+// and cores with a scheduler that does not track them. up is also 0 if the UI answers
+// and there is no leading Nimbus.
 var clusterMetric = &item.Metric{
 	Key:         "storm.cluster.get",
 	Description: "Returns the nimbuses, supervisors, slots and resources of a Storm cluster by its UI as JSON, also when it is down.",

@@ -234,8 +234,8 @@ func writeByStatus(w *jsondoc.Writer, jobs []job) {
 // defaultJobType stands for the type of a job whose record names none.
 const defaultJobType = "job"
 
-// collectDiscovery fails when the jobs cannot be read, or are too many to be read:
-// an empty list would have Zabbix take all jobs for gone.
+// collectDiscovery fails if the jobs cannot be read, or if there are too many of them.
+// With an empty list Zabbix would treat all jobs as gone.
 func collectDiscovery(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	source, err := sourceOf(r)
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"redisjobs/redisclient"
 )
 
-// Get answers how far a stream's consumer groups are, in at most
-// three round trips. A key that is no stream is an error.
+// Get reports the progress of the consumer groups of a stream, in at most three round
+// trips. A key that is not a stream is an error.
 //
-// The members beside the head, each left out when unknown:
+// The members in addition to the head; each is left out if it is not known:
 //
 //	key, exists, length
 //	entries_added      ever; Redis 7 and newer
@@ -45,8 +45,8 @@ import (
 //	unavailable        what the server refused, and groups and consumers that are
 //	                   too many to be asked for, more than maxRead
 //
-// Ages follow from ids, which are the server's clock unless the writer chooses
-// them; of ids that are no time there is no age.
+// Ages are calculated from ids, which have the time of the server unless the writer
+// chooses them. Ids without a time have no age.
 var Get = &item.Metric{
 	Key:         "redis.stream.get",
 	Description: "Returns the length of a stream, its consumer groups, their lag and pending entries as JSON.",
