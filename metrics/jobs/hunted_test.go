@@ -171,6 +171,7 @@ func TestJobsOfRQThatNoWorkerBegan(t *testing.T) {
 	want(t, &r.Queues[0].figures, figOrphaned, 2)
 	want(t, &r.Queues[1].figures, figOrphaned, 0)
 	f.s.Do(t, "HSET", "rq:worker:w", "state", "idle", "queues", "a")
+	connect(t, f.s, 0, "BLPOP rq:queue:a 0")
 	want(t, &f.poll(60, "rq/rq").figures, figOrphaned, 0)
 }
 
