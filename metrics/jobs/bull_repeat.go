@@ -6,6 +6,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"time"
 
 	"redisjobs/redisclient/resp"
 )
@@ -95,16 +96,17 @@ func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float
 	j := &periodicJob{name: id, key: q.Name + "/" + id, queue: q, next: next}
 	s.jobs = append(s.jobs, j)
 	first := false // the job that it made last is its first one
+	var every, end float64
 	b.p.Ask(func(v resp.Value, err error) {
 		var fields []resp.Value
 		if err == nil {
 			fields, err = v.Array()
 		}
-		if err != nil || len(fields) != 5 {
+		if err != nil || len(fields) != 6 {
 			j.next, j.nextWhy = 0, "its record cannot be read"
 			return
 		}
-		every, _ := number(fields[0], nil)
+		every, _ = number(fields[0], nil)
 		if j.schedule = everyText(every / 1000); j.schedule == "" && len(fields[1].Str) <= maxPayload {
 			j.schedule = strings.TrimSpace(string(fields[1].Str) + " " + string(fields[2].Str))
 		}
@@ -113,19 +115,55 @@ func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float
 		if limit > 0 && count >= limit {
 			j.ended = "it has come to its limit"
 		}
+		end, _ = number(fields[5], nil)
 		first = count <= 1
-	}, "HMGET", k, "every", "pattern", "tz", "limit", "ic")
+	}, "HMGET", k, "every", "pattern", "tz", "limit", "ic", "endDate")
 	b.p.Ask(func(v resp.Value, err error) {
+		fields, err := twoFields(v, err)
 		var at float64
 		if err == nil {
-			at, err = epochOf(v)
+			at, err = epochOf(fields[0])
 		}
 		if err != nil {
 			j.lastWhy = "the job that it made last does not say when it was made, or is gone"
 		} else if !first {
 			j.last = at
 		}
-	}, "HGET", k+":"+strconv.FormatFloat(next*1000, 'f', 0, 64), "timestamp")
+		if waits := err == nil && fields[1].IsNull(); !waits && j.ended == "" && j.hasEnded(b.p.Now(), end/1000, every/1000) {
+			j.ended = "it has come to its end"
+		}
+	}, "HMGET", k+":"+strconv.FormatFloat(next*1000, 'f', 0, 64), "timestamp", "processedOn")
+}
+
+// twoFields are the values of a reply to HMGET of two fields.
+func twoFields(v resp.Value, err error) ([]resp.Value, error) {
+	var fields []resp.Value
+	if err == nil {
+		fields, err = v.Array()
+	}
+	if err == nil && len(fields) != 2 {
+		err = errors.New("HMGET: expected 2 members")
+	}
+	return fields, err
+}
+
+// hasEnded reports whether a job whose run at next was taken up has none left before
+// its end: then no other one was made.
+func (j *periodicJob) hasEnded(now, end, every float64) bool {
+	switch {
+	case end <= 0 || j.next > now:
+		return false
+	case end < now:
+		return true
+	case every > 0:
+		return j.next+every > end
+	}
+	c, err := parseCrontab(j.schedule, time.UTC)
+	if err != nil {
+		return false
+	}
+	next, err := c.next(j.next)
+	return err == nil && next > end
 }
 
 // repeatable reads a repeatable job of Bull: name, id, end, time zone and crontab, or
@@ -144,10 +182,12 @@ func (b *bullReading) repeatable(s *scheduler, q *queue, member string, next flo
 		id = parts[1] + ":"
 	}
 	j := &periodicJob{name: parts[0], key: q.Name + "/" + member, queue: q, next: next}
+	every := 0.0
 	if len(parts) == 5 {
 		j.schedule = strings.TrimSpace(parts[4] + " " + parts[3])
 	} else if ms, err := strconv.ParseFloat(parts[3], 64); err == nil {
-		j.schedule = everyText(ms / 1000)
+		every = ms / 1000
+		j.schedule = everyText(every)
 	}
 	s.jobs = append(s.jobs, j)
 	key := b.base(q) + "repeat:" + bullRepeatHash(parts[0], id, member) + ":" + strconv.FormatFloat(next*1000, 'f', 0, 64)
@@ -163,7 +203,7 @@ func (b *bullReading) repeatable(s *scheduler, q *queue, member string, next flo
 		end, _ := strconv.ParseFloat(parts[2], 64)
 		if fields[0].IsNull() {
 			j.lastWhy = "there is no job of it"
-			if end > 0 && end/1000 < b.p.Now() {
+			if j.hasEnded(b.p.Now(), end/1000, every) {
 				j.ended = "it has come to its end"
 			} else {
 				j.next, j.nextWhy = 0, "there is no job of it: it has come to its limit, or its job was lost"
@@ -184,7 +224,7 @@ func (b *bullReading) repeatable(s *scheduler, q *queue, member string, next flo
 		case !taken:
 		case opts.Repeat.Limit > 0 && opts.Repeat.Count >= opts.Repeat.Limit:
 			j.ended = "it has come to its limit"
-		case end > 0:
+		case j.hasEnded(b.p.Now(), end/1000, every):
 			j.ended = "it has come to its end"
 		}
 	}, "HMGET", key, "timestamp", "opts", "processedOn")
