@@ -214,14 +214,18 @@ func (j *job) detail(page *topologyAnswer, lag lagAnswer) {
 			)
 		}
 	}
-	newest := math.Inf(1)
-	components := func(rows []componentRow, id func(*componentRow) string) []component {
+	newest, rows, said := math.Inf(1), 0, 0
+	components := func(all []componentRow, id func(*componentRow) string) []component {
 		var out []component
-		for i := range rows {
-			r := &rows[i]
+		for i := range all {
+			r := &all[i]
 			name := oneLine(id(r))
 			if name == "" {
 				continue
+			}
+			rows++
+			if r.LastError.said {
+				said++
 			}
 			if age := r.ErrorAge.times(1); age.known && r.LastError.line() != "" && age.value < newest {
 				newest, t.ErrorAge, t.ErrorComponent = age.value, age.value, name
@@ -243,6 +247,9 @@ func (j *job) detail(page *topologyAnswer, lag lagAnswer) {
 			t.CapacityMax, t.CapacityBolt = c.value, r.BoltID.line()
 		}
 	}
+	if rows > 0 && said == 0 {
+		j.Unavailable = append(j.Unavailable, unreadable{Name: "last_error", Reason: noErrors})
+	}
 	if total, ok := lag.total(); ok {
 		j.Fields = append(j.Fields, field{Name: "lag", Number: total})
 	}
@@ -250,6 +257,11 @@ func (j *job) detail(page *topologyAnswer, lag lagAnswer) {
 		j.Unavailable = append(j.Unavailable, unreadable{Name: "lag", Reason: lag.problem})
 	}
 }
+
+// noErrors is why the errors of a topology's components are not known: the page of
+// Storm 2.0 to 2.2 has none of them.
+// source: STORM-3652
+const noErrors = "this Storm UI does not say it of a whole topology: Storm 2.0 to 2.2 do not (STORM-3652), 2.3 does"
 
 // setMessage replaces the record's message.
 func (j *job) setMessage(text string) {

@@ -234,7 +234,7 @@ func TestOddFiguresAreLeftOut(t *testing.T) {
 		summaryPath: `{"topologies":[7,null,{"name":"a","id":"a-1-1700000000","status":"ACTIVE","uptimeSeconds":"12","workersTotal":null,
 			"executorsTotal":"many","tasksTotal":{},"replicationCount":-1,"requestedCpu":"150.0"}]}`,
 		"/api/v1/topology/a-1-1700000000?window=600&sys=0": `{"topologyStats":[{"window":600,"trasferred":"5","completeLatency":"NaN"}],
-			"spouts":[{"spoutId":"s","emitted":"x"},{"emitted":3},"no"],"bolts":null,"workers":{}}`,
+			"spouts":[{"spoutId":"s","emitted":"x","lastError":{}},{"emitted":3},"no"],"bolts":null,"workers":{}}`,
 		"/api/v1/topology/a-1-1700000000/lag": `{"s":{"spoutId":"s","spoutType":"KAFKA","spoutLagResult":{"t":{"0":{"lag":3},"1":{"lag":"4"}}}},
 			"u":{"spoutId":"u","errorInfo":"no broker\nstack"}}`,
 	}}

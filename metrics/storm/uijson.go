@@ -47,22 +47,23 @@ func (n amount) times(factor float64) amount {
 type phrase struct {
 	value string
 	known bool
+	said  bool // it is there, if only as null
 }
 
 // UnmarshalJSON takes a string, or a number as its digits.
 func (w *phrase) UnmarshalJSON(raw []byte) error {
-	*w = phrase{}
+	*w = phrase{said: true}
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || raw[0] == '{' || raw[0] == '[' || string(raw) == "null" {
 		return nil
 	}
 	if raw[0] != '"' {
-		*w = phrase{string(raw), true}
+		*w = phrase{string(raw), true, true}
 		return nil
 	}
 	var s string
 	if err := json.Unmarshal(raw, &s); err == nil {
-		*w = phrase{s, true}
+		*w = phrase{s, true, true}
 	}
 	return nil
 }
