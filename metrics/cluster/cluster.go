@@ -300,7 +300,7 @@ func readView(id string, reply *ask.Part) (*view, error) {
 		return nil, err
 	}
 	for i := range nodes {
-		if nodes[i].is("myself") && nodes[i].id != id {
+		if nodes[i].is("myself") && nodes[i].id != id && !isAddr(id) {
 			return nil, strangerError("the node " + string(ask.ClipBytes([]byte(nodes[i].id))))
 		}
 	}

@@ -141,6 +141,58 @@ func TestClusterViewsSeenInTheField(t *testing.T) {
 	}
 }
 
+// Dragonfly plays a cluster of one shard: its replicas list but their master, whose
+// id is missing, and themselves. Its master may give all of them one id.
+// source: dragonfly issues 7771, 2726 and 2734
+func TestAClusterThatDragonflyPlays(t *testing.T) {
+	t.Parallel()
+	const main, a, b = "10.0.0.1:6379", "10.0.0.2:6379", "10.0.0.3:6379"
+	dragonfly := func(view string, role string) *item.Target {
+		return metrictest.NewTarget(&metrictest.ScriptDoer{Replies: map[string]string{
+			"INFO": metrictest.Bulk("# Server\r\nredis_version:7.4.0\r\ndragonfly_version:df-v1.39.0\r\n# Memory\r\nused_memory:1000\r\n" +
+				"# Replication\r\nrole:" + role + "\r\n# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\ndb0:keys=5,expires=0\r\n"),
+			"CLUSTER INFO": metrictest.Bulk("cluster_state:ok\r\n"), "CLUSTER NODES": metrictest.Bulk(view),
+		}})
+	}
+	const idA, idB = "73b77b19df9948977a23f018db68074cf4d4e820", "b3973e4281353a4e447a675d6286095cc8e3cedc"
+	masters := func(idA, idB string) string {
+		return me + " " + main + "@6379 myself,master - 0 0 0 connected 0-16383\r\n" +
+			idA + " " + a + "@6379 slave " + me + " 0 0 0 connected\r\n" + idB + " " + b + "@6379 slave " + me + " 0 0 0 connected\r\n"
+	}
+	replicas := func(id, addr string) string {
+		return " 10.0.0.1:9999@9999 master - 0 0 0 connected 0-16383\r\n" + id + " " + addr + "@6379 myself,slave  0 0 0 connected\r\n"
+	}
+	nodeA, nodeB := dragonfly(replicas(idA, a), "slave"), dragonfly(replicas(idB, b), "slave")
+	for _, tt := range []struct {
+		name, entry string
+		target      *item.Target
+		nodes       []any // ids
+		replicas    int
+	}{
+		{"the master", main, dragonfly(masters(idA, idB), "master"), []any{me, idA, idB}, 2},
+		{"the master, all replicas under one id", main, dragonfly(masters(idA, idA), "master"), []any{me, a, b}, 2},
+		{"a replica", a, nodeA, []any{"10.0.0.1:9999", idA}, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			tt.target.Peer = func(addr string) (*item.Target, error) {
+				return map[string]*item.Target{"10.0.0.1:9999": dragonfly(masters(idA, idB), "master"), a: nodeA, b: nodeB}[addr], nil
+			}
+			doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, tt.target)))
+			var ids []any
+			for _, n := range metrictest.Rows(t, doc["nodes"]) {
+				require.EqualValues(t, 1, n["up"], n["error"])
+				ids = append(ids, n["id"])
+			}
+			require.ElementsMatch(t, tt.nodes, ids)
+			require.NotContains(t, doc, "unreadable")
+			require.EqualValues(t, 0, doc["views_disagree"])
+			require.EqualValues(t, 0, doc["masters_without_replica"])
+			require.Len(t, metrictest.Rows(t, doc["shards"])[0]["replicas"], tt.replicas)
+		})
+	}
+}
+
 func TestEveryNodeHasARowOfItsOwn(t *testing.T) {
 	t.Parallel()
 	const third = "77777a4f6d56279223b54c9925d925a2e5f199fc"

@@ -37,6 +37,9 @@ func (m *member) read(reply *ask.Part) error {
 	if m.noInfo = err; err == nil {
 		m.take(&x)
 	}
+	if m.figures.id.Flavour == "dragonfly" && m.figures.id.Role == "replica" {
+		m.view = nil // where a cluster is played, it lists but its master and itself
+	}
 	return nil
 }
 

@@ -19,21 +19,22 @@ const totalSlots = 16384
 
 // node is one line of CLUSTER NODES: what one node thinks of another.
 type node struct {
-	id string
+	id string // its address where it has none of its own
 	// addr is host:port for clients, with brackets round an IPv6 address: of the IP
 	// address, or of the announced name where that is all there is; ":port" where
 	// the node does not know its own host yet, "" where there is no address
 	// (noaddr).
-	addr      string
-	ip        string   // as the cluster's bus has it; "" when not known
-	port      string   // for clients
-	hostname  string   // announced, or ""
-	flags     []string // in Redis' words, without "noflags"
-	master    string   // the id of a replica's master, or ""
-	epoch     info.Reading
-	connected bool
-	slots     []slotRange // ascending as Redis prints them
-	moves     []slotMove  // only of the node that printed the line
+	addr       string
+	ip         string   // as the cluster's bus has it; "" when not known
+	port       string   // for clients
+	hostname   string   // announced, or ""
+	flags      []string // in Redis' words, without "noflags"
+	master     string   // the id of a replica's master, or ""
+	masterless bool     // a replica whose master has no id
+	epoch      info.Reading
+	connected  bool
+	slots      []slotRange // ascending as Redis prints them
+	moves      []slotMove  // only of the node that printed the line
 }
 
 // slotRange is the slots from first to last, both included.
@@ -91,16 +92,21 @@ var (
 // and counted: a node that is missing must not look like one that left. Of two
 // lines of one node that which has an address counts. A reply of which nothing
 // can be read is refused.
-// Source: https://redis.io/docs/latest/commands/cluster-nodes/
+//
+// Dragonfly that plays a cluster may leave out the id of a replica's master, or give
+// all replicas one id: they go by their addresses.
+// Source: https://redis.io/docs/latest/commands/cluster-nodes/; dragonfly issues 7771
+// and 2734
 func parseNodes(text string) (nodes []node, unreadable int, err error) {
 	index := make(map[string]int)
 	lines, slots := 0, 0
 	var first error
 	for line := range strings.Lines(text) {
-		fields := strings.Fields(line)
-		if len(fields) == 0 {
+		line = strings.TrimRight(line, "\r\n ")
+		if line == "" {
 			continue
 		}
+		fields := strings.Split(line, " ")
 		lines++
 		n, err := parseNode(fields)
 		if err != nil {
@@ -118,6 +124,10 @@ func parseNodes(text string) (nodes []node, unreadable int, err error) {
 		case nodes[at].addr == "" && n.addr != "" || n.is("myself"):
 			slots -= nodes[at].slotCount()
 			nodes[at] = n
+		case n.addr != "" && n.addr != nodes[at].addr && n.is("slave") && nodes[at].is("slave") && !nodes[at].is("myself"):
+			nodes[at].goByAddr()
+			n.goByAddr()
+			nodes = append(nodes, n)
 		default:
 			continue
 		}
@@ -131,7 +141,32 @@ func parseNodes(text string) (nodes []node, unreadable int, err error) {
 	case len(nodes) == 0:
 		return nil, 0, errNoNodes
 	}
+	nameMaster(nodes)
 	return nodes, unreadable, nil
+}
+
+func (n *node) goByAddr() { n.id = n.addr }
+
+// isAddr tells an id that is an address from one of the node's own.
+func isAddr(id string) bool { return strings.Contains(id, ":") }
+
+// nameMaster names the one master without an id as that of the replicas whose master
+// has none.
+func nameMaster(nodes []node) {
+	id := ""
+	for i := range nodes {
+		if n := &nodes[i]; isAddr(n.id) && n.is("master") {
+			if id != "" {
+				return
+			}
+			id = n.id
+		}
+	}
+	for i := range nodes {
+		if n := &nodes[i]; n.masterless {
+			n.master = id
+		}
+	}
 }
 
 func parseNode(fields []string) (node, error) {
@@ -149,12 +184,20 @@ func parseNode(fields []string) (node, error) {
 	if n.is("noaddr") {
 		n.addr, n.ip, n.port, n.hostname = "", "", "", ""
 	}
+	if n.id == "" {
+		if n.goByAddr(); n.id == "" {
+			return n, errors.New("a node without an id and an address")
+		}
+	}
 	if fields[3] != "-" {
-		n.master = fields[3]
+		n.master, n.masterless = fields[3], fields[3] == ""
 	}
 	n.epoch = info.ParseCount([]byte(fields[6]))
 	n.connected = fields[7] == "connected"
 	for _, field := range fields[8:] {
+		if field == "" {
+			continue
+		}
 		if err := n.addSlots(field); err != nil {
 			return n, err
 		}
