@@ -86,7 +86,7 @@ func start(t testing.TB, a agent.Agent, s setup) *asked {
 }
 
 // agentTimeout is what an agent says when its plugin is late.
-var agentTimeout = regexp.MustCompile(`^(?i)timeout (occurred|while)`)
+var agentTimeout = regexp.MustCompile(`^(?i)timeout (occurred|while|[0-9.]+s reached)`)
 
 // get is one item: its value, or the reason why it is not supported. The plugin answers shortly before the agent's time
 // is over; when the machine stood still just then the item is asked again.
