@@ -109,6 +109,7 @@ const intervals = 3
 // clock is what it takes to judge a record.
 type clock struct {
 	now        float64 // the server's, unix seconds
+	err        error   // why now is not known
 	maxAge     time.Duration
 	staleAfter time.Duration
 	statusMap  map[string]int
@@ -120,13 +121,21 @@ func (c clock) since(moment float64) float64 {
 	return max(0, math.Round((c.now-moment)*1e6)/1e6)
 }
 
-// judge sets the job's status and ages from its record.
+// judge sets the job's status and ages from its record. Without the server's time
+// they are unknown, and so is the status of a live job whose record may be stale.
 func (j *job) judge(c clock) {
-	if signed, ok := j.lastSign(); ok {
-		j.Age, j.HasAge = c.since(signed), true
-	}
-	if succeeded, ok := j.Number("last_success_at"); ok {
-		j.SuccessAge, j.HasSuccessAge = c.since(succeeded), true
+	signed, hasSign := j.lastSign()
+	succeeded, hasSuccess := j.Number("last_success_at")
+	if c.err == nil {
+		if j.HasAge = hasSign; hasSign {
+			j.Age = c.since(signed)
+		}
+		if j.HasSuccessAge = hasSuccess; hasSuccess {
+			j.SuccessAge = c.since(succeeded)
+		}
+	} else {
+		j.lose("age", hasSign, c.err)
+		j.lose("success_age", hasSuccess, c.err)
 	}
 	raw, ok := j.Text("status")
 	if !ok {
@@ -141,8 +150,20 @@ func (j *job) judge(c clock) {
 		return
 	}
 	j.Status = statusOf(raw, c.statusMap)
-	if j.Status.live() && j.HasAge && j.Age > j.limit(c) {
+	switch {
+	case !j.Status.live() || !hasSign:
+	case c.err != nil:
+		j.Err = fmt.Errorf("%s, or stale: %w", j.Status, c.err)
+		j.lose("status", true, j.Err)
+	case j.Age > j.limit(c):
 		j.Status = statusStale
+	}
+}
+
+// lose notes why something that the record has is unavailable.
+func (j *job) lose(name string, has bool, err error) {
+	if has {
+		j.Unavailable = append(j.Unavailable, unreadable{Name: name, Reason: err.Error()})
 	}
 }
 

@@ -74,7 +74,7 @@ func (s *store) Jobs(ctx context.Context) (jobs, error) {
 		if !ok {
 			beat = shares[i].heartbeat(beatsErr)
 		}
-		s.finish(j, beat, c.now, 0)
+		s.finish(j, beat, c, 0)
 	}
 	return out, nil
 }

@@ -257,6 +257,8 @@ type check struct {
 	memory *item.Memory
 	probes []*probe
 	now    float64 // TIME of the newest round trip
+	// timeless is why the server's time cannot be had. Only ages need it.
+	timeless error
 }
 
 // add lets a key take part; without a key there is no part.
@@ -307,7 +309,10 @@ func (c *check) run(ctx context.Context) error {
 // round is one round trip. It reports whether there may be more to ask.
 func (c *check) round(ctx context.Context) (open bool, err error) {
 	refusals := ask.RefusalsOf(c.memory)
-	cmds := []redisclient.Command{{"TIME"}}
+	var cmds []redisclient.Command
+	if c.refuseTime(refusals.Of(commandTime, "")); c.timeless == nil {
+		cmds = append(cmds, commandTime)
+	}
 	var all []*probe
 	for _, p := range c.probes {
 		if p.done {
@@ -324,18 +329,21 @@ func (c *check) round(ctx context.Context) (open bool, err error) {
 			all = append(all, p)
 		}
 	}
-	if len(all) == 0 && c.now != 0 {
+	if len(all) == 0 && (c.now != 0 || c.timeless != nil) {
 		return false, nil
 	}
 	replies, err := c.doer.DoAll(ctx, cmds...)
 	if err != nil {
 		return false, err
 	}
-	if c.now, err = redisclient.ParseTime(replies[0]); err != nil {
-		return false, redisclient.Misread("ask the server for its time", err)
+	if c.timeless == nil {
+		if err := c.takeTime(replies[0], refusals); err != nil {
+			return false, err
+		}
+		cmds, replies = cmds[1:], replies[1:]
 	}
 	for i, p := range all {
-		cmd, reply := cmds[i+1], replies[i+1]
+		cmd, reply := cmds[i], replies[i]
 		before, count := p.typ, p.count
 		p.take(cmd, reply)
 		if redisclient.ConcernsServer(p.err) {

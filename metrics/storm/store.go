@@ -94,7 +94,7 @@ func (s *store) Job(ctx context.Context, q query) (job, error) {
 			beat = newHeartbeat(p.reply)
 		}
 	}
-	s.finish(&j, beat, c.now, q.MaxAge)
+	s.finish(&j, beat, c, q.MaxAge)
 	return j, nil
 }
 
@@ -144,7 +144,7 @@ func (j *job) readOwn(own, state *probe) {
 }
 
 // finish completes a job that was read with its heartbeat and judges it.
-func (s *store) finish(j *job, beat heartbeat, now float64, maxAge time.Duration) {
+func (s *store) finish(j *job, beat heartbeat, c *check, maxAge time.Duration) {
 	if j.Err != nil || j.Status == statusMissing {
 		return
 	}
@@ -156,7 +156,7 @@ func (s *store) finish(j *job, beat heartbeat, now float64, maxAge time.Duration
 			j.Unavailable = append(j.Unavailable, unreadable{Name: "heartbeat", Reason: beat.err.Error()})
 		}
 	}
-	j.judge(clock{now: now, maxAge: maxAge, staleAfter: s.opts.StaleAfter, statusMap: s.opts.StatusMap})
+	j.judge(clock{now: c.now, err: c.timeless, maxAge: maxAge, staleAfter: s.opts.StaleAfter, statusMap: s.opts.StatusMap})
 }
 
 // heartbeat is a job's score in a sorted set, or why it cannot be had.
