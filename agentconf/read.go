@@ -14,9 +14,6 @@ import (
 	"unicode/utf8"
 )
 
-// Default is where packages put the configuration of the agent.
-const Default = "/etc/zabbix/zabbix_agent2.conf"
-
 // Line is one setting and where it stands.
 type Line struct {
 	File  string

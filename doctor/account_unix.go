@@ -11,6 +11,9 @@ import (
 	"syscall"
 )
 
+// defaultSocket is where the agent listens for plugins unless it is told otherwise.
+const defaultSocket = "/tmp/agent.plugin.sock"
+
 // account is the user that the agent runs as.
 type account struct {
 	name   string

@@ -2,6 +2,9 @@ package doctor
 
 import "os"
 
+// defaultSocket is where the agent listens for plugins unless it is told otherwise.
+const defaultSocket = `\\.\pipe\agent.plugin.sock`
+
 // account is the user that the agent runs as. File modes say nothing of access
 // here, so that nothing is found out about it.
 type account struct{ name string }

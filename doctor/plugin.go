@@ -12,10 +12,9 @@ import (
 )
 
 const (
-	prefix        = "Plugins.RedisJobs."
-	pathOption    = prefix + "System.Path"
-	socketOption  = "PluginSocket"
-	defaultSocket = "/tmp/agent.plugin.sock"
+	prefix       = "Plugins.RedisJobs."
+	pathOption   = prefix + "System.Path"
+	socketOption = "PluginSocket"
 	// maxSocket is what a unix socket's path may have; sun_path of unix(7).
 	maxSocket = 107
 )
