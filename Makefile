@@ -46,6 +46,7 @@ export REDISJOBS_PLUGIN ?= $(CURDIR)/$(PLUGIN)
 export REDISJOBS_STORM ?= $(CACHE)/storm/storm.txt
 export REDISJOBS_TEST_PLUGIN ?= $(CURDIR)/build/test-plugin
 export REDISJOBS_JOB_SYSTEMS ?= $(CACHE)/jobs/systems.txt
+export REDISJOBS_PACKAGES ?= $(CACHE)/packages/programs.txt
 
 # Real results only: nothing here takes an earlier run's word for a test against a server or an agent.
 # Without debug information: a third less time to link the programs of the tests.
@@ -158,8 +159,9 @@ deb: build/share ## make the deb of this machine's architecture in dist/, and no
 package: build/share ## make the packages, archives, bills of materials and checksums in dist/
 	@$(RELEASE)
 
-test-package: package build/gotestsum ## make the packages twice, compare, and install, upgrade and purge the deb in a throw-away root
+test-package: package build/gotestsum ## make the packages twice, compare, and run each: deb, rpm and apk in throw-away roots, arm64 and Windows emulated
 	@$(STEP) 'installing lintian and rpm' test/setup.sh lintian rpm
+	@$(STEP) 'fetching what runs the packages' test/package/fetch.sh "$$(dirname "$$REDISJOBS_PACKAGES")"
 	@REDISJOBS_DIST='$(CURDIR)/dist' REDISJOBS_VERSION='$(VERSION)' REDISJOBS_MAINTAINER='$(MAINTAINER)' REDISJOBS_NFPM='$(NFPM)' \
 	  REDISJOBS_HINTS=0 $(STEP) 'building and running tests' $(TESTS) $(GOTEST) -json -tags packages ./test/package/... ./packaging/release/...
 

@@ -39,7 +39,7 @@ debian_keyring() {
 }
 
 # apt_open DIR TYPE SUITE... makes a private apt in DIR that knows the given suites (TYPE: deb or deb-src) and fetches
-# their indexes.
+# their indexes; those of another architecture than this machine's when the variable apt_architecture names one.
 apt_open() {
 	_dir=$1 _type=$2
 	shift 2
@@ -69,6 +69,11 @@ apt_open() {
 		Acquire::AllowInsecureRepositories "false";
 		APT::Get::AllowUnauthenticated "false";
 		APT::Sandbox::User "root";
+	CONF
+	[ -z "${apt_architecture:-}" ] || cat >>"$_dir/apt.conf" <<-CONF
+		APT::Architecture "$apt_architecture";
+		#clear APT::Architectures;
+		APT::Architectures { "$apt_architecture"; };
 	CONF
 	# apt-get update ends with 0 on failed downloads unless told otherwise.
 	apt-get -qq -c "$_dir/apt.conf" -o APT::Update::Error-Mode=any update

@@ -145,6 +145,8 @@ type Config struct {
 	// overrule the included files.
 	ConfLines []string
 	Env       []string // additions to the environment of the agent and its plugin, NAME=value
+	// StartWithin is how long it may take until the agent answers, 20 s when 0.
+	StartWithin time.Duration
 }
 
 func (c Config) timeout() time.Duration {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -105,7 +106,8 @@ func launch(t testing.TB, a Agent, c Config) *Running {
 }
 
 func (r *Running) awaitReady() error {
-	late := time.After(startWithin)
+	within := cmp.Or(r.config.StartWithin, startWithin)
+	late := time.After(within)
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		value, err := Query(ctx, r.Addr, Plain, "agent.ping", time.Second)
@@ -117,7 +119,7 @@ func (r *Running) awaitReady() error {
 		case <-r.done:
 			return fmt.Errorf("agent ended with code %d before it answered", r.cmd.ProcessState.ExitCode())
 		case <-late:
-			return fmt.Errorf("agent does not answer after %v: %w", startWithin, err)
+			return fmt.Errorf("agent does not answer after %v: %w", within, err)
 		case <-time.After(poll):
 		}
 	}

@@ -3,8 +3,6 @@
 package packages
 
 import (
-	"bytes"
-	"context"
 	"net"
 	"os"
 	"os/exec"
@@ -14,13 +12,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/internal/ports"
 	"redisjobs/internal/redistest"
-	"redisjobs/test/agent"
 )
 
 // inside tells a second run of this test binary that it may change the system
@@ -38,6 +34,7 @@ const (
 // lasts as long as the test: an overlay in a mount namespace. Nothing of the
 // machine is changed.
 func TestTheDebOnThisDebian(t *testing.T) {
+	t.Parallel()
 	if os.Getuid() != 0 {
 		t.Skip("NOT RUN: only root can install packages")
 	}
@@ -50,7 +47,7 @@ func TestTheDebOnThisDebian(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Dir(clone), 0o755))
 	require.NoError(t, os.Rename(copyTree(t), clone))
 	require.NoError(t, os.CopyFS(filepath.Join(clone, "dist"), os.DirFS(environment(t, "REDISJOBS_DIST"))))
-	copyFile(t, newer(t), filepath.Join(packages, "files", "second.deb"))
+	copyFile(t, newer(t).deb, filepath.Join(packages, "files", "second.deb"))
 
 	self, err := os.Executable()
 	require.NoError(t, err)
@@ -72,24 +69,6 @@ func copyFile(t testing.TB, from, to string) {
 	data, err := os.ReadFile(from)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(to, data, 0o644))
-}
-
-// newer makes the deb of a later version whose configuration differs from the
-// first one's, as an upgrade has it.
-func newer(t testing.TB) string {
-	t.Helper()
-	dir := copyTree(t)
-	file := filepath.Join(dir, "packaging/redisjobs.conf")
-	text, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(file, append([]byte("# A newer configuration.\n"), text...), 0o644))
-	c := exec.Command("make", "deb", "VERSION=99.0.0", "SOURCE_DATE_EPOCH="+environment(t, "SOURCE_DATE_EPOCH"),
-		"MAINTAINER="+environment(t, "REDISJOBS_MAINTAINER"), "NFPM="+environment(t, "REDISJOBS_NFPM"))
-	c.Dir = dir
-	c.Env = append(os.Environ(), "MAKEFLAGS=", "MFLAGS=")
-	out, err := c.CombinedOutput()
-	require.NoError(t, err, "%s", out)
-	return one(t, filepath.Join(dir, "dist"), "*.deb")
 }
 
 // enter makes an overlay of the root folder the root folder. What is in the
@@ -267,28 +246,6 @@ func withAgent(t *testing.T, addr string, use func(ask func(key string) (string,
 	t.Helper()
 	command(t, "install", "-d", "-o", "zabbix", "-g", "zabbix", "/run/zabbix", "/var/log/zabbix")
 	c := exec.Command("runuser", "-u", "zabbix", "--", "/usr/sbin/zabbix_agent2", "-c", "/etc/zabbix/zabbix_agent2.conf")
-	var printed bytes.Buffer
-	c.Stdout, c.Stderr = &printed, &printed
-	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	require.NoError(t, c.Start())
-	defer func() {
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGTERM)
-		timer := time.AfterFunc(20*time.Second, func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) })
-		_ = c.Wait()
-		timer.Stop()
-	}()
-	ask := func(key string) (string, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		return agent.Query(ctx, addr, agent.Plain, key, 0)
-	}
-	var err error
-	for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(100 * time.Millisecond) {
-		if _, err = ask("agent.ping"); err == nil {
-			break
-		}
-	}
-	log, _ := os.ReadFile("/var/log/zabbix/zabbix_agent2.log")
-	require.NoError(t, err, "%s%s", &printed, log)
-	use(ask)
+	c.SysProcAttr = &syscall.SysProcAttr{}
+	runAgent(t, c, addr, "/var/log/zabbix/zabbix_agent2.log", use)
 }

@@ -82,6 +82,7 @@ func copyTree(t testing.TB) string {
 // TestTheSameInputGivesTheSameBytes makes the packages a second time, in another
 // folder.
 func TestTheSameInputGivesTheSameBytes(t *testing.T) {
+	t.Parallel()
 	first := sums(t, environment(t, "REDISJOBS_DIST"))
 	dir := copyTree(t)
 	second := exec.Command("make", "package", "VERSION="+environment(t, "REDISJOBS_VERSION"),
