@@ -38,7 +38,7 @@ func newBullReading(p *poll, r *reading) *bullReading {
 // of each queue the node that has the most counts.
 func (b *bullReading) workers(nodes [][]client) {
 	queues := make(map[string]string) // by prefix:queue, since either may have colons
-	for _, q := range b.r.all() {
+	for q := range b.r.all() {
 		queues[b.r.Prefix+":"+q.Name] = q.Name
 	}
 	most := make(map[string]int)

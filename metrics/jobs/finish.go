@@ -141,7 +141,7 @@ func (r *reading) sumQueues() {
 			continue
 		}
 		sum, known := 0.0, 0
-		for _, q := range r.all() {
+		for q := range r.all() {
 			if v, ok := q.Get(f); ok {
 				sum += v
 				known++
@@ -161,7 +161,17 @@ func (r *reading) sumQueues() {
 }
 
 // all are the queues of which anything was read.
-func (r *reading) all() iter.Seq2[int, *queue] { return slices.All(slices.Concat(r.Queues, r.Rest)) }
+func (r *reading) all() iter.Seq[*queue] {
+	return func(yield func(*queue) bool) {
+		for _, queues := range [][]*queue{r.Queues, r.Rest} {
+			for _, q := range queues {
+				if !yield(q) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // greatestLatency is that of the queues of which it is known: one that is not
 // must not hide the others. Of those beyond the limit it is known where nothing
@@ -176,7 +186,7 @@ func (r *reading) greatestLatency() {
 		}
 	}
 	oldest, unknown := 0.0, r.Unread
-	for _, q := range r.all() {
+	for q := range r.all() {
 		v, ok := q.Get(figLatency)
 		if !ok {
 			unknown++

@@ -69,7 +69,7 @@ func (r *reading) servedBy(c *capsule) []string {
 	names := slices.Clone(c.Queues)
 	if slices.ContainsFunc(names, func(name string) bool { return strings.Contains(name, "*") }) {
 		names = nil
-		for _, q := range r.all() {
+		for q := range r.all() {
 			if c.mayServe(q.Name) {
 				names = append(names, q.Name)
 			}

@@ -238,7 +238,9 @@ func (i instance) Compare(j instance) int {
 	return cmp.Or(cmp.Compare(order(i.System), order(j.System)), cmp.Compare(i.Prefix, j.Prefix))
 }
 
+var idEscaper = strings.NewReplacer("%", "%25", "/", "%2F")
+
 // ID is a text that no other instance has, for discovery in Zabbix.
 func (i instance) ID() string {
-	return i.System + "/" + strings.NewReplacer("%", "%25", "/", "%2F").Replace(i.Prefix)
+	return i.System + "/" + idEscaper.Replace(i.Prefix)
 }
