@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 
 	"redisjobs/metrics/item"
@@ -60,6 +61,9 @@ func (p *poll) Ask(then func(v resp.Value, err error), cmd ...string) {
 	}
 	p.asks = append(p.asks, question{cmd: cmd, then: then})
 }
+
+// expect makes room for n more commands.
+func (p *poll) expect(n int) { p.asks = slices.Grow(p.asks, n) }
 
 // AskPayload is Ask for a reply that holds whole jobs. One that was too large
 // the last time is not asked for again for a while, see heavy.go.
@@ -122,9 +126,10 @@ func (p *poll) NowArg(perSecond float64) string {
 	return strconv.FormatFloat(math.Floor(p.Now()*perSecond), 'f', -1, 64)
 }
 
-// Age is the time since a moment in unix seconds; 0 for one that the server's
-// clock has not reached, because writers have clocks of their own.
-func (p *poll) Age(at float64) float64 { return max(0, p.Now()-at) }
+// Age is the time since a moment in unix seconds, to the microsecond, as the server
+// tells the time; 0 for one that its clock has not reached, because writers have
+// clocks of their own.
+func (p *poll) Age(at float64) float64 { return math.Round(max(0, p.Now()-at)*1e6) / 1e6 }
 
 func (p *poll) rounds() int { return cmp.Or(p.most, maxRounds) }
 
@@ -149,7 +154,7 @@ func (p *poll) run(ctx context.Context) (err error) {
 
 // converse is one round trip. Commands that were refused for good are not sent.
 func (p *poll) converse(ctx context.Context, asks []question) error {
-	var cmds []redisclient.Command
+	cmds := make([]redisclient.Command, 0, 1+len(asks))
 	first := p.round == 0
 	if first {
 		cmds = append(cmds, redisclient.Command{"TIME"})

@@ -107,9 +107,11 @@ func (sidekiq) Read(p *poll, r *reading) {
 	p.Members(maxListed, func(names []string, size int, err error) {
 		queues = r.OpenListed(names, size, err)
 		r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", k+"queue:"+q.Name) })
+		p.expect(2 * len(queues))
 		for _, q := range queues {
-			p.Count(&q.figures, figWaiting, "LLEN", k+"queue:"+q.Name)
-			p.AskPayload(func(v resp.Value, err error) { p.oldest(q, v, err, parseSidekiqJob) }, "LINDEX", k+"queue:"+q.Name, "-1")
+			key := k + "queue:" + q.Name
+			p.Count(&q.figures, figWaiting, "LLEN", key)
+			p.AskPayload(func(v resp.Value, err error) { p.oldest(q, v, err, parseSidekiqJob) }, "LINDEX", key, "-1")
 			q.FlagOf(figPaused, paused, pausedErr)
 		}
 		// The server's time is known by now.
@@ -139,6 +141,32 @@ func (sidekiq) Read(p *poll, r *reading) {
 // parseSidekiqJob reads a job. Its times are seconds with a fraction, from
 // Sidekiq 8 on whole milliseconds.
 func parseSidekiqJob(text []byte) (oldestJob, error) {
+	var jid, enqueued, created string
+	usual := len(text) <= maxPayload
+	usual = usual && membersOf(text, func(name, value []byte) {
+		ok := true
+		switch {
+		case string(name) == "jid":
+			jid, ok = plainText(value)
+		case string(name) == "enqueued_at" && isNumber(value):
+			enqueued = string(value)
+		case string(name) == "created_at" && isNumber(value):
+			created = string(value)
+		default:
+			for _, wanted := range []string{"jid", "enqueued_at", "created_at"} {
+				ok = ok && !strings.EqualFold(string(name), wanted)
+			}
+		}
+		usual = usual && ok
+	}) && usual
+	if !usual {
+		return parseSidekiqJobByReflection(text)
+	}
+	return sidekiqJob(jid, enqueued, created)
+}
+
+// parseSidekiqJobByReflection reads a job of any form.
+func parseSidekiqJobByReflection(text []byte) (oldestJob, error) {
 	var raw struct {
 		JID      string      `json:"jid"`
 		Enqueued json.Number `json:"enqueued_at"`
@@ -147,10 +175,14 @@ func parseSidekiqJob(text []byte) (oldestJob, error) {
 	if err := parseJSON(text, &raw); err != nil {
 		return oldestJob{}, err
 	}
-	job := oldestJob{id: raw.JID}
+	return sidekiqJob(raw.JID, raw.Enqueued.String(), raw.Created.String())
+}
+
+func sidekiqJob(jid, enqueued, created string) (oldestJob, error) {
+	job := oldestJob{id: jid}
 	var err error
-	if job.at, err = parseEpoch(raw.Enqueued.String()); err != nil {
-		job.at, err = parseEpoch(raw.Created.String())
+	if job.at, err = parseEpoch(enqueued); err != nil {
+		job.at, err = parseEpoch(created)
 	}
 	if err != nil {
 		return oldestJob{}, errors.New("it does not say when it was enqueued")
