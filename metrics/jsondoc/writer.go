@@ -253,11 +253,43 @@ func (w *Writer) Float(f float64) {
 		return
 	}
 	w.begin()
+	if buf, ok := appendMillionths(w.buf, f); ok {
+		w.buf = buf
+		return
+	}
 	format := byte('f')
 	if abs := math.Abs(f); abs != 0 && (abs < 1e-9 || abs >= 1e21) {
 		format = 'e'
 	}
 	w.buf = strconv.AppendFloat(w.buf, f, format, -1, 64)
+}
+
+// appendMillionths is strconv.AppendFloat in a fraction of the time, for numbers
+// below a thousand million with at most six digits behind the point. Such a number
+// has at most 15 digits, and no other text of so few reads back as the same float.
+func appendMillionths(dst []byte, f float64) ([]byte, bool) {
+	const limit, unit = 1e9, 1_000_000
+	if !(f > -limit && f < limit) || f == 0 && math.Signbit(f) {
+		return dst, false
+	}
+	n := int64(math.Round(f * unit))
+	if float64(n)/unit != f {
+		return dst, false
+	}
+	if n < 0 {
+		dst, n = append(dst, '-'), -n
+	}
+	dst = strconv.AppendInt(dst, n/unit, 10)
+	rest := n % unit
+	if rest == 0 {
+		return dst, true
+	}
+	dst = append(dst, '.')
+	for digit := int64(unit / 10); rest > 0; digit /= 10 {
+		dst = append(dst, '0'+byte(rest/digit))
+		rest %= digit
+	}
+	return dst, true
 }
 
 // Number writes a number that is at hand as text, digit by digit. A text for

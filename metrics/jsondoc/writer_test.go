@@ -187,3 +187,18 @@ func TestADocumentOverTheLimitIsCountedAndNotKept(t *testing.T) {
 		require.Contains(t, string(w.Bytes()), "xxx")
 	}
 }
+
+// FuzzFloat: the short way writes what the long one does.
+func FuzzFloat(f *testing.F) {
+	for _, n := range []float64{0, math.Copysign(0, -1), 1, -1, 0.5, 0.1, 0.000001, -0.000001, 0.0000001, 1.000001, 999999999.999999, -999999999.999999, 1e9,
+		1e15, 123456.789, 845123.412345, 0.1 + 0.2, 1.0 / 3, math.MaxInt64, 5e-324} {
+		f.Add(n, int64(n))
+	}
+	f.Fuzz(func(t *testing.T, n float64, millionths int64) {
+		for _, n := range []float64{n, float64(millionths) / 1e6} {
+			if got, ok := appendMillionths(nil, n); ok {
+				require.Equal(t, strconv.FormatFloat(n, 'f', -1, 64), string(got))
+			}
+		}
+	})
+}
