@@ -285,6 +285,11 @@ func (c *Conn) write(cmds []Command) writing {
 			text = resp.AppendCommand(text, cmd...)
 		}
 	}
+	size := 0
+	for _, cmd := range cmds {
+		size += resp.CommandSize(cmd...)
+	}
+	text = slices.Grow(text, size)
 	for _, cmd := range cmds {
 		text = resp.AppendCommand(text, cmd...)
 	}

@@ -14,6 +14,16 @@ func AppendCommand(dst []byte, args ...string) []byte {
 	return dst
 }
 
+// CommandSize is at least as long as what AppendCommand appends.
+func CommandSize(args ...string) int {
+	const header = len("$9223372036854775807\r\n\r\n")
+	size := header
+	for _, a := range args {
+		size += header + len(a)
+	}
+	return size
+}
+
 func appendHeader(dst []byte, kind byte, n int) []byte {
 	dst = append(dst, kind)
 	dst = strconv.AppendInt(dst, int64(n), 10)

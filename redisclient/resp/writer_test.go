@@ -21,6 +21,7 @@ func TestAppendCommandWritesAnArrayOfBulkStrings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			require.Equal(t, "before"+tt.want, string(AppendCommand([]byte("before"), tt.args...)))
+			require.GreaterOrEqual(t, CommandSize(tt.args...), len(tt.want))
 		})
 	}
 }
