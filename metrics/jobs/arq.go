@@ -319,7 +319,7 @@ func (a *arqReading) nobody() bool {
 		ends = ends || c.cmd == "exec"
 	}
 	active := 0.0
-	for _, q := range a.r.all() {
+	for q := range a.r.all() {
 		n, known := q.Get(figActive)
 		if !known {
 			return false

@@ -161,6 +161,14 @@ var figureNames = [figureCount]string{
 	figQueueCount: "queue_count", figQueuesPaused: "queues_paused", figQueuesStuck: "queues_stuck",
 }
 
+// plainFigureNames are the names as bytes without anything to escape.
+var plainFigureNames = func() (names [figureCount][]byte) {
+	for f, name := range figureNames {
+		names[f] = []byte(name)
+	}
+	return names
+}()
+
 func (f figure) String() string { return figureNames[f] }
 
 // figuresOfQueues and systemFigures are what every system either tells of each of

@@ -199,8 +199,9 @@ func writeSystem(w *jsondoc.Writer, s *reading) {
 }
 
 func writeQueue(w *jsondoc.Writer, s *reading, q *queue) {
-	w.Key("id").String(s.ID() + "/" + q.Name)
-	w.Key("system_id").String(s.ID())
+	id := s.ID()
+	w.Key("id").String(id + "/" + q.Name)
+	w.Key("system_id").String(id)
 	w.Key("system").String(s.System)
 	w.Key("prefix").String(s.Prefix)
 	w.Key("queue").String(q.Name)
@@ -212,7 +213,7 @@ func writeQueue(w *jsondoc.Writer, s *reading, q *queue) {
 }
 
 func writeFigures(w *jsondoc.Writer, f *figures) {
-	f.Each(func(name figure, value float64) { w.Key(name.String()).Float(value) })
+	f.Each(func(name figure, value float64) { w.KeyPlain(plainFigureNames[name]).Float(value) })
 }
 
 func writeProblems(w *jsondoc.Writer, f *figures) {

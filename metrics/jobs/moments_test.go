@@ -61,7 +61,7 @@ func TestObservedMoments(t *testing.T) {
 	key := sampleKey{queue: "a"}
 	see := func(m moment) *figures {
 		var f figures
-		s.observe(key, m, &f)
+		s.observe(key, s.sampleOf(key), m, &f)
 		return &f
 	}
 	wantNothing(t, see(momentOf(100, 50)), figGrowth, figTimeToEmpty)
@@ -86,7 +86,7 @@ func TestObservedMoments(t *testing.T) {
 
 	// When the oldest job was first seen at the head.
 	head := func(at float64, head string) float64 {
-		s.observe(sampleKey{queue: "b"}, moment{at: at, head: head}, &figures{})
+		s.observe(sampleKey{queue: "b"}, s.sampleOf(sampleKey{queue: "b"}), moment{at: at, head: head}, &figures{})
 		return s.sampleOf(sampleKey{queue: "b"}).headAt
 	}
 	require.EqualValues(t, 100, head(100, "x"))
@@ -98,12 +98,12 @@ func TestObservedMoments(t *testing.T) {
 	// As many queues as are remembered, and then none of them.
 	s = stateOf(&item.Memory{})
 	for i := range maxSamples {
-		s.observe(sampleKey{queue: fmt.Sprint(i)}, momentOf(1, 1), &figures{})
+		s.observe(sampleKey{queue: fmt.Sprint(i)}, s.sampleOf(sampleKey{queue: fmt.Sprint(i)}), momentOf(1, 1), &figures{})
 	}
 	require.Len(t, s.samples, maxSamples)
-	s.observe(sampleKey{queue: "0"}, momentOf(2, 1), &figures{})
+	s.observe(sampleKey{queue: "0"}, s.sampleOf(sampleKey{queue: "0"}), momentOf(2, 1), &figures{})
 	require.Len(t, s.samples, maxSamples)
-	s.observe(sampleKey{queue: "more"}, momentOf(2, 1), &figures{})
+	s.observe(sampleKey{queue: "more"}, s.sampleOf(sampleKey{queue: "more"}), momentOf(2, 1), &figures{})
 	require.Len(t, s.samples, 1)
 }
 
@@ -132,14 +132,14 @@ func TestWhenJobsWaitForNothing(t *testing.T) {
 	} {
 		s := stateOf(&item.Memory{})
 		key := sampleKey{queue: "a"}
-		stalled, known := s.stalled(key, base, false)
+		stalled, known := s.sampleOf(key).stalled(base, false)
 		require.True(t, known)
 		require.Zero(t, stalled)
-		s.observe(key, base, &figures{})
+		s.observe(key, s.sampleOf(key), base, &figures{})
 		next := base
 		next.at = 160
 		tt.next(&next)
-		stalled, known = s.stalled(key, next, tt.unsure)
+		stalled, known = s.sampleOf(key).stalled(next, tt.unsure)
 		require.Equal(t, tt.known, known, name)
 		require.Equal(t, tt.stalled, stalled, name)
 	}
@@ -148,15 +148,15 @@ func TestWhenJobsWaitForNothing(t *testing.T) {
 	key := sampleKey{queue: "a"}
 	step := func(at, waiting float64) float64 {
 		m := moment{at: at, waiting: waiting, hasWaiting: true, head: "x"}
-		stalled, known := s.stalled(key, m, false)
+		stalled, known := s.sampleOf(key).stalled(m, false)
 		require.True(t, known)
-		s.observe(key, m, &figures{})
+		s.observe(key, s.sampleOf(key), m, &figures{})
 		return stalled
 	}
 	for _, tt := range [][3]float64{{100, 0, 0}, {110, 1, 0}, {150, 1, 40}, {160, 0, 0}, {170, 1, 0}, {175, 1, 5}, {90, 1, 0}, {100, 1, 10}} {
 		require.Equal(t, tt[2], step(tt[0], tt[1]), "at %v", tt[0])
 	}
-	require.False(t, s.moved(sampleKey{queue: "new"}, base))
+	require.False(t, s.sampleOf(sampleKey{queue: "new"}).moved(base))
 }
 
 // TestJobsThatAreOnlySeen to wait: their age is the time since they were first seen
@@ -167,7 +167,7 @@ func TestJobsThatAreOnlySeen(t *testing.T) {
 	sight := func(q *queue, seen *moment) *figures {
 		s := stateOf(&item.Memory{})
 		if seen != nil {
-			s.observe(sampleKey{instance{"bull", "bull"}, q.Name}, *seen, &figures{})
+			s.observe(sampleKey{instance{"bull", "bull"}, q.Name}, s.sampleOf(sampleKey{instance{"bull", "bull"}, q.Name}), *seen, &figures{})
 		}
 		r := readingOf(t, "bull")
 		r.Queues = []*queue{q}

@@ -73,14 +73,14 @@ func (s *state) rates(p *poll, r *reading) {
 	systemMoved := false
 	key := sampleKey{instance: r.instance}
 	if r.only == "" {
-		m := newMoment(now, &r.figures, "")
+		m, old := newMoment(now, &r.figures, ""), s.sampleOf(key)
 		alive, known := r.Get(figWorkersAlive)
 		m.nobody = known && alive == 0
-		systemMoved = s.moved(key, m)
-		unlisted := systemMoved && m.nobody && s.samples[key].last.nobody
-		s.observe(key, m, &r.figures)
+		systemMoved = old.moved(m)
+		unlisted := systemMoved && m.nobody && old.last.nobody
+		s.observe(key, old, m, &r.figures)
 		if unlisted {
-			s.samples[key].unlisted = now
+			old.unlisted = now
 		}
 	} else if processed, ok := r.Get(figProcessed); ok {
 		if old := s.samples[key]; old != nil && old.last.hasDone {
@@ -91,8 +91,9 @@ func (s *state) rates(p *poll, r *reading) {
 	for _, q := range r.Queues {
 		key.queue = q.Name
 		m := newMoment(now, &q.figures, q.Head)
-		stalled, known := s.stalled(key, m, q.HeadRepeats && systemMoved)
-		s.observe(key, m, &q.figures)
+		old := s.sampleOf(key)
+		stalled, known := old.stalled(m, q.HeadRepeats && systemMoved)
+		old = s.observe(key, old, m, &q.figures)
 		if !known {
 			q.Miss(figStalled, "it is not known whether jobs were taken")
 			q.Miss(figStuck, "it is not known whether jobs were taken")
@@ -100,7 +101,6 @@ func (s *state) rates(p *poll, r *reading) {
 		}
 		q.Set(figStalled, stalled)
 		why := r.holds(q)
-		old := s.sampleOf(key)
 		if why != heldByNothing {
 			old.held = now
 		}
@@ -122,17 +122,17 @@ func (s *state) missUnlisted(system sampleKey, now float64, r *reading) {
 	}
 }
 
-func (s *state) moved(key sampleKey, m moment) bool {
-	old := s.samples[key]
+// moved reports whether a total counter has changed since the last poll.
+func (old *sample) moved(m moment) bool {
 	return old != nil && old.last.hasDone && m.hasDone && old.last.done != m.done
 }
 
 // sampleOf returns what is remembered of a queue or system, nil for nothing.
 func (s *state) sampleOf(key sampleKey) *sample { return s.samples[key] }
 
-// observe makes the rates and remembers the moment.
-func (s *state) observe(key sampleKey, m moment, f *figures) {
-	old := s.sampleOf(key)
+// observe makes the rates and remembers the moment, in what is remembered already
+// or, for nil, in a new sample.
+func (s *state) observe(key sampleKey, old *sample, m moment, f *figures) *sample {
 	if old == nil {
 		if s.samples == nil || len(s.samples) >= maxSamples {
 			s.samples = make(map[sampleKey]*sample)
@@ -172,6 +172,7 @@ func (s *state) observe(key sampleKey, m moment, f *figures) {
 	case ok && growth < 0:
 		f.Set(figTimeToEmpty, m.waiting/-growth)
 	}
+	return old
 }
 
 // ratesBetween are the rates between two moments. Of a counter that was reset
@@ -204,6 +205,9 @@ func (s *state) sight(p *poll, r *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range r.Queues {
+		if q.Made == 0 && !q.FirstSeen {
+			continue
+		}
 		old := s.sampleOf(sampleKey{r.instance, q.Name})
 		if q.Made > 0 && !q.FirstSeen {
 			sightMade(p, q, old)
@@ -241,12 +245,12 @@ func sightMade(p *poll, q *queue, old *sample) {
 }
 
 // stalled is how long jobs wait and none was seen to be taken. unsure: an
-// unchanged head proves nothing. It is asked before the moment is observed.
-func (s *state) stalled(key sampleKey, m moment, unsure bool) (seconds float64, known bool) {
+// unchanged head proves nothing. It is asked before the moment is observed; nothing
+// may be remembered yet.
+func (old *sample) stalled(m moment, unsure bool) (seconds float64, known bool) {
 	if !m.hasWaiting {
 		return 0, false
 	}
-	old := s.sampleOf(key)
 	if m.waiting == 0 {
 		if old != nil {
 			old.since = 0

@@ -144,14 +144,17 @@ func (r *reading) Open(names []string) []*queue {
 		want = []string{r.only}
 	}
 	slices.Sort(want)
-	var opened []*queue
-	for _, name := range slices.Compact(want) {
+	want = slices.Compact(want)
+	queues := make([]queue, 0, len(want)) // one piece of memory for all
+	opened := make([]*queue, 0, len(want))
+	for _, name := range want {
 		if checkQueue(name) != nil {
 			r.Skipped++
 			continue
 		}
 		_, isListed := slices.BinarySearch(listed, name)
-		opened = append(opened, &queue{Name: name, Listed: isListed})
+		queues = append(queues, queue{Name: name, Listed: isListed})
+		opened = append(opened, &queues[len(queues)-1])
 	}
 	n := r.share.take(len(opened))
 	r.Rest = append(r.Rest, opened[n:]...)

@@ -87,7 +87,7 @@ func TestPollsInTheSameMoment(t *testing.T) {
 	key := sampleKey{queue: "a"}
 	for _, at := range []float64{100, 110, 110} {
 		var f figures
-		s.observe(key, momentOf(at, at), &f)
+		s.observe(key, s.sampleOf(key), momentOf(at, at), &f)
 		if at > 100 {
 			want(t, &f, figGrowth, 1)
 		}
