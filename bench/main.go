@@ -71,6 +71,7 @@ func measure(s *scope, short bool, only, file string) error {
 	began := time.Now()
 	var (
 		claims []claim
+		tables []table
 		body   strings.Builder
 	)
 	for _, r := range chosen {
@@ -86,9 +87,12 @@ func measure(s *scope, short bool, only, file string) error {
 		if err != nil {
 			return fmt.Errorf("row %s: %w", r.name, err)
 		}
-		claims = append(claims, more...)
+		claims, tables = append(claims, more...), append(tables, t)
 		t.markdown(&body)
 		fmt.Fprintf(os.Stderr, "row %s: %.0f s\n", r.name, time.Since(start).Seconds())
+	}
+	if t, ok := scale(tables); ok {
+		t.markdown(&body)
 	}
 	text := head(s, e, time.Since(began)) + claimed(claims) + body.String()
 	fmt.Print(text)
