@@ -170,18 +170,19 @@ func TestManyServersAreSharedOutByTargetsAndByProcessor(t *testing.T) {
 	t.Parallel()
 	_, ok := costs(nil)
 	require.False(t, ok, "nothing was measured")
-	u := unitCosts{cpu: 600, rss: 70, answer: 10_000}
+	u := unitCosts{cpu: 600, rssFew: 43, rssMany: 70, answer: 10_000}
 	v := u.scaled(100_000)
 	require.InDelta(t, 1666.7, v[checks], 0.1)
 	require.InDelta(t, 1.0, v[processors], 1e-9)
 	require.Equal(t, 10.0, v[agents], "by targets")
 	require.Equal(t, []float64{70, 700}, []float64{v[memoryEach], v[memoryAll]})
 	require.InDelta(t, 16.7, v[traffic], 0.1)
+	require.Equal(t, 43.0, u.scaled(1000)[memoryAll])
 	u.cpu = 6000
 	require.Equal(t, 21.0, u.scaled(100_000)[agents], "by processor")
 	table, ok := scale([]table{{groups: []group{
 		{"get, 16 at once", []outcome{{turns: []values{{totalCPU: 600}}}}},
-		{"10000 targets", []outcome{{turns: []values{{rssInfo: 70}}}}},
+		{"1000 targets", []outcome{{turns: []values{{rssInfo: 43}}}}}, {"10000 targets", []outcome{{turns: []values{{rssInfo: 70}}}}},
 		{"get, 1 at once", []outcome{{turns: []values{{answer: 10_000}, {}}}}},
 	}}})
 	require.True(t, ok)
