@@ -71,9 +71,13 @@ func compareProcess(s *scope, e *environment) (table, []claim, error) {
 				return t, nil, err
 			}
 			t.groups = append(t.groups, g)
+			if load.inFlight == 1 && c.name != "get" {
+				claims = append(claims, claim{text: "p50 of " + g.condition + ", against the better relay",
+					measured: worst(g, p50, false), bound: 1.15, format: "%.2fx"})
+			}
 			switch c.name {
 			case "info":
-				claims = append(claims, relayClaims(g, load.inFlight)...)
+				claims = append(claims, relayClaims(g, load.inFlight, len(load.uris))...)
 			case "get":
 				value, err := ours.get(mine[0])
 				if err != nil {
@@ -96,11 +100,14 @@ func itemsOf(key string, uris []string) []item {
 }
 
 // relayClaims holds redis.server.info to the better of the relays.
-func relayClaims(g group, inFlight int) []claim {
+func relayClaims(g group, inFlight, targets int) []claim {
 	claims := []claim{relayCPU(g, 1.3)}
+	if targets > 1 { // checks share few replies, so that each costs all that it does
+		claims[0].bound = 1
+	}
 	if inFlight == 64 {
 		claims = append(claims, claim{text: "checks per second of " + g.condition + ", against the better relay",
-			measured: worst(g, rate, true), bound: 0.9, atLeast: true, format: "%.2fx"})
+			measured: worst(g, rate, true), bound: 0.95, atLeast: true, format: "%.2fx"})
 	}
 	return claims
 }
