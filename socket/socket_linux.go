@@ -6,12 +6,13 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync"
 	"syscall"
 	"unsafe"
 )
 
-// Quick returns conn with quick Read and Write. Each of the two may be used by one
-// goroutine at a time. What is no socket is returned as it is.
+// Quick returns conn with quick Read and Write. What is no socket is returned as it
+// is.
 func Quick(conn net.Conn) net.Conn {
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
@@ -21,22 +22,24 @@ func Quick(conn net.Conn) net.Conn {
 	if err != nil {
 		return conn
 	}
-	c := &quick{Conn: conn, raw: raw}
-	c.in = call{number: syscall.SYS_READ}
-	c.out = call{number: syscall.SYS_WRITE}
-	c.in.once, c.out.once = c.in.try, c.out.try
-	return c
+	return &quick{conn, raw}
 }
 
 // quick is a socket whose calls the scheduler does not hear of.
 type quick struct {
 	net.Conn
-	raw     syscall.RawConn
-	in, out call
+	raw syscall.RawConn
 }
 
-// call is one direction. What it calls is made once, so that a call allocates
-// nothing.
+// calls are shared by all sockets: there are thousands that do nothing.
+var calls = sync.Pool{New: func() any {
+	c := new(call)
+	c.once = c.try
+	return c
+}}
+
+// call is a read or a write. What the socket calls is made once, so that a call
+// allocates nothing.
 type call struct {
 	number uintptr
 	once   func(fd uintptr) bool
@@ -64,40 +67,42 @@ func (c *call) try(fd uintptr) bool {
 }
 
 // do calls the kernel until it has done something.
-func (c *call) do(p []byte, wait func(func(uintptr) bool) error) error {
-	c.p, c.n, c.errno = p, 0, 0
-	err := wait(c.once)
+func do(number uintptr, p []byte, wait func(func(uintptr) bool) error) (n int, errno syscall.Errno, err error) {
+	c := calls.Get().(*call)
+	defer calls.Put(c)
+	c.number, c.p, c.n, c.errno = number, p, 0, 0
+	err = wait(c.once)
 	c.p = nil
-	return err
+	return c.n, c.errno, err
 }
 
 func (q *quick) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	err := q.in.do(p, q.raw.Read)
+	n, errno, err := do(syscall.SYS_READ, p, q.raw.Read)
 	switch {
 	case err != nil:
 		return 0, renamed("read", err)
-	case q.in.errno != 0:
-		return 0, q.failed("read", q.in.errno)
-	case q.in.n == 0:
+	case errno != 0:
+		return 0, q.failed("read", errno)
+	case n == 0:
 		return 0, io.EOF
 	}
-	return q.in.n, nil
+	return n, nil
 }
 
 func (q *quick) Write(p []byte) (int, error) {
 	written := 0
 	for written < len(p) {
-		err := q.out.do(p[written:], q.raw.Write)
+		n, errno, err := do(syscall.SYS_WRITE, p[written:], q.raw.Write)
 		if err != nil {
 			return written, renamed("write", err)
 		}
-		if q.out.errno != 0 {
-			return written, q.failed("write", q.out.errno)
+		if errno != 0 {
+			return written, q.failed("write", errno)
 		}
-		written += q.out.n
+		written += n
 	}
 	return written, nil
 }
