@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -57,6 +58,19 @@ func TestJobPages(t *testing.T) {
 	for _, file := range files {
 		if !slices.Contains(names, filepath.Base(file)) {
 			t.Errorf("remove %s/%s: there is no such job system", jobPages, filepath.Base(file))
+		}
+	}
+}
+
+// TestDocumentedJobSystems: the table in docs/jobs.md has every system, with a link
+// to its page.
+func TestDocumentedJobSystems(t *testing.T) {
+	t.Parallel()
+	_, prose := readDocument(t, "docs/jobs.md")
+	rows := strings.Join(regexp.MustCompile("(?m)^\\| \\[`.*").FindAllString(prose, -1), "\n")
+	for _, name := range jobs.Names() {
+		if link := "[`" + name + "`](jobs/" + name + ".md)"; !strings.Contains(rows, link) {
+			t.Errorf("docs/jobs.md: the table of job systems needs a row for %s", link)
 		}
 	}
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/metrics"
-	"redisjobs/metrics/jobs"
 )
 
 var (
@@ -85,19 +84,6 @@ func anyKey(prefix string) bool {
 		}
 	}
 	return false
-}
-
-// TestDocumentedJobSystems: the table in docs/jobs.md has every system, with a link
-// to its page.
-func TestDocumentedJobSystems(t *testing.T) {
-	t.Parallel()
-	_, prose := readDocument(t, "docs/jobs.md")
-	rows := strings.Join(regexp.MustCompile("(?m)^\\| \\[`.*").FindAllString(prose, -1), "\n")
-	for _, name := range jobs.Names() {
-		if link := "[`" + name + "`](jobs/" + name + ".md)"; !strings.Contains(rows, link) {
-			t.Errorf("docs/jobs.md: the table of job systems needs a row for %s", link)
-		}
-	}
 }
 
 // TestTheReadmeIsShort: what a page of docs/ can say does not stand in README.md.

@@ -19,7 +19,7 @@ func Guide(dir string) ([]byte, error) {
 	g := &guide{}
 	g.line("# Templates")
 	g.line("")
-	g.line("<!-- Written by make generate, of packaging/templates/source. -->")
+	g.line("<!-- Written by make generate, from packaging/templates/source. -->")
 	g.line("")
 	g.b.WriteString(guideHead)
 	var sources []*source
@@ -60,7 +60,7 @@ func Guide(dir string) ([]byte, error) {
 	return []byte(g.b.String()), nil
 }
 
-const guideHead = `The files are in a folder for each format of Zabbix. Take the newest that your server reads:
+const guideHead = `Import the files of the newest folder that your Zabbix server reads:
 
 | folder of ` + "`packaging/templates`" + ` | Zabbix server | what it has |
 |---|---|---|
@@ -68,45 +68,47 @@ const guideHead = `The files are in a folder for each format of Zabbix. Take the
 | ` + "`7.0`" + ` | 7.0, 7.2 | dashboards with honeycombs, gauges and problems; item timeouts by macro |
 | ` + "`7.4`" + ` | 7.4, 8.0 | the same, and the Host Wizard offers the templates and asks for their macros |
 
-In the frontend: *Data collection* (6.0: *Configuration*), *Templates*, *Import*. ` + "`all_templates.yaml`" + ` has all templates, so
-that one import is enough; the other files have one each. A file is written as the server itself exports it: importing it a
-second time shows no difference, and what the import dialog shows after an upgrade is what has really changed. An older
-file on a newer server works, but takes away what the newer one has: the file for 6.0 on 7.4 removes the template from the
-Host Wizard. Change from one folder to the other at any time: things keep their history.
+In the frontend: *Data collection* (*Configuration* in 6.0) → *Templates* → *Import*. ` + "`all_templates.yaml`" + ` has all templates, so
+one import is enough. The other files have one template each.
 
-Each template comes in two variants, of which a host takes one: the agent is asked by the server or a proxy, or, with
-*active* in the name, it sends by itself. Those that make hosts have no active variant.
+* A file is written as the server itself exports it. Importing it a second time shows no difference, and after an upgrade the
+  import dialog shows only what has really changed.
+* An older file on a newer server works, but takes away what the newer one has: the file for 6.0 on 7.4 removes the template
+  from the Host Wizard. You can change from one folder to the other at any time; all history is kept.
+* Each template has two variants. A host takes one of them: without a suffix the Zabbix server or proxy polls the agent, with
+  *active* in the name the agent sends its values. Templates that create hosts have no active variant.
 
-Set macros on the host, not in the template: the next import sets the template's back. Many have a **context**: a macro
-with the name of a queue, a replica or a job holds for that one alone, for example
-` + "`{$JOBS.LATENCY.MAX.WARN:\"sidekiq//mailers\"}`" + ` = ` + "`1h`" + `. The macro ` + "`….PERIOD`" + ` has the kind of problem as its context:
-` + "`{$REDIS.PERIOD:\"memory\"}`" + ` says for how long the memory must be full. A period must be longer than the interval.
+**Macros.** Set macros on the host, not in the template, because the next import resets those of the template. Many have a
+**context**: a macro with the name of a queue, a replica or a job applies only to that one, for example
+` + "`{$JOBS.LATENCY.MAX.WARN:\"sidekiq//mailers\"}`" + ` = ` + "`1h`" + `. The context of ` + "`….PERIOD`" + ` is the kind of problem: ` + "`{$REDIS.PERIOD:\"memory\"}`" + ` is
+the time for which memory must be full. A period must be longer than the interval.
 
-One cause makes one problem: every trigger depends on "down", and on what else would explain it (*after*, below).
+**One cause, one problem.** Every trigger depends on "down", and on everything else that would explain it (*after*, below).
 
-**Silence.** The macro ` + "`….CHECK`" + ` switches a problem off: its context is the queue, node, job or replica, or the name of the
-problem without its prefix. ` + "`{$JOBS.CHECK:\"sidekiq//mailers\"}` = `0`" + ` is for all problems of that queue,
-` + "`{$REDIS.CHECK:\"RDB save failed\"}` = `0`" + ` for that one problem. Metrics that a managed service does not offer go into
-` + "`{$REDIS.UNAVAILABLE.NOT_MATCHES}`" + `; a command that the server does not know raises no problem, a missing permission does.
+**Silence.** The macro ` + "`….CHECK`" + ` switches problems off. Its context is the queue, node, job or replica, or the name of the problem
+without its prefix. ` + "`{$JOBS.CHECK:\"sidekiq//mailers\"}`" + ` = ` + "`0`" + ` is for all problems of that queue, ` + "`{$REDIS.CHECK:\"RDB save failed\"}`" + ` =
+` + "`0`" + ` for that one problem. If a managed service does not offer a metric, name it in ` + "`{$REDIS.UNAVAILABLE.NOT_MATCHES}`" + `. A command
+that the server does not know raises no problem; a missing permission does.
 
-**How soon.** What is down is a problem after two polls in a row (` + "`….DOWN.POLLS` = `#2`" + `): at the default interval within two
-minutes. A problem that says "for 5m" is raised when that has been so for five minutes of values, never earlier, for
+**How soon.** A server that is down is a problem after two polls in a row (` + "`….DOWN.POLLS`" + ` = ` + "`#2`" + `), within two minutes at the default
+interval. A problem that says "for 5m" is raised when it has been so for five minutes of values, and never earlier, for
 example just after a queue was discovered.
 
-**Findings, changes, refusals, failures.** Some items ask the plugin less often, each by its own interval
-(` + "`….INTERVAL:\"advice\"`" + `, ` + "`\"config\"`" + `, ` + "`\"acl\"`" + `, ` + "`\"slowlog\"`" + `, ` + "`\"failures\"`" + `). *Setup has findings of high severity* lists what
-is wrong with a server; rules of [advice.md](advice.md) that you have considered go into ` + "`{$REDIS.ADVICE.SILENCED}`" + ` on the
-host, such as ` + "`rdb_save_failed aof_write_failed no_maxmemory`" + `. *Configuration was changed* has the old and new values, and
-ends by itself. What changed, was refused, was slow or failed is told once, to the first poll after it: do not poll the
-same key of the same server with a second item, and change its interval instead.
+**Findings, changes, refusals, failures.** Some items are polled less often, each with its own interval
+(` + "`….INTERVAL:\"advice\"`" + `, ` + "`\"config\"`" + `, ` + "`\"acl\"`" + `, ` + "`\"slowlog\"`" + `, ` + "`\"failures\"`" + `).
 
-**Several servers on one agent.** Link *Redis sessions by RedisJobs* to the agent's host: it finds the sessions of the plugin's
-configuration and watches all their servers there, with thresholds by session (` + "`{$SESSIONS.MEM.PUSED.MAX.WARN:\"Prod\"}`" + `). Its figures
-and problems are those of *Redis by RedisJobs* that tell of many servers at a glance. A server that deserves all of them, with
-its databases, commands and replicas, maintenance and a dashboard of its own, gets a host of its own with the same agent interface and
-its session's name in ` + "`{$REDIS.CONN}`" + `; take it out of the other host by ` + "`{$SESSIONS.LLD.FILTER.SESSION.NOT_MATCHES}`" + `.
-To have such a host for every session, listening server, node or master, link one of the three templates that make them
-instead: [hosts.md](hosts.md).
+* *Setup has findings of high severity* lists what is wrong with a server. Name rules of [advice.md](advice.md) that you have
+  considered in ` + "`{$REDIS.ADVICE.SILENCED}`" + ` on the host, such as ` + "`rdb_save_failed aof_write_failed no_maxmemory`" + `.
+* *Configuration was changed* has the old and new values, and ends by itself.
+* What changed, was refused, was slow or failed is reported once, to the first poll after it. Do not poll the same key of the
+  same server with a second item; change the interval instead.
+
+**Several servers on one agent.** Link *Redis sessions by RedisJobs* to the host of the agent. It finds the sessions in the
+configuration of the plugin and watches all their servers on this host, with thresholds by session
+(` + "`{$SESSIONS.MEM.PUSED.MAX.WARN:\"Prod\"}`" + `). It has those items and problems of *Redis by RedisJobs* that show many servers at a
+glance. If a server needs all of them, with its databases, commands and replicas, maintenance and a dashboard of its own, create a
+host for it with the same agent interface and the name of its session in ` + "`{$REDIS.CONN}`" + `, and take it out of the first host with
+` + "`{$SESSIONS.LLD.FILTER.SESSION.NOT_MATCHES}`" + `.
 
 `
 
