@@ -165,8 +165,8 @@ func TestKeysAreServedByThePlugin(t *testing.T) {
 				return
 			}
 			for i, p := range params {
-				if strings.HasSuffix(p, ".SILENCED}") || strings.HasSuffix(p, ".IDLE}") {
-					params[i] = d.macroValue(p) // names that the key knows, and a time
+				if strings.HasSuffix(p, ".SILENCED}") || strings.HasSuffix(p, ".IDLE}") || strings.HasSuffix(p, ".BUDGET}") {
+					params[i] = d.macroValue(p) // names that the key knows, a time, a number
 				}
 			}
 			m, ok := metrics.Lookup(name)

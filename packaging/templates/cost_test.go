@@ -33,7 +33,7 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 		"Redis job queues by RedisJobs": {`job.get["{$JOBS.CONN}"]`, 80, []string{"job.failures.get"}},
 		"Redis Sentinel by RedisJobs":   {`redis.sentinel.get["{$SENTINEL.CONN}"]`, 0, nil},
 		// Asked of a server without a stream.
-		"Redis keys and streams by RedisJobs": {`redis.streams.get["{$KEYS.CONN}",,,"{$KEYS.STREAMS.WATCH}",,"{$KEYS.IDLE}"]`, 1, []string{"redis.keys.discovery"}},
+		"Redis keys and streams by RedisJobs": {`redis.streams.get["{$KEYS.CONN}",,,"{$KEYS.STREAMS.WATCH}","{$KEYS.BUDGET}","{$KEYS.IDLE}"]`, 1, []string{"redis.keys.discovery"}},
 		"RedisJobs plugin health":             {`redis.server.ping["{#SESSION}"]`, 1, nil},
 		"Redis sessions by RedisJobs":         {`redis.get["{#SESSION}"]`, 6, nil},
 		// These ask no server, or seldom.

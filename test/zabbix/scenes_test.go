@@ -13,6 +13,7 @@ func (w *world) scenes(t testing.TB) (out []*scene) {
 	out = append(out, w.clusterScenes(t)...)
 	out = append(out, w.sentinelScenes(t)...)
 	out = append(out, w.jobScenes(t)...)
+	out = append(out, w.keysScenes(t)...)
 	out = append(out, w.officialScene(t))
 	return out
 }
