@@ -175,6 +175,16 @@ func askLarge(t *testing.T, s *redistest.Server, sent map[string]int) {
 		require.Equal(t, 1.0, metrictest.Decode(t, collect("redis.keys.count", "*storm*"))["up"])
 		collect("redis.keyspace.sample")
 		for range 2 {
+			doc := metrictest.Decode(t, collect("redis.keys.discovery", "*storm*"))
+			require.Equal(t, true, doc["complete"])
+			require.Equal(t, float64(largeMembers), metrictest.Row(t, doc["keys"], "key", "storm:jobs")["length"])
+			doc = metrictest.Decode(t, collect("redis.streams.get", "*"))
+			require.Len(t, doc["streams"], 2)
+			unavailable := metrictest.Section(t, doc, "unavailable")
+			require.Equal(t, "there are 10000 groups, and at most 2000 can be asked for", unavailable["groups"])
+			require.Equal(t, `the group "g0" has 10000 consumers, and at most 2000 can be asked for`, unavailable["consumers"])
+		}
+		for range 2 {
 			doc := metrictest.Decode(t, collect("redis.stream.get", "manygroups"))
 			require.Equal(t, 1.0, doc["up"])
 			require.Equal(t, 10_000.0, doc["length"])
