@@ -233,6 +233,7 @@ func TestKeysDiscoveryReadsNamesOfAReplicaAndFiguresOfItsMaster(t *testing.T) {
 	require.Equal(t, 2.0, metrictest.Rows(t, doc["keys"])[0]["length"])
 	master.Do(t, "RPUSH", "queue", "c")
 	require.Equal(t, 3.0, metrictest.Rows(t, d.ask("q*")["keys"])[0]["length"])
+	require.NotContains(t, replica.Do(t, "INFO", "commandstats"), "cmdstat_llen")
 }
 
 func TestKeysDiscoveryOfARealCluster(t *testing.T) {

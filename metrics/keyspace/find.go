@@ -138,6 +138,8 @@ func Find(ctx context.Context, r *item.Request, want Want) (f *Finding, problem,
 	}
 	s.goOn(ctx, r, purpose{options: options, want: &want})
 	if ended := s.end(); first && ended != nil {
+		ctx, cancel := ask.HalfOf(ctx) // the rest is for what was found
+		defer cancel()
 		wait(ctx, ended, firstWait)
 	}
 	return s.finding(), nil, nil

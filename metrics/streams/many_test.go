@@ -55,14 +55,18 @@ func TestAllStreamsOfEveryServer(t *testing.T) {
 			f.Need(t)
 			s := redistest.Start(t, redistest.Config{Bin: f.Bin})
 			s.Do(t, "EVAL", "for i=1,2000 do redis.call('SET','k:'..i,'x') end", "0")
-			for range 10 {
-				s.Do(t, "XADD", "orders", "*", "f", "v")
+			began, ids := time.Now().UnixMilli()-20_000, make([]string, 10)
+			for i := range ids {
+				ids[i] = fmt.Sprintf("%d-%d", began, i)
+				s.Do(t, "XADD", "orders", ids[i], "f", "v")
 			}
 			s.Do(t, "XADD", "alone", "*", "f", "v")
 			s.Do(t, "XGROUP", "CREATE", "orders", "billing", "0")
 			s.Do(t, "XGROUP", "CREATE", "orders", "nobody", "0")
 			s.Do(t, "XREADGROUP", "GROUP", "billing", "dead", "COUNT", "4", "STREAMS", "orders", ">")
-			time.Sleep(4100 * time.Millisecond) // a consumer's idle time is the server's clock
+			s.Do(t, "XREADGROUP", "GROUP", "billing", "resting", "COUNT", "1", "STREAMS", "orders", ">")
+			s.Do(t, "XACK", "orders", "billing", ids[4]) // idle is not dead
+			time.Sleep(4100 * time.Millisecond)          // a consumer's idle time is the server's clock
 			s.Do(t, "XREADGROUP", "GROUP", "billing", "alive", "COUNT", "1", "STREAMS", "orders", ">")
 			target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 			p := &polling{t: t, target: target}
@@ -75,7 +79,7 @@ func TestAllStreamsOfEveryServer(t *testing.T) {
 			require.Empty(t, doc["truncated"])
 			require.Equal(t, []any{true, 2.0, 1.0, 1.0}, []any{doc["complete"], doc["count"], doc["groups_without_consumer"], doc["dead_consumers"]})
 			orders := metrictest.Row(t, doc["streams"], "{#STREAM}", "orders")
-			require.Equal(t, []any{true, 10.0, 2.0, 2.0, 1.0, 10.0, 5.0, 1.0, 1.0}, []any{orders["exists"], orders["length"], orders["groups"], orders["consumers"],
+			require.Equal(t, []any{true, 10.0, 2.0, 3.0, 1.0, 10.0, 5.0, 2.0, 1.0}, []any{orders["exists"], orders["length"], orders["groups"], orders["consumers"],
 				orders["groups_without_consumer"], orders["lag"], orders["pending"], orders["idle_consumers"], orders["dead_consumers"]})
 			require.Greater(t, orders["oldest_pending_age"], 1.0)
 			require.Greater(t, orders["oldest_pending_idle"], 1.0)
@@ -87,7 +91,7 @@ func TestAllStreamsOfEveryServer(t *testing.T) {
 			groups := metrictest.Rows(t, doc["groups"])
 			require.Len(t, groups, 2)
 			billing := groups[0]
-			require.Equal(t, []any{"orders", "billing", "orders", "billing", 2.0, 1.0, 1.0, 5.0, 5.0, 10.0},
+			require.Equal(t, []any{"orders", "billing", "orders", "billing", 3.0, 2.0, 1.0, 5.0, 4.0, 9.0},
 				[]any{billing["{#STREAM}"], billing["{#GROUP}"], billing["stream"], billing["group"], billing["consumers"], billing["idle_consumers"],
 					billing["dead_consumers"], billing["pending"], billing["lag"], billing["backlog"]})
 			require.Equal(t, []any{"nobody", 0.0, 0.0, 0.0, 10.0}, []any{groups[1]["group"], groups[1]["consumers"], groups[1]["dead_consumers"], groups[1]["pending"], groups[1]["lag"]})

@@ -135,7 +135,9 @@ func (g *generator) rule(s sourceRule) *rule {
 		member, _, _ := strings.Cut(kv[1], " or ")
 		r.MacroPaths = append(r.MacroPaths, macroPath{kv[0], "$." + cmp.Or(member, "singleton")})
 	}
-	for _, kv := range s.Filters {
+	filters := slices.Clone(s.Filters)
+	sortBy(filters, func(kv [2]string) string { return kv[0] }) // as a server counts them, in each format
+	for _, kv := range filters {
 		if r.Filter.EvalType == "" {
 			r.Filter.EvalType = "AND"
 		}
