@@ -60,7 +60,11 @@ func (w *world) keysScenes(t testing.TB) []*scene {
 			},
 			undo: func(t testing.TB) { s.Do(t, "XGROUP", "DELCONSUMER", "orders", "billing", "lost") }},
 		{name: "a group without a consumer", want: []string{group + "has no consumer"},
-			do:   func(t testing.TB) { billing(); s.Do(t, "XGROUP", "DELCONSUMER", "orders", "billing", "w") },
+			do: func(t testing.TB) {
+				billing()
+				s.Do(t, "XGROUP", "DELCONSUMER", "orders", "billing", "w")
+				s.Do(t, "XADD", "orders", "*", "f", "v")
+			},
 			undo: func(testing.TB) { billing = consumer("orders", "billing") }},
 		{name: "a lag that grows", want: []string{"Keys: Lag of group billing of orders grows"},
 			do: func(t testing.TB) {
