@@ -216,6 +216,8 @@ var neverRecorded = map[string]string{
 	`rj.cluster.shard.ops["{#SHARD}"]`: "takes polls half a minute apart",
 	`rj.cluster.node.ops["{#NODE}"]`:   "takes polls half a minute apart",
 
+	"rj.redis.loading.percent":          "is told of servers that are down alone",
+	"rj.redis.loading.left":             "is told of servers that are down alone",
 	`rj.sessions.failing["{#SESSION}"]`: "is told of servers that are down alone",
 
 	`rj.jobs.queue.arrival["{#QUEUE}"]`: "takes a queue with counters of its own that is at work",

@@ -26,10 +26,10 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 		commands int      // at most, in one poll of a server that is known already
 		seldom   []string // keys, without parameters, that it asks by longer intervals
 	}{
-		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 6, []string{"redis.advice.get", "redis.config.get", "redis.acl.log.get", "redis.slowlog.get", "redis.pubsub.get"}},
+		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 6, []string{"redis.advice.get", "redis.config.get", "redis.acl.log.get", "redis.slowlog.get", "redis.pubsub.get", "redis.latency.get", "redis.hot.get"}},
 		"Storm jobs by RedisJobs": {`storm.jobs.get["{$STORM.CONN}"]`, 4 + 12, nil}, // one for each job
 		// Asked of a server that is no cluster, has no job system and is no sentinel.
-		"Redis Cluster by RedisJobs":    {`redis.cluster.get["{$CLUSTER.CONN}"]`, 2, nil},
+		"Redis Cluster by RedisJobs":    {`redis.cluster.get["{$CLUSTER.CONN}"]`, 2, []string{"redis.hot.get"}},
 		"Redis job queues by RedisJobs": {`job.get["{$JOBS.CONN}"]`, 80, []string{"job.failures.get"}},
 		"Redis Sentinel by RedisJobs":   {`redis.sentinel.get["{$SENTINEL.CONN}"]`, 0, nil},
 		// Asked of a server without a stream.

@@ -272,6 +272,9 @@ func runScript(script, value string) (string, error) {
 	if strings.HasPrefix(script, "var rows = JSON.parse(value); if (rows.length === 0) { return 'none'; }") {
 		return each(value)
 	}
+	if strings.HasPrefix(script, oneScript) {
+		return value, nil // what it makes of the object a real server shows in test/zabbix
+	}
 	if strings.HasPrefix(script, "var all = JSON.parse(value), may = ") {
 		return denied(value)
 	}

@@ -230,8 +230,12 @@ func (r recorder) config(lines ...string) string {
 // enough before for it to reckon what happens in a second.
 func (r recorder) twice(name, addr string, between func()) {
 	r.t.Helper()
+	r.polledTwice(name, "redis.get[tcp://"+addr+"]", between)
+}
+
+func (r recorder) polledTwice(name, key string, between func()) {
+	r.t.Helper()
 	a := startAgent(r.t)
-	key := "redis.get[tcp://" + addr + "]"
 	a.ask(r.t, key)
 	between()
 	time.Sleep(31 * time.Second) // no rate is reckoned over less, see metrics/derived_history.go

@@ -19,6 +19,9 @@ func eachScript(n int, expression string) string {
 		"if (rows.length > %[1]d) { lines.push((rows.length - %[1]d) + ' more'); } return lines.join('\\n');", n, expression)
 }
 
+// oneScript begins the script that writes an object as a text.
+const oneScript = "var r = JSON.parse(value); return "
+
 // failuresScript writes groups of failed jobs as people say it: how many, whose, which class and which error. Up to three
 // are one line, which fits into the name of a problem; more are a line each.
 func failuresScript(n int) string {

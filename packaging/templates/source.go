@@ -236,6 +236,7 @@ func decodeSource(file string) (*source, error) {
 //	line COLUMNS     an object's members in one line: see lineScript
 //	failures N       the first N groups of failed jobs, with class and error: see failuresScript
 //	each N: EXPR     the first N rows, a line each, as JavaScript says of the row r; "none" when there are none
+//	one: EXPR        what JavaScript says of the object r
 //	names            the first ten of an array's texts in one line, or "none": see namesScript
 //	hosts of WHAT    rows for host prototypes: see hostScripts
 //	js SCRIPT        JavaScript
@@ -286,6 +287,8 @@ func parseStep(text string) (step, error) {
 		count, expression, _ := strings.Cut(rest, ": ")
 		n, err := strconv.Atoi(count)
 		return step{Type: "JAVASCRIPT", Parameters: []string{eachScript(n, expression)}}, err
+	case word == "one:":
+		return step{Type: "JAVASCRIPT", Parameters: []string{oneScript + rest + ";"}}, nil
 	case text == "names":
 		return step{Type: "JAVASCRIPT", Parameters: []string{namesScript}}, nil
 	case word == "hosts":
