@@ -27,10 +27,11 @@ import (
 //	              "sample_ratio":1,"by_cpu":[{"key":"cart:7","server":"10.0.0.2:6379",
 //	              "cpu":0.9,"share":56.2}],"by_network":[{"key":"cart:7",
 //	              "server":"…","bytes":91234,"share":12.5}]}: nodes is how many
-//	              servers have tracked keys; tracking is 1 while one of them does, 0
-//	              when all were stopped and what they found is left; started is unix time, duration seconds, cpu seconds; share is
-//	              percent of all commands on that server, and unknown when not all
-//	              keys were tracked (sample_ratio above 1)
+//	              servers have tracked keys; tracking is 1 while one of them does,
+//	              0 when all were stopped and what they found is left; started is
+//	              unix time, duration seconds, cpu seconds; share is percent of all
+//	              commands on that server, and unknown when not all keys were
+//	              tracked (sample_ratio above 1)
 //	slots         {"by_keys":[…],"by_cpu":[…],"by_network":[…]}, rows of slots with
 //	              what is known of them: [{"slot":449,"server":"10.0.0.2:6379",
 //	              "keys":1200,"memory":91234,"cpu":12.5,"network_in":28000,
@@ -47,7 +48,7 @@ import (
 //
 // Each list has at most maxRows rows, the hottest first, of all servers that were
 // asked. Slots are ordered by what they do in the window, where that is known, among
-// the candidates slots of each node with the highest counts of keys, of CPU time and
+// the maxCandidates slots of each node with the highest counts of keys, of CPU time and
 // of bytes received; network is what they receive and send. by_cpu and by_network
 // want cluster-slot-stats-enabled, which is off by default and costs the server some
 // percent of its speed.
@@ -71,8 +72,8 @@ var Get = &item.Metric{
 const (
 	// maxRows is how many rows a list has.
 	maxRows = 10
-	// candidates is how many slots of one order a node is asked for.
-	candidates = 50
+	// maxCandidates is how many slots of one order a node is asked for.
+	maxCandidates = 50
 )
 
 func checkScope(value string) error {

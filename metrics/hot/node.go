@@ -53,7 +53,7 @@ func newNode(t *item.Target, can abilities) *node {
 	}
 	if can.slots {
 		for i, by := range orders {
-			n.slots[i] = &ask.Part{Name: "slots", Cmd: redisclient.Command{"CLUSTER", "SLOT-STATS", "ORDERBY", by, "LIMIT", strconv.Itoa(candidates)}}
+			n.slots[i] = &ask.Part{Name: "slots", Cmd: redisclient.Command{"CLUSTER", "SLOT-STATS", "ORDERBY", by, "LIMIT", strconv.Itoa(maxCandidates)}}
 		}
 	}
 	return n
