@@ -52,8 +52,9 @@ import (
 // what Kvrocks and Dragonfly count. Errorstats are left out, and named under
 // unavailable, if the server has stopped counting (ERRORSTATS_DISABLED).
 //
-// In addition slowlog {"length":…,"last_id":…} (no last_id while the log is
-// empty), config {"maxmemory":…,"maxclients":…,"maxmemory_policy":"…"} (from
+// In addition slowlog {"length":…,"last_id":…,"newest":{…}} (of an empty log the
+// length alone; newest is an entry as slowest of redis.slowlog.get is, which knows
+// the others), config {"maxmemory":…,"maxclients":…,"maxmemory_policy":"…"} (from
 // CONFIG, else as INFO knows it), latency_events, which are the events of
 // redis.latency.get, dbsize where INFO has no keyspace, derived (see there),
 // unavailable {"slowlog":"NOPERM …"} for what the server refused, and truncated

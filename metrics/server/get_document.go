@@ -126,6 +126,9 @@ func (p *getParts) writeSlowlog(w *jsondoc.Writer) {
 	}
 	if some {
 		w.Key("last_id").Int(id)
+		if entries, _, err := ask.ParseSlowlog(p.newest.Value); err == nil {
+			entries[0].WriteWithKey(w, "newest")
+		}
 	}
 	w.EndObject()
 }

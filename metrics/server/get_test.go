@@ -150,6 +150,7 @@ func TestGetOfOddServers(t *testing.T) {
 
 func TestGetReadsSlowlogAndConfig(t *testing.T) {
 	t.Parallel()
+	newest := map[string]any{"id": 270.0, "time": 1.0, "duration": 9e-6, "command": "ping"}
 	info := metrictest.Bulk("# Server\r\nredis_mode:standalone\r\n# Keyspace\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n")
 	for _, tt := range []struct {
 		name, length, newest, config string
@@ -157,7 +158,7 @@ func TestGetReadsSlowlogAndConfig(t *testing.T) {
 	}{
 		{name: "all of it", length: ":128\r\n", newest: metrictest.SlowlogEntry(":270"),
 			config:  configReply("maxmemory", "100", "maxclients", "50", "maxmemory-policy", "noeviction", "maxmemory-samples", "5"),
-			slowlog: map[string]any{"length": 128.0, "last_id": 270.0}, unavailable: map[string]any{},
+			slowlog: map[string]any{"length": 128.0, "last_id": 270.0, "newest": newest}, unavailable: map[string]any{},
 			conf: map[string]any{"maxmemory": 100.0, "maxclients": 50.0, "maxmemory_policy": "noeviction"}},
 		{name: "an empty log has no last id", length: ":0\r\n", newest: "*0\r\n", config: configReply(),
 			slowlog: map[string]any{"length": 0.0}, unavailable: map[string]any{},

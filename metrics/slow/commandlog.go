@@ -88,10 +88,10 @@ func (l commandlogPart) write(w *jsondoc.Writer, showArgs bool, unreadable *ask.
 	if l.length.Err == nil {
 		length, l.length.Err = l.length.Value.Int64()
 	}
-	var entries []slowEntry
+	var entries []ask.SlowEntry
 	if l.newest.Err == nil {
 		var bad int
-		entries, bad, l.newest.Err = parseSlowlog(l.newest.Value)
+		entries, bad, l.newest.Err = ask.ParseSlowlog(l.newest.Value)
 		unreadable.Add(l.member, bad)
 	}
 	if l.length.Err != nil && l.newest.Err != nil {
@@ -104,12 +104,12 @@ func (l commandlogPart) write(w *jsondoc.Writer, showArgs bool, unreadable *ask.
 	if l.newest.Err == nil {
 		slices.Reverse(entries)
 		if len(entries) > 0 {
-			w.Key("last_id").Int(entries[0].id)
+			w.Key("last_id").Int(entries[0].ID)
 		}
 		w.Key("entries").BeginArray()
 		for i := range entries[:min(len(entries), commandlogEntries)] {
-			entries[i].sizes = l.sizes
-			entries[i].write(w, showArgs)
+			entries[i].Sizes = l.sizes
+			entries[i].Write(w, showArgs)
 		}
 		w.EndArray()
 	}

@@ -45,7 +45,7 @@ import (
 //
 // Arguments are data of the application. But for the key of the slowest entry they
 // are shown only with the option SlowlogArguments: then an entry has args, their
-// texts, see slowEntry.shownArgs.
+// texts, see ask.SlowEntry.ShownArgs.
 var Log = &item.Metric{
 	Key:         "redis.slowlog.get",
 	Description: "Returns the slow log entries since the last poll as JSON, without the arguments of the commands.",
@@ -72,11 +72,11 @@ func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 	if err := ask.StateProblem(parts...); err != nil {
 		return ask.Down(w, t.Name, err)
 	}
-	var entries []slowEntry
+	var entries []ask.SlowEntry
 	var unreadable ask.Unreadable
 	if entriesPart.Err == nil {
 		var bad int
-		entries, bad, entriesPart.Err = parseSlowlog(entriesPart.Value)
+		entries, bad, entriesPart.Err = ask.ParseSlowlog(entriesPart.Value)
 		unreadable.Add("entries", bad)
 	}
 	w.Grow(1024 + 192*len(entries))
@@ -107,22 +107,22 @@ func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 // slowlogNews is what a poll found.
 type slowlogNews struct {
 	info.LogNews
-	entries []slowEntry
+	entries []ask.SlowEntry
 	missed  int64
 }
 
 // newSlowlogEntries tells which of the log's entries, sorted by id, are new to
 // who has read as far as seen; polled is false when nobody has.
-func newSlowlogEntries(entries []slowEntry, seen info.LogRead, polled bool, runID string, uptime info.Reading) slowlogNews {
+func newSlowlogEntries(entries []ask.SlowEntry, seen info.LogRead, polled bool, runID string, uptime info.Reading) slowlogNews {
 	newest := int64(-1)
 	if len(entries) > 0 {
-		newest = entries[len(entries)-1].id
+		newest = entries[len(entries)-1].ID
 	}
 	n := slowlogNews{LogNews: seen.Next(polled, newest, runID, uptime)}
-	from, _ := slices.BinarySearchFunc(entries, n.From, func(e slowEntry, id int64) int { return cmp.Compare(e.id, id) })
+	from, _ := slices.BinarySearchFunc(entries, n.From, func(e ask.SlowEntry, id int64) int { return cmp.Compare(e.ID, id) })
 	n.entries = entries[from:]
 	if len(n.entries) > 0 && !n.First {
-		n.missed = n.entries[0].id - n.From
+		n.missed = n.entries[0].ID - n.From
 	}
 	return n
 }
@@ -137,12 +137,12 @@ func (n *slowlogNews) write(w *jsondoc.Writer, showArgs bool) {
 	w.Key("count").Int(int64(len(n.entries)))
 	w.Key("entries").BeginArray()
 	for i := range n.entries {
-		n.entries[i].write(w, showArgs)
+		n.entries[i].Write(w, showArgs)
 	}
 	w.EndArray()
 
 	if e := slowest(n.entries); e != nil {
-		e.writeSlowest(w)
+		e.WriteWithKey(w, "slowest")
 	}
 	sums := sumByCommand(n.entries)
 	w.Key("commands").BeginArray()

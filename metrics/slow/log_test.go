@@ -137,11 +137,11 @@ func TestSlowlogArgumentsAreShownOnlyOnRequestAndThenClippedAndMasked(t *testing
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			var e slowEntry
-			e.takeCommand(tt.argv)
-			require.Equal(t, tt.command, e.command)
-			require.EqualValues(t, tt.count, int64(len(e.args))+e.dropped)
-			require.Equal(t, tt.shown, e.shownArgs())
+			var e ask.SlowEntry
+			e.TakeCommand(tt.argv)
+			require.Equal(t, tt.command, e.Command)
+			require.EqualValues(t, tt.count, int64(len(e.Args))+e.Dropped)
+			require.Equal(t, tt.shown, e.ShownArgs())
 		})
 	}
 	d := &metrictest.ScriptDoer{Replies: map[string]string{"SLOWLOG GET 128": metrictest.SlowlogWire(0, 0)}}

@@ -16,18 +16,18 @@ type commandSum struct {
 }
 
 // sumByCommand sums entries up, the command with the longest total first.
-func sumByCommand(entries []slowEntry) []commandSum {
+func sumByCommand(entries []ask.SlowEntry) []commandSum {
 	var sums []commandSum
 	index := make(map[string]int)
 	for _, e := range entries {
-		i, ok := index[e.command]
+		i, ok := index[e.Command]
 		if !ok {
 			i = len(sums)
-			index[e.command] = i
-			sums = append(sums, commandSum{command: e.command})
+			index[e.Command] = i
+			sums = append(sums, commandSum{command: e.Command})
 		}
-		sums[i].micros = append(sums[i].micros, e.micros)
-		sums[i].total += e.micros
+		sums[i].micros = append(sums[i].micros, e.Micros)
+		sums[i].total += e.Micros
 	}
 	for _, s := range sums {
 		slices.Sort(s.micros)
@@ -60,28 +60,12 @@ func (s *commandSum) write(w *jsondoc.Writer) {
 
 // slowest is the entry that took longest, the newest of those that took equally
 // long.
-func slowest(entries []slowEntry) *slowEntry {
-	var out *slowEntry
+func slowest(entries []ask.SlowEntry) *ask.SlowEntry {
+	var out *ask.SlowEntry
 	for i := range entries {
-		if out == nil || entries[i].micros >= out.micros {
+		if out == nil || entries[i].Micros >= out.Micros {
 			out = &entries[i]
 		}
 	}
 	return out
-}
-
-func (e *slowEntry) writeSlowest(w *jsondoc.Writer) {
-	w.Key("slowest").BeginObject()
-	w.Key("id").Int(e.id)
-	w.Key("time").Int(e.time)
-	w.Key("duration").Float(float64(e.micros) / 1e6)
-	w.Key("command").String(e.command)
-	if key, ok := e.key(); ok {
-		w.Key("key").String(key)
-	}
-	if e.hasClient {
-		w.Key("client").String(ask.Clip(e.client, maxSlowlogText))
-		w.Key("client_name").String(ask.Clip(e.clientName, maxSlowlogText))
-	}
-	w.EndObject()
 }

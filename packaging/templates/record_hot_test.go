@@ -59,6 +59,7 @@ func TestRecordHot(t *testing.T) {
 	slow.Do(t, "EVAL", "for i = 1, 1000000 do end", "1", "cart:7")
 	slow.Do(t, "CONFIG", "SET", "slowlog-log-slower-than", "-1")
 	r.write("redis_slowlog_new", a.ask(t, key))
+	r.document("redis_get_slow", "redis.get", slow.Addr)
 
 	master := redistest.Start(t, redistest.Config{Args: []string{"--repl-diskless-sync-delay", "0"}})
 	replica := redistest.Start(t, redistest.Config{Args: []string{"--replicaof", replicaOf(master.Addr), "--maxmemory", "100mb"}})

@@ -22,7 +22,7 @@ import (
 func loadScenes(t testing.TB) []*scene {
 	quiet := func(s *redistest.Server, more map[string]string) map[string]string {
 		out := map[string]string{"{$REDIS.CONN}": "tcp://" + s.Addr, "{$REDIS.SLOWLOG.RATE.MAX.WARN}": "1000", "{$REDIS.LATENCY.MAX.WARN}": "10",
-			"{$REDIS.FORK.TIME.MAX.WARN}": "1000", "{$REDIS.DOWN.POLLS}": "#6", "{$REDIS.ERROR.RATE.MAX.WARN}": "1000",
+			"{$REDIS.FORK.TIME.MAX.WARN}": "1000", "{$REDIS.DOWN.POLLS}": "#9", "{$REDIS.ERROR.RATE.MAX.WARN}": "1000",
 			`{$REDIS.CHECK:"Configuration was changed"}`: "0", `{$REDIS.CHECK:"Setup has findings of high severity"}`: "0"}
 		for name, value := range more {
 			out[name] = value
@@ -42,9 +42,9 @@ func loadScenes(t testing.TB) []*scene {
 	}
 	var resume func()
 	load := &scene{host: "load", templates: []string{redisTemplate},
-		macros: quiet(busy, map[string]string{"{$REDIS.CPU.MAIN.MAX.WARN}": "10", "{$REDIS.SAVE.TIME.MAX.WARN}": "5", `{$REDIS.PERIOD:"fsync"}`: "4s"}),
+		macros: quiet(busy, map[string]string{"{$REDIS.CPU.MAIN.MAX.WARN}": "5", "{$REDIS.SAVE.TIME.MAX.WARN}": "5", `{$REDIS.PERIOD:"fsync"}`: "4s"}),
 		steps: []step{
-			during("scripts that compute", func(t testing.TB) { busy.Do(t, "EVAL", "for i = 1, 5000000 do end", "0") }, "Redis: Main thread is busy"),
+			during("scripts that compute", func(t testing.TB) { busy.Do(t, "EVAL", "for i = 1, 1500000 do end", "0") }, "Redis: Main thread is busy"),
 			{name: "a save that takes its time", want: []string{"Redis: RDB save takes too long"}, do: slowly("BGSAVE")},
 			{name: "a rewrite that takes its time", want: []string{"Redis: AOF rewrite takes too long"}, do: slowly("BGREWRITEAOF")},
 		}}

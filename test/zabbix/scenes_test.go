@@ -29,14 +29,14 @@ var mayLack = []string{
 	`rj\.cluster\.hot\..*`,        // newer servers
 	`rj\.redis\.command\.p99\[.*`, // calls
 	`rj\.storm\.job\.(version|host|message|expected|type|lag|progress|duration|started|success\.age|failed\.rate|emitted\.rate|processed\.rate|finished|supervisor|raw_status|age)\[.*`, // such a field in the record
-	`rj\.jobs\.failures\.newest\[.*`,                      // failed jobs
-	`rj\.redis\.(config\.changed|acl\.entries)`,           // a change, a refusal
-	`rj\.redis\.time\.auth`,                               // a login
-	`rj\.redis\.memory\.(pused|limit)`,                    // a limit
-	`rj\.redis\.rdb\.duration`,                            // a save
-	`rj\.redis\.slowlog\.(rate|entries|commands|slowest)`, // a slow command
-	`rj\.redis\.pubsub\.unheard.*`,                        // a channel in {$REDIS.PUBSUB.CHANNELS}
-	`rj\.redis\.hit_ratio`,                                // lookups
-	`rj\.redis\.link\.broken_for\[\]`,                     // a broken link
-	`rj\.redis\.db\.avg_ttl\[.*`,                          // keys that expire
+	`rj\.jobs\.failures\.newest\[.*`,                             // failed jobs
+	`rj\.redis\.(config\.changed|acl\.entries)`,                  // a change, a refusal
+	`rj\.redis\.time\.auth`,                                      // a login
+	`rj\.redis\.memory\.(pused|limit)`,                           // a limit
+	`rj\.redis\.rdb\.duration`,                                   // a save
+	`rj\.redis\.slowlog\.(rate|entries|commands|slowest|newest)`, // a slow command
+	`rj\.redis\.pubsub\.unheard.*`,                               // a channel in {$REDIS.PUBSUB.CHANNELS}
+	`rj\.redis\.hit_ratio`,                                       // lookups
+	`rj\.redis\.link\.broken_for\[\]`,                            // a broken link
+	`rj\.redis\.db\.avg_ttl\[.*`,                                 // keys that expire
 }

@@ -1,10 +1,10 @@
-package slow
+package ask
 
 import (
 	"strconv"
 	"strings"
 
-	"redisjobs/metrics/ask"
+	"redisjobs/metrics/jsondoc"
 )
 
 // firstKeyCommands are the commands whose first argument is a key; of those in the
@@ -44,28 +44,46 @@ func wordSet(words string) map[string]bool {
 
 // key is the first key that the command works on, by the rules of shownArgs; ok is
 // false when it has none, or none that is known.
-func (e *slowEntry) key() (key string, ok bool) {
+func (e *SlowEntry) FirstKey() (key string, ok bool) {
 	at := -1
-	counted, isCounted := countedKeyCommands[e.command]
+	counted, isCounted := countedKeyCommands[e.Command]
 	switch {
-	case firstKeyCommands[e.command]:
+	case firstKeyCommands[e.Command]:
 		at = 0
-	case e.command == "bitop":
+	case e.Command == "bitop":
 		at = 1
-	case e.command == "xread" || e.command == "xreadgroup":
-		for i, arg := range e.args {
+	case e.Command == "xread" || e.Command == "xreadgroup":
+		for i, arg := range e.Args {
 			if strings.EqualFold(arg, "streams") {
 				at = i + 1
 				break
 			}
 		}
-	case isCounted && counted < len(e.args):
-		if n, err := strconv.Atoi(e.args[counted]); err == nil && n > 0 {
+	case isCounted && counted < len(e.Args):
+		if n, err := strconv.Atoi(e.Args[counted]); err == nil && n > 0 {
 			at = counted + 1
 		}
 	}
-	if at < 0 || at >= len(e.args) {
+	if at < 0 || at >= len(e.Args) {
 		return "", false
 	}
-	return ask.Clip(e.args[at], maxSlowlogText), true
+	return Clip(e.Args[at], MaxSlowlogText), true
+}
+
+// WriteWithKey writes the entry as a member of that name, with its first key and
+// without its arguments.
+func (e *SlowEntry) WriteWithKey(w *jsondoc.Writer, member string) {
+	w.Key(member).BeginObject()
+	w.Key("id").Int(e.ID)
+	w.Key("time").Int(e.Time)
+	w.Key("duration").Float(float64(e.Micros) / 1e6)
+	w.Key("command").String(e.Command)
+	if key, ok := e.FirstKey(); ok {
+		w.Key("key").String(key)
+	}
+	if e.HasClient {
+		w.Key("client").String(Clip(e.Client, MaxSlowlogText))
+		w.Key("client_name").String(Clip(e.ClientName, MaxSlowlogText))
+	}
+	w.EndObject()
 }
