@@ -108,10 +108,11 @@ func tagValue(tags []tag, name string) string {
 }
 
 // dimensionless are numbers that need neither a unit nor a value map.
-var dimensionless = regexp.MustCompile(`^rj\.(sessions\.(configured|down)|hosts\.(sessions|listening)\.count|redis\.(advice\.(high|warning)|config\.changes|pubsub\.(channels|patterns|unheard)|acl\.refused|keys|clients\.(connected|blocked|max|cut\.\w+)|sync\.full|connections\.rejected|memory\.frag\.ratio|rdb\.changes|slowlog\.length|replicas|db\.(keys|expires))|` +
-	`cluster\.(slots\.\w+|nodes|size|epoch|failing|alone|views|moving|skew\.\w+|keys|shard\.(slots|keys)|node\.(seen_failing|clients|keys))|` +
-	`sentinel\.(count|unanswered|tilt|disagreements|masters(\.down)?|master\.(quorum|usable|known|replicas|epoch))|` +
+var dimensionless = regexp.MustCompile(`^rj\.(sessions\.(configured|down)|hosts\.(sessions|listening)\.count|redis\.(advice\.(high|warning)|config\.(changes|drifts)|pubsub\.(channels|patterns|unheard)|acl\.refused|keys|clients\.(connected|blocked|max|cut\.\w+)|sync\.full|connections\.rejected|memory\.frag\.ratio|rdb\.changes|slowlog\.length|replicas|db\.(keys|expires))|` +
+	`cluster\.(slots\.\w+|nodes|config\.drifts|size|epoch|failing|alone|views|moving|skew\.\w+|keys|shard\.(slots|keys)|node\.(seen_failing|clients|keys))|` +
+	`sentinel\.(count|unanswered|tilt|disagreements|drifts|masters(\.down)?|master\.(quorum|usable|known|replicas|epoch))|` +
 	`keys\.(count|permanent|truncated|streams\.(count|unread|dead|truncated)|key\.length|stream\.(length|groups)|group\.(lag|pending|consumers|dead))|` +
+	`group\.(unreachable|primaries|replicas|strangers|chained|links_down|misfits|versions|drifts)|` +
 	`jobs\.(count|scheduler\.(alive|overdue|jobs)|failures\.count|waiting|active|failed|workers|abandoned|stuck|truncated\.queues|system\.(waiting|active|scheduled|overdue|retry|failed|alive|dead|busy|slots|orphaned)|queue\.(waiting|active|failed))|` +
 	`storm\.(count|jobs\.\w+|truncated|job\.lag)|pool\.(open|idle|in_use|dialing|waiting|limit|targets(\.failing|\.truncated)?|goroutines))(\[|$)`)
 
@@ -284,7 +285,7 @@ func TestMacros(t *testing.T) {
 				_, err := regexp.Compile(m.Value)
 				must(err == nil, "%v", err)
 			case strings.HasSuffix(m.Macro, ".CONN}"), strings.HasSuffix(m.Macro, ".SILENCED}"), strings.HasSuffix(m.Macro, ".CHANNELS}"),
-				strings.HasSuffix(m.Macro, ".GROUP}"), strings.HasSuffix(m.Macro, ".PREFIX}"), strings.HasSuffix(m.Macro, ".WATCH}"):
+				strings.HasSuffix(m.Macro, ".GROUP}"), strings.HasSuffix(m.Macro, ".PREFIX}"), strings.HasSuffix(m.Macro, ".WATCH}"), strings.HasSuffix(m.Macro, ".SESSIONS}"):
 			case strings.HasSuffix(m.Macro, ".POLLS}"):
 				must(regexp.MustCompile(`^#\d$`).MatchString(m.Value), "it must be a number of polls such as #2, not %q", m.Value)
 			default:

@@ -33,7 +33,7 @@ func answers(t *testing.T) map[string][]answer {
 		{"redis_advice_", "redis.advice.get"}, {"redis_config_", "redis.config.get"}, {"redis_acllog_", "redis.acl.log.get"},
 		{"redis_slowlog_", "redis.slowlog.get"}, {"redis_pubsub_", "redis.pubsub.get"},
 		{"redis_hot_", "redis.hot.get"}, {"redis_latency_", "redis.latency.get"},
-		{"redis_cluster_", "redis.cluster.get"}, {"redis_sentinel_", "redis.sentinel.get"},
+		{"redis_group_", "redis.group.get"}, {"redis_cluster_", "redis.cluster.get"}, {"redis_sentinel_", "redis.sentinel.get"},
 		{"keys_", "redis.keys.discovery"}, {"streams_", "redis.streams.get"},
 		{"jobs_", "job.get"}, {"failures_", "job.failures.get"}, {"storm_jobs", "storm.jobs.get"}, {"sessions", "redis.sessions.discovery"}, {"instances", "redis.instances.discovery"},
 	}
@@ -165,7 +165,8 @@ func TestKeysAreServedByThePlugin(t *testing.T) {
 				return
 			}
 			for i, p := range params {
-				if strings.HasSuffix(p, ".SILENCED}") || strings.HasSuffix(p, ".IDLE}") || strings.HasSuffix(p, ".BUDGET}") {
+				if strings.HasSuffix(p, ".SILENCED}") || strings.HasSuffix(p, ".IDLE}") || strings.HasSuffix(p, ".BUDGET}") ||
+					strings.HasSuffix(p, ".SESSIONS}") {
 					params[i] = d.macroValue(p) // names that the key knows, a time, a number
 				}
 			}

@@ -29,9 +29,10 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 		"Redis by RedisJobs":      {`redis.get["{$REDIS.CONN}"]`, 6, []string{"redis.advice.get", "redis.config.get", "redis.acl.log.get", "redis.slowlog.get", "redis.pubsub.get", "redis.latency.get", "redis.hot.get"}},
 		"Storm jobs by RedisJobs": {`storm.jobs.get["{$STORM.CONN}"]`, 4 + 12, nil}, // one for each job
 		// Asked of a server that is no cluster, has no job system and is no sentinel.
-		"Redis Cluster by RedisJobs":    {`redis.cluster.get["{$CLUSTER.CONN}"]`, 2, []string{"redis.hot.get"}},
+		"Redis Cluster by RedisJobs":    {`redis.cluster.get["{$CLUSTER.CONN}"]`, 2, []string{"redis.hot.get", "redis.config.get"}},
 		"Redis job queues by RedisJobs": {`job.get["{$JOBS.CONN}"]`, 80, []string{"job.failures.get"}},
 		"Redis Sentinel by RedisJobs":   {`redis.sentinel.get["{$SENTINEL.CONN}"]`, 0, nil},
+		"Redis group by RedisJobs":      {`redis.group.get["{$GROUP.SESSIONS}"]`, 0, nil},
 		// Asked of a server without a stream.
 		"Redis keys and streams by RedisJobs": {`redis.streams.get["{$KEYS.CONN}",,,"{$KEYS.STREAMS.WATCH}","{$KEYS.BUDGET}","{$KEYS.IDLE}"]`, 1, []string{"redis.keys.discovery"}},
 		"RedisJobs plugin health":             {`redis.server.ping["{#SESSION}"]`, 1, nil},
@@ -54,7 +55,7 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 					d.must(t, slices.Contains(want.seldom, name), i.Key, "budget (cost_test.go) must have %s among seldom", name)
 					continue
 				}
-				if ok && asks(i.Type) && m.TakesConn() {
+				if ok && asks(i.Type) && (m.TakesConn() || name == "redis.group.get") {
 					d.must(t, d.macroValue(i.Delay) == "1m", i.Key, "its interval must be a macro of 1m")
 					asked = append(asked, i.Key)
 				}

@@ -11,7 +11,7 @@ import (
 )
 
 // bad are items that should be zero.
-var bad = regexp.MustCompile(`fail|error|evicted|uncovered|alone|unanswered|tilt|down|disagreements|abandoned|stuck|stalled|stale|missing|waiting$|retries|refusals|timeouts|broken|streams\.(unread|dead)`)
+var bad = regexp.MustCompile(`fail|error|evicted|uncovered|alone|unanswered|tilt|down|disagreements|abandoned|stuck|stalled|stale|missing|waiting$|retries|refusals|timeouts|broken|streams\.(unread|dead)|strangers`)
 
 // widgets are the types that a template may have, each with the fields that name what it shows: an item, a graph, or
 // a pattern of items' names.

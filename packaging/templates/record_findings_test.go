@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,4 +133,51 @@ func TestRecordKeys(t *testing.T) {
 	s.Stop(t)
 	r.write("keys_down", a.ask(t, keys))
 	r.write("streams_down", a.ask(t, streams))
+}
+
+// TestRecordGroups writes the answers about servers that belong together, and where
+// they differ.
+func TestRecordGroups(t *testing.T) {
+	if !*record {
+		t.Skip("the recorded answers are kept; -record writes them anew")
+	}
+	r := recorder{t}
+	start := func(args ...string) *redistest.Server {
+		return redistest.Start(t, redistest.Config{Args: append(args, "--repl-diskless-sync-delay", "0")})
+	}
+	primary := start()
+	replica := start("--replicaof", replicaOf(primary.Addr))
+	chained := start("--replicaof", replicaOf(replica.Addr), "--maxmemory", "1gb")
+	inStep := func(servers ...*redistest.Server) {
+		for _, s := range servers {
+			r.until(func() bool { return s.InfoField(t, "replication", "master_link_status") == "up" })
+		}
+	}
+	inStep(replica, chained)
+	lines := []string{}
+	for name, s := range map[string]*redistest.Server{"Primary": primary, "Replica": replica, "Chained": chained} {
+		lines = append(lines, "Sessions."+name+".Uri=tcp://"+s.Addr)
+	}
+	config := r.config(lines...)
+	r.configured("redis_group_chained", "redis.group.get[Primary Replica Chained]", config)
+	r.configured("redis_group_strangers", "redis.group.get[Primary Chained]", config)
+	chained.Do(t, "REPLICAOF", "NO", "ONE")
+	r.configured("redis_group_split", "redis.group.get[Primary Replica Chained]", config)
+	r.configured("redis_group_ok", "redis.group.get[Primary Replica]", config)
+	replica.Do(t, "CONFIG", "SET", "maxmemory", "99mb")
+	r.until(func() bool { return strings.Contains(primary.InfoField(t, "replication", "slave0"), "online") })
+	r.document("redis_config_replicas", "redis.config.get", primary.Addr)
+	primary.Kill(t)
+	r.until(func() bool { return replica.InfoField(t, "replication", "master_link_status") == "down" })
+	r.configured("redis_group_no_primary", "redis.group.get[Primary Replica]", config)
+	replica.Kill(t)
+	r.configured("redis_group_down", "redis.group.get[Primary Replica]", config)
+
+	nodes := redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{})
+	nodes[2].Do(t, "CONFIG", "SET", "timeout", "77")
+	r.configured("redis_config_cluster", "redis.config.get[tcp://"+nodes[0].Addr+",,,cluster]", "")
+
+	watched := redistest.NewWatched(t, "", "", "")
+	watched.Sentinels[1].Do(t, "SENTINEL", "SET", "mymaster", "down-after-milliseconds", "5000")
+	r.document("redis_sentinel_drift", "redis.sentinel.get", watched.Sentinels[0].Addr)
 }

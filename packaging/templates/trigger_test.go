@@ -25,6 +25,7 @@ var roots = map[string][]string{
 	"Redis hosts by RedisJobs":            {"Hosts: No data from the plugin"},
 	"Redis Cluster hosts by RedisJobs":    {"Nodes: No data from the plugin"},
 	"Redis Sentinel hosts by RedisJobs":   {"Masters: No data from the plugin"},
+	"Redis group by RedisJobs":            {"Group: No session of the group answers", "Group: No data from the plugin"},
 }
 
 // macroValue is the value of the macro with that context, else of that without.

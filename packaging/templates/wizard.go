@@ -79,19 +79,29 @@ func (g *generator) readme() string {
 	steps := []string{
 		"Install the package zabbix-agent2-plugin-redisjobs on the host of Zabbix agent 2. The script that this wizard offers installs the agent alone.",
 	}
-	conn := ""
+	conn, sessions := "", ""
 	for _, m := range g.Macros {
 		if strings.HasSuffix(m.Name, ".CONN}") {
 			conn = m.Name
+		}
+		if strings.HasSuffix(m.Name, ".SESSIONS}") {
+			sessions = m.Name
 		}
 	}
 	if conn != "" || g.macroPrefix() == "SESSIONS" || g.macroPrefix() == "HOSTS" {
 		steps = append(steps, "Name the server in a session of `/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf`:\n\n"+
 			"    ```\n    Plugins.RedisJobs.Sessions.Main.Uri="+cmp.Or(g.Example, "tcp://localhost:6379")+"\n    Plugins.RedisJobs.Sessions.Main.PasswordFile=/etc/zabbix/main.password\n    ```")
 	}
+	if sessions != "" {
+		steps = append(steps, "Name each server in a session of `/etc/zabbix/zabbix_agent2.d/plugins.d/redisjobs.conf`:\n\n"+
+			"    ```\n    Plugins.RedisJobs.Sessions.Primary.Uri=tcp://redis-1:6379\n    Plugins.RedisJobs.Sessions.Replica.Uri=tcp://redis-2:6379\n    ```")
+	}
 	steps = append(steps, "Restart the agent. `zabbix-agent2-plugin-redisjobs doctor` checks the configuration and says what is missing.")
 	if conn != "" {
 		steps = append(steps, "In the next step of this wizard, enter the session's name (`Main`) for `"+conn+"`.")
+	}
+	if sessions != "" {
+		steps = append(steps, "In the next step of this wizard, enter the sessions' names (`Primary Replica`) for `"+sessions+"`.")
 	}
 	for n, step := range steps {
 		b.WriteString(strconv.Itoa(n+1) + ". " + step + "\n")

@@ -28,8 +28,9 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 		macros["{$REDIS.CONN}"] = conn
 		// A busy machine makes commands and answers slow; one scene is about that.
 		for name, value := range map[string]string{"{$REDIS.SLOWLOG.RATE.MAX.WARN}": "1000", "{$REDIS.LATENCY.MAX.WARN}": "10",
-			// Faults are made by CONFIG SET, are findings themselves, or are refusals: setupScene is about those.
-			`{$REDIS.CHECK:"Configuration was changed"}`: "0", `{$REDIS.CHECK:"Setup has findings of high severity"}`: "0", "{$REDIS.REFUSED.MAX.WARN}": "1000000"} {
+			// Faults are made by CONFIG SET, are findings themselves, or are refusals: setupScene and groupScenes are about those.
+			`{$REDIS.CHECK:"Configuration was changed"}`: "0", `{$REDIS.CHECK:"Setup has findings of high severity"}`: "0",
+			`{$REDIS.CHECK:"Settings of replicas differ"}`: "0", "{$REDIS.REFUSED.MAX.WARN}": "1000000"} {
 			if _, ok := macros[name]; !ok {
 				macros[name] = value
 			}

@@ -13,6 +13,7 @@ func (w *world) scenes(t testing.TB) (out []*scene) {
 	out = append(out, w.healthScenes(t)...)
 	out = append(out, w.clusterScenes(t)...)
 	out = append(out, w.sentinelScenes(t)...)
+	out = append(out, w.groupScenes(t)...)
 	out = append(out, w.jobScenes(t)...)
 	out = append(out, w.keysScenes(t)...)
 	out = append(out, w.officialScene(t))
@@ -39,4 +40,5 @@ var mayLack = []string{
 	`rj\.redis\.hit_ratio`,                                       // lookups
 	`rj\.redis\.link\.broken_for\[\]`,                            // a broken link
 	`rj\.redis\.db\.avg_ttl\[.*`,                                 // keys that expire
+	`rj\.group\.member\.(primary|lag_bytes)\[.*`,                 // a replica
 }

@@ -45,7 +45,19 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 	plain := redistest.Start(t, redistest.Config{})
 	sc := host("cluster", entry.addr, map[string]string{"{$CLUSTER.SKEW.MAX.WARN}": "1.5"})
 	addr := func(i int) string { return nodes[i].Addr }
+	drifts := `{$CLUSTER.CHECK:"Settings differ between nodes"}`
+	sc.macros[drifts] = "0" // other faults are made by CONFIG SET
 	sc.steps = []step{
+		{name: "a node with a setting of its own", want: []string{"Cluster: Settings differ between nodes"},
+			do: func(t testing.TB) {
+				w.macro(t, sc, drifts, "1")
+				nodes[2].Do(t, "CONFIG", "SET", "timeout", "77777")
+			},
+			undo: func(t testing.TB) {
+				nodes[2].Do(t, "CONFIG", "SET", "timeout", "0")
+				await(t, "the problem to end", func() string { return strings.Join(w.troubles(sc), ", ") })
+				w.macro(t, sc, drifts, "0")
+			}},
 		{name: "a replica that is lost", want: []string{"Cluster: Nodes are failing"}, do: nodes[5].Kill, undo: nodes[5].Restart,
 			may: []string{"Cluster: Some nodes are unreachable"}},
 		{name: "a shard that is lost", want: []string{"Cluster: Cluster is down"}, do: nodes[1].Kill, undo: nodes[1].Restart,
@@ -201,6 +213,11 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 		}
 	}
 	sc.steps = []step{
+		{name: "a sentinel with a setting of its own", want: []string{"Sentinel: Sentinels have different settings"},
+			do:   func(t testing.TB) { v.Sentinels[1].Do(t, "SENTINEL", "SET", "mymaster", "parallel-syncs", "2") },
+			undo: func(t testing.TB) { v.Sentinels[1].Do(t, "SENTINEL", "SET", "mymaster", "parallel-syncs", "1") }},
+		{name: "a master that hangs", want: []string{"Sentinel: Master mymaster answers late"}, // down after a minute
+			do: v.Servers[0].Pause, undo: v.Servers[0].Resume},
 		{name: "a sentinel that is lost", want: []string{"Sentinel: Some sentinels are unreachable"}, do: v.Sentinels[2].Kill, undo: v.Sentinels[2].Restart},
 		{name: "a replica that is lost", want: []string{"Sentinel: Master mymaster has too few replicas"},
 			do:   func(t testing.TB) { patient(t, "3000"); v.Servers[1].Kill(t) },
