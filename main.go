@@ -161,7 +161,9 @@ func isSocket(arg string) bool {
 // process group; we wait for the agent's own word, because an agent dies with
 // a plugin that ends before it.
 func serve(socket string, registering bool) int {
-	signal.Ignore(ignored...)
+	// They are caught and not ignored: a program of PasswordCommand would inherit that
+	// a signal is ignored, and then nothing but SIGKILL ends what it starts.
+	signal.Notify(make(chan os.Signal, 1), ignored...)
 	// One processor serves tens of thousands of checks a second: checks wait for
 	// servers. More of them would wake each other for every short piece of work,
 	// which costs a third more, and a monitored host has better use for them.

@@ -51,6 +51,16 @@ func TestAProgramGetsFewVariables(t *testing.T) {
 	require.Contains(t, names, "https_proxy")
 }
 
+// TestTheVariablesAreDocumented: who writes a program must know them.
+func TestTheVariablesAreDocumented(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("../../docs/security.md")
+	require.NoError(t, err)
+	for _, name := range Environment {
+		require.Contains(t, string(text), "`"+strings.ToUpper(name)+"`", "docs/security.md must have the variable, see Environment")
+	}
+}
+
 func TestARunThatFailsSaysWhyAndNotWhatItPrinted(t *testing.T) {
 	t.Parallel()
 	plain := filepath.Join(t.TempDir(), "plain")
