@@ -61,6 +61,7 @@ func TestDocumentedKeys(t *testing.T) {
 				}
 				return `,""`
 			})
+			key = strings.Replace(key, "{$GROUP.SESSIONS}", "Main Replica", 1)
 			requireKey(t, at(t, file, m[0]), key)
 		}
 	}
