@@ -288,7 +288,8 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 			undo: func(t testing.TB) {
 				host, port, _ := strings.Cut(strings.Replace(v.Sentinels[0].Do(t, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"), "\n", ":", 1), ":")
 				v.Sentinels[2].Do(t, "SENTINEL", "MONITOR", "mymaster", host, port, "2")
-				v.Sentinels[2].Do(t, "SENTINEL", "SET", "mymaster", "auth-pass", server, "down-after-milliseconds", "10000")
+				v.Sentinels[2].Do(t, "SENTINEL", "SET", "mymaster", "auth-pass", server, "failover-timeout", "3000")
+				patient(t, "10000") // all of them, or that is a problem of its own
 			}},
 		{name: "no sentinel", want: []string{"Sentinel: No sentinel is reachable"},
 			do: func(t testing.TB) {
