@@ -124,6 +124,7 @@ func (d *document) checkGraph(t *testing.T, g graph, isPrototype bool) {
 		return d.must(t, well, "graph "+g.Name, format, args...)
 	}
 	must(len(g.Items) > 0, "it shows no item")
+	must(!isPrototype || lldMacro.MatchString(g.Name), "a graph prototype needs a macro in its name, {#SINGLETON} at least: a graph cannot have the name of its own prototype")
 	must(g.MinType == "FIXED", "its axis must begin at zero: another misleads")
 	must(g.Legend == "YES" || len(g.Items) == 1, "it needs a legend: nothing tells its lines apart")
 	units := map[string]string{}

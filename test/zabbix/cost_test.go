@@ -141,9 +141,15 @@ func (w *world) enable(t testing.TB, hosts []string, on bool) {
 // spend measures a turn.
 func (w *world) spend(t testing.TB, hosts []string) spent {
 	t.Helper()
+	before := cpuBy(t, w.serverPID)
 	server, database, began := cpuOf(t, w.serverPID), cpuOf(t, w.databasePID), time.Now()
 	time.Sleep(time.Duration(*costMinutes) * time.Minute)
 	s := spent{minutes: time.Since(began).Minutes(), server: cpuOf(t, w.serverPID) - server, database: cpuOf(t, w.databasePID) - database}
+	for kind, now := range cpuBy(t, w.serverPID) {
+		if now-before[kind] > 0.2 {
+			t.Logf("%s: %.2f s", kind, now-before[kind])
+		}
+	}
 	if len(hosts) == 0 {
 		return s
 	}
@@ -159,6 +165,16 @@ func (w *world) spend(t testing.TB, hosts []string) spent {
 
 // cpuOf is the CPU time of a process and of all that come from it, those that have ended too, in seconds.
 func cpuOf(t testing.TB, root int) (seconds float64) {
+	t.Helper()
+	for _, s := range cpuBy(t, root) {
+		seconds += s
+	}
+	require.Positive(t, seconds, "process %d", root)
+	return seconds
+}
+
+// cpuBy is the same by what the processes call themselves, such as "preprocessing worker".
+func cpuBy(t testing.TB, root int) map[string]float64 {
 	t.Helper()
 	const ticks = 100 // a second, on Linux
 	parents, used := map[int]int{}, map[int]float64{}
@@ -180,16 +196,23 @@ func cpuOf(t testing.TB, root int) (seconds float64) {
 			used[pid] += float64(atoi(t, field)) / ticks
 		}
 	}
+	out := map[string]float64{}
 	for pid := range used {
 		for at := pid; at > 1; at = parents[at] {
 			if at == root {
-				seconds += used[pid]
+				title, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+				_, kind, ok := strings.Cut(string(title), "/zabbix_server: ")
+				if !ok {
+					kind = "other"
+				}
+				kind, _, _ = strings.Cut(kind, " #")
+				kind, _, _ = strings.Cut(kind, " [")
+				out[kind] += used[pid]
 				break
 			}
 		}
 	}
-	require.Positive(t, seconds, "process %d", root)
-	return seconds
+	return out
 }
 
 // costs is the section of bench/RESULTS.md.

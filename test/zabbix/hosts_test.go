@@ -3,6 +3,7 @@
 package zabbix
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -22,21 +23,22 @@ import (
 
 const hostsTemplate = "Redis hosts by RedisJobs"
 
-var hostCount = flag.Int("hosts", 6, "TestHosts gives its agent so many `sessions`")
+var (
+	hostCount = flag.Int("hosts", 6, "TestHosts gives its agent so many `sessions`")
+	playbooks = flag.String("ansible", "", "`program` ansible-playbook with the collection community.zabbix; TestHosts runs the example of docs/hosts.md with it")
+)
 
 // found is a host that was discovered.
 type found struct {
 	Hostid, Host, Name, Status string
-	HostDiscovery              struct {
-		TsDelete string `json:"ts_delete"`
-	}
-	ParentTemplates []struct{ Host string }
-	Interfaces      []struct{ IP, Port string }
-	Macros          []struct{ Macro, Value string }
-	Tags            []struct{ Tag, Value string }
-	Groups          []struct{ Name string } // 6.0
-	HostGroups      []struct{ Name string } `json:"hostgroups"`
-	Maintenance     string                  `json:"maintenance_status"`
+	HostDiscovery              any
+	ParentTemplates            []struct{ Host string }
+	Interfaces                 []struct{ IP, Port string }
+	Macros                     []struct{ Macro, Value string }
+	Tags                       []struct{ Tag, Value string }
+	Groups                     []struct{ Name string } // 6.0
+	HostGroups                 []struct{ Name string } `json:"hostgroups"`
+	Maintenance                string                  `json:"maintenance_status"`
 }
 
 func (f *found) macro(name string) string {
@@ -46,6 +48,12 @@ func (f *found) macro(name string) string {
 		}
 	}
 	return ""
+}
+
+// lost: its row is no longer discovered, and it is deleted some time.
+func (f *found) lost() bool {
+	discovery, ok := f.HostDiscovery.(o) // an empty list when it is just being deleted
+	return !ok || discovery["ts_delete"] != "0"
 }
 
 func (f *found) tags() map[string]string {
@@ -120,6 +128,7 @@ func TestHosts(t *testing.T) {
 			t.Run("values", func(t *testing.T) { w.values(t, want) })
 			t.Run("maintenance", func(t *testing.T) { w.maintain(t) })
 			t.Run("script", w.script)
+			t.Run("ansible", w.ansible)
 			t.Run("gone", w.gone)
 			require.Empty(t, s.complaints(t))
 		})
@@ -146,7 +155,7 @@ func (w *hostsWorld) wanted() map[string]string {
 }
 
 func (w *hostsWorld) made(t *testing.T, want map[string]string) {
-	await(t, "the hosts", func() string {
+	awaitWithin(t, 2*patience, "the hosts", func() string {
 		got := slices.Sorted(maps.Keys(w.discoveredHosts(t)))
 		if names := slices.Sorted(maps.Keys(want)); !slices.Equal(names, got) {
 			return fmt.Sprintf("there must be %q\nand there are %q\n%s", names, got, strings.Join(w.ruleErrors(t), "\n"))
@@ -161,7 +170,7 @@ func (w *hostsWorld) made(t *testing.T, want map[string]string) {
 		} else {
 			wanted = append(wanted, "Redis servers, Redis servers/Discovered")
 		}
-		await(t, name+" to be whole", func() string {
+		awaitWithin(t, 2*patience, name+" to be whole", func() string {
 			h, got := w.discoveredHosts(t)[name], []string{}
 			if h != nil && len(h.ParentTemplates) == 1 && len(h.Interfaces) == 1 {
 				got = []string{h.macro("{$REDIS.CONN}"), h.ParentTemplates[0].Host, h.Interfaces[0].IP + ":" + h.Interfaces[0].Port, h.Status,
@@ -242,7 +251,7 @@ func (w *hostsWorld) gone(t *testing.T) {
 		switch {
 		case h == nil:
 			t.Fatal("the host is gone at once, with its history")
-		case h.HostDiscovery.TsDelete == "0":
+		case !h.lost():
 			return "it is not lost"
 		case w.newer() && h.Status != "1":
 			return "it is not disabled"
@@ -263,24 +272,14 @@ func (w *hostsWorld) gone(t *testing.T) {
 
 // script runs the one of docs/hosts.md, for an agent whose host has no template.
 func (w *hostsWorld) script(t *testing.T) {
-	text, err := os.ReadFile(filepath.Join(agent.Root(t), "docs/hosts.md"))
-	require.NoError(t, err)
-	_, code, ok := strings.Cut(string(text), "```python\n")
-	require.True(t, ok)
-	code, _, ok = strings.Cut(code, "```")
-	require.True(t, ok)
-	file := filepath.Join(t.TempDir(), "redis-hosts.py")
-	require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
+	file := w.example(t, "python")
 	rows, err := agent.Query(t.Context(), w.machine.running.Addr, w.agent.Dialect(), "redis.sessions.discovery", 5*time.Second)
 	require.NoError(t, err)
 	w.host(t, "web-2", w.machine.running.Addr, nil, nil)
-	var made struct{ Tokenids []string }
-	w.api.call(t, "token.create", o{"name": "hosts", "userid": w.api.id(t, "user", "userid", "username", "Admin")}, &made)
-	var tokens []struct{ Token string }
-	w.api.call(t, "token.generate", made.Tokenids, &tokens)
+	token := w.newToken(t, "script")
 	run := func() string {
 		cmd := exec.Command("python3", file, "web-2")
-		cmd.Env = append(os.Environ(), "ZABBIX_URL="+w.web, "ZABBIX_TOKEN="+tokens[0].Token)
+		cmd.Env = append(os.Environ(), "ZABBIX_URL="+w.web, "ZABBIX_TOKEN="+token)
 		cmd.Stdin = strings.NewReader(rows)
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
@@ -291,5 +290,52 @@ func (w *hostsWorld) script(t *testing.T) {
 	for k := range w.sessions {
 		id := w.api.id(t, "host", "hostid", "host", fmt.Sprintf("web-2 S_%02d", k))
 		w.sees(t, &scene{host: "web-2", hostid: id}, "rj.redis.up", "1")
+	}
+}
+
+// example is a file with the block of docs/hosts.md in that language.
+func (w *hostsWorld) example(t *testing.T, language string) string {
+	text, err := os.ReadFile(filepath.Join(agent.Root(t), "docs/hosts.md"))
+	require.NoError(t, err)
+	_, code, ok := strings.Cut(string(text), "```"+language+"\n")
+	require.True(t, ok)
+	code, _, ok = strings.Cut(code, "```")
+	require.True(t, ok)
+	file := filepath.Join(t.TempDir(), "example."+language)
+	require.NoError(t, os.WriteFile(file, []byte(code), 0o600))
+	return file
+}
+
+func (w *hostsWorld) newToken(t *testing.T, name string) string {
+	var made struct{ Tokenids []string }
+	w.api.call(t, "token.create", o{"name": name, "userid": w.api.id(t, "user", "userid", "username", "Admin")}, &made)
+	var tokens []struct{ Token string }
+	w.api.call(t, "token.generate", made.Tokenids, &tokens)
+	return tokens[0].Token
+}
+
+// ansible runs the playbook of docs/hosts.md, with this frontend in the place of its own.
+func (w *hostsWorld) ansible(t *testing.T) {
+	if *playbooks == "" {
+		t.Skip("-ansible names no program")
+	}
+	address, port, _ := strings.Cut(strings.TrimPrefix(w.web, "http://"), ":")
+	own, err := json.Marshal(o{"ansible_host": address, "ansible_httpapi_port": port, "ansible_httpapi_use_ssl": false,
+		"ansible_zabbix_auth_key": w.newToken(t, "ansible"), "agent": "web-3", "agent_ip": "127.0.0.1", "sessions": []string{"S_00", "S_01"}})
+	require.NoError(t, err)
+	inventory := filepath.Join(t.TempDir(), "inventory")
+	require.NoError(t, os.WriteFile(inventory, []byte("[zabbix]\nfrontend\n"), 0o600))
+	for range 2 { // a second time there is nothing to make
+		out, err := exec.Command(*playbooks, "-i", inventory, "-e", string(own), w.example(t, "yaml")).CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
+	var hosts []*found
+	w.api.call(t, "host.get", o{"output": []string{"host"}, "search": o{"host": "web-3 "}, "selectParentTemplates": []string{"host"},
+		"selectMacros": []string{"macro", "value"}, "selectTags": "extend"}, &hosts)
+	require.Len(t, hosts, 2)
+	for _, h := range hosts {
+		require.Equal(t, "web-3 "+h.macro("{$REDIS.CONN}"), h.Host)
+		require.Equal(t, redisTemplate, h.ParentTemplates[0].Host)
+		require.Equal(t, "web-3", h.tags()["agent"])
 	}
 }

@@ -173,21 +173,54 @@ func (s *stack) startDatabase(t testing.TB) (port int) {
 		}
 		return cmd
 	}
-	out, err := command("initdb", "-D", data, "-A", "trust", "-U", "zabbix", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput()
-	require.NoError(t, err, "%s", out)
+	seed := filepath.Join(filepath.Dir(s.dir), s.name+".postgresql"+filepath.Base(filepath.Dir(bin)))
+	seeded := exec.Command("cp", "-a", seed+"/.", data).Run() == nil
+	if !seeded {
+		out, err := command("initdb", "-D", data, "-A", "trust", "-U", "zabbix", "-E", "UTF8", "--locale=C.UTF-8", "-N").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+	}
 	port = ports.Free(t)
-	d := launch(t, filepath.Join(s.work, "db.log"), syscall.SIGINT, command("postgres", "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1",
-		"-k", "", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"))
 	url := fmt.Sprintf("postgresql://zabbix@127.0.0.1:%d/", port)
-	await(t, "PostgreSQL", func() string {
-		require.True(t, d.alive(), "PostgreSQL has ended")
-		out, err := command("psql", "-qc", "select 1", url+"postgres").CombinedOutput()
-		if err != nil {
-			return string(out)
+	start := func() *daemon {
+		d := launch(t, filepath.Join(s.work, "db.log"), syscall.SIGINT, command("postgres", "-D", data, "-p", strconv.Itoa(port), "-h", "127.0.0.1",
+			"-k", "", "-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"))
+		await(t, "PostgreSQL", func() string {
+			require.True(t, d.alive(), "PostgreSQL has ended")
+			out, err := command("psql", "-qc", "select 1", url+"postgres").CombinedOutput()
+			if err != nil {
+				return string(out)
+			}
+			return ""
+		})
+		return d
+	}
+	d := start()
+	if !seeded {
+		s.fill(t, command, url)
+		// The next run need not do so again.
+		require.NoError(t, syscall.Kill(d.cmd.Process.Pid, syscall.SIGINT))
+		<-d.done
+		const keep = `cp -a "$1" "$2.new$$" && mv -T "$2.new$$" "$2" || rm -rf "$2.new$$"`
+		if out, err := exec.Command("sh", "-c", keep, "", data, seed).CombinedOutput(); err != nil {
+			t.Logf("%s", out)
 		}
-		return ""
-	})
-	out, err = command("psql", "-qc", "create database zabbix", url+"postgres").CombinedOutput()
+		d = start()
+	}
+	s.databasePID = d.cmd.Process.Pid
+	s.query = func(t testing.TB, sql string) string {
+		t.Helper()
+		out, err := command("psql", "-Aqtc", sql, url+"zabbix").CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return strings.TrimSpace(string(out))
+	}
+	s.analyze(t)
+	return port
+}
+
+// fill makes Zabbix' own schema and data, which takes most of the time that a stack needs to start.
+func (s *stack) fill(t testing.TB, command func(name string, args ...string) *exec.Cmd, url string) {
+	t.Helper()
+	out, err := command("psql", "-qc", "create database zabbix", url+"postgres").CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	load := command("psql", "-q", "-v", "ON_ERROR_STOP=1", url+"zabbix")
 	var sql []io.Reader
@@ -203,15 +236,6 @@ func (s *stack) startDatabase(t testing.TB) (port int) {
 	var said bytes.Buffer
 	load.Stderr = &said
 	require.NoError(t, load.Run(), said.String())
-	s.databasePID = d.cmd.Process.Pid
-	s.query = func(t testing.TB, sql string) string {
-		t.Helper()
-		out, err := command("psql", "-Aqtc", sql, url+"zabbix").CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		return strings.TrimSpace(string(out))
-	}
-	s.analyze(t)
-	return port
 }
 
 // analyze tells the database how large its tables are.

@@ -186,6 +186,18 @@ func (w *world) look(items bool) error {
 	if !items {
 		return nil
 	}
+	// A rule that makes only some of its things is not unsupported.
+	var rules []struct {
+		Name, Error string
+		Hosts       []struct{ Host string }
+	}
+	if err := w.api.try("discoveryrule.get", o{"output": []string{"name", "error"}, "selectHosts": []string{"host"}, "groupids": w.group,
+		"search": o{"error": "Cannot create"}}, &rules); err != nil {
+		return err
+	}
+	for _, r := range rules {
+		w.fault("%s: %s: %s", r.Hosts[0].Host, r.Name, r.Error)
+	}
 	for _, object := range []string{"item", "discoveryrule"} {
 		var bad []struct {
 			Key   string `json:"key_"`
