@@ -79,7 +79,8 @@ func (w *world) changeOver(t *testing.T, which string) {
 	link(t)
 	link(t, ours)
 	w.whole(t, sc, which+": linked after Unlink")
-	w.api.call(t, "host.update", o{"hostid": sc.hostid, "templates": []o{}, "templates_clear": []o{{"templateid": ours}}}, nil)
+	// Not Unlink and clear: the frontend 7.0.9 takes discovered triggers for the host's own, which depend on the template's.
+	link(t)
 	link(t, theirs, ours) // and back
 	w.whole(t, sc, which+": back")
 }
