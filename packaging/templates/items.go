@@ -82,7 +82,11 @@ func (g *generator) item(s sourceItem, r *sourceRule) *item {
 	case "word", "text":
 		i.History, i.Trends, i.ValueType = "7d", "0", map[string]string{"word": "CHAR", "text": "TEXT"}[as]
 		if !slices.ContainsFunc(s.From, func(t string) bool { return strings.HasPrefix(t, "keep ") }) {
-			i.Preprocessing = append(i.Preprocessing, g.steps(steps{"keep 1h"})...)
+			at := len(i.Preprocessing)
+			if last := s.From[max(0, at-1):]; at > 1 && (last[0] == "words" || last[0] == "names") {
+				at-- // the script's value depends on nothing else: it need not run for what has not changed
+			}
+			i.Preprocessing = slices.Insert(i.Preprocessing, at, g.steps(steps{"keep 1h"})...)
 		}
 	case "float":
 		i.History, i.Trends, i.ValueType = "7d", "365d", "FLOAT"
@@ -111,6 +115,8 @@ func (g *generator) rule(s sourceRule) *rule {
 	}
 	switch {
 	case s.Once != "":
+		// What is not passed on need not go through the script.
+		r.Preprocessing = append(r.Preprocessing, g.steps(steps{"keep 1h"})...)
 		r.Preprocessing = append(r.Preprocessing, step{Type: "JAVASCRIPT",
 			Parameters: []string{"return JSON.stringify(value === '" + s.Once + "' ? [{singleton: ''}] : []);"}})
 		s.Rows = ordered{{"{#SINGLETON}", ""}}
@@ -130,7 +136,9 @@ func (g *generator) rule(s sourceRule) *rule {
 		r.Preprocessing = append(r.Preprocessing, step{Type: "JAVASCRIPT",
 			Parameters: []string{"return JSON.stringify(JSON.parse(value).map(function (r) { return {" + strings.Join(members, ", ") + "}; }));"}})
 	}
-	r.Preprocessing = append(r.Preprocessing, g.steps(steps{"keep 1h"})...)
+	if s.Once == "" {
+		r.Preprocessing = append(r.Preprocessing, g.steps(steps{"keep 1h"})...)
+	}
 	for _, kv := range s.Rows {
 		member, _, _ := strings.Cut(kv[1], " or ")
 		r.MacroPaths = append(r.MacroPaths, macroPath{kv[0], "$." + cmp.Or(member, "singleton")})
