@@ -33,7 +33,9 @@ func (g *generator) hosts(list []sourceHost) (out []hostPrototype) {
 			GroupLinks: []groupLink{{nameRef{s.Group}}}, Templates: []nameRef{{s.Template}}, Tags: s.Tags.tags(),
 		}
 		for _, name := range s.Groups {
-			h.Groups = append(h.Groups, nameRef{name})
+			if g.format.modern() { // a server 6.0 lets no two prototypes name one group
+				h.Groups = append(h.Groups, nameRef{name})
+			}
 		}
 		for _, kv := range s.Macros {
 			h.Macros = append(h.Macros, macro{Macro: kv[0], Value: kv[1]})

@@ -94,7 +94,7 @@ type (
 		Name     string   `yaml:"name"` // visible name
 		Template string   `yaml:"template"`
 		Group    string   `yaml:"group"`  // that all of them are in
-		Groups   []string `yaml:"groups"` // that the rows name
+		Groups   []string `yaml:"groups"` // that the rows name; since Zabbix 7.0
 		Macros   ordered  `yaml:"macros"`
 		Tags     ordered  `yaml:"tags"`
 	}
