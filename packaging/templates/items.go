@@ -102,12 +102,7 @@ func (g *generator) rule(s sourceRule) *rule {
 	r := &rule{
 		UUID: g.uuid("rule", s.Key), Name: s.Name, Key: s.Key, Lifetime: "7d", Description: s.About, Preprocessing: g.steps(s.From),
 	}
-	switch {
-	case len(s.Hosts) > 0: // a host that is lost is disabled at once since 7.0, and deleted after its time
-		r.Lifetime = "{$" + g.macroPrefix() + ".KEEP}"
-	case g.format.modern():
-		r.Disable = "DISABLE_NEVER" // a row that is lost may be what its triggers wait for
-	}
+	g.keepLost(r, s)
 	if s.Asks {
 		r.Type, r.Delay, r.Timeout = g.agentType(), cmp.Or(s.Every, g.Interval), g.timeout()
 	} else {
@@ -172,6 +167,16 @@ func (g *generator) rule(s sourceRule) *rule {
 	}
 	r.Hosts = g.hosts(s.Hosts)
 	return r
+}
+
+// keepLost says what becomes of things whose row is lost.
+func (g *generator) keepLost(r *rule, s sourceRule) {
+	switch {
+	case len(s.Hosts) > 0: // a host that is lost is disabled at once since 7.0, and deleted after its time
+		r.Lifetime = "{$" + g.macroPrefix() + ".KEEP}"
+	case g.format.modern():
+		r.Disable = "DISABLE_NEVER" // a row that is lost may be what its triggers wait for
+	}
 }
 
 // formulaID names a condition for a formula. There is none; older formats name conditions all the same.
