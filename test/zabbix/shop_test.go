@@ -26,6 +26,8 @@ var shopTime = flag.Duration("shop", time.Hour, "how long the shop works before 
 const (
 	// redeploy is how often the workers of a system are replaced.
 	redeploy = 10 * time.Minute
+	// grace is how long an old worker may take to end its job.
+	grace = 100 * time.Second
 	// soon is how long a death may remain unnoticed.
 	soon = 2 * time.Minute
 )
@@ -79,20 +81,22 @@ func (s *shop) hire(t testing.TB, i int) {
 	}
 }
 
-// replace does what a deployment does: the workers end what they can in a few seconds, then new ones start.
+// replace does what a rolling deployment does: new workers start, then the old ones end what they do.
 func (s *shop) replace(t testing.TB, i int) {
-	for _, p := range s.running[i] {
+	old := s.running[i]
+	s.running[i] = nil
+	s.hire(t, i)
+	time.Sleep(20 * time.Second) // until the new ones work
+	for _, p := range old {
 		_ = syscall.Kill(p.Cmd.Process.Pid, syscall.SIGTERM)
 	}
-	for _, p := range s.running[i] {
+	for _, p := range old {
 		select {
 		case <-p.Exited:
-		case <-time.After(10 * time.Second):
+		case <-time.After(grace):
 			p.Kill()
 		}
 	}
-	s.running[i] = nil
-	s.hire(t, i)
 }
 
 // problem is an open problem that names the system.
@@ -141,7 +145,7 @@ func TestShop(t *testing.T) {
 		}
 		if time.Since(deployed) > redeploy/5 {
 			deployed = time.Now()
-			s.replace(t, next)
+			s.replace(t, next) // problems that open meanwhile are seen afterwards
 			t.Logf("%v: %s deployed", time.Since(began).Round(time.Second), staff[next].label)
 			if next++; next == len(staff) {
 				next = 2
