@@ -114,7 +114,7 @@ func (w *docsWorld) runManifests(t *testing.T, b document.Block) {
 	t.Helper()
 	decoder := yaml.NewDecoder(strings.NewReader(b.Text))
 	for {
-		var manifest map[string]any
+		var manifest any // a map, or the list of an Ansible playbook
 		err := decoder.Decode(&manifest)
 		if errors.Is(err, io.EOF) {
 			break

@@ -56,7 +56,7 @@ func TestOnePollIsOneRoundTrip(t *testing.T) {
 					continue
 				}
 				if ok && asks(i.Type) && (m.TakesConn() || name == "redis.group.get") {
-					d.must(t, d.macroValue(i.Delay) == "1m", i.Key, "its interval must be a macro of 1m")
+					d.must(t, d.macroValue(i.Delay) == usualInterval(i.Key), i.Key, "its interval must be a macro of %s", usualInterval(i.Key))
 					asked = append(asked, i.Key)
 				}
 			}
