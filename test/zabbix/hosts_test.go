@@ -98,7 +98,8 @@ type hostsWorld struct {
 	plain    *redistest.Server
 	cluster  []*redistest.Node
 	watched  *redistest.Watched
-	machine  *scene // the host of the agent
+	machine  *scene   // the host of the agent
+	others   []string // the other hosts that this agent serves
 }
 
 // TestHosts: one link makes hosts that are as good as those that were made by hand.
@@ -119,16 +120,19 @@ func TestHosts(t *testing.T) {
 					"{$HOSTS.GROUP}": "Team/Redis", "{$REDIS.LATENCY.MAX.WARN}": "7"}}
 			w.machine.running = agent.Start(t, w.agent, w.machine.config)
 			w.machine.hostid = w.host(t, w.machine.host, w.machine.running.Addr, w.machine.templates, w.machine.macros)
-			w.host(t, "cart", w.machine.running.Addr, []string{"Redis Cluster by RedisJobs", "Redis Cluster hosts by RedisJobs"},
-				map[string]string{"{$CLUSTER.CONN}": "tcp://" + w.cluster[0].Addr, "{$NODES.PREFIX}": "cart ", "{$NODES.GROUP}": "Team/Redis"})
-			w.host(t, "watch", w.machine.running.Addr, []string{"Redis Sentinel by RedisJobs", "Redis Sentinel hosts by RedisJobs"},
-				map[string]string{"{$SENTINEL.CONN}": "tcp://" + w.watched.Sentinels[0].Addr})
+			w.others = []string{
+				w.host(t, "cart", w.machine.running.Addr, []string{"Redis Cluster by RedisJobs", "Redis Cluster hosts by RedisJobs"},
+					map[string]string{"{$CLUSTER.CONN}": "tcp://" + w.cluster[0].Addr, "{$NODES.PREFIX}": "cart ", "{$NODES.GROUP}": "Team/Redis"}),
+				w.host(t, "watch", w.machine.running.Addr, []string{"Redis Sentinel by RedisJobs", "Redis Sentinel hosts by RedisJobs"},
+					map[string]string{"{$SENTINEL.CONN}": "tcp://" + w.watched.Sentinels[0].Addr}),
+			}
 			want := w.wanted()
 			t.Run("made", func(t *testing.T) { w.made(t, want) })
 			t.Run("values", func(t *testing.T) { w.values(t, want) })
 			t.Run("maintenance", func(t *testing.T) { w.maintain(t) })
 			t.Run("script", w.script)
 			t.Run("ansible", w.ansible)
+			t.Run("silent", w.silent)
 			t.Run("gone", w.gone)
 			require.Empty(t, s.complaints(t))
 		})
@@ -237,6 +241,28 @@ func (w *hostsWorld) maintain(t *testing.T) {
 		}
 		return strings.Join(without, ", ")
 	})
+}
+
+// silent: without the agent each template that makes hosts says so. TestTemplates has no scene for these triggers.
+func (w *hostsWorld) silent(t *testing.T) {
+	want := map[string]string{"web-1": "Hosts: No data from the plugin", "cart": "Nodes: No data from the plugin", "watch": "Masters: No data from the plugin"}
+	other := func(opened bool) string {
+		for host, name := range want {
+			if slices.Contains(w.open(host), name) != opened {
+				return fmt.Sprintf("%s has %q", host, w.open(host))
+			}
+		}
+		return ""
+	}
+	w.machine.running.Kill()
+	await(t, "a problem of each template", func() string { return other(true) })
+	w.newAgent(t, w.machine)
+	for _, host := range w.others {
+		var rows []o
+		w.api.call(t, "hostinterface.get", o{"hostids": host, "output": []string{"interfaceid"}}, &rows)
+		w.api.call(t, "hostinterface.update", o{"interfaceid": rows[0]["interfaceid"], "port": portOf(w.machine.running.Addr)}, nil)
+	}
+	await(t, "the end of the problems", func() string { return other(false) })
 }
 
 // gone: a session that is taken away takes its host with it.
