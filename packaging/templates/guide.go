@@ -57,6 +57,7 @@ func Guide(dir string) ([]byte, error) {
 	for _, s := range sources {
 		g.template(s)
 	}
+	g.handMadeTable()
 	return []byte(g.b.String()), nil
 }
 
