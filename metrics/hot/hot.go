@@ -65,7 +65,7 @@ var Get = &item.Metric{
 		Name: "Scope", Default: "cluster", Check: checkScope,
 		Description: "cluster: all masters of its cluster; server: this server alone",
 	}),
-	Commands: []string{"info", "config|get", "hotkeys|get", "cluster|nodes", "cluster|slot-stats"},
+	Commands: []string{"info", "config|get", "hotkeys|get", "cluster|myid", "cluster|nodes", "cluster|slot-stats"},
 	Collect:  collect,
 }
 

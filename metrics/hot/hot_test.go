@@ -282,7 +282,7 @@ func TestHotSlotsOfRealClusters(t *testing.T) {
 				wire.Calls = 0
 				doc := hotOf(t, target)
 				require.LessOrEqual(t, wire.Calls, 2)
-				require.Equal(t, []any{"cluster", false}, []any{doc["view"], doc["partial"]})
+				require.Equal(t, []any{"cluster", false}, []any{doc["view"], doc["partial"]}, "%v", doc["unavailable"])
 				slots := metrictest.Section(t, doc, "slots")
 				for _, list := range []string{"by_keys", "by_cpu", "by_network"} {
 					row := metrictest.Rows(t, slots[list])[0]

@@ -93,11 +93,11 @@ func (n *node) askMore(ctx context.Context) {
 
 // ask asks another node of a cluster, in two round trips.
 func (n *node) ask(ctx context.Context) error {
-	view := cluster.NodesPart()
-	if err := ask.Do(ctx, n.target, append([]*ask.Part{view, n.config}, n.first()...)...); err != nil {
+	id := cluster.IDPart()
+	if err := ask.Do(ctx, n.target, append([]*ask.Part{id, n.config}, n.first()...)...); err != nil {
 		return err
 	}
-	if err := cluster.IsNode(n.id, view); err != nil {
+	if err := cluster.IsNode(n.id, id); err != nil {
 		return err
 	}
 	n.askMore(ctx)

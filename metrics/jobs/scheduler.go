@@ -164,7 +164,7 @@ func (r *reading) sumSchedulers(p *poll, s *state) {
 		}
 		c.used = c.used || len(c.jobs) > 0 || lived
 		if c.used {
-			c.judge(p.Now(), m)
+			c.judge(p.Now(), m, func(q *queue) bool { return r.holds(q) == heldByWork && r.someLives() })
 		}
 		m.jobs = nil
 		if c.fades || c.keeps {
@@ -181,8 +181,9 @@ func (r *reading) sumSchedulers(p *poll, s *state) {
 	sum.finish(r)
 }
 
-// judge says of each periodic job how late it is.
-func (c *scheduler) judge(now float64, m *schedulerMemory) {
+// judge says of each periodic job how late it is. busy: those who serve a queue may all
+// be at work.
+func (c *scheduler) judge(now float64, m *schedulerMemory, busy func(*queue) bool) {
 	since := make(map[string]definition, len(c.jobs))
 	first := m.since == nil
 	for _, j := range c.jobs {
@@ -196,10 +197,8 @@ func (c *scheduler) judge(now float64, m *schedulerMemory) {
 		}
 		since[id] = d
 		grace := c.grace
-		if c.ofWorkers && j.queue != nil {
-			if active, known := j.queue.Get(figActive); known && active > 0 {
-				grace = max(grace, graceBusy)
-			}
+		if c.ofWorkers && j.queue != nil && busy(j.queue) {
+			grace = max(grace, graceBusy)
 		}
 		j.judge(now, max(j.last, j.made, d.at), grace, held)
 	}

@@ -128,6 +128,12 @@ func (r *reading) holds(q *queue) hold {
 	return heldUnknown
 }
 
+// someLives reports whether a worker lives, or may.
+func (r *reading) someLives() bool {
+	alive, known := r.Get(figWorkersAlive)
+	return !known || alive > 0
+}
+
 // nobody reports whether no client is connected that may be a worker.
 func (r *reading) nobody() bool { return r.counted && r.listenersErr == nil && r.listeners == 0 }
 

@@ -29,7 +29,7 @@ var handMade = []struct{ key, why string }{
 
 // handMadeTable is the list in the guide.
 func (g *guide) handMadeTable() {
-	g.line("## Item keys without a template")
+	g.line("\n## Item keys without a template")
 	g.line("%s", "")
 	g.line("Make items of these by hand where you need them; [keys.md](keys.md) has their parameters and answers.")
 	g.line("%s", "")
