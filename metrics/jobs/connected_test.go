@@ -166,3 +166,23 @@ func TestRQWorkersThatAreGone(t *testing.T) {
 	connect(t, f.s, 0, "BLPOP rq:queue:default 0")
 	alive(0)
 }
+
+// TestPeriodicJobsOfBusyWorkers are late because all workers are busy, and not because
+// they are not put into their queue; for five minutes.
+func TestPeriodicJobsOfBusyWorkers(t *testing.T) {
+	t.Parallel()
+	tick := fmt.Sprintf("cron:tick:%d", fieldAt*1000)
+	f := newField(t, fmt.Sprintf("ZADD arq:queue %d %s %d running", fieldAt*1000, tick, (fieldAt-5)*1000), "SET arq:in-progress:running 1")
+	connect(t, f.s, 0, "ZRANGEBYSCORE arq:queue -inf 1")
+	overdue := func(seconds, n float64) {
+		t.Helper()
+		want(t, &f.poll(seconds, "arq/").figures, figSchedulerOverdue, n)
+	}
+	overdue(60, 0)
+	overdue(200, 0)
+	f.s.Do(t, "DEL", "arq:in-progress:running")
+	overdue(1, 1)
+	f.s.Do(t, "SET", "arq:in-progress:running", "1")
+	overdue(1, 0)
+	overdue(60, 1)
+}

@@ -164,7 +164,7 @@ func (r *reading) sumSchedulers(p *poll, s *state) {
 		}
 		c.used = c.used || len(c.jobs) > 0 || lived
 		if c.used {
-			c.judge(p.Now(), m, func(q *queue) bool { return r.holds(q) == heldByWork && r.someLives() })
+			c.judge(p.Now(), m, r.busyWith)
 		}
 		m.jobs = nil
 		if c.fades || c.keeps {
@@ -181,9 +181,20 @@ func (r *reading) sumSchedulers(p *poll, s *state) {
 	sum.finish(r)
 }
 
-// judge says of each periodic job how late it is. busy: those who serve a queue may all
+// busyWith reports whether those who serve the queue of a periodic job live, and may all
 // be at work.
-func (c *scheduler) judge(now float64, m *schedulerMemory, busy func(*queue) bool) {
+func (r *reading) busyWith(j *periodicJob) bool {
+	q := j.queue
+	for i := 0; q == nil && i < len(r.Queues); i++ {
+		if r.Queues[i].Name == j.queueName {
+			q = r.Queues[i]
+		}
+	}
+	return q != nil && r.holds(q) == heldByWork && r.someLives()
+}
+
+// judge says of each periodic job how late it is.
+func (c *scheduler) judge(now float64, m *schedulerMemory, busy func(*periodicJob) bool) {
 	since := make(map[string]definition, len(c.jobs))
 	first := m.since == nil
 	for _, j := range c.jobs {
@@ -197,7 +208,7 @@ func (c *scheduler) judge(now float64, m *schedulerMemory, busy func(*queue) boo
 		}
 		since[id] = d
 		grace := c.grace
-		if c.ofWorkers && j.queue != nil && busy(j.queue) {
+		if c.ofWorkers && busy(j) {
 			grace = max(grace, graceBusy)
 		}
 		j.judge(now, max(j.last, j.made, d.at), grace, held)

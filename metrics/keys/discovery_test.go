@@ -109,7 +109,7 @@ func TestKeysDiscoveryOfARealServer(t *testing.T) {
 	s.Do(t, "DEL", "queue:c")
 	s.Do(t, "RPUSH", "queue:c", "x", "y", "z")
 	before = wire.Calls
-	doc = d.ask("queue:*")
+	d.ask("queue:*")
 	require.Equal(t, 2, wire.Calls-before, "one has another type")
 	before = wire.Calls
 	doc = d.ask("queue:*")
