@@ -127,7 +127,12 @@ func (w *world) asynqScene(t testing.TB) *scene {
 	for _, late := range []string{"{default}:retry", "{default}:scheduled", "{low}:pending", "{unserved}:pending", "{unserved}:paused"} {
 		s.Do(t, "DEL", "asynq:"+late)
 	}
-	s.Do(t, "RENAME", "asynq:{default}:lease", "kept")
+	// The jobs that it was at, with their leases.
+	hide := func(t testing.TB) {
+		s.Do(t, "RENAME", "asynq:{default}:lease", "kept:lease")
+		s.Do(t, "RENAME", "asynq:{default}:active", "kept:active")
+	}
+	hide(t)
 	s.Do(t, "DEL", "asynq:schedulers") // of one that was killed, too, which schedulerScene is about
 	// internal/proto of Asynq: concurrency 10, status active.
 	s.Do(t, "SET", "asynq:servers:{host:1:new}", "\x20\x0a\x3a\x06active")
@@ -140,8 +145,11 @@ func (w *world) asynqScene(t testing.TB) *scene {
 				do:   func(t testing.TB) { s.Do(t, "SET", "asynq:{low}:paused", strconv.FormatInt(time.Now().Unix(), 10)) },
 				undo: func(t testing.TB) { s.Do(t, "DEL", "asynq:{low}:paused") }},
 			{name: "jobs of a worker that was killed", want: []string{"Jobs: Jobs of asynq are orphaned"},
-				do:   func(t testing.TB) { s.Do(t, "RENAME", "kept", "asynq:{default}:lease") },
-				undo: func(t testing.TB) { s.Do(t, "RENAME", "asynq:{default}:lease", "kept") }},
+				do: func(t testing.TB) {
+					s.Do(t, "RENAME", "kept:active", "asynq:{default}:active")
+					s.Do(t, "RENAME", "kept:lease", "asynq:{default}:lease")
+				},
+				undo: hide},
 		}}
 	sc.steps = append(sc.steps, step{name: "a queue whose problems are switched off", want: []string{"Jobs: Queue asynq: low is paused"},
 		do:   func(t testing.TB) { s.Do(t, "SET", "asynq:{low}:paused", strconv.FormatInt(time.Now().Unix(), 10)) },
