@@ -49,12 +49,15 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 	stop := every(time.Second, beat)
 	t.Cleanup(func() { stop() })
 	// Jobs come and go in every second: nobody calls that stuck.
-	work := every(500*time.Millisecond, func() {
-		push("slow", 0, 2)
-		s.TryDo("LPOP", "queue:slow")
-		s.TryDo("LPOP", "queue:slow")
-		s.TryDo("INCRBY", "stat:processed", "2")
-	})
+	works := func() (stop func()) {
+		return every(500*time.Millisecond, func() {
+			push("slow", 0, 2)
+			s.TryDo("LPOP", "queue:slow")
+			s.TryDo("LPOP", "queue:slow")
+			s.TryDo("INCRBY", "stat:processed", "2")
+		})
+	}
+	work := works()
 	t.Cleanup(func() { work() })
 	sc := &scene{host: "sidekiq", templates: []string{jobsTemplate},
 		ownAgent: true,
@@ -78,12 +81,13 @@ func (w *world) jobScenes(t testing.TB) []*scene {
 			undo: func(t testing.TB) { s.Do(t, "DEL", "queue:default") }},
 		{name: "workers that are all dead", want: []string{"Jobs: No worker of sidekiq is alive"},
 			do: func(t testing.TB) {
+				work()
 				stop()
 				s.Do(t, "DEL", worker)
 				s.Do(t, "SREM", "processes", worker)
 				push("default", 0, 3)
 			},
-			undo: func(t testing.TB) { stop = every(time.Second, beat); s.Do(t, "DEL", "queue:default") }},
+			undo: func(t testing.TB) { stop, work = every(time.Second, beat), works(); s.Do(t, "DEL", "queue:default") }},
 		{name: "a worker that is killed", want: []string{"Jobs: Workers of sidekiq have died"},
 			do:   func(t testing.TB) { s.Do(t, "SADD", "processes", "host:2:dead") },
 			undo: func(t testing.TB) { s.Do(t, "SREM", "processes", "host:2:dead") }},

@@ -44,7 +44,7 @@ func loadScenes(t testing.TB) []*scene {
 	load := &scene{host: "load", templates: []string{redisTemplate},
 		macros: quiet(busy, map[string]string{"{$REDIS.CPU.MAIN.MAX.WARN}": "5", "{$REDIS.SAVE.TIME.MAX.WARN}": "5", `{$REDIS.PERIOD:"fsync"}`: "4s"}),
 		steps: []step{
-			during("scripts that compute", func(t testing.TB) { busy.Do(t, "EVAL", "for i = 1, 1500000 do end", "0") }, "Redis: Main thread is busy"),
+			during("scripts that compute", func(t testing.TB) { busy.Do(t, "EVAL", "for i = 1, 4000000 do end", "0") }, "Redis: Main thread is busy"),
 			{name: "a save that takes its time", want: []string{"Redis: RDB save takes too long"}, do: slowly("BGSAVE")},
 			{name: "a rewrite that takes its time", want: []string{"Redis: AOF rewrite takes too long"}, do: slowly("BGREWRITEAOF")},
 		}}
