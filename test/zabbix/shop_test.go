@@ -99,11 +99,13 @@ func (s *shop) replace(t testing.TB, i int) {
 	}
 }
 
-// problem is an open problem that names the system.
+// problemOf is an open problem that says that the workers or the scheduler of the system are dead.
 func (s *shop) problemOf(label string) (name string) {
 	for _, open := range s.open("shop") {
-		if strings.Contains(strings.ToLower(open), " "+label) {
-			return open
+		for _, says := range []string{"No worker of ", "Workers of ", "Scheduler of "} {
+			if strings.HasPrefix(open, "Jobs: "+says+label+" ") {
+				return open
+			}
 		}
 	}
 	return ""
