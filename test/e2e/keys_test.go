@@ -106,6 +106,7 @@ var keyRows = map[string]keyRow{
 	"redis.streams.get":         {own: map[string]string{"Pattern": "*"}, check: checkStreams},
 	"redis.stream.get":          {own: map[string]string{"Key": "storm:job:stream"}, check: checkNoStream},
 	"redis.search.get":          {check: checkNoSearch},
+	"redis.hot.get":             {check: checkNothingHot},
 	"redis.group.get":           {own: map[string]string{"Sessions": "Plain Secret"}, check: checkGroup},
 	"redis.instances.discovery": {check: checkInstances},
 	"redis.instances.get":       {check: checkInstancesGet},
@@ -384,6 +385,17 @@ func checkNoSearch(t *testing.T, _ *world, by way, value string) {
 	checkHead(t, by, o)
 	require.Equal(t, "server", o["view"])
 	require.NotContains(t, o, "indexes")
+}
+
+// checkNothingHot: the servers are older than Redis 8.6, and in no cluster.
+func checkNothingHot(t *testing.T, _ *world, by way, value string) {
+	o := parse(t, value)
+	unavailable := o.in(t, "unavailable")
+	require.Contains(t, unavailable["keys"], "does not track hot keys")
+	require.Contains(t, unavailable["slots"], "no node of a cluster")
+	delete(unavailable, "keys")
+	delete(unavailable, "slots")
+	checkHead(t, by, o)
 }
 
 func checkCommand(t *testing.T, _ *world, by way, value string) {

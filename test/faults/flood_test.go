@@ -104,7 +104,7 @@ func floodParams(m *item.Metric, addr string) (params []string, ok bool) {
 		switch {
 		case p.Kind == item.ParamConn:
 			params, ok = append(params, "tcp://"+addr), true
-		case p.Kind == item.ParamOwn && p.Required:
+		case p.Kind == item.ParamOwn && p.Required && len(ownParams[p.Name]) > 0:
 			params = append(params, ownParams[p.Name][0])
 		default:
 			params = append(params, "")

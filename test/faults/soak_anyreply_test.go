@@ -28,14 +28,15 @@ const agentGrace = 500 * time.Millisecond
 
 // ownParams are values of parameters, by name, that lead far into each key.
 var ownParams = map[string][]string{
-	"Key":     {"text", "list", "hash", "zset", "set", "stream", "none"},
-	"Member":  {"", "f", "0", "-1", "a"},
-	"Pattern": {"*", "key*", "a?[b-c]", "max*"},
-	"Budget":  {"", "1000", "100000"},
-	"Command": {"GET", "LRANGE", "PING", "HGET", "INFO", "XLEN"},
-	"Arg1":    {"text", "list", "hash"},
-	"Arg2":    {"0", "f", ""},
-	"Arg3":    {"5", ""},
+	"Key":      {"text", "list", "hash", "zset", "set", "stream", "none"},
+	"Sessions": {"Only", "A B"},
+	"Member":   {"", "f", "0", "-1", "a"},
+	"Pattern":  {"*", "key*", "a?[b-c]", "max*"},
+	"Budget":   {"", "1000", "100000"},
+	"Command":  {"GET", "LRANGE", "PING", "HGET", "INFO", "XLEN"},
+	"Arg1":     {"text", "list", "hash"},
+	"Arg2":     {"0", "f", ""},
+	"Arg3":     {"5", ""},
 	"System": {"sidekiq", "resque", "rq", "celery", "bullmq", "bull", "asynq", "laravel", "horizon", "symfony", "huey", "arq", "dramatiq",
 		"taskiq", "beequeue", "saq", "djangoq", "redbeat", "plain"},
 	"Queue":   {"default", "q", "celery", "key1"},
