@@ -175,6 +175,11 @@ func TestNoSecretComesOut(t *testing.T) {
 	p.Configure(t, options...)
 
 	for _, m := range metrics.All() {
+		if m.Key == "redis.group.get" { // which takes sessions
+			_, err := l.ask(p, m.Key, strings.Join(sessions, " "))
+			require.NoError(t, err, m.Key)
+			continue
+		}
 		if !m.TakesConn() {
 			_, err := l.ask(p, m.Key)
 			require.NoError(t, err, m.Key)
