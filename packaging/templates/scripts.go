@@ -2,7 +2,11 @@ package templates
 
 import (
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
+
+	"redisjobs/metrics/jobs"
 )
 
 // wordsScript writes the members of an object, or the rows of an array, in one line.
@@ -36,9 +40,19 @@ func failuresScript(n int) string {
 
 // labelScript calls a queue or a job system as people do: celery: mail, and with the prefix where it is not the system's
 // default, as metrics/jobs has them.
-const labelScript = "r.system + (/" + defaultPrefix + "/.test(r.prefix) ? '' : '/' + r.prefix) + (r.queue === undefined ? '' : ': ' + r.queue)"
+var labelScript = "r.system + (/" + defaultPrefix + "/.test(r.prefix) ? '' : '/' + r.prefix) + (r.queue === undefined ? '' : ': ' + r.queue)"
 
-const defaultPrefix = "^(bull|laravel_horizon:|laravel_database_|resque|rq)?$"
+// defaultPrefix matches the usual prefix of each job system.
+var defaultPrefix = func() string {
+	var all []string
+	for _, d := range jobs.Describe() {
+		if d.DefaultPrefix != "" {
+			all = append(all, regexp.QuoteMeta(d.DefaultPrefix))
+		}
+	}
+	slices.Sort(all)
+	return "^(" + strings.Join(slices.Compact(all), "|") + ")?$"
+}()
 
 // deniedScript does the same with what was refused and can be had by a permission: not with commands that the server does
 // not have, nor with what a macro expects to be missing. MISCONF is a failed save, which has a problem of its own.
