@@ -42,7 +42,7 @@ type request struct {
 // parkedWorkers is how many goroutines wait for the next check instead of
 // ending, because their stacks have grown already, and workerIdle for how long.
 const (
-	parkedWorkers = 64
+	parkedWorkers = 16
 	workerIdle    = time.Second
 )
 

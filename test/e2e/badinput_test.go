@@ -83,7 +83,7 @@ func badInput(t *testing.T, w *world, r *asked) {
 		d := downRow{reason: "acl", target: "Pinger (tcp://" + w.secured.Addr + ")", cause: "NOPERM"}
 		require.Equal(t, "1", r.value(t, "redis.ping[Pinger]"))
 		for _, key := range []string{"redis.info[Pinger]", "redis.config[Pinger]", "redis.slowlog.count[Pinger]",
-			"storm.jobs.get[Pinger]", "storm.job.get[Pinger,,,wordcount]", "storm.job.status[Pinger,,,wordcount]"} {
+			"storm.jobs.get[Pinger]", "storm.job.status[Pinger,,,wordcount]"} {
 			name, _, _ := strings.Cut(key, "[")
 			checkDown(t, r, name, key, d)
 		}
@@ -92,6 +92,7 @@ func badInput(t *testing.T, w *world, r *asked) {
 			require.EqualValues(t, 1, o["up"])
 			require.Contains(t, o.in(t, "unavailable")["info"], "NOPERM")
 		}
+		require.Contains(t, r.document(t, "storm.job.get[Pinger,,,wordcount]").in(t, "unavailable")["record"], "NOPERM")
 	})
 	for name, c := range map[string]struct{ key, want string }{
 		"too many parameters":             {"redis.get[Plain,,,one]", "oo many parameters: redis.get takes at most 3"},
@@ -125,7 +126,7 @@ func checkDown(t *testing.T, r *asked, name, key string, d downRow) {
 	switch {
 	case name == "redis.server.ping":
 		require.Equal(t, "0", r.value(t, key))
-	case name == "redis.status", name == "redis.keys.count", name == "redis.keyspace.sample",
+	case name == "redis.status", name == "redis.keys.count", name == "redis.keyspace.sample", name == "redis.keys.discovery",
 		strings.HasSuffix(name, ".get"):
 		o := r.document(t, key)
 		require.EqualValues(t, 0, o["up"], "%s: %v", key, o)
