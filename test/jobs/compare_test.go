@@ -25,7 +25,7 @@ type document struct {
 // unmeasured follow from several polls, and are shown by the tests of metrics/jobs.
 var unmeasured = []string{
 	"growth_rate", "arrival_rate", "drain_rate", "time_to_empty", "stalled", "stuck", "queues_stuck",
-	"saturated", "queues_saturated", "latency_unknown", "oldest_running_unknown",
+	"saturated", "queues_saturated", "abandoned", "latency_unknown", "oldest_running_unknown",
 	"scheduler_unknown",
 }
 

@@ -37,25 +37,25 @@ func (f figures) with(others figures) figures {
 var systems = []system{
 	{
 		name: "sidekiq-6", title: "Sidekiq 6", from: "Debian 12", main: "sidekiq/main.rb", item: "sidekiq",
-		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead,
+		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead, differs: sidekiqDiffers,
 	},
 	{
 		name: "sidekiq-7", title: "Sidekiq 7.3", from: "Debian trixie", main: "sidekiq/main.rb", item: "sidekiq",
-		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead,
+		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead, differs: sidekiqDiffers,
 	},
 	{
 		name: "sidekiq-8", title: "Sidekiq 8.1", from: "Debian sid", main: "sidekiq/main.rb", item: "sidekiq",
-		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead,
+		settled: sidekiqSettled, known: sidekiqKnown, dead: sidekiqDead, differs: sidekiqDiffers,
 	},
 	{
 		name: "rq-1", title: "RQ 1.13", from: "Debian 12", main: "rq/main.py", item: "rq", repairs: true,
-		settled: rqSettled, known: rqKnown.with(figures{"rate_limited": 0}), dead: rqDead,
+		settled: rqSettled, known: rqKnown.with(figures{"rate_limited": 0}), dead: rqDead, differs: rqDiffers,
 	},
 	{
 		// Under a prefix, and with a rate limit that lets one of two jobs into unserved.
 		name: "rq-3", title: "RQ 3.0", from: "PyPI", main: "rq/main.py", item: "rq", repairs: true,
 		settled: rqSettled.with(figures{"waiting": 4, "unserved/waiting": 3, "rate_limited": 1}),
-		known:   rqKnown, dead: rqDead.with(figures{"waiting": 4, "rate_limited": 1}),
+		known:   rqKnown, dead: rqDead.with(figures{"waiting": 4, "rate_limited": 1}), differs: rqDiffers,
 	},
 	{
 		name: "celery-5.2", title: "Celery 5.2", from: "Debian 12", main: "celery/main.py", item: "celery",
@@ -276,6 +276,10 @@ var (
 	celeryKnown = figures{"queue_count": 3, "workers": 1, "unacked_expired": 0}
 	celeryDead  = figures{"workers": 1, "unacked": 4, "waiting": 6}
 
+	sidekiqDiffers = later("its own API takes a process for alive for a minute after its last heartbeat",
+		"active", "oldest_running", "utilisation", "workers_alive", "workers_busy", "workers_slots")
+	rqDiffers = later("its own API takes a worker for alive until its record ends, up to eight minutes later",
+		"oldest_running", "utilisation", "workers_alive", "workers_busy", "workers_slots")
 	celeryDiffers = map[string]string{"unacked": "its own API asks the workers, and none lives"}
 
 	bullmqSettled = figures{
@@ -293,3 +297,12 @@ var (
 		"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 7, "overdue": 1, "workers": 0, "workers_alive": 0,
 	}
 )
+
+// later are figures that a system's own API gives later than the plugin, and why.
+func later(why string, names ...string) map[string]string {
+	out := make(map[string]string)
+	for _, name := range names {
+		out[name] = why
+	}
+	return out
+}
