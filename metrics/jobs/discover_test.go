@@ -16,7 +16,7 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// ids are the systems that a poll told of.
+// ids are the systems that a poll reported.
 func ids(r *result) []string {
 	out := []string{}
 	for _, s := range r.Systems {

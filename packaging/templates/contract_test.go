@@ -217,9 +217,9 @@ var neverRecorded = map[string]string{
 	`rj.cluster.shard.ops["{#SHARD}"]`: "takes polls half a minute apart",
 	`rj.cluster.node.ops["{#NODE}"]`:   "takes polls half a minute apart",
 
-	"rj.redis.loading.percent":          "is told of servers that are down alone",
-	"rj.redis.loading.left":             "is told of servers that are down alone",
-	`rj.sessions.failing["{#SESSION}"]`: "is told of servers that are down alone",
+	"rj.redis.loading.percent":          "is reported for servers that are down only",
+	"rj.redis.loading.left":             "is reported for servers that are down only",
+	`rj.sessions.failing["{#SESSION}"]`: "is reported for servers that are down only",
 
 	`rj.jobs.queue.arrival["{#QUEUE}"]`: "takes a queue with counters of its own that is at work",
 	`rj.jobs.queue.growth["{#QUEUE}"]`:  "takes polls over some time",
