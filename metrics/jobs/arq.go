@@ -295,8 +295,9 @@ func (a *arqReading) judge(alone, served bool) {
 
 // alive says of the system whether workers live; how many there are is never known.
 func (a *arqReading) alive() {
+	nobody := a.nobody()
 	switch {
-	case a.alone && !a.served || a.nobody():
+	case a.alone && !a.served || nobody:
 		a.r.Set(figWorkersAlive, 0)
 	case a.problem != "":
 		a.r.Miss(figWorkersAlive, a.problem)
@@ -305,7 +306,7 @@ func (a *arqReading) alive() {
 	}
 }
 
-// nobody reports whether certainly no worker is connected. The last command of one
+// nobody reports whether certainly no worker is connected, and remembers one that is. The last command of one
 // with a free slot is its look for jobs. That of one whose slots are all taken may be
 // the end of a transaction, as that of a client that adds jobs is; but with no more
 // jobs running than when a worker was seen to look, there are free slots.

@@ -286,13 +286,7 @@ func isMarker(id string) bool { return strings.HasPrefix(id, "0:") }
 func (b *bullReading) since(q *queue, id string) {
 	p := b.p
 	p.AskPayload(func(v resp.Value, err error) {
-		var fields []resp.Value
-		if err == nil {
-			fields, err = v.Array()
-		}
-		if err == nil && len(fields) != 5 {
-			err = errors.New("HMGET: expected 5 members")
-		}
+		fields, err := hashFields(5, v, err)
 		var made, delay float64
 		if err == nil {
 			made, err = epochOf(fields[0])

@@ -98,11 +98,8 @@ func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float
 	first := false // the job that it made last is its first one
 	var every, end float64
 	b.p.Ask(func(v resp.Value, err error) {
-		var fields []resp.Value
-		if err == nil {
-			fields, err = v.Array()
-		}
-		if err != nil || len(fields) != 6 {
+		fields, err := hashFields(6, v, err)
+		if err != nil {
 			j.next, j.nextWhy = 0, "its record cannot be read"
 			return
 		}
@@ -119,7 +116,7 @@ func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float
 		first = count <= 1
 	}, "HMGET", k, "every", "pattern", "tz", "limit", "ic", "endDate")
 	b.p.Ask(func(v resp.Value, err error) {
-		fields, err := twoFields(v, err)
+		fields, err := hashFields(2, v, err)
 		var at float64
 		if err == nil {
 			at, err = epochOf(fields[0])
@@ -133,18 +130,6 @@ func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float
 			j.ended = "it has come to its end"
 		}
 	}, "HMGET", k+":"+strconv.FormatFloat(next*1000, 'f', 0, 64), "timestamp", "processedOn")
-}
-
-// twoFields are the values of a reply to HMGET of two fields.
-func twoFields(v resp.Value, err error) ([]resp.Value, error) {
-	var fields []resp.Value
-	if err == nil {
-		fields, err = v.Array()
-	}
-	if err == nil && len(fields) != 2 {
-		err = errors.New("HMGET: expected 2 members")
-	}
-	return fields, err
 }
 
 // hasEnded reports whether a job whose run at next was taken up has none left before
@@ -192,11 +177,8 @@ func (b *bullReading) repeatable(s *scheduler, q *queue, member string, next flo
 	s.jobs = append(s.jobs, j)
 	key := b.base(q) + "repeat:" + bullRepeatHash(parts[0], id, member) + ":" + strconv.FormatFloat(next*1000, 'f', 0, 64)
 	b.p.AskPayload(func(v resp.Value, err error) {
-		var fields []resp.Value
-		if err == nil {
-			fields, err = v.Array()
-		}
-		if err != nil || len(fields) != 3 {
+		fields, err := hashFields(3, v, err)
+		if err != nil {
 			j.next, j.nextWhy, j.lastWhy = 0, "its job cannot be read", "its job cannot be read"
 			return
 		}

@@ -107,3 +107,15 @@ func (p *poll) FollowUps(n int) bool {
 	p.followUps += n
 	return true
 }
+
+// hashFields are the n values of a reply to HMGET.
+func hashFields(n int, v resp.Value, err error) ([]resp.Value, error) {
+	var fields []resp.Value
+	if err == nil {
+		fields, err = v.Array()
+	}
+	if err == nil && len(fields) != n {
+		err = fmt.Errorf("HMGET: expected %d members", n)
+	}
+	return fields, err
+}

@@ -130,13 +130,7 @@ func redbeatEntry(p *poll, r *reading, s *scheduler, key string, due float64) {
 	}
 	s.jobs = append(s.jobs, j)
 	p.AskPayload(func(v resp.Value, err error) {
-		var fields []resp.Value
-		if err == nil {
-			fields, err = v.Array()
-		}
-		if err == nil && len(fields) != 2 {
-			err = errors.New("HMGET: expected 2 members")
-		}
+		fields, err := hashFields(2, v, err)
 		var text []byte
 		if err == nil {
 			text, err = payload(fields[0])

@@ -98,6 +98,7 @@ func (rq) Read(p *poll, r *reading) {
 		}
 		keys = r.OpenWorkers(keys, size)
 		r.Workers = make([]worker, len(keys))
+		signs.listen(p, r.Prefix, keys)
 		for i, key := range keys {
 			rqReadWorker(p, r, signs, key, &r.Workers[i])
 		}

@@ -241,11 +241,8 @@ func rqScheduledJob(p *poll, s *scheduler, id string, next float64) {
 	j := &periodicJob{name: id, key: id, next: next}
 	s.jobs = append(s.jobs, j)
 	p.AskPayload(func(v resp.Value, err error) {
-		var fields []resp.Value
-		if err == nil {
-			fields, err = v.Array()
-		}
-		if err != nil || len(fields) != 4 {
+		fields, err := hashFields(4, v, err)
+		if err != nil {
 			j.lastWhy = "its record cannot be read"
 			return
 		}

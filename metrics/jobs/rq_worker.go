@@ -1,8 +1,6 @@
 package jobs
 
 import (
-	"errors"
-	"slices"
 	"strings"
 
 	"redisjobs/redisclient/resp"
@@ -25,8 +23,10 @@ const (
 // Sources: rq/worker.py of 1.13.0, rq/worker/base.py and rq/queue.py of 3.0.0.
 type rqSigns struct {
 	known bool
-	names []string // of clients
-	waits bool     // a client waits for jobs of lists
+	names map[string]bool // of clients
+	waits bool            // a client waits for jobs of lists
+	// subscribers of the channel of each worker; one that is not there is not known.
+	subscribers map[string]float64
 }
 
 // take reads the clients of the database. In a cluster each node has its own, and a
@@ -35,21 +35,48 @@ func (s *rqSigns) take(nodes [][]client, err error) {
 	if err != nil || len(nodes) != 1 {
 		return
 	}
-	s.known = true
+	s.known, s.names = true, make(map[string]bool)
 	for _, c := range nodes[0] {
 		s.known = s.known && !c.silent
 		s.waits = s.waits || c.cmd == "blpop" || c.cmd == "blmove"
 		if c.name != "" {
-			s.names = append(s.names, c.name)
+			s.names[c.name] = true
 		}
 	}
 }
 
+// listen asks for the subscribers of the channels of all workers at once.
+func (s *rqSigns) listen(p *poll, prefix string, keys []string) {
+	if len(keys) == 0 {
+		return
+	}
+	cmd := []string{"PUBSUB", "NUMSUB"}
+	for _, key := range keys {
+		cmd = append(cmd, prefix+":pubsub:"+rqWorkerName(prefix, key))
+	}
+	p.Ask(func(v resp.Value, err error) {
+		pairs, err := v.Array()
+		if err != nil || len(pairs) != 2*len(keys) {
+			return
+		}
+		s.subscribers = make(map[string]float64, len(keys))
+		for i, key := range keys {
+			if n, err := pairs[2*i+1].Float64(); err == nil {
+				s.subscribers[rqWorkerName(prefix, key)] = n
+			}
+		}
+	}, cmd...)
+}
+
+// rqWorkerName is the name of the worker of a record.
+func rqWorkerName(prefix, key string) string { return strings.TrimPrefix(key, prefix+":worker:") }
+
 // gone reports whether the worker of a record is certainly dead. left is how long
 // the record has to live, in milliseconds, negative when that is not known.
-func (s *rqSigns) gone(name string, busy bool, subscribers, left float64) bool {
+func (s *rqSigns) gone(name string, busy bool, left float64) bool {
+	subscribers, known := s.subscribers[name]
 	switch {
-	case !s.known || subscribers != 0 || slices.Contains(s.names, name):
+	case !s.known || !known || subscribers != 0 || s.names[name]:
 		return false
 	case busy:
 		return left >= 0 && left < rqMonitored-rqLate
@@ -59,38 +86,24 @@ func (s *rqSigns) gone(name string, busy bool, subscribers, left float64) bool {
 
 func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
 	w.Busy, w.Slots = 0, 1
-	name := strings.TrimPrefix(key, r.Prefix+":worker:")
-	left, subscribers := -1.0, -1.0
+	left := -1.0
 	p.Ask(func(v resp.Value, err error) {
 		if n, err := number(v, err); err == nil && n >= 0 {
 			left = n
 		}
 	}, "PTTL", key)
-	p.Ask(func(v resp.Value, err error) {
-		if pair, err := v.Array(); err == nil && len(pair) == 2 {
-			if n, err := pair[1].Float64(); err == nil {
-				subscribers = n
-			}
-		}
-	}, "PUBSUB", "NUMSUB", r.Prefix+":pubsub:"+name)
 	// RQ 3 names what a worker runs here, and no more in its record.
 	var executions []string
 	var executionsErr error
 	p.Ask(func(v resp.Value, err error) { _, executions, executionsErr = scanned(v, err) }, "SSCAN", key+":executions", "0", "COUNT", "10")
 	p.Ask(func(v resp.Value, err error) {
-		var fields []resp.Value
-		if err == nil {
-			fields, err = v.Array()
-		}
-		if err == nil && len(fields) != 3 {
-			err = errors.New("HMGET: expected 3 members")
-		}
+		fields, err := hashFields(3, v, err)
 		if err != nil {
 			r.MissWorker(err)
 			return
 		}
 		state, job := string(fields[0].Str), fields[1]
-		w.Alive = !fields[0].IsNull() && !signs.gone(name, state == "busy", subscribers, left)
+		w.Alive = !fields[0].IsNull() && !signs.gone(rqWorkerName(r.Prefix, key), state == "busy", left)
 		w.Quiet = state == "suspended"
 		if queues := string(fields[2].Str); queues != "" {
 			w.Queues = strings.Split(queues, ",")

@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,13 +31,7 @@ func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 		late = err == nil && left >= 0 && left < 1000*(sidekiqRecord-sidekiqAlive)
 	}, "PTTL", key)
 	p.Ask(func(v resp.Value, err error) {
-		var fields []resp.Value
-		if err == nil {
-			fields, err = v.Array()
-		}
-		if err == nil && len(fields) != 4 {
-			err = errors.New("HMGET: expected 4 members")
-		}
+		fields, err := hashFields(4, v, err)
 		if err != nil {
 			aliveErr = err
 			jobs.r.MissWorker(err)
