@@ -104,6 +104,27 @@ func DialTarget(t testing.TB, cfg redisclient.Config) (*item.Target, *wireDoer) 
 	return target, d
 }
 
+// DialPeers is DialTarget whose peers are real servers too, each behind one connection
+// with the same settings.
+func DialPeers(t testing.TB, cfg redisclient.Config) (*item.Target, *wireDoer) {
+	t.Helper()
+	target, d := DialTarget(t, cfg)
+	var mu sync.Mutex
+	peers := map[string]*item.Target{}
+	target.Peer = func(addr string) (*item.Target, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		addr, _, _ = strings.Cut(addr, ",")
+		if peers[addr] == nil {
+			there := cfg
+			there.Address = addr
+			peers[addr], _ = DialTarget(t, there)
+		}
+		return peers[addr], nil
+	}
+	return target, d
+}
+
 func NewTarget(d redisclient.Doer) *item.Target {
 	return &item.Target{Doer: d, Name: "tcp://127.0.0.1:6379", Memory: &item.Memory{}}
 }

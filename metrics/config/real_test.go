@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,20 +19,7 @@ import (
 // dial is a target whose peers are dialed.
 func dial(t *testing.T, cfg redisclient.Config) *item.Target {
 	t.Helper()
-	target, _ := metrictest.DialTarget(t, cfg)
-	var mu sync.Mutex
-	peers := map[string]*item.Target{}
-	target.Peer = func(addr string) (*item.Target, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		addr, _, _ = strings.Cut(addr, ",")
-		if peers[addr] == nil {
-			there := cfg
-			there.Address = addr
-			peers[addr], _ = metrictest.DialTarget(t, there)
-		}
-		return peers[addr], nil
-	}
+	target, _ := metrictest.DialPeers(t, cfg)
 	return target
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -249,20 +248,6 @@ func TestHotKeysOfARealServer(t *testing.T) {
 	}
 }
 
-func peersOf(t *testing.T, target *item.Target) {
-	var mu sync.Mutex
-	peers := map[string]*item.Target{}
-	target.Peer = func(addr string) (*item.Target, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		addr, _, _ = strings.Cut(addr, ",")
-		if peers[addr] == nil {
-			peers[addr], _ = metrictest.DialTarget(t, redisclient.Config{Address: addr})
-		}
-		return peers[addr], nil
-	}
-}
-
 // TestHotSlotsOfRealClusters works on one slot of the third master and looks from
 // the first one and from a replica.
 func TestHotSlotsOfRealClusters(t *testing.T) {
@@ -276,8 +261,7 @@ func TestHotSlotsOfRealClusters(t *testing.T) {
 				nodes[2].Do(t, "SET", fmt.Sprint("{k1}", i), "x")
 			}
 			for _, entry := range []int{0, 3} {
-				target, wire := metrictest.DialTarget(t, redisclient.Config{Address: nodes[entry].Addr})
-				peersOf(t, target)
+				target, wire := metrictest.DialPeers(t, redisclient.Config{Address: nodes[entry].Addr})
 				hotOf(t, target)
 				wire.Calls = 0
 				doc := hotOf(t, target)
@@ -304,8 +288,7 @@ func TestHotSlotsOfRealClusters(t *testing.T) {
 			_, err := Get.ParseArgs([]string{"", "", "", "all"})
 			require.ErrorContains(t, err, `"all" is neither cluster nor server`)
 
-			target, _ = metrictest.DialTarget(t, redisclient.Config{Address: nodes[0].Addr})
-			peersOf(t, target)
+			target, _ = metrictest.DialPeers(t, redisclient.Config{Address: nodes[0].Addr})
 			if name == "redis-8.6" {
 				nodes[2].Do(t, "HOTKEYS", "START", "METRICS", "1", "CPU")
 				nodes[2].Do(t, "SET", "k1", "x")

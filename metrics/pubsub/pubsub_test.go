@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -208,18 +207,7 @@ func TestPubsubOfARealCluster(t *testing.T) {
 	listener(t, nodes[1].Addr, "SUBSCRIBE news")
 	listener(t, nodes[5].Addr, "SUBSCRIBE news")
 	listener(t, nodes[0].Addr, "SSUBSCRIBE {b}") // slot 3300
-	target, wire := metrictest.DialTarget(t, redisclient.Config{Address: nodes[3].Addr})
-	var mu sync.Mutex
-	peers := map[string]*item.Target{}
-	target.Peer = func(addr string) (*item.Target, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		addr, _, _ = strings.Cut(addr, ",")
-		if peers[addr] == nil {
-			peers[addr], _ = metrictest.DialTarget(t, redisclient.Config{Address: addr})
-		}
-		return peers[addr], nil
-	}
+	target, wire := metrictest.DialPeers(t, redisclient.Config{Address: nodes[3].Addr})
 	doc := pubsubOf(t, target, "news", "weather", "{b}")
 	require.Equal(t, 2, wire.Calls)
 	require.Equal(t, "cluster", doc["view"])

@@ -1,8 +1,6 @@
 package sentinel
 
 import (
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,18 +15,7 @@ import (
 // dialPeers is a target whose peers are dialed.
 func dialPeers(t *testing.T, addr string) *item.Target {
 	t.Helper()
-	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: addr})
-	var mu sync.Mutex
-	peers := map[string]*item.Target{}
-	target.Peer = func(addr string) (*item.Target, error) {
-		mu.Lock()
-		defer mu.Unlock()
-		addr, _, _ = strings.Cut(addr, ",")
-		if peers[addr] == nil {
-			peers[addr], _ = metrictest.DialTarget(t, redisclient.Config{Address: addr})
-		}
-		return peers[addr], nil
-	}
+	target, _ := metrictest.DialPeers(t, redisclient.Config{Address: addr})
 	return target
 }
 
