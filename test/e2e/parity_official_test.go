@@ -22,7 +22,9 @@ var officialMasters = []string{
 
 // officialKeys compares those keys, with the macros empty and set. The built-in plugin
 // of 6.0.14 and 7.0.9 takes no user name; that of 7.0.22 does.
-func officialKeys(t *testing.T, r *asked, s *redistest.Server) {
+func officialKeys(t *testing.T, r *asked) {
+	// Of its own: the connections of other agents would be counted.
+	s := redistest.Start(t, redistest.Config{Password: secretDefault})
 	const user, userPassword = "official", "s3cret-official-o4"
 	s.Do(t, "ACL", "SETUSER", user, "on", ">"+userPassword, "~*", "+@all")
 	for name, macros := range map[string][]string{
