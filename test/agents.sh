@@ -14,11 +14,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/agents}
 libraries="libc6 libpcre2-8-0 libsqlite3-0 libssl3t64 zlib1g libzstd1"
 
-made_by=$(sha256sum <"$here/agents.sh")
-
 fetched() {
-	# What was made by another version of this script is made anew.
-	[ "$(cat "$cache/made-by" 2>/dev/null)" = "$made_by" ] || return 1
+	made_by_this || return 1
 	grep -v ' - ' "$cache/agents.txt" >"$cache/there.txt" && all_there "$cache/there.txt" -x
 }
 
@@ -73,7 +70,5 @@ else
 	echo "agent-7.0-newest - $why" >>"$new/agents.txt"
 	echo "agents.sh: no agent-7.0-newest: $why" >&2
 fi
-
-echo "$made_by" >"$new/made-by"
 
 unpacked_end

@@ -12,10 +12,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/modules}
 
-made_by=$(sha256sum <"$here/modules.sh")
-
 fetched() {
-	[ "$(cat "$cache/made-by" 2>/dev/null)" = "$made_by" ] || return 1
+	made_by_this || return 1
 	! grep -q ' - unreachable' "$cache/modules.txt" || return 1
 	grep -v ' - ' "$cache/modules.txt" >"$cache/there.txt" && all_there "$cache/there.txt" -r
 }
@@ -58,5 +56,4 @@ stack rejson-2.8 2.8.3 rejson.so
 stack redisbloom-2.8 2.8.2 redisbloom.so
 [ -n "$unwheeled" ] || find "$new/stack.root" -type f ! -name redisearch.so ! -name rejson.so ! -name redisbloom.so -delete
 
-echo "$made_by" >"$new/made-by"
 unpacked_end

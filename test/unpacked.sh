@@ -25,6 +25,10 @@ all_there() {
 	done <"$1"
 }
 
+# What was made by another version of the script is made anew: made_by_this says whether the folder $cache is of this one.
+made_by=$(sha256sum <"$0")
+made_by_this() { [ "$(cat "$cache/made-by" 2>/dev/null)" = "$made_by" ]; }
+
 # unpacked_begin FOLDER makes the folder $new that unpacked_end will rename to $cache; one that a killed run left
 # behind is removed. It fails when another run has meanwhile made the folder complete, as the function fetched says.
 unpacked_begin() {
@@ -42,6 +46,7 @@ unpacked_begin() {
 }
 
 unpacked_end() {
+	echo "$made_by" >"$new/made-by"
 	rm -rf "$new/apt" "$cache"
 	mv "$new" "$cache"
 	chmod 755 "$cache"

@@ -13,11 +13,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/packages}
 agent="zabbix-agent2 libc6 libpcre2-8-0 libsqlite3-0 libssl3t64 zlib1g libzstd1"
 
-made_by=$(sha256sum <"$here/fetch.sh")
-
 fetched() {
-	# What was made by another version of this script is made anew.
-	[ "$(cat "$cache/made-by" 2>/dev/null)" = "$made_by" ] || return 1
+	made_by_this || return 1
 	grep -v ' - ' "$cache/programs.txt" >"$cache/there.txt" && all_there "$cache/there.txt" -e
 }
 
@@ -88,5 +85,4 @@ else
 fi
 
 rm -rf "$new/apt-arm64"
-echo "$made_by" >"$new/made-by"
 unpacked_end
