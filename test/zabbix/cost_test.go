@@ -47,7 +47,7 @@ func (s spent) per(hosts int, idle spent) spent {
 // official one, in turns on one server and of one Redis.
 func TestCost(t *testing.T) {
 	if *costHosts == 0 {
-		t.Skip("make bench-zabbix measures")
+		t.Skip("NOT RUN: it measures for minutes; make bench-zabbix runs it")
 	}
 	all := stacks(t)
 	w := newWorld(t, all[len(all)-1], false)
