@@ -15,7 +15,8 @@ func step(t *testing.T, script string, environment ...string) (code int, stdout,
 	c := exec.Command("../step.sh", "doing it", "bash", "-c", script)
 	var out, errs strings.Builder
 	c.Stdout, c.Stderr = &out, &errs
-	c.Env = append(os.Environ(), environment...)
+	// make has switched the hints off for what it runs, these tests among them.
+	c.Env = append(append(os.Environ(), "REDISJOBS_HINTS=1"), environment...)
 	if err := c.Run(); c.ProcessState == nil {
 		t.Fatal(err)
 	}
