@@ -103,7 +103,7 @@ func (beequeue) Spec() *spec { return beequeueSpec }
 
 func (beequeue) Read(p *poll, r *reading) {
 	// A worker waits for jobs, or says again and again that it runs one.
-	p.listeners(r, func(c client) bool { return c.cmd == "brpoplpush" || c.cmd == "srem" })
+	p.listeners(r, []string{"brpoplpush", "srem"}, nil)
 	queues := r.Open(r.Found)
 	r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", r.Prefix+":"+q.Name+":waiting") })
 	for _, q := range queues {

@@ -14,8 +14,11 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
-// maxClientName is the longest name of a client that is looked at, in bytes.
-const maxClientName = 1024
+// The longest name and address of a client that are looked at, in bytes.
+const (
+	maxClientName = 1024
+	maxClientAddr = 64
+)
 
 // wantsClients are called with the clients that are connected to each node, once for
 // all who ask.
@@ -28,18 +31,44 @@ type client struct {
 	patterns, listens bool
 	// cmd is its last command when that is one of workerCommands, else "".
 	cmd string
+	// addr is its own end of the connection, which no other client has meanwhile; "" for
+	// one that is not looked at.
+	addr string
+	// fresh: it sent that command within the last second or two.
+	fresh bool
 	// silent: the server does not say what it does.
 	silent bool
 }
 
 // workerCommands are what workers of systems send that do not register.
 var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "xautoclaim", "xreadgroup",
-	"blmove", "bzpopmin", "eval", "evalsha", "exec", "rpop", "zpopmin", "zrangebyscore"}
+	"blmove", "bzpopmin", "eval", "evalsha", "exec", "rpop", "zpopmin", "zrangebyscore",
+	"hdel", "hexists", "hset", "hsetnx", "lpush", "zadd"}
 
 // listeners counts the clients that may be workers of a system whose workers do not
-// register. Without any, none lives.
-func (p *poll) listeners(r *reading, may func(c client) bool) {
-	p.clients(func(nodes [][]client, err error) { r.count(nodes, err, may) })
+// register: those whose last command is in takes, which only workers send, and those of
+// which it was so a short time ago, for a worker may use one connection for everything.
+// At first, when that was not seen yet, those count as well that have just sent one of
+// works, which others send too. Without any, none lives.
+func (p *poll) listeners(r *reading, takes, works []string) {
+	p.clients(func(nodes [][]client, err error) {
+		before := p.state.listenedBefore(r.instance)
+		now := listened{since: before.since, sent: make(map[string]time.Time)}
+		first := time.Since(before.since) < firstLooks
+		r.count(nodes, err, func(c client) bool {
+			at, ok := before.sent[c.addr]
+			if slices.Contains(takes, c.cmd) {
+				at, ok = time.Now(), true
+			}
+			if ok = ok && time.Since(at) < listenedFor; ok {
+				now.note(c.addr, at)
+			}
+			return ok || first && c.fresh && slices.Contains(works, c.cmd)
+		})
+		if err == nil {
+			p.state.keepListened(r.instance, now)
+		}
+	})
 }
 
 // count counts the listeners.
@@ -253,6 +282,13 @@ func clientsOf(list []byte, database string) []client {
 			c.cmd = cmd
 		}
 		c.silent = !told
+		if c.cmd != "" {
+			if c.addr, _ = clientField(line, "addr"); len(c.addr) > maxClientAddr || strings.HasPrefix(c.addr, "/") {
+				c.addr = "" // of a socket of the file system, which all share
+			}
+			idle, _ := clientField(line, "idle")
+			c.fresh = idle == "0" || idle == "1"
+		}
 		c.patterns = patterns != "" && patterns != "0"
 		c.listens = c.patterns || c.cmd == "brpop"
 		if c.name != "" || c.listens || c.cmd != "" || c.silent {

@@ -1,6 +1,9 @@
 package jobs
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Workers of some systems do not register, and show only as clients of the server.
 // How many there are is not known; that there is none is.
@@ -35,4 +38,46 @@ func (s *state) workerSeen(i instance) (active float64, ok bool) {
 	defer s.mu.Unlock()
 	active, ok = s.connected[i]
 	return active, ok
+}
+
+// listened is what is remembered of clients that may be workers of a system.
+type listened struct {
+	since time.Time // of the first look
+	// sent has when clients, by their addresses, last sent what only workers send.
+	sent map[string]time.Time
+}
+
+const (
+	// listenedFor is how long a client counts as a worker after that: a few polls. A
+	// connection of a proxy outlives the workers behind it.
+	listenedFor = 5 * time.Minute
+	// firstLooks is how long a worker may be there of which that was not seen so far.
+	firstLooks    = 2 * time.Minute
+	maxListeners  = 1000
+	maxListenedOf = 100 // instances
+)
+
+func (l listened) note(addr string, at time.Time) {
+	if addr != "" && len(l.sent) < maxListeners {
+		l.sent[addr] = at
+	}
+}
+
+// listenedBefore is what was remembered before this look.
+func (s *state) listenedBefore(i instance) listened {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l, ok := s.listened[i]; ok {
+		return l
+	}
+	return listened{since: time.Now()}
+}
+
+func (s *state) keepListened(i instance, l listened) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.listened[i]; !ok && (s.listened == nil || len(s.listened) >= maxListenedOf) {
+		s.listened = make(map[instance]listened)
+	}
+	s.listened[i] = l
 }

@@ -13,14 +13,18 @@ import (
 )
 
 // connect is a client whose last command is that one, as CLIENT LIST shows it.
-func connect(t testing.TB, s *redistest.Server, db int, cmd string) (end func()) {
+func connect(t testing.TB, s *redistest.Server, db int, cmds ...string) (end func()) {
+	t.Helper()
+	_, end = open(t, s, db, cmds...)
+	return end
+}
+
+// open gives what sends one more command as well.
+func open(t testing.TB, s *redistest.Server, db int, cmds ...string) (send func(cmd string), end func()) {
 	t.Helper()
 	c, err := net.Dial("tcp", s.Addr)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = c.Close() })
-	_, err = fmt.Fprintf(c, "SELECT %d\r\n%s\r\n", db, cmd)
-	require.NoError(t, err)
-	word, _, _ := strings.Cut(strings.ToLower(cmd), " ")
 	addr := "addr=" + c.LocalAddr().String()
 	shows := func(words ...string) bool {
 		for line := range strings.Lines(s.Do(t, "CLIENT", "LIST")) {
@@ -35,8 +39,18 @@ func connect(t testing.TB, s *redistest.Server, db int, cmd string) (end func())
 		}
 		return false
 	}
-	require.Eventually(t, func() bool { return shows(fmt.Sprintf(" db=%d ", db), " cmd="+word) }, 10*time.Second, time.Millisecond)
-	return func() {
+	send = func(cmd string) {
+		t.Helper()
+		_, err := fmt.Fprintf(c, "%s\r\n", cmd)
+		require.NoError(t, err)
+		word, _, _ := strings.Cut(strings.ToLower(cmd), " ")
+		require.Eventually(t, func() bool { return shows(fmt.Sprintf(" db=%d ", db), " cmd="+word) }, 10*time.Second, time.Millisecond)
+	}
+	send(fmt.Sprint("SELECT ", db))
+	for _, cmd := range cmds {
+		send(cmd)
+	}
+	return send, func() {
 		require.NoError(t, c.Close())
 		require.Eventually(t, func() bool { return !shows() }, 10*time.Second, time.Millisecond)
 	}
@@ -72,6 +86,39 @@ func TestWorkersAmongTheClients(t *testing.T) {
 				want(t, &f.poll(20, id).figures, figWorkersAlive, 0)
 			}
 		})
+	}
+}
+
+// TestAWorkerThatUsesOneConnectionForEverything is one as long as that connection is
+// there, whatever it sent last; one that was not seen so far may begin a task just now.
+func TestAWorkerThatUsesOneConnectionForEverything(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "LPUSH huey.redis.app x")
+	alive := func() *figures { return &f.poll(20, "huey/").figures }
+	end := connect(t, f.s, 0, "EVALSHA x 0", "LPUSH other y")
+	want(t, alive(), figWorkersAlive, 0)
+	end()
+	end = connect(t, f.s, 0, "MULTI", "EXEC")
+	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
+	f.forgetFirstLooks()
+	want(t, alive(), figWorkersAlive, 0) // others do that as well
+	end()
+	conn, end := open(t, f.s, 0, "EVALSHA x 0")
+	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
+	conn("LPUSH other y")
+	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
+	end()
+	want(t, alive(), figWorkersAlive, 0)
+}
+
+// forgetFirstLooks is as if the first looks were some time ago.
+func (f *field) forgetFirstLooks() {
+	s := stateOf(f.m)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, l := range s.listened {
+		l.since = l.since.Add(-firstLooks)
+		s.listened[i] = l
 	}
 }
 

@@ -67,7 +67,7 @@ func (djangoq) Spec() *spec { return djangoqSpec }
 
 func (djangoq) Read(p *poll, r *reading) {
 	// A cluster has a connection that does nothing but wait for tasks.
-	p.listeners(r, func(c client) bool { return c.cmd == "blpop" })
+	p.listeners(r, []string{"blpop"}, nil)
 	queues := r.Open(r.Found)
 	r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", djangoPrefix+q.Name+":q") })
 	for _, q := range queues {

@@ -34,6 +34,10 @@ const (
 // scheduler looks at the schedule with a script.
 var hueyTakes = []string{"brpop", "bzpopmin", "eval", "evalsha", "rpop", "zpopmin"}
 
+// hueyWorks are what a consumer sends over the same connections when it begins and ends
+// a task; until its scheduler's next look, nothing else shows.
+var hueyWorks = []string{"exec", "hdel", "hexists", "hset", "hsetnx"}
+
 var hueySpec = &spec{
 	Name:        "huey",
 	Lists:       true,
@@ -72,7 +76,7 @@ var hueySpec = &spec{
 func (huey) Spec() *spec { return hueySpec }
 
 func (huey) Read(p *poll, r *reading) {
-	p.listeners(r, func(c client) bool { return slices.Contains(hueyTakes, c.cmd) })
+	p.listeners(r, hueyTakes, hueyWorks)
 	queues := r.Open(r.Found)
 	r.ReadRest(p, 2, func(q *queue) { hueyRead(p, q, func(string) {}) })
 	for _, q := range queues {

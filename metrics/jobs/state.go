@@ -24,6 +24,8 @@ type state struct {
 	heavyFailures heavy
 	// connected has the systems of which a worker was seen among the clients.
 	connected map[instance]float64
+	// listened has those that may be workers of systems whose workers show only there.
+	listened map[instance]listened
 	// schedulers is what is remembered of those of periodic jobs.
 	schedulers map[schedulerKey]*schedulerMemory
 	// rejected are clues that the polls since the last search have examined in vain.

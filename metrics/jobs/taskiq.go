@@ -114,9 +114,7 @@ func (taskiq) Spec() *spec { return taskiqSpec }
 
 func (taskiq) Read(p *poll, r *reading) {
 	// A worker waits for messages, or confirms them on the same connection.
-	p.listeners(r, func(c client) bool {
-		return c.cmd == "brpop" || c.cmd == "xreadgroup" || c.cmd == "xack" || c.cmd == "xautoclaim"
-	})
+	p.listeners(r, []string{"brpop", "xack", "xautoclaim", "xreadgroup"}, nil)
 	queues := r.Open(r.Found)
 	limit := min(taskiqPending, taskiqRows/max(1, len(queues)))
 	for _, q := range queues {
