@@ -234,7 +234,11 @@ func TestHotKeysOfARealServer(t *testing.T) {
 			require.InDelta(t, time.Now().Unix(), keys["started"], 60)
 			for _, list := range []string{"by_cpu", "by_network"} {
 				rows := metrictest.Rows(t, keys[list])
-				require.Len(t, rows, maxRows)
+				if list == "by_network" {
+					require.Len(t, rows, maxRows)
+				} else { // without those that took less than a microsecond
+					require.LessOrEqual(t, len(rows), maxRows)
+				}
 				require.Equal(t, "cart:7", rows[0]["key"])
 				require.Greater(t, rows[0]["share"], 1.0)
 				require.LessOrEqual(t, rows[0]["share"], 100.0)
