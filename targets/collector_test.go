@@ -20,5 +20,5 @@ func TestTheCollectorFollowsTheNumberOfTargets(t *testing.T) {
 		require.Equal(t, collectorPercent(targets), percent(), "%d targets", targets)
 	}
 	tuneCollector(1) // they were forgotten
-	require.Equal(t, 150, percent())
+	require.Equal(t, 100, percent())
 }

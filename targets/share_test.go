@@ -72,7 +72,7 @@ func TestTheCollectorIsSetWhereItMakesADifference(t *testing.T) {
 	before := debug.SetGCPercent(77)
 	defer debug.SetGCPercent(before)
 	for _, c := range []struct{ targets, want int }{
-		{1, 150}, {2, 77}, {499, 77}, {500, 100}, {501, 77}, {1999, 77}, {2000, 50}, {2001, 77}, {4999, 77}, {5000, 25},
+		{1, 100}, {2, 77}, {1999, 77}, {2000, 50}, {2001, 77}, {4999, 77}, {5000, 25},
 		{7999, 77}, {8000, 15}, {8001, 77}, {20000, 77},
 	} {
 		debug.SetGCPercent(77)
