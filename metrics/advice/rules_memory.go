@@ -65,7 +65,7 @@ var memoryRules = []Rule{
 	{
 		ID: "noeviction_nearly_full", Severity: Warning, Scope: Server,
 		Title: "Writes will fail: nothing is evicted and hardly a key expires",
-		When:  "maxmemory-policy is noeviction, used_memory is at least 80 % of maxmemory, and less than 1 % of the keys expire.",
+		When:  "maxmemory-policy is noeviction, used_memory without mem_not_counted_for_evict is at least 80 % of maxmemory, and less than 1 % of the keys expire.",
 		Why:   "At the limit every command that needs memory fails with OOM. Keys without a time to live never make room.",
 		Remedy: "Give cached keys a time to live (EXPIRE), choose a policy that evicts (allkeys-lru for a cache), or raise maxmemory. Of a " +
 			"store, delete old data.",
@@ -76,6 +76,9 @@ var memoryRules = []Rule{
 				return ""
 			}
 			used := f.number("memory", "used_memory")
+			if f.has("memory", "mem_not_counted_for_evict") {
+				used -= f.number("memory", "mem_not_counted_for_evict")
+			}
 			keys, expires := f.keys()
 			if percent(used, limit) < 80 || keys == 0 || percent(expires, keys) >= 1 {
 				return ""

@@ -321,6 +321,16 @@ func TestAHealthyServerGetsNoAdvice(t *testing.T) {
 	require.Equal(t, v.judged, len(rules)-len(clusterRules)-len(sentinelRules))
 }
 
+// TestMemoryThatIsNotCountedForEvictions, of replicas and the AOF, makes no write fail.
+func TestMemoryThatIsNotCountedForEvictions(t *testing.T) {
+	t.Parallel()
+	for notCounted, speaks := range map[string]bool{"0": true, "1000000": false} {
+		changes := append(slices.Clone(ruleTests["noeviction_nearly_full"].speaks), "memory.mem_not_counted_for_evict="+notCounted)
+		v := judgeAll(t, subject{state: with(with(healthy, users), changes...), machine: machine1})
+		require.Equal(t, speaks, slices.Contains(ids(v.findings), "noeviction_nearly_full"), notCounted)
+	}
+}
+
 // TestSwapSeenFromAnotherMachine: only ratios tell of it there.
 func TestSwapSeenFromAnotherMachine(t *testing.T) {
 	t.Parallel()

@@ -53,8 +53,7 @@ import (
 // want cluster-slot-stats-enabled, which is off by default and costs the server some
 // percent of its speed.
 //
-// The server itself is asked in two round trips, at its first poll in three, and each
-// other node in two.
+// Each server is asked in two round trips.
 // Sources: https://redis.io/docs/latest/commands/hotkeys-get/,
 // https://redis.io/docs/latest/commands/cluster-slot-stats/,
 // https://valkey.io/commands/cluster-slot-stats/
@@ -148,18 +147,14 @@ func (p *poll) ask(ctx context.Context, t *item.Target) error {
 		config := p.here.config
 		p.here, p.nodes = newNode(t, p.can), cluster.NodesPart()
 		p.here.config = config
-		if more := p.questions(p.can); len(more) > 0 {
-			if err := ask.Do(ctx, t, more...); err != nil {
-				for _, part := range more {
-					part.Err = err
-				}
-			}
-		}
+		askMore(ctx, t, append(p.questions(p.can), p.here.more()...))
 	}
 	if p.can.slots && !p.alone && p.nodes.Err == nil {
 		p.askNodes(ctx, t)
 	}
-	p.here.askMore(ctx)
+	if p.can == known {
+		askMore(ctx, t, p.here.more())
+	}
 	p.here.read()
 	return nil
 }

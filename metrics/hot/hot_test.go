@@ -110,7 +110,7 @@ func TestHotSlotsAreThoseOfTheWindow(t *testing.T) {
 		d := one("yes", first, first, first)
 		target := metrictest.NewTarget(d)
 		doc := hotOf(t, target)
-		require.Equal(t, 3, d.Calls)
+		require.Equal(t, 2, d.Calls)
 		slots := metrictest.Section(t, doc, "slots")
 		numbers := func(list string) (out []int) {
 			for _, r := range metrictest.Rows(t, slots[list]) {

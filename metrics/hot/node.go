@@ -13,9 +13,9 @@ import (
 
 // orders are what slots are ordered by. The first always answers, the others where
 // cluster-slot-stats-enabled is on. Each takes the server some 3 ms, whose slots it
-// sorts, so that no more than two are sent at once; and there is none for the bytes
-// that are sent, as a slot that sends much is among those that receive much or take
-// much CPU time.
+// sorts, so that no more than two are sent at once but at the first poll; and there is
+// none for the bytes that are sent, as a slot that sends much is among those that
+// receive much or take much CPU time.
 var orders = [...]string{"key-count", "cpu-usec", "network-bytes-in"}
 
 // abilities are what a server can tell.
@@ -70,21 +70,28 @@ func (n *node) first() []*ask.Part {
 	return out
 }
 
-// askMore asks for the slots' work. Where the server says that it does not count
-// it, that is not sent. A conversation that fails here costs these parts alone.
-func (n *node) askMore(ctx context.Context) {
-	parts := n.slots[1:]
+// more are the questions for the slots' work. Where the server says that it does not
+// count it, there are none.
+func (n *node) more() []*ask.Part {
 	if n.slots[0] == nil || n.replica {
+		return nil
+	}
+	params, err := ask.ConfigParams(n.config.Value)
+	if n.config.Err == nil && err == nil && len(params) == 1 && params[0].Value == "no" {
+		for _, part := range n.slots[1:] {
+			part.Err = errStatsOff
+		}
+		return nil
+	}
+	return n.slots[1:]
+}
+
+// askMore asks those. A conversation that fails here costs these parts alone.
+func askMore(ctx context.Context, t *item.Target, parts []*ask.Part) {
+	if len(parts) == 0 {
 		return
 	}
-	var err error
-	params, unread := ask.ConfigParams(n.config.Value)
-	if n.config.Err == nil && unread == nil && len(params) == 1 && params[0].Value == "no" {
-		err = errStatsOff
-	} else {
-		err = ask.Do(ctx, n.target, parts...)
-	}
-	if err != nil {
+	if err := ask.Do(ctx, t, parts...); err != nil {
 		for _, part := range parts {
 			part.Err = err
 		}
@@ -100,7 +107,7 @@ func (n *node) ask(ctx context.Context) error {
 	if err := cluster.IsNode(n.id, id); err != nil {
 		return err
 	}
-	n.askMore(ctx)
+	askMore(ctx, n.target, n.more())
 	n.read()
 	return nil
 }

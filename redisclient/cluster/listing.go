@@ -82,10 +82,13 @@ func (r *Router) askListing(ctx context.Context) (map[string]string, error) {
 // readListing reads the addresses in a reply to CLUSTER NODES, of which a line's
 // second field is ip:port@cport[,hostname[,…]]. Each node is found by its address
 // and by its name; by its port alone where a redirect leaves the host out, which
-// then is that of the node that said it.
-// Source: https://redis.io/docs/latest/commands/cluster-nodes/
+// then is that of the node that said it; and by its port after a "?", which a redirect
+// has where names are preferred and the node has none, if no other one without a name
+// has that port.
+// Sources: https://redis.io/docs/latest/commands/cluster-nodes/, redis.conf
+// (cluster-preferred-endpoint-type)
 func readListing(text string) map[string]string {
-	out := make(map[string]string)
+	out, nameless := make(map[string]string), make(map[string]int)
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)
 		if len(fields) < 3 || len(out) > 3*maxListed {
@@ -116,6 +119,13 @@ func readListing(text string) map[string]string {
 			out[strings.ToLower(net.JoinHostPort(name, port))] = asked
 		}
 		out[strings.ToLower(node)] = asked
+		if unknown := "?:" + port; name == "" {
+			if nameless[unknown]++; nameless[unknown] == 1 {
+				out[unknown] = asked
+			} else {
+				delete(out, unknown)
+			}
+		}
 	}
 	return out
 }

@@ -355,6 +355,16 @@ func TestAnAddressThatMustNotBeAsked(t *testing.T) {
 	require.ErrorContains(t, err, "no such address: ?:7000")
 }
 
+// TestAnAddressWithoutANameWhereNamesArePreferred is "?" and a port: redis.conf,
+// cluster-preferred-endpoint-type.
+func TestAnAddressWithoutANameWhereNamesArePreferred(t *testing.T) {
+	t.Parallel()
+	w, r := newWorld("10.0.0.2:7000")
+	w[""].listing = "id1 10.0.0.1:7000@1,name myself,master - 0 0 1 connected\nid2 10.0.0.2:7000@1 master - 0 0 1 connected\n"
+	w[""].replies["GET a"] = moved("a", "?:7000")
+	require.Equal(t, []string{"10.0.0.2:7000: GET a"}, do(t, r, get))
+}
+
 func TestRedirects(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]redirect{
@@ -423,10 +433,11 @@ func TestListings(t *testing.T) {
 		"id5 10.0.0.5:7005 master - 0 0 1 connected\n" + "short\n" + "id6 nocolon master\n"
 	require.Equal(t, map[string]string{
 		"10.0.0.1:7000": "10.0.0.1:7000,Node.example.com", "node.example.com:7000": "10.0.0.1:7000,Node.example.com", ":7000": ":7000",
-		"[fd00::1]:7001": "[fd00::1]:7001", ":7001": ":7001",
+		"[fd00::1]:7001": "[fd00::1]:7001", ":7001": ":7001", "?:7001": "[fd00::1]:7001",
 		":7002": ":7002", ":0": ":0",
-		"10.0.0.5:7005": "10.0.0.5:7005", ":7005": ":7005",
+		"10.0.0.5:7005": "10.0.0.5:7005", ":7005": ":7005", "?:7005": "10.0.0.5:7005",
 	}, readListing(text))
+	require.NotContains(t, readListing(text+"id7 10.0.0.7:7005@1 master\n"+"id8 10.0.0.8:7005@1 master\n"), "?:7005", "which one is not known")
 	require.LessOrEqual(t, len(readListing(strings.Repeat(text, 10))), 9)
 	var many strings.Builder
 	for i := range 2 * maxListed {
