@@ -76,6 +76,21 @@ func loadScenes(t testing.TB) []*scene {
 					_, err := cut.TryDo("SET", "large", strings.Repeat("x", 3<<20))
 					require.Error(t, err)
 				}},
+			{name: "clients that take too much memory together", want: []string{"Redis: Clients are evicted to save memory"},
+				do: func(t testing.TB) {
+					cut.Do(t, "CONFIG", "SET", "maxmemory-clients", "2mb")
+					for range 4 { // each is below the limit of one request
+						c, err := net.Dial("tcp", cut.Addr)
+						require.NoError(t, err)
+						t.Cleanup(func() { c.Close() })
+						_, err = fmt.Fprintf(c, "*3\r\n$3\r\nSET\r\n$1\r\na\r\n$900000\r\n%s", strings.Repeat("x", 890_000))
+						require.NoError(t, err)
+					}
+					await(t, "the server to evict one", func() string {
+						return map[string]string{"0": "not yet"}[cut.InfoField(t, "stats", "evicted_clients")]
+					})
+				},
+				undo: func(t testing.TB) { cut.Do(t, "CONFIG", "SET", "maxmemory-clients", "0") }},
 			{name: "replicas that copy everything", want: []string{"Redis: Replicas copy all data again and again"},
 				do: func(t testing.TB) {
 					for range 3 { // as redis-cli --rdb does
