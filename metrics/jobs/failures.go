@@ -71,7 +71,8 @@ var failuresMetric = &item.Metric{
 //	classes      a row for each job class of systems that count by class (Sidekiq from
 //	             6.5 on), the busiest first, see classRow
 //	truncated    {"groups":7,"classes":3,"queues":5}: what was left out
-//	unavailable  what concerns no single system; systems, when none was found
+//	unavailable  what concerns no single system; systems, when none was found; time,
+//	             where the server refuses TIME and the agent's clock is used
 func collectFailures(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	if r.Arg("System") == "" && (r.Arg("Queue") != "" || r.Arg(paramPrefix.Name) != "") {
 		return errNoSystem
@@ -106,6 +107,7 @@ func collectFailures(ctx context.Context, r *item.Request, w *jsondoc.Writer) er
 	if len(result.Systems) == 0 {
 		w.Key("systems").String(nothingFound(r.Arg("System"), result.Complete, result.Databases, result.DatabasesErr))
 	}
+	writeTimeless(w, result.Timeless)
 	w.EndObject()
 	w.EndObject()
 	return nil

@@ -132,6 +132,7 @@ type failuresResult struct {
 	Complete     bool
 	Databases    []database
 	DatabasesErr error
+	Timeless     error // why it is by our own clock
 }
 
 // missedCount are the failures that the system has counted and that are not among
@@ -259,6 +260,7 @@ func readFailures(ctx context.Context, doer redisclient.Doer, memory *item.Memor
 	if err := p.run(ctx); err != nil {
 		return nil, err
 	}
+	out.Timeless = p.timeless
 	for _, f := range out.Systems {
 		f.finishFailures(s)
 	}

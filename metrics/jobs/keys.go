@@ -104,7 +104,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	truncated    {"queues":7,"workers":1,"clues":3}: what was left out
 //	databases    {"db":0,"keys":12}, those with keys, where no system was found;
 //	             not on a cluster, of which a node tells only its own
-//	unavailable  what concerns no single system; systems, when none was found
+//	unavailable  what concerns no single system; systems, when none was found; time,
+//	             where the server refuses TIME and the agent's clock is used
 //
 // Rates are calculated between polls; the first poll has none.
 func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -248,6 +249,7 @@ func writeFound(w *jsondoc.Writer, result *result, nothing string) {
 	if nothing != "" {
 		w.Key("systems").String(nothing)
 	}
+	writeTimeless(w, result.Timeless)
 	if d.Err != nil {
 		w.Key("search").String(d.Err.Error())
 	}

@@ -7,8 +7,11 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"time"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
+	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -24,7 +27,9 @@ type poll struct {
 
 	now    float64
 	hasNow bool
-	round  int
+	// timeless is why now is by our own clock: the server refuses TIME.
+	timeless error
+	round    int
 	asks   []question
 	// payloads: jobs themselves were asked for.
 	payloads bool
@@ -112,8 +117,8 @@ func (p *poll) Strings(then func(texts []string, err error), cmd ...string) {
 	}, cmd...)
 }
 
-// Now is the server's time in unix seconds. It is not known before the first
-// answers arrive.
+// Now is the server's time in unix seconds, or ours where it tells none. It is not
+// known before the first answers arrive.
 func (p *poll) Now() float64 {
 	if !p.hasNow {
 		panic("bug: the time is asked for before the first round trip")
@@ -152,12 +157,40 @@ func (p *poll) run(ctx context.Context) (err error) {
 	return nil
 }
 
+var commandTime = redisclient.Command{"TIME"}
+
+// takeTime takes the reply to TIME. A refusal is remembered, and our own clock is used
+// in its place; the error is for a server that cannot answer, or not be understood.
+func (p *poll) takeTime(v resp.Value) (err error) {
+	if err = v.Err(); err == nil {
+		if p.now, err = redisclient.ParseTime(v); err != nil {
+			return redisclient.Misread("ask the server for its time", err)
+		}
+		return nil
+	}
+	if redisclient.ConcernsServer(err) {
+		return err
+	}
+	p.state.refusals.Note(commandTime, "", err)
+	p.timeless = err
+	return nil
+}
+
+// writeTimeless says whose clock was used where it was not the server's.
+func writeTimeless(w *jsondoc.Writer, err error) {
+	if err != nil {
+		w.Key("time").String("TIME: " + err.Error() + ": ages and what is due are by the clock of the machine of the agent")
+	}
+}
+
 // converse is one round trip. Commands that were refused for good are not sent.
 func (p *poll) converse(ctx context.Context, asks []question) error {
 	cmds := make([]redisclient.Command, 0, 1+len(asks))
 	first := p.round == 0
 	if first {
-		cmds = append(cmds, redisclient.Command{"TIME"})
+		if p.timeless = p.state.refusals.Of(commandTime, ""); p.timeless == nil {
+			cmds = append(cmds, commandTime)
+		}
 	}
 	refused := make([]error, len(asks))
 	for i, a := range asks {
@@ -175,11 +208,16 @@ func (p *poll) converse(ctx context.Context, asks []question) error {
 	}
 	p.round++
 	if first {
-		if p.now, err = redisclient.ParseTime(replies[0]); err != nil {
-			return redisclient.Misread("ask the server for its time", err)
+		if p.timeless == nil {
+			if err := p.takeTime(replies[0]); err != nil {
+				return err
+			}
+			replies = replies[1:]
+		}
+		if p.timeless != nil {
+			p.now = ask.UnixSeconds(time.Now())
 		}
 		p.hasNow = true
-		replies = replies[1:]
 	}
 	for i := range asks {
 		if refused[i] != nil {

@@ -45,6 +45,8 @@ type result struct {
 	// system; DatabasesErr is why they are not known.
 	Databases    []database
 	DatabasesErr error
+	// Timeless is why ages are by our own clock.
+	Timeless error
 }
 
 // readSystems asks a target about its job systems; doer may be a Cluster. The error is
@@ -77,6 +79,7 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 	if err := p.run(ctx); err != nil {
 		return nil, err
 	}
+	out.Timeless = p.timeless
 	for _, r := range out.Systems {
 		r.doubt = s.doubts(r.instance)
 		r.finish(p, s)
