@@ -111,12 +111,18 @@ func tagValue(tags []tag, name string) string {
 	return ""
 }
 
-// usualInterval is how often a master item is polled. Workers of job systems are found
-// dead up to 35 s after their death; with two polls of 40 s that is a problem within two
-// minutes.
+// usualInterval is how often a master item is polled: two polls that find a server down
+// are a problem within two minutes, the time to see a timeout and to store it included.
+// Workers of job systems are found dead up to 35 s after their death.
 func usualInterval(key string) string {
-	if strings.HasPrefix(key, "job.get[") {
+	switch name, _, _ := strings.Cut(key, "["); name {
+	case "job.get":
 		return "40s"
+	case "redis.get", "redis.cluster.get", "redis.sentinel.get", "redis.group.get":
+		return "58s"
+	}
+	if key == "redis.sessions.discovery[redis]" || key == "rj.sessions.down" {
+		return "58s"
 	}
 	return "1m"
 }

@@ -58,13 +58,13 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 
 	// At the default interval a server that is down is a problem within two minutes, and what it takes to store it.
 	minute := redistest.Start(t, redistest.Config{})
-	sc := host("minute", uri(minute), map[string]string{"{$REDIS.INTERVAL}": "1m", "{$REDIS.DOWN.POLLS}": "#2", "{$REDIS.NODATA.PERIOD}": "10m"})
+	sc := host("minute", uri(minute), map[string]string{"{$REDIS.INTERVAL}": "58s", "{$REDIS.DOWN.POLLS}": "#2", "{$REDIS.NODATA.PERIOD}": "10m"})
 	sc.slow = true
 	var stopped time.Time
 	sc.steps = []step{{name: "a server that is stopped, polled every minute", want: []string{"Redis: Server is down"},
 		do: func(t testing.TB) { stopped = time.Now(); minute.Stop(t) },
 		undo: func(t testing.TB) {
-			require.Less(t, time.Since(stopped), 135*time.Second, "from the fault to the problem")
+			require.Less(t, time.Since(stopped), 120*time.Second, "from the fault to the problem")
 			minute.Restart(t)
 		}}}
 	out = append(out, sc)
