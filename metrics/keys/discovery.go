@@ -7,7 +7,7 @@ import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/metrics/keyspace"
+	"redisjobs/metrics/passes"
 	"redisjobs/redisclient"
 )
 
@@ -63,7 +63,7 @@ import (
 var Discovery = &item.Metric{
 	Key:         "redis.keys.discovery",
 	Description: "Returns the keys that match a pattern, with type, length, time to live and memory, as JSON for low-level discovery.",
-	Params:      item.ConnParams(keyspace.ParamPattern, keyspace.ParamBudget),
+	Params:      item.ConnParams(passes.ParamPattern, passes.ParamBudget),
 	Commands: []string{
 		"info", "cluster|nodes", "scan", "dbsize", "time", "type", "pttl", "memory|usage",
 		"strlen", "llen", "scard", "zcard", "hlen", "xlen", "vcard", "arcount",
@@ -77,11 +77,11 @@ const typesMemory = "redis.keys.discovery types "
 
 func collectDiscovery(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	pattern := r.Arg("Pattern")
-	budget, err := keyspace.ParseBudget(r.Arg("Budget"))
+	budget, err := passes.ParseBudget(r.Arg("Budget"))
 	if err != nil {
 		return err
 	}
-	found, problem, err := keyspace.Find(ctx, r, keyspace.Want{Pattern: pattern, Budget: budget})
+	found, problem, err := passes.Find(ctx, r, passes.Want{Pattern: pattern, Budget: budget})
 	switch {
 	case problem != nil:
 		return problem
@@ -123,7 +123,7 @@ type listedKey struct {
 }
 
 // readGroups asks the servers side by side.
-func readGroups(ctx context.Context, t *item.Target, found *keyspace.Finding, types map[string]string) []keyGroup {
+func readGroups(ctx context.Context, t *item.Target, found *passes.Finding, types map[string]string) []keyGroup {
 	owners, keys := found.Owners(t, found.Keys)
 	groups := make([]keyGroup, len(owners))
 	for i, owner := range owners {

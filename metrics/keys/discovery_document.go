@@ -7,7 +7,7 @@ import (
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/metrics/keyspace"
+	"redisjobs/metrics/passes"
 )
 
 // keyTotals are sums over the listed keys; a sum is of no use when a part of it is
@@ -17,7 +17,7 @@ type keyTotals struct {
 	ttlKnown, memoryKnown    bool
 }
 
-func writeDiscovery(w *jsondoc.Writer, target, pattern string, found *keyspace.Finding, groups []keyGroup) {
+func writeDiscovery(w *jsondoc.Writer, target, pattern string, found *passes.Finding, groups []keyGroup) {
 	w.Grow(1024 + 256*len(found.Keys))
 	w.BeginObject()
 	ask.Head(w, target, nil)

@@ -8,7 +8,7 @@ import (
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/metrics/keyspace"
+	"redisjobs/metrics/passes"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -69,7 +69,7 @@ var GetMany = &item.Metric{
 	Key:         "redis.streams.get",
 	Description: "Returns the streams that match a pattern, their groups, lag, pending entries and dead consumers as JSON.",
 	Params: item.ConnParams(
-		keyspace.ParamPattern, keyspace.ParamBudget,
+		passes.ParamPattern, passes.ParamBudget,
 		item.Param{
 			Name: "Idle", Default: "10m", Check: ask.CheckAge,
 			Description: "time without a request after which a consumer is idle, as 600 or 10m",
@@ -118,7 +118,7 @@ func readStreamGroups(v resp.Value) (int64, error) {
 
 func collectGetMany(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	m := &many{pattern: r.Arg("Pattern")}
-	budget, err := keyspace.ParseBudget(r.Arg("Budget"))
+	budget, err := passes.ParseBudget(r.Arg("Budget"))
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func collectGetMany(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 		return err
 	}
 	var problem error
-	m.found, problem, err = keyspace.Find(ctx, r, keyspace.Want{
+	m.found, problem, err = passes.Find(ctx, r, passes.Want{
 		Pattern: m.pattern, Type: "stream", Budget: budget, Learn: learnStream, Read: readStreamGroups,
 	})
 	switch {
@@ -159,7 +159,7 @@ func collectGetMany(ctx context.Context, r *item.Request, w *jsondoc.Writer) err
 type many struct {
 	pattern string
 	idle    time.Duration
-	found   *keyspace.Finding
+	found   *passes.Finding
 	owners  []owner
 	cut     ask.Truncations
 }
@@ -179,7 +179,7 @@ type owner struct {
 
 // plan chooses the streams that are read.
 func (m *many) plan(t *item.Target, notes map[string]note) {
-	var chosen []keyspace.FoundKey
+	var chosen []passes.FoundKey
 	known := make(map[string]note)
 	ends := 0
 	for _, k := range m.found.Keys {

@@ -7,7 +7,7 @@ import (
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/metrics/keyspace"
+	"redisjobs/metrics/passes"
 	"redisjobs/redisclient"
 )
 
@@ -157,7 +157,7 @@ func (m *many) groupsOf(s *reading) (rows []groupRow, dead []deadConsumer) {
 				}
 			}
 		}
-		if !keyspace.Listable(g.name) {
+		if !passes.Listable(g.name) {
 			m.cut.Add("names", 1)
 			continue
 		}

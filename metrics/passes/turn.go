@@ -1,4 +1,4 @@
-package keyspace
+package passes
 
 import (
 	"context"

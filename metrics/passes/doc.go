@@ -7,4 +7,4 @@
 // (pace.go), and makes of the keys what it is for (content.go): figures of all
 // (sum.go), or a list of those that are looked for (found.go, find.go). The answer
 // is that of the last finished pass.
-package keyspace
+package passes
