@@ -12,8 +12,8 @@ import (
 const module, sdk = "redisjobs/", "golang.zabbix.com/sdk"
 
 // core is what every family of metrics may import; a family that asks whole
-// clusters may import metrics/cluster as well, and one that looks for keys in the
-// background metrics/passes.
+// clusters may import metrics/cluster as well, and one that looks at all keys in the
+// background metrics/passes: rooms of their own, and no families.
 var core = []string{"metrics/item", "metrics/ask", "metrics/info", "metrics/jsondoc", "redisclient", "redisclient/resp"}
 
 // rooms are the packages of the product, each with what it may import beyond
@@ -44,8 +44,9 @@ var rooms = []struct {
 	{"metrics/group", append([]string{"metrics/settings"}, core...)},
 	{"metrics/instances", core},
 	{"metrics/jobs", append([]string{"metrics/cluster"}, core...)},
-	{"metrics/keys", append([]string{"metrics/cluster", "metrics/passes"}, core...)},
 	{"metrics/passes", append([]string{"metrics/cluster"}, core...)},
+	{"metrics/keys", append([]string{"metrics/cluster", "metrics/passes"}, core...)},
+	{"metrics/keyspace", append([]string{"metrics/passes"}, core...)},
 	{"metrics/pubsub", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/search", core},
 	{"metrics/self", append([]string{"pool"}, core...)},
@@ -55,7 +56,7 @@ var rooms = []struct {
 	{"metrics/storm", core},
 	{"metrics/streams", append([]string{"metrics/passes"}, core...)},
 	{"metrics", []string{"metrics/item", "metrics/cluster", "metrics/clients", "metrics/instances", "metrics/jobs", "metrics/keys",
-		"metrics/passes", "metrics/search", "metrics/self", "metrics/sentinel", "metrics/server", "metrics/slow", "metrics/storm",
+		"metrics/keyspace", "metrics/search", "metrics/self", "metrics/sentinel", "metrics/server", "metrics/slow", "metrics/storm",
 		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/group", "metrics/pubsub", "metrics/hot",
 		"metrics/jsondoc"}},
 

@@ -12,7 +12,7 @@ import (
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
 	"redisjobs/metrics/keys"
-	"redisjobs/metrics/passes"
+	"redisjobs/metrics/keyspace"
 	"redisjobs/metrics/pubsub"
 	"redisjobs/metrics/search"
 	"redisjobs/metrics/self"
@@ -48,7 +48,7 @@ var table = slices.Concat(
 	[]*item.Metric{
 		keys.Count,
 		keys.Discovery,
-		passes.Sample,
+		keyspace.Sample,
 		streams.Get,
 		streams.GetMany,
 		search.Get,

@@ -30,7 +30,7 @@ type poll struct {
 	// timeless is why now is by our own clock: the server refuses TIME.
 	timeless error
 	round    int
-	asks   []question
+	asks     []question
 	// payloads: jobs themselves were asked for.
 	payloads bool
 	// most is how many round trips it takes at most; maxRounds if it is 0.

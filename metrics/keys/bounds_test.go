@@ -10,7 +10,7 @@ import (
 	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics/item"
-	"redisjobs/metrics/passes"
+	"redisjobs/metrics/keyspace"
 	"redisjobs/redisclient"
 )
 
@@ -37,7 +37,7 @@ func TestHugeKeysAreNotReadIntoMemory(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "1", value)
 
-		text, err = passes.Sample.Answer(t.Context(), &item.Request{Target: target, Env: &item.Env{Keyspace: item.KeyspaceOptions{Top: 3}}})
+		text, err = keyspace.Sample.Answer(t.Context(), &item.Request{Target: target, Env: &item.Env{Keyspace: item.KeyspaceOptions{Top: 3}}})
 		require.NoError(t, err)
 		doc = metrictest.Decode(t, text)
 		require.Equal(t, "string", doc["biggest"].([]any)[0].(map[string]any)["key"])

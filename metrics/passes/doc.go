@@ -1,6 +1,5 @@
-// Package keyspace has redis.keyspace.sample: what the keys of a server are, from
-// passes over all of them that go on between the polls; and Find, by which other
-// families look for keys of a pattern in such a pass.
+// Package passes looks at all keys of a server in the background: in passes that go on
+// between the polls. Figures has what the keys are, and Find those of a pattern.
 //
 // A pass (pass.go) reads one or several servers (source.go) in slices of one
 // round trip (slice.go), at a pace that leaves the server to its users

@@ -21,6 +21,9 @@ import (
 	"redisjobs/redisclient/resp"
 )
 
+// sampled is a metric of the figures, as redis.keyspace.sample is one.
+var sampled = &item.Metric{Key: memory, Params: item.ConnParams(), Collect: Figures}
+
 var testOptions = item.KeyspaceOptions{
 	KeysPerSecond: 1_000_000, SliceTime: 10 * time.Millisecond, Interval: time.Hour, Samples: 5, Top: 3,
 	Groups: []*regexp.Regexp{regexp.MustCompile(`^(cart|session):`), regexp.MustCompile(`^queue$`)},
@@ -41,7 +44,7 @@ func newRun(t testing.TB, target *item.Target) *run {
 
 func (k *run) ask() map[string]any {
 	k.t.Helper()
-	text, err := Sample.Answer(context.Background(), &item.Request{Target: k.target, Env: &item.Env{
+	text, err := sampled.Answer(context.Background(), &item.Request{Target: k.target, Env: &item.Env{
 		Keyspace: k.options,
 		Background: func(work func(ctx context.Context), _ func(err error)) {
 			k.works = append(k.works, work)
@@ -473,7 +476,7 @@ const (
 
 func TestKeyspaceWithoutAnAnswer(t *testing.T) {
 	t.Parallel()
-	metrictest.RequireDown(t, Sample)
+	metrictest.RequireDown(t, sampled)
 	k := newRun(t, metrictest.NewTarget(&metrictest.ScriptDoer{Replies: map[string]string{firstScan: "-NOPERM no\r\n"}}))
 	require.Equal(t, "acl", k.ask()["reason"])
 	require.Empty(t, k.works, "a server that cannot be read is not looked at in the background")
@@ -518,7 +521,7 @@ func TestKeyspaceOnTheCommandLine(t *testing.T) {
 	s := redistest.Borrow(t)
 	s.Do(t, "SET", "a", "b")
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
-	text, err := metrictest.CollectFrom(t, Sample, target)
+	text, err := metrictest.CollectFrom(t, sampled, target)
 	require.NoError(t, err)
 	require.Equal(t, 1.0, metrictest.Decode(t, text)["keys"], "the check itself makes the pass")
 }

@@ -55,7 +55,7 @@ func answer(t *testing.T, target *item.Target, background func(work func(ctx con
 	t.Helper()
 	options := testOptions
 	options.KeysPerSecond = 20
-	text, err := Sample.Answer(context.Background(), &item.Request{Target: target, Env: &item.Env{Keyspace: options, Background: background}})
+	text, err := sampled.Answer(context.Background(), &item.Request{Target: target, Env: &item.Env{Keyspace: options, Background: background}})
 	require.NoError(t, err)
 	return metrictest.Decode(t, text)
 }
