@@ -108,7 +108,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 				undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},
 			evictions,
 			step{do: func(t testing.TB) { few = clients(t, busy.Addr, 16) }, undo: func(testing.TB) { few() }, want: of("CLIENTS", "Number of clients is near the limit")},
-			step{do: func(testing.TB) { network.delay.Store(int64(250 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) },
+			step{do: func(testing.TB) { network.delay.Store(int64(900 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) },
 				want: of("slow", "Response time is high")},
 			step{want: of("disk", "RDB save failed"),
 				do: func(t testing.TB) {
