@@ -71,7 +71,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 			"{$SESSIONS.SLOWLOG.RATE.MAX.WARN}":          "1000",
 			`{$SESSIONS.SLOWLOG.RATE.MAX.WARN:"slow"}`:   "0.1",
 			"{$SESSIONS.LATENCY.MAX.WARN}":               "10",
-			`{$SESSIONS.LATENCY.MAX.WARN:"slow"}`:        "0.15",
+			`{$SESSIONS.LATENCY.MAX.WARN:"slow"}`:        "0.3",
 			`{$SESSIONS.EVICTED.RATE.MAX.WARN:"cache"}`:  "0.1",
 			`{$SESSIONS.MEM.PUSED.MAX.WARN:"Unlimited"}`: fmt.Sprint(60 * 100.0 / float64(machineMemory(t))),
 		},
@@ -108,7 +108,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 				undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},
 			evictions,
 			step{do: func(t testing.TB) { few = clients(t, busy.Addr, 16) }, undo: func(testing.TB) { few() }, want: of("CLIENTS", "Number of clients is near the limit")},
-			step{do: func(testing.TB) { network.delay.Store(int64(900 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) },
+			step{do: func(testing.TB) { network.delay.Store(int64(450 * time.Millisecond)) }, undo: func(testing.TB) { network.delay.Store(0) },
 				want: of("slow", "Response time is high")},
 			step{want: of("disk", "RDB save failed"),
 				do: func(t testing.TB) {
