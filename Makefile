@@ -100,7 +100,7 @@ test-zabbix: setup agents servers $(PLUGIN) build/gotestsum ## import the templa
 shop: setup agents servers $(PLUGIN) ## an hour (SHOPTIME) of ordinary work of five real job systems under Zabbix 7.0, then their deaths
 	@test/zabbix/fetch.sh "$(CACHE)/zabbix"
 	@test/jobs/setup.sh "$$(dirname "$$REDISJOBS_JOB_SYSTEMS")"
-	@$(GO) test -count=1 -timeout 0 -tags zabbix,shop -run '^TestShop$$' -v ./test/zabbix -shop $(SHOPTIME)
+	@$(GO) test -count=1 -timeout 0 -tags zabbix,shop -run '^Test(Shop|ServersAtWork)$$' -v ./test/zabbix -shop $(SHOPTIME)
 
 screenshots: setup agents servers $(PLUGIN) ## draw the dashboards of the templates into docs/images (Zabbix 7.0, chromium; SCREENSHOTFLAGS='-life 10m' for more to show)
 	@$(STEP) 'fetching Zabbix servers' test/zabbix/fetch.sh "$(CACHE)/zabbix"

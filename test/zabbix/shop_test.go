@@ -198,12 +198,7 @@ func (s *shop) titles(name string) string {
 // hostOf makes the host, with all macros as the template has them.
 func (s *shop) hostOf(t testing.TB, addr string) {
 	t.Helper()
-	macros := map[string]string{}
-	var defined []struct{ Macro, Value string }
-	s.api.call(t, "usermacro.get", o{"output": []string{"macro", "value"}, "hostids": s.api.id(t, "template", "templateid", "host", jobsTemplate)}, &defined)
-	for _, m := range defined {
-		macros[m.Macro] = m.Value
-	}
+	macros := s.defaults(t, jobsTemplate)
 	macros["{$JOBS.CONN}"] = fmt.Sprintf("tcp://%s/0", s.redis.Addr)
 	s.host(t, "shop", addr, []string{jobsTemplate}, macros)
 }
