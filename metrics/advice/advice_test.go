@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -183,8 +184,15 @@ func TestARealServerThatIsSetUpBadly(t *testing.T) {
 				s.Do(t, "KEYS", "*")
 			}
 			s.Do(t, "SET", "a", "x")
-			for range 10 {
-				s.Do(t, "EVAL", "local n = 0 for i = 1, 2500000 do n = n + 1 end return n", "0")
+			for loops, slow := 2_500_000, false; !slow; loops *= 2 {
+				for range 10 {
+					s.Do(t, "EVAL", fmt.Sprintf("local n = 0 for i = 1, %d do n = n + 1 end return n", loops), "0")
+				}
+				_, usec, _ := strings.Cut(s.InfoField(t, "commandstats", "cmdstat_eval"), "usec_per_call=")
+				usec, _, _ = strings.Cut(usec, ",")
+				average, err := strconv.ParseFloat(usec, 64)
+				require.NoError(t, err)
+				slow = average >= 10_000
 			}
 			require.Eventually(t, func() bool {
 				return strings.Contains(s.Do(t, "INFO", "replication"), "state=online") && s.InfoField(t, "persistence", "rdb_bgsave_in_progress") == "0"

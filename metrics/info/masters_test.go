@@ -34,7 +34,7 @@ func TestMasters(t *testing.T) {
 		{"what is left says nothing without a copy", "master_host:h\nmaster_port:1\nmaster_link_status:up\nmaster_sync_in_progress:0\nmaster_sync_left_bytes:9\n",
 			`[{"host":"h","port":1,"link_up":1}]`},
 		{"a negative rest is none", "master_host:h\nmaster_port:1\nmaster_sync_in_progress:1\nmaster_sync_left_bytes:-5\n", `[{"host":"h","port":1}]`},
-		{"ages of at most the uptime", "master_host:h\nmaster_port:x\nmaster_link_status:up\nmaster_last_io_seconds_ago:1000\nmaster_link_down_since_seconds:1001\n",
+		{"ages of at most the uptime", "master_host:h\nmaster_port:x\nmaster_link_status:up\nmaster_last_io_seconds_ago:1000\nmaster_link_down_since_seconds:1002\n",
 			`[{"host":"h","link_up":1,"last_io_seconds":1000}]`},
 		{"the link before the host", "master_link_status:up\nmaster_last_io_seconds_ago:1\n", `[{"host":"","link_up":1,"last_io_seconds":1}]`},
 		{"nothing before the first host", "master_port:5\nmaster_host:h\nmaster_port:6\n", `[{"host":"h","port":6}]`},

@@ -88,7 +88,7 @@ func TestImpossibleReadings(t *testing.T) {
 		"keys:-1": true, "evicted_keys:18446744073709551600": true, "used_memory:9223372036854775807": false, "used_memory:9223372036854775808": true,
 		"rdb_changes_since_last_save:-3": true, "rdb_last_bgsave_time_sec:-1": false, "master_last_io_seconds_ago:-1": false, "second_repl_offset:-1": false,
 		"mem_fragmentation_bytes:-5": false, "allocator_rss_bytes:-5": false, "master_sync_left_bytes:-5": true, "mem_fragmentation_ratio:-0.5": false,
-		"master_link_down_since_seconds:1000": false, "master_link_down_since_seconds:1001": true, "master_1_last_io_seconds_ago:1795947924": true,
+		"master_link_down_since_seconds:1000": false, "master_link_down_since_seconds:1002": true, "master_1_last_io_seconds_ago:1795947924": true,
 		"uptime_in_seconds:99999": false, "run_id:1111111111111111111111111111111111111111": false, "os:-x": false, "a:": false, "a:-": false,
 	} {
 		key, value, _ := strings.Cut(field, ":")

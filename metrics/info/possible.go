@@ -46,8 +46,12 @@ func (id *Identity) Impossible(key, value []byte) bool {
 		}
 		return true
 	}
-	return age && id.uptime.Known && n > id.uptime.Value
+	return age && id.outlived(n)
 }
+
+// outlived reports whether an age is above the server's uptime. Both are in whole
+// seconds, of clocks that a server reads at different moments.
+func (id *Identity) outlived(age int64) bool { return id.uptime.Known && age > id.uptime.Value+1 }
 
 // isAge knows the fields that tell how long ago something was, in seconds.
 func isAge(key []byte) bool {
@@ -61,5 +65,5 @@ func isInteger(value []byte) bool {
 // age is a reading of seconds, unknown when it is negative or impossible.
 func (id *Identity) age(value []byte) Reading {
 	r := ParseCount(value)
-	return Reading{r.Value, r.Known && (!id.uptime.Known || r.Value <= id.uptime.Value)}
+	return Reading{r.Value, r.Known && !id.outlived(r.Value)}
 }

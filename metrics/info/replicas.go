@@ -121,7 +121,7 @@ func parseReplica(x *Text, id *Identity, l Line, own Reading) (Replica, bool) {
 	r.InSync = id.inSync(state)
 	switch id.Means.Lag {
 	case UnitSeconds:
-		r.Lag = Reading{lag.Value, lag.Known && (!id.uptime.Known || lag.Value <= id.uptime.Value)}
+		r.Lag = Reading{lag.Value, lag.Known && !id.outlived(lag.Value)}
 	case UnitBytes:
 		r.LagBytes = lag
 	case UnitWrites:

@@ -31,8 +31,8 @@ func TestFiguresOfReplicas(t *testing.T) {
 	for _, tt := range []struct{ name, flavour, rows, want string }{
 		{"in the order of their numbers", "redis", "slave10:ip=c,port=1\nslave2:ip=b,port=1\nslave007:ip=x,port=1\nslave0:ip=a,port=1\n",
 			"a:1 slave0, b:1 slave2, x:1 slave007, c:1 slave10"},
-		{"a lag of at most the uptime", "redis", "slave0:ip=a,port=1,lag=1000\nslave1:ip=b,port=1,lag=1001\nslave2:ip=c,port=1,lag=-1\n",
-			"a:1 lag=1000 slave0, b:1 slave1, c:1 slave2"},
+		{"a lag of at most the uptime", "redis", "slave0:ip=a,port=1,lag=1001\nslave1:ip=b,port=1,lag=1002\nslave2:ip=c,port=1,lag=-1\n",
+			"a:1 lag=1001 slave0, b:1 slave1, c:1 slave2"},
 		{"bytes behind", "redis", "slave0:ip=a,port=1,offset=60\nslave1:ip=b,port=1,offset=100\nslave2:ip=c,port=1,offset=101\nslave3:ip=d,port=1,offset=0\nmaster_repl_offset:100\n",
 			"a:1 offset=60 bytes=40 slave0, b:1 offset=100 bytes=0 slave1, c:1 offset=101 slave2, d:1 offset=0 slave3"},
 		{"nothing was ever written", "redis", "slave0:ip=a,port=1,offset=0\nmaster_repl_offset:0\n", "a:1 offset=0 bytes=0 slave0"},

@@ -13,7 +13,8 @@ func (d *derived) writePersistence(w derivedWriter, t *trend) {
 	f := &d.figures
 	if saved, ok := f.count(figLastSave); ok && saved > 0 {
 		seconds, known := d.serverTime()
-		w.count("rdb_save_age", seconds-saved, known && seconds >= saved)
+		// The server dates the save by a clock that it has read later.
+		w.count("rdb_save_age", max(0, seconds-saved), known && seconds >= saved-1)
 	}
 	d.writeRunning(w, "rdb_save_running_seconds", figSaving, figSaveTime)
 	d.writeRunning(w, "aof_rewrite_running_seconds", figAOFRewriting, figRewriteTime)

@@ -22,7 +22,7 @@ func TestMemoryAndChildrenOfRealServers(t *testing.T) {
 			f.Need(t)
 			old := f.Name == "redis-5.0" // which has no rdb-key-save-delay
 			loads := f.Is("redis", 7, 0) || f.Is("valkey", 8, 0)
-			s := redistest.Start(t, redistest.Config{Bin: f.Bin, Args: []string{"--rdbcompression", "no"}})
+			s := redistest.Start(t, redistest.Config{Bin: f.Bin, Args: []string{"--rdbcompression", "no", "--repl-diskless-sync-delay", "0"}})
 			target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 			ask := func() (doc, derived map[string]any) {
 				text, err := metrictest.CollectFrom(t, Get, target)
@@ -58,7 +58,7 @@ func TestMemoryAndChildrenOfRealServers(t *testing.T) {
 			}
 
 			running := func(command, member string) {
-				s.Do(t, "CONFIG", "SET", "rdb-key-save-delay", "40000") // 200 keys, 8 seconds
+				s.Do(t, "CONFIG", "SET", "rdb-key-save-delay", "20000") // 200 keys, 4 seconds
 				s.Do(t, command)
 				require.Eventually(t, func() bool {
 					_, got := ask()
@@ -66,17 +66,18 @@ func TestMemoryAndChildrenOfRealServers(t *testing.T) {
 					return ok && seconds >= 1
 				}, 20*time.Second, 100*time.Millisecond)
 				s.Do(t, "CONFIG", "SET", "rdb-key-save-delay", "0")
+				s.KillChild(t) // else the server waits for it when it ends
 			}
 			running("BGSAVE", "rdb_save_running_seconds")
-			s.Restart(t) // which ends the child, and has saved nothing
+			s.Restart(t) // nothing was saved
 			target, _ = metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 			fill()
 			running("BGREWRITEAOF", "aof_rewrite_running_seconds")
 
-			s.Restart(t)
 			if !loads {
 				return
 			}
+			s.Restart(t)
 			fill()
 			follower := redistest.Start(t, redistest.Config{Bin: f.Bin,
 				Args: []string{"--key-load-delay", "50000", "--loading-process-events-interval-bytes", "1024"}}) // 200 keys, 10 seconds

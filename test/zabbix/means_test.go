@@ -8,12 +8,10 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
@@ -132,21 +130,6 @@ func newLazy(t testing.TB, to string) *lazy {
 // dirOf is the folder that a server works in.
 func dirOf(t testing.TB, s *redistest.Server) string {
 	return strings.TrimPrefix(s.Do(t, "CONFIG", "GET", "dir"), "dir\n")
-}
-
-// killChild ends the process that a server has forked, as the kernel does when memory is short.
-func killChild(t testing.TB, s *redistest.Server) {
-	t.Helper()
-	pid := s.InfoField(t, "server", "process_id")
-	await(t, "a child of the server", func() string {
-		children, err := os.ReadFile(filepath.Join("/proc", pid, "task", pid, "children"))
-		require.NoError(t, err)
-		for _, c := range strings.Fields(string(children)) {
-			require.NoError(t, syscall.Kill(atoi(t, c), syscall.SIGKILL))
-			return ""
-		}
-		return "it has none"
-	})
 }
 
 // clients opens connections that stay until they are closed.

@@ -132,8 +132,20 @@ func (w *world) defaults(t testing.TB, template string) map[string]string {
 	return macros
 }
 
-// load is an application: it reads and writes some thousand times a second, and forgets what is old.
+// master is the server of those that sentinels watch that takes writes.
+func (p *plant) master() *redistest.Server {
+	for _, s := range p.watched.Servers {
+		if role, err := s.TryDo("ROLE"); err == nil && strings.HasPrefix(role, "master") {
+			return s
+		}
+	}
+	return p.watched.Servers[0]
+}
+
+// load is an application: it reads and writes some thousand times a second, and what is old expires. Like every client, it
+// looks for the master anew, and goes where a node of the cluster sends it.
 func (p *plant) load(stop chan struct{}) {
+	homes := map[string]*redistest.Node{"a": p.nodes[0], "b": p.nodes[0], "c": p.nodes[0], "d": p.nodes[0], "e": p.nodes[0]}
 	for n := 0; ; n++ {
 		select {
 		case <-stop:
@@ -141,13 +153,17 @@ func (p *plant) load(stop chan struct{}) {
 		case <-time.After(20 * time.Millisecond):
 		}
 		k := strconv.Itoa(n % 50_000)
-		for _, s := range p.watched.Servers {
-			if _, err := s.TryDo("SET", "session:"+k, strings.Repeat("x", 200), "EX", "600"); err == nil { // a replica refuses
-				_, _ = s.TryDo("EVAL", "for i = 1, 40 do redis.call('GET', KEYS[1]) redis.call('INCR', KEYS[2]) end", "2", "session:"+k, "views:"+k)
+		s := p.master()
+		_, _ = s.TryDo("SET", "session:"+k, strings.Repeat("x", 200), "EX", "600")
+		_, _ = s.TryDo("EVAL", "for i = 1, 40 do redis.call('GET', KEYS[1]) redis.call('INCR', KEYS[2]) end", "2", "session:"+k, "views:"+k)
+		for tag, node := range homes {
+			_, err := node.TryDo("SET", "cart:{"+tag+"}:"+k, strings.Repeat("x", 100), "EX", "600")
+			if err == nil {
+				continue
 			}
-		}
-		for _, s := range p.nodes {
-			_, _ = s.TryDo("SET", "cart:"+k, strings.Repeat("x", 100), "EX", "600") // the others refuse
+			if at := slices.IndexFunc(p.nodes, func(n *redistest.Node) bool { return strings.HasSuffix(err.Error(), " "+n.Addr) }); at >= 0 {
+				homes[tag] = p.nodes[at]
+			}
 		}
 	}
 }
@@ -162,14 +178,6 @@ func (p *plant) client(t testing.TB, args ...string) {
 
 func (p *plant) chores(t testing.TB) []chore {
 	const password = "of-the-servers"
-	master := func() *redistest.Server {
-		for _, s := range p.watched.Servers {
-			if role, err := s.TryDo("ROLE"); err == nil && strings.HasPrefix(role, "master") {
-				return s
-			}
-		}
-		return p.watched.Servers[0]
-	}
 	var open []net.Conn
 	deploy := func(testing.TB) {
 		for _, c := range open {
@@ -177,7 +185,7 @@ func (p *plant) chores(t testing.TB) []chore {
 		}
 		open = nil
 		for range 60 {
-			if c, err := net.Dial("tcp", master().Addr); err == nil {
+			if c, err := net.Dial("tcp", p.master().Addr); err == nil {
 				_, _ = fmt.Fprintf(c, "AUTH %s\r\nGET a\r\nSUBSCRIBE news\r\n", password)
 				open = append(open, c)
 			}
@@ -194,10 +202,10 @@ func (p *plant) chores(t testing.TB) []chore {
 		}},
 		{name: "a daily job writes and deletes 50,000 keys", every: 20 * time.Minute, do: func(t testing.TB) {
 			for from := range 50 {
-				master().Do(t, "EVAL", fmt.Sprintf("for i = 1, 1000 do redis.call('SET', 'report:%d:' .. i, string.rep('x', 500), 'EX', 120) end", from), "0")
+				p.master().Do(t, "EVAL", fmt.Sprintf("for i = 1, 1000 do redis.call('SET', 'report:%d:' .. i, string.rep('x', 500), 'EX', 120) end", from), "0")
 			}
 		}},
-		{name: "a rewrite of the AOF", every: 15 * time.Minute, do: func(t testing.TB) { _, _ = master().TryDo("BGREWRITEAOF") }},
+		{name: "a rewrite of the AOF", every: 15 * time.Minute, do: func(t testing.TB) { _, _ = p.master().TryDo("BGREWRITEAOF") }},
 		{name: "200 slots move to another node", once: 0.3, says: []string{": Failover or slot change"}, do: func(t testing.TB) {
 			p.client(t, "--cluster", "reshard", p.nodes[0].Addr, "--cluster-from", p.nodes[0].ID, "--cluster-to", p.nodes[1].ID, "--cluster-slots", "200", "--cluster-yes")
 		}},

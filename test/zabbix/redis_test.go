@@ -182,10 +182,10 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	}
 	sc.steps = []step{
 		{name: "a save that is killed", want: []string{"Redis: RDB save failed"},
-			do:   func(t testing.TB) { delay(t, "10000000"); disk.Do(t, "BGSAVE"); killChild(t, disk) },
+			do:   func(t testing.TB) { delay(t, "10000000"); disk.Do(t, "BGSAVE"); disk.KillChild(t) },
 			undo: func(t testing.TB) { heal(t, "BGSAVE", "rdb_last_bgsave_status") }},
 		{name: "a rewrite that is killed", want: []string{"Redis: AOF rewrite failed"},
-			do:   func(t testing.TB) { delay(t, "10000000"); disk.Do(t, "BGREWRITEAOF"); killChild(t, disk) },
+			do:   func(t testing.TB) { delay(t, "10000000"); disk.Do(t, "BGREWRITEAOF"); disk.KillChild(t) },
 			undo: func(t testing.TB) { heal(t, "BGREWRITEAOF", "aof_last_bgrewrite_status") }},
 		{name: "a full disk", want: []string{"Redis: AOF write failed"},
 			do: func(t testing.TB) {

@@ -114,7 +114,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 				do: func(t testing.TB) {
 					disk.Do(t, "CONFIG", "SET", "rdb-key-save-delay", "10000000")
 					disk.Do(t, "BGSAVE")
-					killChild(t, disk)
+					disk.KillChild(t)
 				},
 				undo: func(t testing.TB) {
 					disk.Do(t, "CONFIG", "SET", "rdb-key-save-delay", "0")

@@ -1,0 +1,10 @@
+package streams
+
+import (
+	"os"
+	"testing"
+
+	"redisjobs/internal/redistest"
+)
+
+func TestMain(m *testing.M) { os.Exit(redistest.SideBySide(m)) }
