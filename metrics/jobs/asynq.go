@@ -63,7 +63,7 @@ func asynqQueue(p *poll, q *queue, maxGroups int) {
 	p.Count(&q.figures, figFailedTotal, "GET", k+"failed")
 	p.Count(&q.figures, figPaused, "EXISTS", k+"paused")
 	for _, set := range []string{"scheduled", "retry"} {
-		p.Count(&q.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
+		p.Count(&q.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.OverdueArg(1))
 	}
 	asynqOrphans(p, q, k)
 	asynqWithoutLease(p, q, k)

@@ -220,6 +220,6 @@ func beeOrphans(p *poll, r *reading, q *queue, k string) {
 			default:
 				q.Miss(figOrphaned, "jobs do not say who runs them, and none was found to be stalled")
 			}
-		}, "ZCOUNT", k+"delayed", "-inf", p.NowArg(1000)) // the server's time is known by now
+		}, "ZCOUNT", k+"delayed", "-inf", p.OverdueArg(1000)) // the server's time is known by now
 	}, "EXISTS", k+"stallBlock")
 }

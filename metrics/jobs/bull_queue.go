@@ -131,7 +131,7 @@ func (b *bullReading) queue(q *queue) {
 	}, "GET", k+"id")
 	b.processed(q)
 	p.Ask(func(v resp.Value, err error) {
-		p.Count(&q.figures, figOverdue, "ZCOUNT", k+"delayed", "-inf", p.NowArg(1000*bullDelay)) // the time is known by now
+		p.Count(&q.figures, figOverdue, "ZCOUNT", k+"delayed", "-inf", p.OverdueArg(1000*bullDelay)) // the time is known by now
 		var ids []string
 		if err == nil {
 			ids, err = v.Strings()

@@ -97,7 +97,7 @@ func TestManyMomentsOfResqueScheduler(t *testing.T) {
 	f := newField(t, "SADD resque:queues a")
 	f.s.Do(t, "EVAL", `for i=1,ARGV[2]+1 do local at=ARGV[1]-10+i*10 redis.call('ZADD','resque:delayed_queue_schedule',at,at) redis.call('RPUSH','resque:delayed:'..at,'{}','{}') end`,
 		"0", fmt.Sprint(fieldAt), fmt.Sprint(maxTimestamps))
-	r := f.poll(25, "resque/resque")
+	r := f.poll(55, "resque/resque")
 	want(t, &r.figures, figOverdue, 6)
 	wantUnknown(t, &r.figures, figScheduled, "there are 5001 moments, more than the 5000 that are read")
 	wantUnknown(t, &f.poll(1e6, "resque/resque").figures, figOverdue, "are over")

@@ -18,8 +18,8 @@ const (
 	figActive
 	// figScheduled are the jobs that wait for their time.
 	figScheduled
-	// figOverdue are those scheduled, or to be tried again, whose time has come and
-	// that nobody has put into their queue.
+	// figOverdue are those scheduled, or to be tried again, whose time came more than
+	// overdueAfter ago and that nobody has put into their queue.
 	figOverdue
 	// figRetry are the failed jobs that wait to be tried again.
 	figRetry

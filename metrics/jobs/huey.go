@@ -83,7 +83,7 @@ func (huey) Read(p *poll, r *reading) {
 		p.Count(&q.figures, figScheduled, "ZCARD", hueySchedule+q.Name)
 		p.Ask(func(v resp.Value, err error) { q.Exists = err == nil && string(v.Str) == "hash" }, "TYPE", hueyResults+q.Name)
 		hueyRead(p, q, func(typ string) {
-			p.Count(&q.figures, figOverdue, "ZCOUNT", hueySchedule+q.Name, "-inf", p.NowArg(1))
+			p.Count(&q.figures, figOverdue, "ZCOUNT", hueySchedule+q.Name, "-inf", p.OverdueArg(1))
 			switch typ {
 			case "list":
 				q.Miss(figLatency, "messages do not say since when they wait, but those of a queue with priorities")

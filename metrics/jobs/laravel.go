@@ -77,7 +77,7 @@ func (laravel) Read(p *poll, r *reading) {
 		p.AskPayload(func(v resp.Value, err error) {
 			// The server's time is known by now. A reserved job's score is when another
 			// worker may take it.
-			p.Count(&q.figures, figOverdue, "ZCOUNT", k+":delayed", "-inf", p.NowArg(1))
+			p.Count(&q.figures, figOverdue, "ZCOUNT", k+":delayed", "-inf", p.OverdueArg(1))
 			p.Count(&q.figures, figOrphaned, "ZCOUNT", k+":reserved", "-inf", p.NowArg(1))
 			p.oldest(q, v, err, laravelOldest)
 		}, "LINDEX", k, "0")

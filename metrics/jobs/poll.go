@@ -131,6 +131,16 @@ func (p *poll) NowArg(perSecond float64) string {
 	return strconv.FormatFloat(math.Floor(p.Now()*perSecond), 'f', -1, 64)
 }
 
+// overdueAfter is how many seconds a job may be due before it counts as overdue:
+// schedulers and workers look for those that are due every few seconds, Sidekiq up to
+// fifteen, and at any moment some are due of many.
+const overdueAfter = 30
+
+// OverdueArg is the bound of those scores that are due for longer than that.
+func (p *poll) OverdueArg(perSecond float64) string {
+	return strconv.FormatFloat(math.Floor((p.Now()-overdueAfter)*perSecond), 'f', -1, 64)
+}
+
 // Age is the time since a moment in unix seconds, to the microsecond, as the server
 // tells the time; 0 for one that its clock has not reached, because writers have
 // clocks of their own.

@@ -40,15 +40,15 @@ func resqueDelayed(p *poll, r *reading, k string) {
 // resqueMoments counts the jobs of those moments, the earliest first; cut: there
 // are more.
 func resqueMoments(p *poll, r *reading, k string, moments []string, cut bool) {
-	due := true
+	over := true
 	for _, moment := range moments { // the earliest first
 		at, err := strconv.ParseFloat(moment, 64)
 		if err != nil {
 			r.Miss(figOverdue, "delayed_queue_schedule: a member is no time")
 		}
-		due = err != nil || at <= p.Now()
+		over = err != nil || at <= p.Now()-overdueAfter
 		switch {
-		case due:
+		case over:
 			p.Ask(func(v resp.Value, err error) {
 				n, err := number(v, err)
 				if err != nil {
@@ -63,7 +63,7 @@ func resqueMoments(p *poll, r *reading, k string, moments []string, cut bool) {
 			p.Count(&r.figures, figScheduled, "LLEN", k+"delayed:"+moment)
 		}
 	}
-	if cut && due {
+	if cut && over {
 		r.Miss(figOverdue, fmt.Sprintf("delayed_queue_schedule: more than the %d moments that are read are over", maxTimestamps))
 	}
 }

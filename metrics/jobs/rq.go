@@ -156,7 +156,7 @@ func rqReadQueue(p *poll, prefix string, q *queue) {
 	p.Count(f, figDeferred, "ZCARD", prefix+"deferred:"+q.Name)
 	p.Count(f, figCanceled, "ZCARD", prefix+"canceled:"+q.Name)
 	p.Count(f, figScheduled, "ZCARD", prefix+"scheduled:"+q.Name)
-	p.Count(f, figOverdue, "ZCOUNT", prefix+"scheduled:"+q.Name, "-inf", now)
+	p.Count(f, figOverdue, "ZCOUNT", prefix+"scheduled:"+q.Name, "-inf", p.OverdueArg(1))
 	p.Ask(func(v resp.Value, err error) {
 		if err != nil {
 			q.Miss(figSchedulersAlive, err.Error())

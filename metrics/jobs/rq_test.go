@@ -55,11 +55,11 @@ func rqCases() []conformance {
 		{
 			name: "2.10", system: "rq", prefix: "rq", db: 14, at: 1795232700,
 			figures: system(map[string]float64{
-				"waiting": 4, "failed": 3, "scheduled": 3, "overdue": 2, "deferred": 1, "canceled": 1,
+				"waiting": 4, "failed": 3, "scheduled": 3, "overdue": 0, "deferred": 1, "canceled": 1,
 				"latency": 1795232700 - 1795229098.344489, "queue_count": 3,
 			}),
 			queues: map[string]map[string]float64{
-				"default":  queue(map[string]float64{"failed": 2, "scheduled": 3, "overdue": 2}),
+				"default":  queue(map[string]float64{"failed": 2, "scheduled": 3, "overdue": 0}),
 				"slow":     queue(map[string]float64{"waiting": 1, "failed": 1, "deferred": 1, "latency": 1795232700 - 1795229098.344489}),
 				"unserved": queue(map[string]float64{"waiting": 3, "canceled": 1, "latency": 1795232700 - 1795229098.346316}),
 			},

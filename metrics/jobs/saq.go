@@ -87,7 +87,7 @@ func (saq) Read(p *poll, r *reading) {
 		p.Ask(s.oldest, "LINDEX", s.key+"queued", "0")
 		p.Ask(func(v resp.Value, err error) {
 			// The server's time is known by now.
-			p.Count(&q.figures, figOverdue, "ZCOUNT", s.key+"incomplete", "(0", p.NowArg(1))
+			p.Count(&q.figures, figOverdue, "ZCOUNT", s.key+"incomplete", "(0", p.OverdueArg(1))
 			p.Ask(s.alive, "ZCOUNT", s.key+"stats", p.NowArg(1000), "+inf")
 			n, err := number(v, err)
 			if err != nil {

@@ -69,11 +69,11 @@ func saqCases() []conformance {
 				{"RPUSH", "saq:shop:queued", "7"}, {"ZADD", "saq:shop:stats", "1", "x"}, {"SET", "saq:job:a:b:active", "{}"},
 			},
 			figures: map[string]float64{
-				"waiting": 2, "active": 1, "scheduled": 1, "overdue": 1, "latency": 99.5, "orphaned": 1, "workers": 0, "workers_alive": 0,
+				"waiting": 2, "active": 1, "scheduled": 1, "overdue": 0, "latency": 99.5, "orphaned": 1, "workers": 0, "workers_alive": 0,
 				"oldest_running": 200, "queue_count": 1, "queues_stuck": 0,
 			},
 			queues: map[string]map[string]float64{"a:b": {
-				"waiting": 2, "active": 1, "scheduled": 1, "overdue": 1, "latency": 99.5, "orphaned": 1,
+				"waiting": 2, "active": 1, "scheduled": 1, "overdue": 0, "latency": 99.5, "orphaned": 1,
 			}},
 		},
 	}

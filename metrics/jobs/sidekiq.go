@@ -116,7 +116,7 @@ func (sidekiq) Read(p *poll, r *reading) {
 		}
 		// The server's time is known by now.
 		for _, set := range []string{"schedule", "retry"} {
-			p.Count(&r.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.NowArg(1))
+			p.Count(&r.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.OverdueArg(1))
 		}
 	}, k+"queues")
 	p.Members(maxWorkers, func(names []string, size int, err error) {

@@ -48,7 +48,7 @@ func sidekiqCases() []conformance {
 		{
 			name: "7.3", system: "sidekiq", db: 13, at: 1795228360,
 			figures: idle(map[string]float64{
-				"waiting": 3, "active": 0, "scheduled": 2, "retry": 2, "overdue": 1, "failed": 3,
+				"waiting": 3, "active": 0, "scheduled": 2, "retry": 2, "overdue": 0, "failed": 3,
 				"processed_total": 18, "failed_total": 11, "latency": 1795228360 - 1795228164.9203746,
 				"queue_count": 3, "queues_paused": 0, "queues_stuck": 0,
 			}),
@@ -111,7 +111,7 @@ func sidekiqCases() []conformance {
 				{"LPUSH", "exq:queue:backup::host1::slow", "{}"},
 			},
 			figures: map[string]float64{
-				"waiting": 1, "active": 1, "scheduled": 2, "retry": 1, "overdue": 1, "failed": 1, "processed_total": 7, "failed_total": 2,
+				"waiting": 1, "active": 1, "scheduled": 2, "retry": 1, "overdue": 0, "failed": 1, "processed_total": 7, "failed_total": 2,
 				"latency": 9.5, "workers": 2, "workers_alive": 1, "workers_dead": 1, "workers_busy": 1, "workers_quiet": 0, "oldest_running": 39.5,
 				"queue_count": 2, "queues_paused": 0, "queues_stuck": 0,
 			},

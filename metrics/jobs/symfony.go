@@ -216,7 +216,7 @@ func (s *symfonyReading) queue(q *queue) {
 
 // grouped asks for what each group's consumers have. The server's time is known.
 func (t *symfonyStream) grouped(groups []streamGroup, err error) {
-	t.p.Count(&t.q.figures, figOverdue, "ZCOUNT", t.q.Name+symfonyDelayed, "-inf", t.p.NowArg(1000))
+	t.p.Count(&t.q.figures, figOverdue, "ZCOUNT", t.q.Name+symfonyDelayed, "-inf", t.p.OverdueArg(1000))
 	if err != nil {
 		err = fmt.Errorf("XINFO GROUPS: %w", err)
 		if strings.Contains(err.Error(), "no such key") {

@@ -292,13 +292,13 @@ func TestJobsOfResque(t *testing.T) {
 		}
 		return &read(10, a).figures
 	}
-	f := moments(3, nil, fmt.Sprint(fieldAt-1), fmt.Sprint(fieldAt), fmt.Sprint(fieldAt+1))
+	f := moments(3, nil, fmt.Sprint(fieldAt-31), fmt.Sprint(fieldAt-30), fmt.Sprint(fieldAt-29))
 	want(t, f, figOverdue, 3)
 	want(t, f, figScheduled, 6)
-	f = moments(4, nil, fmt.Sprint(fieldAt), fmt.Sprint(fieldAt+1))
+	f = moments(4, nil, fmt.Sprint(fieldAt-30), fmt.Sprint(fieldAt-29))
 	want(t, f, figOverdue, 1)
 	wantUnknown(t, f, figScheduled, "there are 4 moments, more than the 5000 that are read")
-	f = moments(4, nil, fmt.Sprint(fieldAt-1), fmt.Sprint(fieldAt))
+	f = moments(4, nil, fmt.Sprint(fieldAt-31), fmt.Sprint(fieldAt-30))
 	wantUnknown(t, f, figOverdue, "more than the 5000 moments that are read are over")
 	f = moments(2, nil, "x", fmt.Sprint(fieldAt+1))
 	wantUnknown(t, f, figOverdue, "a member is no time")
