@@ -54,7 +54,7 @@ func (s *rqSigns) listen(p *poll, prefix string, keys []string) {
 	for _, key := range keys {
 		cmd = append(cmd, prefix+":pubsub:"+rqWorkerName(prefix, key))
 	}
-	p.Ask(func(v resp.Value, err error) {
+	p.Ask(func(v resp.Value, _ error) {
 		pairs, err := v.Array()
 		if err != nil || len(pairs) != 2*len(keys) {
 			return
