@@ -37,6 +37,9 @@ type employee struct {
 	program, main, role string
 	label               string // the system, in the names of problems
 	count               int
+	// endFirst: the old ones end before new ones start. A worker of RQ looks only every ten minutes whether nobody
+	// schedules, and does not while an old one is there.
+	endFirst bool
 }
 
 // staff are the workers and schedulers, each in the order in which they are killed. Those of celery-redbeat and RQ's cron
@@ -45,7 +48,7 @@ var staff = []employee{
 	{program: "rq-3", main: "rq_shop.py", role: "schedule", label: "rq", count: 1},
 	{program: "redbeat", main: "celery_shop.py", role: "schedule", label: "redbeat", count: 1},
 	{program: "sidekiq-cron", main: "sidekiq.rb", role: "work", label: "sidekiq", count: 1},
-	{program: "rq-3", main: "rq_shop.py", role: "work", label: "rq", count: 2},
+	{program: "rq-3", main: "rq_shop.py", role: "work", label: "rq", count: 2, endFirst: true},
 	{program: "redbeat", main: "celery_shop.py", role: "work", label: "celery", count: 1},
 	{program: "bullmq-6", main: "bullmq.js", role: "work", label: "bullmq", count: 1},
 	{program: "arq", main: "arq_shop.py", role: "work", label: "arq", count: 1},
@@ -85,8 +88,10 @@ func (s *shop) hire(t testing.TB, i int) {
 func (s *shop) replace(t testing.TB, i int) {
 	old := s.running[i]
 	s.running[i] = nil
-	s.hire(t, i)
-	time.Sleep(20 * time.Second) // until the new ones work
+	if !staff[i].endFirst {
+		s.hire(t, i)
+		time.Sleep(20 * time.Second) // until the new ones work
+	}
 	for _, p := range old {
 		_ = syscall.Kill(p.Cmd.Process.Pid, syscall.SIGTERM)
 	}
@@ -96,6 +101,9 @@ func (s *shop) replace(t testing.TB, i int) {
 		case <-time.After(grace):
 			p.Kill()
 		}
+	}
+	if staff[i].endFirst {
+		s.hire(t, i)
 	}
 }
 
