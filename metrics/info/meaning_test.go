@@ -59,6 +59,32 @@ func TestOneRowMeansWhatItsServerMeans(t *testing.T) {
 	require.Len(t, meanings, tested, "each flavour of the table has its row here")
 }
 
+// TestAReplicaThatConfirmedNothingIsNotInSync, whatever its state says, once its
+// master has written something; that holds where servers tell offsets.
+func TestAReplicaThatConfirmedNothingIsNotInSync(t *testing.T) {
+	t.Parallel()
+	for flavour, m := range meanings {
+		for _, tt := range []struct {
+			name, rows string
+			loading    bool
+		}{
+			{"it loads the copy", "slave0:ip=a,port=1,state=online,offset=0,lag=3\nmaster_repl_offset:2494913\n", true},
+			{"it has all of nothing", "slave0:ip=a,port=1,state=online,offset=0,lag=0\nmaster_repl_offset:0\n", false},
+			{"it is far behind", "slave0:ip=a,port=1,state=online,offset=1,lag=3\nmaster_repl_offset:2494913\n", false},
+			{"no row has an offset", "slave0:ip=a,port=1,state=online,lag=3\nmaster_repl_offset:2494913\n", false},
+			{"before Redis 2.8", "slave0:10.0.0.5,6379,online\n", false},
+			{"the master does not tell its own", "slave0:ip=a,port=1,state=online,offset=0\n", false},
+		} {
+			x, id := serverOf(t, flavour, tt.rows)
+			want := Known(1)
+			if tt.loading && m.Offset != UnitUnknown {
+				want = Known(0)
+			}
+			require.Equal(t, want, FindReplicas(x, &id)[0].InSync, "%s: %s", flavour, tt.name)
+		}
+	}
+}
+
 func TestWhatCountsAsAReplica(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, rows, want string }{

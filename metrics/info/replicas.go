@@ -118,7 +118,7 @@ func parseReplica(x *Text, id *Identity, l Line, own Reading) (Replica, bool) {
 	if r.Port == "0" || r.IP == "" && r.Port == "" && state == "" && !r.Offset.Known && !lag.Known {
 		return r, false
 	}
-	r.InSync = id.inSync(state)
+	r.InSync = id.inSync(state, own, r.Offset)
 	switch id.Means.Lag {
 	case UnitSeconds:
 		r.Lag = Reading{lag.Value, lag.Known && !id.outlived(lag.Value)}
@@ -138,9 +138,14 @@ func parseReplica(x *Text, id *Identity, l Line, own Reading) (Replica, bool) {
 	return r, true
 }
 
-// inSync reads the state of a replica.
-func (id *Identity) inSync(state string) Reading {
+// inSync reads the state of a replica. Redis and Valkey say online as soon as the
+// copy was sent, also of a replica that is loading it, for minutes or hours: it is in
+// sync when it has confirmed something, where servers tell that.
+// Source: redis#13945
+func (id *Identity) inSync(state string, own, theirs Reading) Reading {
 	switch {
+	case (state != "" || id.Means.Listed) && id.Means.Offset != UnitUnknown && confirmedNothing(own, theirs):
+		return Known(0)
 	case slices.Contains(id.Means.InSync, state), state == "" && id.Means.Listed:
 		return Known(1)
 	case state == "" || id.Means.InSync == nil:
@@ -165,10 +170,14 @@ func ReplicaPairs(value []byte, pairs []Pair) []Pair {
 // replica that has confirmed nothing yet since it came stands at 0: what it has
 // is not known.
 func unconfirmed(own, theirs Reading) (behind int64, known bool) {
-	if !own.Known || !theirs.Known || theirs.Value > own.Value || theirs.Value == 0 && own.Value > 0 {
+	if !own.Known || !theirs.Known || theirs.Value > own.Value || confirmedNothing(own, theirs) {
 		return 0, false
 	}
 	return own.Value - theirs.Value, true
+}
+
+func confirmedNothing(own, theirs Reading) bool {
+	return own.Known && own.Value > 0 && theirs.Known && theirs.Value == 0
 }
 
 // Behind is by how much a replica's offset is behind its master's, in bytes;

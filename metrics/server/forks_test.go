@@ -49,7 +49,7 @@ func TestGetOfForks(t *testing.T) {
 		}},
 		"keydb-multi-master-up": {"keydb", "255.255.255", "standalone", "active-replica", map[string]any{
 			"keys": 1.0, "keys_expiring": 0.0, "memory_limit": 25276510208.0, "memory_limit_source": "system", "memory_used_percent": 0.0137859,
-			"clients_used_percent": 0.05, "rdb_save_age": 3.0, "replicas_online": 2.0, "replica_lag_bytes_max": 0.0, "replica_lag_seconds_max": 0.0,
+			"clients_used_percent": 0.05, "rdb_save_age": 3.0, "replicas_online": 1.0, "replica_lag_bytes_max": 0.0, "replica_lag_seconds_max": 0.0,
 			"master_link_up": 1.0, "master_last_io_seconds": 0.0, "replica_unapplied_bytes": 0.0,
 			"memory_dataset": 225136.0, "memory_clients": 69104.0, "memory_backlog": 1052656.0, "memory_scripts": 0.0, "memory_other": 2137696.0,
 			"memory_allocator": 3858264.0, "rdb_save_running_seconds": 0.0, "aof_rewrite_running_seconds": 0.0,

@@ -49,7 +49,8 @@ import (
 //	replication.masters  [{"host":"10.0.0.1","port":6379,"link_up":1,"last_io_seconds":0}], of a replica
 //
 // lag is seconds, and left out where a server counts something else: lag_writes is
-// what Kvrocks and Dragonfly count. Errorstats are left out, and named under
+// what Kvrocks and Dragonfly count. A replica that has confirmed nothing yet is not in
+// sync, although Redis calls it online: it is loading its copy. Errorstats are left out, and named under
 // unavailable, if the server has stopped counting (ERRORSTATS_DISABLED).
 //
 // In addition slowlog {"length":…,"last_id":…,"newest":{…}} (of an empty log the

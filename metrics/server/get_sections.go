@@ -198,7 +198,8 @@ func (d *document) ofWorstMaster(lines []info.Line) info.Line {
 // from the beginning of the data set's history, so that it says nothing alone:
 // lag_bytes is what the replica has not confirmed of this server's own offset,
 // and is left out until it has confirmed anything. count is how many replicas
-// have the address, in_sync how many of them are in sync.
+// have the address, in_sync how many of them are in sync: one that has confirmed
+// nothing yet is loading its copy, although Redis calls it online.
 func (d *document) writeReplicas(w *jsondoc.Writer) {
 	left := d.room(w)
 	w.Key("replicas").BeginArray()

@@ -55,7 +55,7 @@ func TestGetTypesWhatAMasterSays(t *testing.T) {
 	require.Equal(t, strings.Repeat("0", 40), replication["master_replid2"])
 	require.NotContains(t, replication, "slave0")
 	require.Equal(t, []map[string]any{
-		{"ip": "127.0.0.1", "port": 7398.0, "state": "online", "offset": 0.0, "lag": 1.0, "count": 1.0, "in_sync": 1.0}, // it has confirmed nothing yet
+		{"ip": "127.0.0.1", "port": 7398.0, "state": "online", "offset": 0.0, "lag": 1.0, "count": 1.0, "in_sync": 0.0}, // it has confirmed nothing yet
 	}, metrictest.Rows(t, replication["replicas"]))
 
 	require.Equal(t, []map[string]any{
