@@ -125,7 +125,7 @@ func (f *facts) replicas() int64 {
 // keys are those of all databases.
 func (f *facts) keys() (keys, expires int64) {
 	k, e := info.SumKeys(f.x, &f.id, f.x.SectionLines("keyspace"))
-	if !k.Known || !e.Known || !f.x.Has("keyspace") {
+	if !k.Known || !e.Known {
 		f.lacks("INFO does not tell how many keys there are")
 	}
 	return k.Value, e.Value

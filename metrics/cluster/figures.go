@@ -81,9 +81,7 @@ func (m *member) take(x *info.Text) {
 			f.offset = info.Reading{} // it copies everything, or has not begun to
 		}
 	}
-	if lines := x.SectionLines("keyspace"); lines != nil || x.Has("keyspace") {
-		f.keys, _ = info.SumKeys(x, &id, lines)
-	}
+	f.keys, _ = info.SumKeys(x, &id, x.SectionLines("keyspace"))
 }
 
 // replicaLag compares a replica with its master: by what the master says of it

@@ -3,10 +3,12 @@ package info
 import "bytes"
 
 // SumKeys adds the databases' keys up, and those that expire; lines are those of
-// the section Keyspace. A server without keys prints no database, but it prints
-// the section, with nothing in it. The sum is unknown when a line cannot be read,
-// and when none of the lines is a database's.
+// the section Keyspace. The sum is unknown when a line cannot be read, when none of
+// the lines is a database's, and when KeysUntold.
 func SumKeys(x *Text, id *Identity, lines []Line) (keys, expires Reading) {
+	if KeysUntold(x, id) {
+		return Reading{}, Reading{}
+	}
 	some := x.hasUnread("keyspace")
 	databases := 0
 	keys.Known, expires.Known = true, true
@@ -33,6 +35,13 @@ func SumKeys(x *Text, id *Identity, lines []Line) (keys, expires Reading) {
 		return Reading{}, Reading{}
 	}
 	return keys, expires
+}
+
+// KeysUntold reports whether INFO does not say which databases have keys: there is no
+// section Keyspace, or one with nothing in it, which only some servers print when they
+// have no keys. Garnet always does.
+func KeysUntold(x *Text, id *Identity) bool {
+	return !x.Has("keyspace") || !id.Means.ListsAll && len(x.SectionLines("keyspace")) == 0 && !x.hasUnread("keyspace")
 }
 
 // NeverCounted reports whether the server counts its keys when it is told to,

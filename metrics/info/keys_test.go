@@ -40,6 +40,34 @@ func TestSumKeys(t *testing.T) {
 	}
 }
 
+// TestAnEmptyKeyspaceIsThatOfAServerWithoutKeys only where servers list all databases
+// with keys, and none is that of no server.
+func TestAnEmptyKeyspaceIsThatOfAServerWithoutKeys(t *testing.T) {
+	t.Parallel()
+	lists := map[string]bool{"redis": true, "redis-enterprise": true, "redict": true, "valkey": true, "keydb": true, "dragonfly": true,
+		"kvrocks": false, "garnet": false, "pika": false, "nobody": false, "": false}
+	for flavour := range meanings {
+		require.Contains(t, lists, flavour)
+	}
+	for flavour, all := range lists {
+		for keyspace, want := range map[string]struct {
+			keys   Reading
+			untold bool
+		}{
+			"":                                   {Reading{}, true},
+			"# Keyspace\n":                       {Reading{0, all}, !all},
+			"# Keyspace\r\n\r\n# Modules\r\n":    {Reading{0, all}, !all},
+			"# Keyspace\ndb0:keys=2,expires=1\n": {Known(2), false},
+		} {
+			x, id := serverOf(t, flavour, keyspace)
+			keys, expires := SumKeys(x, &id, x.SectionLines("keyspace"))
+			require.Equal(t, want.keys, keys, "%s %q", flavour, keyspace)
+			require.Equal(t, want.keys.Known, expires.Known, "%s %q", flavour, keyspace)
+			require.Equal(t, want.untold, KeysUntold(x, &id), "%s %q", flavour, keyspace)
+		}
+	}
+}
+
 // TestKvrocksCountsWhenToldTo: before the first DBSIZE SCAN its 0 keys are no
 // reading. Other servers print no such field, and would not mean it.
 func TestKvrocksCountsWhenToldTo(t *testing.T) {

@@ -30,6 +30,9 @@ type Meaning struct {
 	// KeysByScan: the keys of a database are those of the last DBSIZE SCAN, and 0
 	// before the first.
 	KeysByScan bool
+	// ListsAll: the section Keyspace has a line for each database with keys, so that
+	// one with nothing in it says that there are none.
+	ListsAll bool
 }
 
 // meanings are those of each flavour. Any other server's fields are not
@@ -40,7 +43,8 @@ type Meaning struct {
 // journal records; the states are SyncStateName's, or those of Redis) and
 // src/server/error.cc; kvrocks src/server/server.cc, GetReplicationInfo (lag and
 // offset are sequences of writes, and a row has no state); Garnet
-// libs/common/Metrics/ReplicaInfo.cs (lag is a difference of AOF addresses);
+// libs/common/Metrics/ReplicaInfo.cs (lag is a difference of AOF addresses) and
+// libs/server/Metrics/Info/GarnetInfoMetrics.cs (Keyspace is always empty);
 // pika src/pika_admin.cc (its offsets are pairs of a file and a place in it).
 var meanings = map[string]Meaning{
 	"redis":            redisMeaning,
@@ -48,7 +52,7 @@ var meanings = map[string]Meaning{
 	"redict":           redisMeaning,
 	"valkey":           redisMeaning,
 	"keydb":            redisMeaning,
-	"dragonfly":        {Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online", "stable_sync"}},
+	"dragonfly":        {Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online", "stable_sync"}, ListsAll: true},
 	"kvrocks": {
 		Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online"}, Listed: true, ErrorPrefix: "errorstat_", KeysByScan: true,
 	},
@@ -57,5 +61,5 @@ var meanings = map[string]Meaning{
 }
 
 var redisMeaning = Meaning{
-	Lag: UnitSeconds, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_",
+	Lag: UnitSeconds, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_", ListsAll: true,
 }

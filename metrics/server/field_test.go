@@ -57,6 +57,13 @@ var fieldCases = []fieldCase{
 		absent:  []string{"derived replica_lag_seconds_max", "stats instantaneous_input_kbps", "stats rejected_connections"},
 	},
 	{
+		name:   "Garnet: an empty Keyspace does not say that there are no keys",
+		origin: "garnet libs/server/Metrics/Info/GarnetInfoMetrics.cs, PopulateKeyspaceInfo",
+		text:   "# Server\ngarnet_version:1.0.84\nredis_version:7.4.3\n\n# Clients\nconnected_clients:2\n\n# Keyspace\n\n",
+		doc:    map[string]any{"clients": map[string]any{"connected_clients": 2.0}, "keyspace": nil},
+		absent: []string{"derived keys", "derived keys_expiring"},
+	},
+	{
 		name:   "Garnet: lag is a difference of offsets",
 		origin: "garnet libs/common/Metrics/ReplicaInfo.cs",
 		text: "# Server\ngarnet_version:2.2.0\nredis_version:7.4.3\n# Replication\nrole:master\nconnected_slaves:1\nmaster_repl_offset:5000\n" +

@@ -57,12 +57,13 @@ import (
 // length alone; newest is an entry as slowest of redis.slowlog.get is, which knows
 // the others), config {"maxmemory":…,"maxclients":…,"maxmemory_policy":"…"} (from
 // CONFIG, else as INFO knows it), latency_events, which are the events of
-// redis.latency.get, dbsize where INFO has no keyspace, derived (see there),
+// redis.latency.get, dbsize where INFO does not list the databases, derived (see there),
 // unavailable {"slowlog":"NOPERM …"} for what the server refused, and truncated
 // {"commandstats":123} for rows left out, "sections" for whole sections. A node of
 // a cluster has the fields of CLUSTER INFO in the section cluster.
 //
-// DBSIZE is sent only to servers that print no keyspace (Garnet), CLUSTER INFO only to
+// DBSIZE is sent only to servers whose INFO does not list the databases (Garnet, whose
+// keyspace is always empty), CLUSTER INFO only to
 // nodes of a cluster, and TIME only to servers whose INFO has no server_time_usec
 // (Redis before 6.2). The plugin remembers from the last INFO which of these a server
 // is, so the first poll may take a second round trip.
@@ -255,14 +256,27 @@ func datesSaves(text []byte) bool {
 	return false
 }
 
+// keysUntold reports whether DBSIZE says more of a server's keys than its INFO, which
+// is taken apart only where it lists no database. A sentinel has no keys at all.
+func keysUntold(text []byte) bool {
+	if bytes.Contains(text, []byte("# Keyspace")) && sectionHas(text, "# Keyspace", "\ndb") {
+		return false
+	}
+	x, err := info.Scan(text, nil, nil)
+	if err != nil {
+		return false
+	}
+	id := info.Identify(&x)
+	return id.Flavour != "sentinel" && info.KeysUntold(&x, &id)
+}
+
 // askMore asks for what this INFO shows to be worth asking for and was not
 // asked yet, and returns the text with the answer to CLUSTER INFO behind it. A
 // conversation that fails here costs these parts alone.
 func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, extra []extraPart) []byte {
 	isCluster := sectionHas(text, "# Cluster", "\ncluster_enabled:1")
 	p.known.isCluster.Store(isCluster)
-	// A sentinel has no keys at all.
-	p.known.noKeyspace.Store(!bytes.Contains(text, []byte("# Keyspace")) && !bytes.Contains(text, []byte("\nredis_mode:sentinel")))
+	p.known.noKeyspace.Store(keysUntold(text))
 	p.known.noClock.Store(!bytes.Contains(text, []byte("\nserver_time_usec:")) && datesSaves(text))
 	var more []*ask.Part
 	for _, e := range extra {

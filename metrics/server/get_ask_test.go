@@ -43,6 +43,8 @@ func TestWhatGetAsksForInASecondRoundTrip(t *testing.T) {
 		{"nothing", "# Server\r\nredis_version:7.4.0\r\n# Cluster\r\ncluster_enabled:0\r\n# Keyspace\r\n", nil, nil},
 		{"a node of a cluster", "# Server\r\nredis_version:7.4.0\r\n# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n", []string{"CLUSTER INFO"}, nil},
 		{"a server without a keyspace", "# Server\r\ngarnet_version:1.0.0\r\n", []string{"DBSIZE"}, nil},
+		{"Garnet's keyspace is always empty", "# Server\r\ngarnet_version:1.0.84\r\n# Keyspace\r\n\r\n# Modules\r\n", []string{"DBSIZE"}, nil},
+		{"an empty Dragonfly", "# Server\r\nredis_version:7.4.0\r\ndragonfly_version:df-v1.38.0\r\n# Keyspace\r\n", nil, nil},
 		{"both", "# Server\r\ngarnet_version:1.0.0\r\n# Cluster\r\ncluster_enabled:1\r\n", []string{"CLUSTER INFO", "DBSIZE"}, nil},
 		{"a sentinel has no keys", "# Server\r\nredis_version:7.4.0\r\nredis_mode:sentinel\r\n", nil, nil},
 		{"a replica without its master", "# Server\r\nredis_version:7.4.0\r\n# Replication\r\nrole:slave\r\nmaster_link_status:down\r\n# Keyspace\r\n", nil, []string{"DBSIZE"}},

@@ -43,7 +43,7 @@ func TestGetFollowsAServerThatIsNoClusterAnyMore(t *testing.T) {
 	t.Parallel()
 	d := &metrictest.ScriptDoer{Replies: map[string]string{
 		"PING": "+PONG\r\n", "SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n", "LATENCY LATEST": "*0\r\n",
-		"INFO everything": metrictest.Bulk("# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n"),
+		"INFO everything": metrictest.Bulk("# Server\r\nredis_version:7.4.0\r\n# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n"),
 		"CLUSTER INFO":    metrictest.Bulk("cluster_state:ok\r\ncluster_enabled:1\r\n"),
 	}}
 	target := metrictest.NewTarget(d)
@@ -54,14 +54,14 @@ func TestGetFollowsAServerThatIsNoClusterAnyMore(t *testing.T) {
 	}
 	require.Equal(t, map[string]any{"cluster_enabled": 1.0, "cluster_state": "ok"}, ask()["cluster"])
 
-	d.Replies["INFO everything"] = metrictest.Bulk("# Cluster\r\ncluster_enabled:0\r\n# Keyspace\r\n")
+	d.Replies["INFO everything"] = metrictest.Bulk("# Server\r\nredis_version:7.4.0\r\n# Cluster\r\ncluster_enabled:0\r\n# Keyspace\r\n")
 	d.Replies["CLUSTER INFO"] = "-ERR This instance has cluster support disabled\r\n"
 	for range 2 {
 		doc := ask()
 		require.Equal(t, map[string]any{"cluster_enabled": 0.0}, doc["cluster"])
 		require.Empty(t, doc["unavailable"], "nobody asked for the state of no cluster")
 	}
-	d.Replies["INFO everything"] = metrictest.Bulk("# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n")
+	d.Replies["INFO everything"] = metrictest.Bulk("# Server\r\nredis_version:7.4.0\r\n# Cluster\r\ncluster_enabled:1\r\n# Keyspace\r\n")
 	d.Replies["CLUSTER INFO"] = metrictest.Bulk("cluster_state:fail\r\n")
 	require.Equal(t, "fail", metrictest.Section(t, ask(), "cluster")["cluster_state"], "the refusal was not this one's")
 

@@ -101,6 +101,9 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 		d.cut.LimitTo("sections", 1, 0) // not by name: there may be any number
 		return
 	}
+	if section == "keyspace" && info.KeysUntold(d.x, &d.id) {
+		return
+	}
 	begin, modules := w.Len(), d.modules
 	w.Key(memberName(section))
 	switch section {

@@ -151,7 +151,7 @@ func TestGetOfOddServers(t *testing.T) {
 func TestGetReadsSlowlogAndConfig(t *testing.T) {
 	t.Parallel()
 	newest := map[string]any{"id": 270.0, "time": 1.0, "duration": 9e-6, "command": "ping"}
-	info := metrictest.Bulk("# Server\r\nredis_mode:standalone\r\n# Keyspace\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n")
+	info := metrictest.Bulk("# Server\r\nredis_version:7.4.0\r\nredis_mode:standalone\r\n# Keyspace\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n")
 	for _, tt := range []struct {
 		name, length, newest, config string
 		slowlog, conf, unavailable   any
@@ -235,7 +235,7 @@ func TestGetOfAServerThatServesNoCommandsIsDownAndTellsTheRest(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			d := &metrictest.ScriptDoer{Replies: map[string]string{
-				"PING": tt.ping, "INFO everything": metrictest.Bulk("# Persistence\r\nloading:1\r\n# Keyspace\r\n"),
+				"PING": tt.ping, "INFO everything": metrictest.Bulk("# Server\r\nredis_version:7.4.0\r\n# Persistence\r\nloading:1\r\n# Keyspace\r\n"),
 				"SLOWLOG LEN": ":0\r\n", "SLOWLOG GET 1": "*0\r\n", "CONFIG GET max*": "*0\r\n",
 				"LATENCY LATEST": "*0\r\n",
 			}}
