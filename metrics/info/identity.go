@@ -3,6 +3,7 @@ package info
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -29,6 +30,9 @@ type Identity struct {
 	Mode string
 	// Means is what the flavour means by fields that servers use differently.
 	Means Meaning
+	// Uncounted says why figures of the sections Clients and Stats are not known; nil
+	// where the server counts.
+	Uncounted error
 	// uptime is in seconds.
 	uptime Reading
 }
@@ -50,13 +54,14 @@ var madeWith = []string{
 	"leveldb", "lmdb", "lua", "module", "msvc", "openssl", "os", "protocol", "proxy", "rdb", "rocksdb", "rust", "tls",
 }
 
-// Identify reads who the server is. Sections that x has not leave their part
+// Identify reads who the server is, and takes the fields out of x that are no
+// readings of such a server, see unread. Sections that x has not leave their part
 // unknown.
 func Identify(x *Text) Identity {
 	var id Identity
 	var own, name string // of the version field that is no redis_version
 	var redis, executable string
-	features := false
+	features, unmonitored := false, false
 	for _, s := range x.Sections {
 		if !x.is(s, "server") {
 			continue
@@ -72,6 +77,8 @@ func Identify(x *Text) Identity {
 				executable = string(value)
 			case string(key) == "features":
 				features = true
+			case string(key) == "monitor_task":
+				unmonitored = string(value) == "disabled"
 			case string(key) == "uptime_in_seconds":
 				id.uptime = ParseReading(value)
 			case bytes.HasSuffix(key, []byte("_version")):
@@ -89,7 +96,29 @@ func Identify(x *Text) Identity {
 	}
 	id.Means = meanings[id.Flavour]
 	id.Role = role(x, id.Mode)
+	if unmonitored && id.Means.Monitored {
+		id.Uncounted = errUnmonitored
+	}
+	x.remove(id.unread)
 	return id
+}
+
+var errUnmonitored = errors.New("the server does not count (monitor_task:disabled); start it with --metrics-sampling-freq 5")
+
+// unread reports whether a field is no reading: an impossible number, or the 0 that
+// stands in place of what the server does not count. The fields of Replication are
+// judged where they are read, by master and replica.
+func (id *Identity) unread(section string, key, value []byte) bool {
+	switch section {
+	case "clients", "stats":
+		if id.Uncounted != nil && len(bytes.Trim(value, "0.")) == 0 {
+			return true
+		}
+	case "server", "memory", "persistence", "cpu", "cluster":
+	default:
+		return false
+	}
+	return id.Impossible(key, value)
 }
 
 func flavour(name, own, redis string, sentinel bool) (flavour, version string) {

@@ -33,6 +33,9 @@ type Meaning struct {
 	// ListsAll: the section Keyspace has a line for each database with keys, so that
 	// one with nothing in it says that there are none.
 	ListsAll bool
+	// Monitored: without its monitor the server prints 0 for all that it would count
+	// of clients and commands.
+	Monitored bool
 }
 
 // meanings are those of each flavour. Any other server's fields are not
@@ -44,7 +47,7 @@ type Meaning struct {
 // src/server/error.cc; kvrocks src/server/server.cc, GetReplicationInfo (lag and
 // offset are sequences of writes, and a row has no state); Garnet
 // libs/common/Metrics/ReplicaInfo.cs (lag is a difference of AOF addresses) and
-// libs/server/Metrics/Info/GarnetInfoMetrics.cs (Keyspace is always empty);
+// libs/server/Metrics/Info/GarnetInfoMetrics.cs (Keyspace is always empty; metricsDisabled);
 // pika src/pika_admin.cc (its offsets are pairs of a file and a place in it).
 var meanings = map[string]Meaning{
 	"redis":            redisMeaning,
@@ -56,7 +59,7 @@ var meanings = map[string]Meaning{
 	"kvrocks": {
 		Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online"}, Listed: true, ErrorPrefix: "errorstat_", KeysByScan: true,
 	},
-	"garnet": {Lag: UnitBytes, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_"},
+	"garnet": {Lag: UnitBytes, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_", Monitored: true},
 	"pika":   {InSync: []string{"online"}, ErrorPrefix: "errorstat_"},
 }
 

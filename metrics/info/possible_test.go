@@ -1,6 +1,7 @@
 package info
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,30 @@ func TestASharesBounds(t *testing.T) {
 		require.Equal(t, impossible, id.Impossible([]byte("used_memory_dataset_perc"), []byte(value)), value)
 	}
 	require.False(t, id.Impossible([]byte("rss_overhead_ratio"), []byte("164473037914112")))
+}
+
+// TestIdentifyTakesOutWhatIsNoReading, so that no reader of the text meets it.
+func TestIdentifyTakesOutWhatIsNoReading(t *testing.T) {
+	t.Parallel()
+	for flavour := range meanings {
+		for _, tt := range []struct{ monitor, want string }{
+			{"enabled", "connected_clients total_found garnet_hit_rate"}, {"disabled", ""},
+		} {
+			x, id := serverOf(t, flavour, "slave0:10.0.0.5,6379,online\nmaster_sync_left_bytes:-5\n# Server\nmonitor_task:"+tt.monitor+
+				"\n# Clients\nblocked_clients:-1\nconnected_clients:0\n# Stats\ntotal_found:0\ngarnet_hit_rate:0.00\n# Memory\nused_memory:0\nused_memory_peak:-3\n# Own\nx:-1\n")
+			if flavour != "garnet" {
+				tt.want = "connected_clients total_found garnet_hit_rate"
+			}
+			require.Equal(t, flavour == "garnet" && tt.monitor == "disabled", id.Uncounted != nil, flavour)
+			var got []string
+			for _, name := range []string{"clients", "stats", "memory", "replication", "own"} {
+				for _, l := range x.SectionLines(name) {
+					got = append(got, string(l.Key(x.Text)))
+				}
+			}
+			require.Equal(t, strings.Fields(tt.want+" used_memory role slave0 master_sync_left_bytes x"), got, "%s %s", flavour, tt.monitor)
+		}
+	}
 }
 
 // TestWhatIsNoNumberIsNotImpossible: no server writes a number with a plus; it is a

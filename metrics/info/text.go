@@ -316,6 +316,23 @@ func (x *Text) Field(section, key string) (value []byte, ok bool) {
 	return value, ok
 }
 
+// remove takes lines out of the sections, which stand in the order of the text.
+func (x *Text) remove(gone func(section string, key, value []byte) bool) {
+	kept := 0
+	for i := range x.Sections {
+		s := &x.Sections[i]
+		name, first := SectionName(x.Name(*s)), kept
+		for _, l := range x.Lines[s.First:s.End] {
+			if !gone(name, l.Key(x.Text), l.Value(x.Text)) {
+				x.Lines[kept] = l
+				kept++
+			}
+		}
+		s.First, s.End = first, kept
+	}
+	x.Lines = x.Lines[:kept]
+}
+
 // Pair is one part of a value such as "keys=2,expires=0". With a part
 // that has no "=" the value is nil.
 type Pair struct{ Key, Value []byte }

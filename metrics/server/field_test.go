@@ -64,6 +64,31 @@ var fieldCases = []fieldCase{
 		absent: []string{"derived keys", "derived keys_expiring"},
 	},
 	{
+		name:   "Garnet without its monitor: zeros stand for what it does not count",
+		origin: "garnet libs/server/Metrics/Info/GarnetInfoMetrics.cs, metricsDisabled",
+		text: "# Server\ngarnet_version:1.0.84\nredis_version:7.4.3\nmonitor_task:disabled\n# Cluster\ncluster_enabled:0\n# Replication\nrole:master\nconnected_slaves:0\n" +
+			"# Stats\ntotal_connections_active:0\ntotal_commands_processed:0\ninstantaneous_ops_per_sec:0\ntotal_net_input_bytes:0\ngarnet_hit_rate:0.00\n" +
+			"# Clients\nconnected_clients:0\n",
+		doc: map[string]any{
+			"stats": map[string]any{}, "clients": map[string]any{}, "cluster": map[string]any{"cluster_enabled": 0.0},
+			"unavailable": map[string]any{
+				"slowlog": "ERR unknown command", "config": "ERR unknown command", "latency_events": "ERR unknown command",
+				"stats": "the server does not count (monitor_task:disabled); start it with --metrics-sampling-freq 5",
+			},
+		},
+		derived: map[string]any{"replicas_online": 0.0},
+		absent:  []string{"derived clients_used_percent"},
+	},
+	{
+		name:   "Garnet with its monitor: a 0 is a reading",
+		origin: "as above",
+		text:   "# Server\ngarnet_version:1.0.84\nredis_version:7.4.3\nmonitor_task:enabled\n# Stats\ntotal_commands_processed:0\ngarnet_hit_rate:0.00\n# Clients\nconnected_clients:0\n",
+		doc: map[string]any{
+			"stats": map[string]any{"total_commands_processed": 0.0, "garnet_hit_rate": 0.0}, "clients": map[string]any{"connected_clients": 0.0},
+			"unavailable": map[string]any{"slowlog": "ERR unknown command", "config": "ERR unknown command", "latency_events": "ERR unknown command"},
+		},
+	},
+	{
 		name:   "Garnet: lag is a difference of offsets",
 		origin: "garnet libs/common/Metrics/ReplicaInfo.cs",
 		text: "# Server\ngarnet_version:2.2.0\nredis_version:7.4.3\n# Replication\nrole:master\nconnected_slaves:1\nmaster_repl_offset:5000\n" +

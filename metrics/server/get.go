@@ -51,7 +51,8 @@ import (
 // lag is seconds, and left out where a server counts something else: lag_writes is
 // what Kvrocks and Dragonfly count. A replica that has confirmed nothing yet is not in
 // sync, although Redis calls it online: it is loading its copy. Errorstats are left out, and named under
-// unavailable, if the server has stopped counting (ERRORSTATS_DISABLED).
+// unavailable, if the server has stopped counting (ERRORSTATS_DISABLED); so are the
+// zeros of clients and stats of a Garnet whose monitor is off, under stats.
 //
 // In addition slowlog {"length":…,"last_id":…,"newest":{…}} (of an empty log the
 // length alone; newest is an entry as slowest of redis.slowlog.get is, which knows

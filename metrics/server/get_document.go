@@ -83,7 +83,8 @@ func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 	}
 	forgive(&p.read)
 	uncounted := ask.Part{Name: "errorstats", Err: doc.uncounted}
-	ask.Unavailable(w, &p.ping, &p.info, &p.read, &uncounted, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize, &p.clock)
+	unmonitored := ask.Part{Name: "stats", Err: doc.id.Uncounted}
+	ask.Unavailable(w, &p.ping, &p.info, &p.read, &unmonitored, &uncounted, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize, &p.clock)
 	doc.cut.Write(w)
 	doc.unreadable.Write(w)
 	w.EndObject()
