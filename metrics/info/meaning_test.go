@@ -115,6 +115,11 @@ func TestImpossibleReadings(t *testing.T) {
 		"rdb_changes_since_last_save:-3": true, "rdb_last_bgsave_time_sec:-1": false, "master_last_io_seconds_ago:-1": false, "second_repl_offset:-1": false,
 		"mem_fragmentation_bytes:-5": false, "allocator_rss_bytes:-5": false, "master_sync_left_bytes:-5": true, "mem_fragmentation_ratio:-0.5": false,
 		"master_link_down_since_seconds:1000": false, "master_link_down_since_seconds:1002": true, "master_1_last_io_seconds_ago:1795947924": true,
+		"connected_clients:4294964742": true, "blocked_clients:4294967295": true, "thread_3_clients:2147483648": true, "connected_slaves:4294967295": true,
+		"cluster_connections:2147483648": true, "clients_in_timeout_table:4294967295": true, "total_connections_active:4294967295": true,
+		"connected_clients:2147483647": false, "connected_clients:65000": false, "maxclients:4294967295": false, "max_clients:4294967295": false,
+		"evicted_clients:4294967295": false, "total_connections_received:4294967295": false, "rejected_connections:4294967295": false,
+		"total_net_input_bytes:4294964742": false, "used_memory:4294964742": false, "total_commands_processed:99999999999": false, "keys:4294964742": false,
 		"uptime_in_seconds:99999": false, "run_id:1111111111111111111111111111111111111111": false, "os:-x": false, "a:": false, "a:-": false,
 	} {
 		key, value, _ := strings.Cut(field, ":")

@@ -15,6 +15,8 @@ var maySigned = []string{
 
 // Impossible reports whether a field's number cannot be what the field says:
 //   - a count below zero, also one that was wrapped around to nearly 2^64,
+//   - more than 2^31 connections at this moment, which is a number below zero that
+//     was wrapped around to nearly 2^32 (counters of all time may be that large),
 //   - an age above the server's uptime: servers forget with a restart what they
 //     tell the age of, and time since 1970 stands for never,
 //   - a share of more than 1,000 %, or below zero: Redis 5 prints a little more
@@ -31,7 +33,8 @@ func (id *Identity) Impossible(key, value []byte) bool {
 		return err == nil && (share < 0 || share > 1000)
 	}
 	age := isAge(key)
-	if value[0] != '-' && len(value) < len("9223372036854775807") && !age {
+	live := len(value) >= len("2147483648") && isLive(key)
+	if value[0] != '-' && len(value) < len("9223372036854775807") && !age && !live {
 		return false
 	}
 	n, err := strconv.ParseInt(string(value), 10, 64)
@@ -46,7 +49,20 @@ func (id *Identity) Impossible(key, value []byte) bool {
 		}
 		return true
 	}
-	return age && id.outlived(n)
+	return live && n >= 1<<31 || age && id.outlived(n)
+}
+
+// isLive knows the fields that tell how many connections there are at this moment:
+// connected_clients, KeyDB's thread_0_clients. Limits and counters have like names.
+// Source: dragonfly#4693
+func isLive(key []byte) bool {
+	switch string(key) {
+	case "max_clients", "evicted_clients":
+		return false
+	case "clients_in_timeout_table", "cluster_connections", "connected_slaves", "total_connections_active":
+		return true
+	}
+	return endsIn(key, "_clients")
 }
 
 // outlived reports whether an age is above the server's uptime. Both are in whole

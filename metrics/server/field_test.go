@@ -57,6 +57,16 @@ var fieldCases = []fieldCase{
 		absent:  []string{"derived replica_lag_seconds_max", "stats instantaneous_input_kbps", "stats rejected_connections"},
 	},
 	{
+		name:   "Dragonfly: a number of clients below zero, wrapped around at 32 bits",
+		origin: "dragonfly#4693",
+		text: "# Server\nredis_version:6.2.11\ndragonfly_version:df-v1.21.2\n# Clients\nconnected_clients:4294964742\nmax_clients:64000\nblocked_clients:2\n" +
+			"# Stats\ntotal_net_input_bytes:4294964742\n",
+		doc: map[string]any{
+			"clients": map[string]any{"max_clients": 64000.0, "blocked_clients": 2.0}, "stats": map[string]any{"total_net_input_bytes": 4294964742.0},
+		},
+		absent: []string{"derived clients_used_percent"},
+	},
+	{
 		name:   "Garnet: an empty Keyspace does not say that there are no keys",
 		origin: "garnet libs/server/Metrics/Info/GarnetInfoMetrics.cs, PopulateKeyspaceInfo",
 		text:   "# Server\ngarnet_version:1.0.84\nredis_version:7.4.3\n\n# Clients\nconnected_clients:2\n\n# Keyspace\n\n",

@@ -32,7 +32,8 @@ import (
 // says otherwise (_sec, _seconds, _milliseconds, _usec, _kbps, _perc; latest_fork_usec
 // is microseconds, keyspace avg_ttl milliseconds, cpu seconds). Numbers are numbers,
 // "99.31%" is 99.31, fields ending in _human are dropped, and values that are
-// impossible are left out: nan, inf, N/A, a count below zero, an age above the uptime.
+// impossible are left out: nan, inf, N/A, a count below zero (also one that has wrapped
+// around), an age above the uptime.
 // Versions, ids, hashes, addresses and paths are strings even when they look like
 // numbers.
 //
