@@ -46,14 +46,27 @@ func KeysUntold(x *Text, id *Identity) bool {
 
 // NeverCounted reports whether the server counts its keys when it is told to,
 // and has not done so yet, so that each 0 means that it does not know. Kvrocks says
-// last_dbsize_scan_timestamp:0, and in older versions only a comment.
-// Source: https://kvrocks.apache.org/docs/supported-commands (DBSIZE)
+// last_dbsize_scan_timestamp:0, and in older versions only a comment, of which those
+// before 2.8 have the beginning of unix time, in local time.
+// Source: https://kvrocks.apache.org/docs/supported-commands (DBSIZE); kvrocks
+// src/server/server.cc, "# Last scan db time: "
 func NeverCounted(x *Text, id *Identity) bool {
 	if !id.Means.KeysByScan {
 		return false
 	}
-	at, ok := x.Field("keyspace", "last_dbsize_scan_timestamp")
-	return ok && string(at) == "0" || bytes.Contains(x.Text, []byte("\n# WARN: DBSIZE SCAN never performed"))
+	if at, ok := x.Field("keyspace", "last_dbsize_scan_timestamp"); ok && string(at) == "0" {
+		return true
+	}
+	for line := range bytes.Lines(x.Text) {
+		line = bytes.TrimSpace(line)
+		switch {
+		case bytes.HasPrefix(line, []byte("# WARN: DBSIZE SCAN never performed")):
+			return true
+		case bytes.HasPrefix(line, []byte("# Last scan db time:")), bytes.HasPrefix(line, []byte("# Last DBSIZE SCAN time:")):
+			return bytes.HasSuffix(line, []byte(" 1970")) || bytes.HasSuffix(line, []byte(" 1969"))
+		}
+	}
+	return false
 }
 
 func (x *Text) hasUnread(name string) bool {

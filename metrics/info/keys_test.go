@@ -83,6 +83,13 @@ func TestKvrocksCountsWhenToldTo(t *testing.T) {
 		{"kvrocks", "db0:keys=0,expires=0\n", false, Known(0)},
 		{"kvrocks", "# WARN: DBSIZE SCAN never performed yet\ndb0:keys=0,expires=0\n", true, Reading{}},
 		{"kvrocks", "# Last DBSIZE SCAN time: Sun Nov 29 10:00:00 2026\ndb0:keys=0,expires=0\n", false, Known(0)},
+		{"kvrocks", "# Last scan db time: Thu Jan  1 00:00:00 1970\r\ndb0:keys=0,expires=0\n", true, Reading{}},
+		{"kvrocks", "# Last scan db time: Thu Jan  1 08:00:00 1970\ndb0:keys=0,expires=0\n", true, Reading{}},
+		{"kvrocks", "# Last scan db time: Wed Dec 31 19:00:00 1969\ndb0:keys=0,expires=0\n", true, Reading{}},
+		{"kvrocks", "# Last DBSIZE SCAN time: Thu Jan  1 01:00:00 1970\ndb0:keys=0,expires=0\n", true, Reading{}},
+		{"kvrocks", "# Last scan db time: Thu Mar 24 19:19:70 2022\ndb0:keys=0,expires=0\n", false, Known(0)},
+		{"kvrocks", "# Last scan db time: Thu Mar 24 06:38:39 2022\ndb0:keys=1,expires=0\n", false, Known(1)},
+		{"redis", "# Last scan db time: Thu Jan  1 00:00:00 1970\ndb0:keys=0,expires=0\n", false, Known(0)},
 		{"redis", "last_dbsize_scan_timestamp:0\ndb0:keys=0,expires=0\n", false, Known(0)},
 	} {
 		x, id := serverOf(t, tt.flavour, "# Keyspace\n"+tt.keyspace)

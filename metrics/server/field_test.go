@@ -67,6 +67,14 @@ var fieldCases = []fieldCase{
 		absent: []string{"derived clients_used_percent"},
 	},
 	{
+		name:   "Kvrocks before 2.8 that never counted its keys",
+		origin: "kvrocks 2.0, src/server/server.cc, GetInfo; the time is asctime of 0 in local time",
+		text: "# Server\nkvrocks_version:2.7.0\nredis_version:4.0.0\n# Keyspace\n# Last scan db time: Thu Jan  1 08:00:00 1970\n" +
+			"db0:keys=0,expires=0,avg_ttl=0,expired=0\nsequence:0\nused_db_size:0\n",
+		doc:    map[string]any{"keyspace": []any{map[string]any{"db": "db0", "index": 0.0}}},
+		absent: []string{"derived keys", "derived keys_expiring"},
+	},
+	{
 		name:   "Garnet: an empty Keyspace does not say that there are no keys",
 		origin: "garnet libs/server/Metrics/Info/GarnetInfoMetrics.cs, PopulateKeyspaceInfo",
 		text:   "# Server\ngarnet_version:1.0.84\nredis_version:7.4.3\n\n# Clients\nconnected_clients:2\n\n# Keyspace\n\n",
