@@ -160,19 +160,32 @@ func role(x *Text, mode string) string {
 // ServerField reads a field of the answer to INFO server; "" when it cannot be
 // had.
 func ServerField(server *ask.Part, name string) string {
+	x := serverText(server)
+	v, _ := x.Field("server", name)
+	return string(v)
+}
+
+// MeansOf is Identity.Means by the answer to INFO server; that of no server when it
+// cannot be had.
+func MeansOf(server *ask.Part) Meaning {
+	x := serverText(server)
+	id := Identify(&x)
+	return id.Means
+}
+
+func serverText(server *ask.Part) Text {
 	if server.Err != nil {
-		return ""
+		return Text{}
 	}
 	text, err := Reply(server.Value)
 	if err != nil {
-		return ""
+		return Text{}
 	}
 	x, err := Scan(text, nil, nil)
 	if err != nil {
-		return ""
+		return Text{}
 	}
-	v, _ := x.Field("server", name)
-	return string(v)
+	return x
 }
 
 // write writes what the server says about itself.

@@ -6,6 +6,8 @@ import "time"
 type Life struct {
 	RunID string    // "" when not known
 	At    time.Time // of the poll
+	// Uptime is in seconds. Without a RunID it tells lives apart.
+	Uptime Reading
 }
 
 // Change is what happened to a target's server since an earlier poll.
@@ -21,16 +23,31 @@ const (
 // Next tells what happened between the life that was met before and the one that
 // is met now. uptime is that of the server in seconds.
 func (l Life) Next(runID string, uptime Reading, now time.Time) Change {
-	if runID == "" || l.RunID == "" || runID == l.RunID {
-		return Same
-	}
 	// A server that has run for longer than we know it is another one.
 	began := now.Add(-time.Duration(uptime.Value) * time.Second)
-	if uptime.Known && !began.Before(l.At.Add(-time.Second)) {
+	recent := uptime.Known && !began.Before(l.At.Add(-time.Second))
+	if runID == "" && l.RunID == "" && uptime.Known && l.Uptime.Known {
+		later := began.Sub(l.At.Add(-time.Duration(l.Uptime.Value) * time.Second))
+		switch {
+		case recent && later > 2*time.Second:
+			return Restarted
+		case later.Abs() > slackUptime:
+			return Replaced
+		}
+		return Same
+	}
+	switch {
+	case runID == "" || l.RunID == "" || runID == l.RunID:
+		return Same
+	case recent:
 		return Restarted
 	}
 	return Replaced
 }
+
+// slackUptime is by how much the start of a server may seem to move between two
+// polls: for a clock that was set, and for rounding.
+const slackUptime = time.Minute
 
 // LogRead is how far a log was read whose entries have ids that only grow while
 // the server runs, as those of the slow log.
@@ -72,6 +89,6 @@ func (r LogRead) Next(polled bool, newest int64, runID string, uptime Reading) L
 	}
 	n.From = r.Last + 1
 	// Two polls at once may end in the other order.
-	n.Read = LogRead{Life{RunID: runID, At: now}, max(r.Last, newest)}
+	n.Read = LogRead{Life{RunID: runID, At: now, Uptime: uptime}, max(r.Last, newest)}
 	return n
 }

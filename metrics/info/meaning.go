@@ -36,6 +36,9 @@ type Meaning struct {
 	// Monitored: without its monitor the server prints 0 for all that it would count
 	// of clients and commands.
 	Monitored bool
+	// IDsByThread: each thread counts the ids of its own slow log, so that a newer
+	// entry may have a lower one.
+	IDsByThread bool
 }
 
 // meanings are those of each flavour. Any other server's fields are not
@@ -43,7 +46,7 @@ type Meaning struct {
 //
 // Sources: redis and valkey src/server.c, genRedisInfoString; KeyDB
 // src/server.cpp; dragonfly src/server/server_family.cc (lag is lsn_lag, in
-// journal records; the states are SyncStateName's, or those of Redis) and
+// journal records; the states are SyncStateName's, or those of Redis; SlowLogGet) and
 // src/server/error.cc; kvrocks src/server/server.cc, GetReplicationInfo (lag and
 // offset are sequences of writes, and a row has no state); Garnet
 // libs/common/Metrics/ReplicaInfo.cs (lag is a difference of AOF addresses) and
@@ -55,7 +58,7 @@ var meanings = map[string]Meaning{
 	"redict":           redisMeaning,
 	"valkey":           redisMeaning,
 	"keydb":            redisMeaning,
-	"dragonfly":        {Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online", "stable_sync"}, ListsAll: true},
+	"dragonfly":        {Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online", "stable_sync"}, ListsAll: true, IDsByThread: true},
 	"kvrocks": {
 		Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online"}, Listed: true, ErrorPrefix: "errorstat_", KeysByScan: true,
 	},

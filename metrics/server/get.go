@@ -56,7 +56,7 @@ import (
 // zeros of clients and stats of a Garnet whose monitor is off, under stats.
 //
 // In addition slowlog {"length":…,"last_id":…,"newest":{…}} (of an empty log the
-// length alone; newest is an entry as slowest of redis.slowlog.get is, which knows
+// length alone; no last_id of Dragonfly, whose ids grow in each thread alone; newest is an entry as slowest of redis.slowlog.get is, which knows
 // the others), config {"maxmemory":…,"maxclients":…,"maxmemory_policy":"…"} (from
 // CONFIG, else as INFO knows it), latency_events, which are the events of
 // redis.latency.get, dbsize where INFO does not list the databases, derived (see there),

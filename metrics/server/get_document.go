@@ -70,7 +70,7 @@ func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 		d.take(&x, section, lines)
 	}
 	w.AssumePlain(false)
-	p.writeSlowlog(w)
+	p.writeSlowlog(w, doc.id.Means.IDsByThread)
 	p.writeConfig(w, &x, &d)
 	p.writeEvents(w, &doc)
 	p.writeSize(w)
@@ -108,8 +108,9 @@ func (p *getParts) problem() error {
 }
 
 // writeSlowlog writes the member slowlog, or nothing when both of its
-// commands failed. An answer that cannot be read makes its part unavailable.
-func (p *getParts) writeSlowlog(w *jsondoc.Writer) {
+// commands failed. An answer that cannot be read makes its part unavailable. With ids
+// by thread that of the newest entry says nothing.
+func (p *getParts) writeSlowlog(w *jsondoc.Writer, byThread bool) {
 	var length, id int64
 	var some bool
 	if p.length.Err == nil {
@@ -126,7 +127,9 @@ func (p *getParts) writeSlowlog(w *jsondoc.Writer) {
 		w.Key("length").Int(length)
 	}
 	if some {
-		w.Key("last_id").Int(id)
+		if !byThread {
+			w.Key("last_id").Int(id)
+		}
 		if entries, _, err := ask.ParseSlowlog(p.newest.Value); err == nil {
 			entries[0].WriteWithKey(w, "newest")
 		}

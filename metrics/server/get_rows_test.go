@@ -247,7 +247,7 @@ func TestOtherAnswersOfGetThatCannotBeRead(t *testing.T) {
 		p := &getParts{length: tt.length, newest: tt.newest, dbsize: tt.dbsize}
 		w := jsondoc.New(0)
 		w.BeginObject()
-		p.writeSlowlog(w)
+		p.writeSlowlog(w, false)
 		p.writeSize(w)
 		w.EndObject()
 		require.Equal(t, tt.want, w.Document(), tt.name)

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -66,5 +68,21 @@ func TestACommandThatHangsCostsItsOwnFigures(t *testing.T) {
 				require.Contains(t, unavailable[name], "timeout", tt.hangs)
 			}
 		}
+	}
+}
+
+// TestTheIDOfTheNewestSlowCommandOfAThreadIsNoCounter: Dragonfly's ids grow in each
+// thread alone.
+func TestTheIDOfTheNewestSlowCommandOfAThreadIsNoCounter(t *testing.T) {
+	t.Parallel()
+	for version, want := range map[string][]string{
+		"dragonfly_version:df-v1.38.0": {"length", "newest"}, "redis_version:7.4.0": {"last_id", "length", "newest"},
+	} {
+		d := &metrictest.ScriptDoer{Replies: map[string]string{
+			"PING": "+PONG\r\n", "SLOWLOG LEN": ":3\r\n", "SLOWLOG GET 1": metrictest.SlowlogEntry(":1"),
+			"INFO everything": metrictest.Bulk("# Server\r\n" + version + "\r\n# Keyspace\r\n"),
+		}}
+		slowlog := metrictest.Section(t, metrictest.Decode(t, metrictest.Must(metrictest.Collect(t, Get, d))), "slowlog")
+		require.Equal(t, want, slices.Sorted(maps.Keys(slowlog)), version)
 	}
 }

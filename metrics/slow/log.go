@@ -16,6 +16,8 @@ import (
 // Log returns the slow log entries that are new since the last poll of the target by
 // this process. They are recognized by their ids, which only grow while the server
 // runs: SLOWLOG RESET loses no entry, and a restart of the server begins a new series.
+// Those of Dragonfly, which grow in each of its threads alone, are recognized by their
+// times and ids; then missed is not known.
 //
 // The members in addition to the head; each is left out if it is not known:
 //
@@ -25,7 +27,7 @@ import (
 //	restarted    true: the server was restarted since the last poll
 //	missed       entries since the last poll that are not listed, because the
 //	             log had dropped them or more than slowlogEntries were new; not
-//	             with first
+//	             with first, nor of Dragonfly
 //	count        entries listed
 //	entries      oldest first: [{"id":7,"time":1795254114,"duration":0.012,
 //	             "command":"config|set","arguments":2,"client":"10.0.0.9:4711",
@@ -89,11 +91,17 @@ func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 		}
 	}
 	if entriesPart.Err == nil {
-		uptime := info.ParseCount([]byte(info.ServerField(server, "uptime_in_seconds")))
+		runID, uptime := info.ServerField(server, "run_id"), info.ParseCount([]byte(info.ServerField(server, "uptime_in_seconds")))
+		byThread := info.MeansOf(server).IDsByThread
 		var found slowlogNews
 		t.Memory.Update(slowlogReadMemory, func(v any) any {
+			if byThread {
+				seen, ok := v.(threadRead)
+				found, seen = seen.next(entries, ok, runID, uptime)
+				return seen
+			}
 			seen, ok := v.(info.LogRead)
-			found = newSlowlogEntries(entries, seen, ok, info.ServerField(server, "run_id"), uptime)
+			found = newSlowlogEntries(entries, seen, ok, runID, uptime)
 			return found.Read
 		})
 		found.write(w, r.Env.SlowlogArguments)
@@ -107,8 +115,9 @@ func collectSlowlogGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) 
 // slowlogNews is what a poll found.
 type slowlogNews struct {
 	info.LogNews
-	entries []ask.SlowEntry
-	missed  int64
+	entries  []ask.SlowEntry
+	missed   int64
+	byThread bool // missed is not known
 }
 
 // newSlowlogEntries tells which of the log's entries, sorted by id, are new to
@@ -131,7 +140,7 @@ func newSlowlogEntries(entries []ask.SlowEntry, seen info.LogRead, polled bool, 
 func (n *slowlogNews) write(w *jsondoc.Writer, showArgs bool) {
 	w.Key("first").Bool(n.First)
 	w.Key("restarted").Bool(n.Restarted)
-	if !n.First {
+	if !n.First && !n.byThread {
 		w.Key("missed").Int(n.missed)
 	}
 	w.Key("count").Int(int64(len(n.entries)))
