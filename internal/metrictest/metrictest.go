@@ -330,7 +330,7 @@ func DefaultJobs() item.JobsOptions {
 }
 
 func SlowlogEntry(id string) string {
-	return "*1\r\n*4\r\n" + id + "\r\n:1\r\n:9\r\n*1\r\n$4\r\nPING\r\n"
+	return "*1\r\n*4\r\n" + id + "\r\n:1795254114\r\n:9\r\n*1\r\n$4\r\nPING\r\n"
 }
 
 // Replies of Redis 7.0.

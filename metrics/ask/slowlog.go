@@ -15,7 +15,7 @@ import (
 // Source: https://redis.io/docs/latest/commands/slowlog-get/
 type SlowEntry struct {
 	ID     int64
-	Time   int64 // unix seconds
+	Time   int64 // unix seconds, see hasTime
 	Micros int64 // how long it took; with Sizes the bytes of its request or reply
 	// Sizes: the entry is one of Valkey's logs of large requests and replies.
 	Sizes bool
@@ -124,10 +124,21 @@ func isWord(s string) bool {
 	return s != "" && len(s) <= 32
 }
 
+// hasTime reports whether the time can be one of a server: Redis appeared in 2009.
+// Garnet counts from the start of the machine.
+// Source: garnet, SlowLogContainer (Stopwatch.GetTimestamp)
+func (e *SlowEntry) hasTime() bool { return e.Time >= 1230768000 && e.Time < 1<<33 }
+
+func (e *SlowEntry) writeTime(w *jsondoc.Writer) {
+	if e.hasTime() {
+		w.Key("time").Int(e.Time)
+	}
+}
+
 func (e *SlowEntry) Write(w *jsondoc.Writer, showArgs bool) {
 	w.BeginObject()
 	w.Key("id").Int(e.ID)
-	w.Key("time").Int(e.Time)
+	e.writeTime(w)
 	if e.Sizes {
 		w.Key("bytes").Int(e.Micros)
 	} else {

@@ -75,7 +75,7 @@ func (e *SlowEntry) FirstKey() (key string, ok bool) {
 func (e *SlowEntry) WriteWithKey(w *jsondoc.Writer, member string) {
 	w.Key(member).BeginObject()
 	w.Key("id").Int(e.ID)
-	w.Key("time").Int(e.Time)
+	e.writeTime(w)
 	w.Key("duration").Float(float64(e.Micros) / 1e6)
 	w.Key("command").String(e.Command)
 	if key, ok := e.FirstKey(); ok {

@@ -150,7 +150,7 @@ func TestGetOfOddServers(t *testing.T) {
 
 func TestGetReadsSlowlogAndConfig(t *testing.T) {
 	t.Parallel()
-	newest := map[string]any{"id": 270.0, "time": 1.0, "duration": 9e-6, "command": "ping"}
+	newest := map[string]any{"id": 270.0, "time": 1795254114.0, "duration": 9e-6, "command": "ping"}
 	info := metrictest.Bulk("# Server\r\nredis_version:7.4.0\r\nredis_mode:standalone\r\n# Keyspace\r\n# Memory\r\nmaxmemory:7\r\nmaxmemory_policy:allkeys-lru\r\n")
 	for _, tt := range []struct {
 		name, length, newest, config string

@@ -72,3 +72,22 @@ func TestOneEventOfLatencyThatCannotBeRead(t *testing.T) {
 	require.Len(t, doc["events"], 1)
 	require.Equal(t, map[string]any{"events": 1.0}, doc["unreadable"])
 }
+
+// TestATimeThatIsNoUnixTimeIsLeftOut: Garnet tells seconds since the start of the
+// machine.
+func TestATimeThatIsNoUnixTimeIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for at, told := range map[string]bool{
+		"0": false, "5012": false, "1230767999": false, "5012000000000": false, "1230768000": true, "1795254114": true, "4102444800": true,
+	} {
+		d := &metrictest.ScriptDoer{Replies: map[string]string{
+			"SLOWLOG GET 128": fmt.Sprintf("*1\r\n*6\r\n:1\r\n:%s\r\n:20000\r\n", at) + metrictest.WireArray("GET", "a") + metrictest.Bulk("10.0.0.9:4711") + metrictest.Bulk("w"),
+			"SLOWLOG LEN":     ":1\r\n", "INFO server": metrictest.Bulk("# Server\r\ngarnet_version:1.0.84\r\nredis_version:7.4.3\r\n"),
+		}}
+		doc := metrictest.Decode(t, metrictest.Must(metrictest.Collect(t, Log, d)))
+		for _, entry := range []map[string]any{metrictest.Rows(t, doc["entries"])[0], metrictest.Section(t, doc, "slowest")} {
+			require.Equal(t, told, entry["time"] != nil, at)
+			require.InDelta(t, 0.02, entry["duration"], 0)
+		}
+	}
+}

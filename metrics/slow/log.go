@@ -31,7 +31,8 @@ import (
 //	count        entries listed
 //	entries      oldest first: [{"id":7,"time":1795254114,"duration":0.012,
 //	             "command":"config|set","arguments":2,"client":"10.0.0.9:4711",
-//	             "client_name":"worker"}]; time is unix time, duration seconds
+//	             "client_name":"worker"}]; time is unix time, which Garnet does not
+//	             tell, duration seconds
 //	slowest      the entry that took longest, as in entries, with the name of the
 //	             first key that its command works on: {"id":7,"time":1795254114,
 //	             "duration":0.5,"command":"hgetall","key":"cart:7",
