@@ -272,7 +272,7 @@ func TestRealSentinelsAndTheirServers(t *testing.T) {
 	t.Parallel()
 	group := redistest.NewWatched(t, "", "", "")
 	target, wire := metrictest.DialTarget(t, redisclient.Config{Address: group.Sentinels[0].Addr})
-	for _, calls := range []int{2, 1} {
+	for _, calls := range []int{3, 2} {
 		wire.Calls = 0
 		doc := adviceOf(t, target)
 		require.Empty(t, found(t, doc))

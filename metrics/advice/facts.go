@@ -33,6 +33,8 @@ type facts struct {
 	nodes   []cluster.Node
 	topSlot slotFact
 	masters []map[string]string // of a sentinel
+	// listed are the rows of each master's replicas, by its name, where there are any.
+	listed map[string]*ask.Part
 
 	missing string // what the rule that is being judged lacks
 }

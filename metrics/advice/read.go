@@ -11,6 +11,7 @@ import (
 	"redisjobs/metrics/cluster"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
+	"redisjobs/redisclient"
 )
 
 // text takes an answer to INFO apart; without one the part says why.
@@ -124,10 +125,36 @@ func (f *facts) hasSlotStats() bool {
 	return f.id.AtLeast("redis", 8, 2) || f.id.AtLeast("valkey", 8, 0)
 }
 
+// maxListed bounds the masters whose replicas are asked for.
+const maxListed = 100
+
+// askReplicas asks a sentinel for the replicas of its masters, as far as it knows any.
+func (f *facts) askReplicas(ctx context.Context, t *item.Target) {
+	f.listed = make(map[string]*ask.Part)
+	var parts []*ask.Part
+	for _, m := range f.masters {
+		if name := m["name"]; m["num-slaves"] != "0" && f.listed[name] == nil && len(parts) < maxListed {
+			part := &ask.Part{Name: "replicas", Cmd: redisclient.Command{"SENTINEL", "REPLICAS", name}, Must: true}
+			f.listed[name], parts = part, append(parts, part)
+		}
+	}
+	if len(parts) == 0 {
+		return
+	}
+	if err := ask.Do(ctx, t, parts...); err != nil {
+		for _, part := range parts {
+			part.Err = err
+		}
+	}
+}
+
 // askSentinels asks the sentinels of a target that is the master as they say.
 // The first that answers counts.
 func (p *poll) askSentinels(ctx context.Context, t *item.Target, f *facts) {
 	if t.Sentinels == nil {
+		if f.id.Mode == "sentinel" {
+			f.askReplicas(ctx, t)
+		}
 		return
 	}
 	sentinels := t.Sentinels()
@@ -143,6 +170,7 @@ func (p *poll) askSentinels(ctx context.Context, t *item.Target, f *facts) {
 			f.masters, _, p.masters.Err = ask.RowsOf(p.masters.Value, "master", ask.Texts)
 		}
 		if p.masters.Err == nil {
+			f.askReplicas(ctx, sentinels[i])
 			break
 		}
 	}

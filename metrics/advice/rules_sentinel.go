@@ -3,6 +3,9 @@ package advice
 import (
 	"fmt"
 	"strconv"
+
+	"redisjobs/metrics/ask"
+	"redisjobs/metrics/info"
 )
 
 const sentinelSource = "https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/"
@@ -59,19 +62,51 @@ var sentinelRules = []Rule{
 	{
 		ID: "master_without_replica", Severity: Warning, Scope: Sentinel,
 		Title:  "The sentinels have no replica to promote",
-		When:   "A master that sentinels watch has no replica.",
+		When:   "A master that sentinels watch has no replica, or only ones that are down or have the priority 0.",
 		Why:    "When it fails, there is nothing to fail over to.",
-		Remedy: "Add a replica (REPLICAOF). If there was one, look whether it is down or follows another server.",
+		Remedy: "Add a replica (REPLICAOF), or set replica-priority above 0 on one. If there was one, look whether it is down or follows another server.",
 		Source: sentinelSource,
 		judge: func(f *facts) string {
 			return f.eachMaster(func(m watched) string {
-				if m.replicas == 0 {
+				switch available := f.available(m); {
+				case m.replicas == 0:
 					return m.name
+				case available == 0:
+					return fmt.Sprintf("%s: none of %s", m.name, counted(m.replicas, "replica"))
 				}
 				return ""
 			})
 		},
 	},
+}
+
+// available is how many replicas of a master may become the master.
+func (f *facts) available(m watched) int64 {
+	part := f.listed[m.name]
+	if m.replicas == 0 {
+		return 0
+	}
+	if part == nil {
+		f.lacks("the replicas of more than %d masters", maxListed)
+		return m.replicas
+	}
+	rows, unreadable, err := replicaRows(part)
+	if err == nil && unreadable > 0 {
+		err = fmt.Errorf("%d rows cannot be read", unreadable)
+	}
+	if err != nil {
+		f.lacks("SENTINEL REPLICAS %s: %v", m.name, err)
+		return m.replicas
+	}
+	available, _ := info.Available(rows, info.Known(m.replicas))
+	return available
+}
+
+func replicaRows(p *ask.Part) ([]map[string]string, int, error) {
+	if p.Err != nil {
+		return nil, 0, p.Err
+	}
+	return ask.RowsOf(p.Value, "row", ask.Texts)
 }
 
 // watched is a master as a sentinel sees it.

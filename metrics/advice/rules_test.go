@@ -145,7 +145,17 @@ var (
 	member    = []string{"server.redis_mode=cluster", "cluster.cluster_enabled=1", nodes(shards...), slot(10)}
 	sentinels = func(others, quorum, replicas int) []string {
 		return []string{"server.redis_mode=sentinel", "-replication.role", "reply.SENTINEL MASTERS=*1\r\n" + metrictest.WireArray("name", "mymaster",
-			"num-slaves", fmt.Sprint(replicas), "num-other-sentinels", fmt.Sprint(others), "quorum", fmt.Sprint(quorum))}
+			"num-slaves", fmt.Sprint(replicas), "num-other-sentinels", fmt.Sprint(others), "quorum", fmt.Sprint(quorum)),
+			listed("slave 100")}
+	}
+	// listed are the replicas of mymaster as a sentinel lists them, by flags and priority.
+	listed = func(rows ...string) string {
+		out := fmt.Sprintf("*%d\r\n", len(rows))
+		for _, row := range rows {
+			flags, priority, _ := strings.Cut(row, " ")
+			out += metrictest.WireArray("name", "10.0.0.2:6379", "flags", flags, "slave-priority", priority)
+		}
+		return "reply.SENTINEL REPLICAS mymaster=" + out
 	}
 )
 
@@ -319,6 +329,30 @@ func TestAHealthyServerGetsNoAdvice(t *testing.T) {
 	require.Empty(t, ids(v.findings))
 	require.Empty(t, ids(v.unjudged))
 	require.Equal(t, v.judged, len(rules)-len(clusterRules)-len(sentinelRules))
+}
+
+// TestReplicasThatSentinelsMayNotPromote are none, also where there are several; one
+// that the sentinel counts and does not list (replica-announced no) may be promoted.
+func TestReplicasThatSentinelsMayNotPromote(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		known  int
+		rows   []string
+		speaks bool
+	}{
+		{1, []string{"slave 0"}, true}, {1, []string{"slave,s_down 100"}, true}, {2, []string{"slave 0", "slave,disconnected 100"}, true},
+		{2, []string{"slave 0", "slave 100"}, false}, {1, nil, false}, {2, []string{"slave 0"}, false}, {1, []string{"slave 100"}, false},
+	} {
+		changes := append(sentinels(2, 2, tt.known), listed(tt.rows...))
+		v := judgeAll(t, subject{state: with(with(healthy, users), changes...), machine: machine1})
+		require.Equal(t, tt.speaks, slices.Contains(ids(v.findings), "master_without_replica"), "%v", tt)
+		if tt.speaks {
+			require.Contains(t, v.findings[0].evidence, fmt.Sprintf("mymaster: none of %d replica", tt.known))
+		}
+		v = judgeAll(t, subject{state: with(with(healthy, users), append(changes, "reply.SENTINEL REPLICAS mymaster=-NOPERM no\r\n")...), machine: machine1})
+		require.NotContains(t, ids(v.findings), "master_without_replica")
+		require.Equal(t, []string{"master_without_replica"}, ids(v.unjudged))
+	}
 }
 
 // TestMemoryThatIsNotCountedForEvictions, of replicas and the AOF, makes no write fail.

@@ -107,13 +107,29 @@ func (s *sentinels) writeReplicas(w *jsondoc.Writer, name string) {
 		return
 	}
 	list := s.members[s.replicas[name]]
+	rows := make([]map[string]string, len(list))
+	for i, f := range list {
+		rows[i] = f
+	}
+	// A row that cannot be read is listed all the same.
+	known := s.voice.masters[name].reading("num-slaves")
+	known.Value -= int64(s.unreadReplicas[name])
+	available, unlisted := info.Available(rows, known)
+	if s.unreadReplicas[name] == 0 {
+		w.Key("available_replicas").Int(available)
+	}
+	if known.Known {
+		w.Key("unlisted_replicas").Int(unlisted)
+	}
 	w.Key("replicas").BeginArray()
 	for _, f := range list[:min(len(list), ask.MaxRows)] {
 		w.BeginObject()
 		w.Key("addr").String(f.addr())
 		w.Key("flags").String(f["flags"])
-		w.Key("down").Int(int64(ask.Number(f.down() || f.is("disconnected"))))
-		if link := f["master-link-status"]; link != "" {
+		down := info.OutOfReach(f)
+		w.Key("down").Int(int64(ask.Number(down)))
+		w.Key("promotable").Int(int64(ask.Number(info.Promotable(f))))
+		if link := f["master-link-status"]; link != "" && !down {
 			w.Key("link_up").Int(int64(ask.Number(link == "ok")))
 		}
 		info.WriteReading(w, "priority", f.reading("slave-priority"))

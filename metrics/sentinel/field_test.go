@@ -31,7 +31,7 @@ func TestASentinelBeforeRedis5(t *testing.T) {
 		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, s)))
 		require.Empty(t, doc["unavailable"])
 		m := metrictest.Row(t, doc["masters"], "name", "m")
-		require.Equal(t, []any{map[string]any{"addr": "10.0.0.2:6379", "flags": "slave,s_down", "down": 1.0, "link_up": 0.0}}, m["replicas"])
+		require.Equal(t, []any{map[string]any{"addr": "10.0.0.2:6379", "flags": "slave,s_down", "down": 1.0, "promotable": 0.0}}, m["replicas"])
 		require.Equal(t, calls, d.Calls, "poll %d: its word is remembered", poll)
 	}
 	// It was upgraded, and SLAVES has gone.
@@ -39,6 +39,45 @@ func TestASentinelBeforeRedis5(t *testing.T) {
 	d.Replies["SENTINEL SLAVES m"] = "-ERR unknown subcommand 'slaves'. Try SENTINEL HELP.\r\n"
 	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, s)))
 	require.Len(t, metrictest.Row(t, doc["masters"], "name", "m")["replicas"], 1)
+}
+
+// TestReplicasThatMayNotBecomeTheMaster do not count as available; one that the
+// sentinel does not list does, and its state is unknown.
+// Source: replies of a sentinel of Redis 8.6.2 whose master has a replica with
+// replica-priority 0, and another with replica-announced no
+func TestReplicasThatMayNotBecomeTheMaster(t *testing.T) {
+	t.Parallel()
+	replica := func(n, flags, priority, link string) string {
+		return flatReply("ip", "10.0.0."+n, "port", "6379", "flags", flags, "slave-priority", priority, "master-link-status", link)
+	}
+	for _, tt := range []struct {
+		name, known string
+		rows        []string
+		available   any
+		unlisted    any
+		promotable  []any
+		linkUp      []any
+	}{
+		{"priority 0", "1", []string{replica("2", "slave", "0", "ok")}, 0.0, 0.0, []any{0.0}, []any{1.0}},
+		{"one of two has priority 0", "2", []string{replica("2", "slave", "0", "ok"), replica("3", "slave", "100", "ok")}, 1.0, 0.0, []any{0.0, 1.0}, []any{1.0, 1.0}},
+		{"not announced", "1", nil, 1.0, 1.0, nil, nil},
+		{"no replica", "0", nil, 0.0, 0.0, nil, nil},
+		{"down, with the link that it had", "2", []string{replica("2", "s_down,slave", "100", "ok"), replica("3", "slave,disconnected", "100", "ok")},
+			0.0, 0.0, []any{0.0, 0.0}, []any{nil, nil}},
+		{"its link to the master is down", "1", []string{replica("2", "slave", "100", "err")}, 1.0, 0.0, []any{1.0}, []any{0.0}},
+		{"a row that cannot be read", "2", []string{replica("2", "slave", "0", "ok"), ":1\r\n"}, nil, 0.0, []any{0.0}, []any{1.0}},
+		{"it does not say how many it knows", "", []string{replica("2", "slave", "100", "ok")}, 1.0, nil, []any{1.0}, []any{1.0}},
+	} {
+		s := sentinelOf("id1", listReply(flatReply("name", "m", "ip", "10.0.0.1", "port", "6379", "flags", "master", "quorum", "1", "num-slaves", tt.known)))
+		s.Doer.(*metrictest.ScriptDoer).Replies["SENTINEL REPLICAS m"] = listReply(tt.rows...)
+		m := metrictest.Row(t, metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, s)))["masters"], "name", "m")
+		require.Equal(t, []any{tt.available, tt.unlisted}, []any{m["available_replicas"], m["unlisted_replicas"]}, tt.name)
+		var promotable, linkUp []any
+		for _, row := range metrictest.Rows(t, m["replicas"]) {
+			promotable, linkUp = append(promotable, row["promotable"]), append(linkUp, row["link_up"])
+		}
+		require.Equal(t, [][]any{tt.promotable, tt.linkUp}, [][]any{promotable, linkUp}, tt.name)
+	}
 }
 
 func TestOneRowOfASentinelThatCannotBeRead(t *testing.T) {

@@ -41,8 +41,12 @@ import (
 //	             "servers":["10.0.0.2:26379"]}]}], of quorum, down-after-milliseconds,
 //	             failover-timeout and parallel-syncs; value is that of the telling
 //	             sentinel
-//	             replicas [{"addr","flags","down","link_up","priority","offset",
-//	             "last_ok_ping","last_ping"}]
+//	             available_replicas: those that may become the master; a replica that
+//	             is down, disconnected or of priority 0 may not. unlisted_replicas are
+//	             among them: the sentinel counts them and does not list them
+//	             (replica-announced no), so that nobody knows their state
+//	             replicas [{"addr","flags","down","promotable","link_up","priority",
+//	             "offset","last_ok_ping","last_ping"}]; no link_up while it is down
 //	             sentinels [{"addr","id","flags","down","last_ok_ping","last_ping",
 //	             "last_hello","voted_leader","voted_epoch"}], the others; last_hello
 //	             is how many seconds ago one published itself through the master,
@@ -109,6 +113,8 @@ type sentinels struct {
 	hosts    *hosts
 	unread   ask.Unreadable
 	left     int // masters beyond maxMasters
+	// unreadReplicas are the rows of each master's replicas that could not be read.
+	unreadReplicas map[string]int
 }
 
 func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -230,7 +236,7 @@ func (s *sentinels) names() []string {
 // masters, in one round trip.
 func (s *sentinels) askMembers(ctx context.Context) error {
 	s.replicas, s.peers = make(map[string]*ask.Part), make(map[string]*ask.Part)
-	s.members = make(map[*ask.Part][]fields)
+	s.members, s.unreadReplicas = make(map[*ask.Part][]fields), make(map[string]int)
 	names := s.names()
 	if len(names) > maxMasters {
 		s.left = len(names) - maxMasters
@@ -248,6 +254,9 @@ func (s *sentinels) askMembers(ctx context.Context) error {
 			p := kind.parts[name]
 			var unread int
 			s.members[p], unread, p.Err = readMembers(p)
+			if kind.list == "replicas" {
+				s.unreadReplicas[name] = unread
+			}
 			s.unread.Add(kind.list, unread)
 			slices.SortFunc(s.members[p], func(a, b fields) int { return strings.Compare(a.addr(), b.addr()) })
 		}

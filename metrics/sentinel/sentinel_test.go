@@ -94,7 +94,7 @@ func TestSentinelsThatDisagreeAndOneThatIsGone(t *testing.T) {
 		} {
 			require.Equal(t, want, m[member], member)
 		}
-		require.Equal(t, map[string]any{"addr": "10.0.0.2:6379", "flags": "slave,s_down", "down": 1.0, "link_up": 0.0}, m["replicas"].([]any)[0])
+		require.Equal(t, map[string]any{"addr": "10.0.0.2:6379", "flags": "slave,s_down", "down": 1.0, "promotable": 0.0}, m["replicas"].([]any)[0])
 	})
 }
 
