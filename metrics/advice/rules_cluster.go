@@ -2,6 +2,7 @@ package advice
 
 import (
 	"fmt"
+	"slices"
 
 	"redisjobs/metrics/cluster"
 )
@@ -10,14 +11,14 @@ var clusterRules = []Rule{
 	{
 		ID: "shard_without_replica", Severity: Warning, Scope: Cluster,
 		Title:  "Shards have no replica",
-		When:   "A master with slots has no replica, or only failing ones.",
+		When:   "A master with slots has no replica, or only ones that fail or never take over (cluster-replica-no-failover).",
 		Why:    "If it fails, its slots are down, and with cluster-require-full-coverage yes (the default) the whole cluster.",
-		Remedy: "Add a replica to each shard (redis-cli --cluster add-node … --cluster-slave).",
+		Remedy: "Add a replica to each shard (redis-cli --cluster add-node … --cluster-slave), or set cluster-replica-no-failover no.",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/",
 		judge: func(f *facts) string {
 			var alone []string
 			f.eachShard(func(master cluster.Node, replicas []cluster.Node) {
-				if len(replicas) == 0 {
+				if !slices.ContainsFunc(replicas, func(r cluster.Node) bool { return r.TakesOver }) {
 					alone = append(alone, master.Addr)
 				}
 			})

@@ -331,6 +331,22 @@ func TestAHealthyServerGetsNoAdvice(t *testing.T) {
 	require.Equal(t, v.judged, len(rules)-len(clusterRules)-len(sentinelRules))
 }
 
+// TestAReplicaThatNeverTakesOver is a copy, and none that saves the shard.
+func TestAReplicaThatNeverTakesOver(t *testing.T) {
+	t.Parallel()
+	never := append(slices.Clone(shards[:5]), "c2 10.0.0.3:6380@16380 slave,nofailover c1 0 0 3 connected")
+	for _, tt := range []struct {
+		nodes []string
+		want  []string
+	}{
+		{never, []string{"shard_on_one_host", "shard_without_replica"}},
+		{append(slices.Clone(never), "c3 10.0.0.2:6381@16381 slave c1 0 0 3 connected"), nil},
+	} {
+		v := judgeAll(t, subject{state: with(with(healthy, users), append(slices.Clone(member), nodes(tt.nodes...))...), machine: machine1})
+		require.ElementsMatch(t, tt.want, ids(v.findings))
+	}
+}
+
 // TestReplicasThatSentinelsMayNotPromote are none, also where there are several; one
 // that the sentinel counts and does not list (replica-announced no) may be promoted.
 func TestReplicasThatSentinelsMayNotPromote(t *testing.T) {

@@ -20,6 +20,8 @@ type Node struct {
 	// Slots is how many slots it serves; 0 for a replica.
 	Slots   int
 	Failing bool // in fail? or fail
+	// TakesOver: if it is a replica, it becomes the master when that fails.
+	TakesOver bool
 	// Target is nil with Err. That of the node that was asked is its own.
 	Target *item.Target
 	Err    error // why it cannot be asked
@@ -43,7 +45,7 @@ func ReadNodes(t *item.Target, reply *ask.Part) (nodes []Node, entry, unreadable
 	}
 	entry = -1
 	for i, m := range c.members {
-		n := Node{ID: m.id, Addr: m.addr, Host: m.ip, Master: m.master, Slots: m.slotCount(), Failing: m.failing(), Target: t}
+		n := Node{ID: m.id, Addr: m.addr, Host: m.ip, Master: m.master, Slots: m.slotCount(), Failing: m.failing(), TakesOver: m.takesOver(), Target: t}
 		if n.Host == "" {
 			n.Host = m.hostname
 		}

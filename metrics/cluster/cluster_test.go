@@ -147,6 +147,23 @@ func TestClusterWithAFailedMaster(t *testing.T) {
 	require.Equal(t, map[string]any{"slots": 5462.0 * 3 / 16384}, doc["skew"], "with a shard unknown only the slots are known")
 }
 
+// TestAShardWhoseReplicaNeverTakesOver: the flag is that of a node with
+// cluster-replica-no-failover, in CLUSTER NODES of Valkey 9.1.
+func TestAShardWhoseReplicaNeverTakesOver(t *testing.T) {
+	t.Parallel()
+	for flags, has := range map[string]float64{"slave": 1, "slave,nofailover": 0, "slave,fail?": 0, "slave,fail": 0, "slave,fail,nofailover": 0} {
+		view := "a1 10.0.0.1:6379@16379 myself,master,nofailover - 0 0 1 connected 0-16383\na2 10.0.0.2:6379@16379 " + flags + " a1 0 0 1 connected\n"
+		target := metrictest.NewTarget(&metrictest.ScriptDoer{Replies: map[string]string{
+			"CLUSTER NODES": metrictest.Bulk(view), "CLUSTER INFO": metrictest.Bulk("cluster_state:ok\r\n"),
+			"INFO": metrictest.Bulk("# Server\r\nredis_version:7.4.0\r\n# Cluster\r\ncluster_enabled:1\r\n"),
+		}})
+		target.Peer = func(string) (*item.Target, error) { return nil, errors.New("not reached") }
+		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, target)))
+		require.Equal(t, has, metrictest.Rows(t, doc["shards"])[0]["has_replica"], flags)
+		require.Equal(t, 1-has, doc["masters_without_replica"], flags)
+	}
+}
+
 func TestClusterAfterAFailoverAndWithMovingSlots(t *testing.T) {
 	t.Parallel()
 	c := newScript(t, "failed-over")

@@ -110,8 +110,9 @@ type shard struct {
 	replicas []*member
 }
 
+// hasReplica reports whether a replica becomes the master when that fails.
 func (s *shard) hasReplica() bool {
-	return slices.ContainsFunc(s.replicas, func(m *member) bool { return !m.failing() })
+	return slices.ContainsFunc(s.replicas, func(m *member) bool { return m.takesOver() })
 }
 
 // shards are sorted by their first slots.

@@ -53,6 +53,10 @@ func (n *node) is(flag string) bool { return slices.Contains(n.flags, flag) }
 // (fail?), or the masters have agreed that nobody can (fail).
 func (n *node) failing() bool { return n.is("fail") || n.is("fail?") }
 
+// takesOver reports whether the node, a replica, becomes the master when that fails:
+// one with cluster-replica-no-failover does so only by CLUSTER FAILOVER.
+func (n *node) takesOver() bool { return !n.failing() && !n.is("nofailover") }
+
 func (n *node) slotCount() int {
 	count := 0
 	for _, r := range n.slots {
