@@ -129,6 +129,9 @@ func TestOverAllServers(t *testing.T) {
 			t.Parallel()
 			f.Need(t)
 			s := redistest.Start(t, redistest.Config{Bin: f.Bin})
+			require.Eventually(t, func() bool { // it is read a moment after the start
+				return !strings.Contains(s.Do(t, "INFO", "memory"), "\nused_memory_rss:0\r")
+			}, 10*time.Second, 10*time.Millisecond)
 			target, wire := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 			doc := adviceOf(t, target)
 			require.Equal(t, 1, wire.Calls)

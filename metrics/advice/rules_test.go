@@ -331,6 +331,17 @@ func TestAHealthyServerGetsNoAdvice(t *testing.T) {
 	require.Equal(t, v.judged, len(rules)-len(clusterRules)-len(sentinelRules))
 }
 
+// TestAResidentMemoryThatCouldNotBeRead is 0, and no rule judges by it.
+func TestAResidentMemoryThatCouldNotBeRead(t *testing.T) {
+	t.Parallel()
+	changes := []string{"memory.used_memory_rss=0", "memory.used_memory=2227040000", "memory.maxmemory=0", "memory.total_system_memory=2000000000"}
+	v := judgeAll(t, subject{state: with(with(healthy, users), changes...), machine: machine{why: otherMachine}})
+	for _, rule := range []string{"swapped", "fragmentation", "machine_memory_full"} {
+		require.NotContains(t, ids(v.findings), rule)
+		require.Contains(t, ids(v.unjudged), rule)
+	}
+}
+
 // TestAReplicaThatNeverTakesOver is a copy, and none that saves the shard.
 func TestAReplicaThatNeverTakesOver(t *testing.T) {
 	t.Parallel()

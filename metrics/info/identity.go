@@ -118,6 +118,9 @@ func (id *Identity) unread(section string, key, value []byte) bool {
 	default:
 		return false
 	}
+	if string(key) == "used_memory_rss" && string(value) == "0" {
+		return true // it could not be read, or was not yet: no process is without memory
+	}
 	return id.Impossible(key, value)
 }
 

@@ -44,6 +44,19 @@ func TestIdentifyTakesOutWhatIsNoReading(t *testing.T) {
 	}
 }
 
+// TestAProcessWithoutMemoryIsNone: 0 stands where a server cannot read its own
+// resident memory, as without /proc, or has not done so yet.
+func TestAProcessWithoutMemoryIsNone(t *testing.T) {
+	t.Parallel()
+	for value, known := range map[string]bool{"0": false, "1": true, "5722112000": true} {
+		x, _ := serverOf(t, "redis", "# Memory\nused_memory:0\nused_memory_rss:"+value+"\n")
+		_, ok := x.Field("memory", "used_memory_rss")
+		require.Equal(t, known, ok, value)
+		_, ok = x.Field("memory", "used_memory")
+		require.True(t, ok)
+	}
+}
+
 // TestWhatIsNoNumberIsNotImpossible: no server writes a number with a plus; it is a
 // text like any other, and stays.
 func TestWhatIsNoNumberIsNotImpossible(t *testing.T) {
