@@ -158,6 +158,35 @@ func TestWhatDiffersBetweenAPrimaryAndItsReplicas(t *testing.T) {
 	require.Equal(t, 1, stranger.Calls)
 }
 
+// TestAReplicaInItsFirstSynchronizationIsNoStranger, seen from either side.
+// Source: INFO replication of Redis 8.6 while it loads and while it waits for a copy
+func TestAReplicaInItsFirstSynchronizationIsNoStranger(t *testing.T) {
+	t.Parallel()
+	const primary = "# Replication\r\nrole:master\r\nmaster_replid:a\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=0,lag=1\r\nmaster_repl_offset:9\r\n"
+	replica := func(link, syncing string) string {
+		return "# Replication\r\nrole:slave\r\nmaster_host:10.0.0.2\r\nmaster_port:6379\r\nmaster_link_status:" + link +
+			"\r\nmaster_sync_in_progress:" + syncing + "\r\nmaster_replid:b\r\n"
+	}
+	for _, tt := range []struct{ name, here, there, reason, text string }{
+		{"it copies", primary, replica("down", "1"), "masterdown", "still synchronizing"},
+		{"it waits for the copy", primary, replica("down", "0"), "masterdown", "still synchronizing"},
+		{"it follows another", primary, replica("up", "0"), "protocol", "another server answers here"},
+		{"a primary", primary, "# Replication\r\nrole:master\r\nmaster_replid:b\r\n", "protocol", "another server answers here"},
+		{"the server itself copies", replica("down", "1"), primary, "masterdown", "still synchronizing"},
+		{"the server itself follows another", replica("up", "0"), primary, "protocol", "another server answers here"},
+	} {
+		target := metrictest.NewTarget(serverOf(tt.here, "maxmemory", "1"))
+		peer := serverOf("", "maxmemory", "2")
+		peer.Replies["INFO replication"] = metrictest.Bulk(tt.there)
+		withPeers(target, map[string]redisclient.Doer{"10.0.0.2:6379": peer})
+		doc := configOf(t, target)
+		row := metrictest.Rows(t, doc["compared"])[0]
+		require.Equal(t, []any{0.0, tt.reason}, []any{row["up"], row["reason"]}, tt.name)
+		require.Contains(t, row["error"], tt.text, tt.name)
+		require.NotContains(t, row, "differs", tt.name)
+	}
+}
+
 // sortedServers is for peers that answer side by side.
 func sortedServers(drift any) any {
 	for _, row := range drift.([]any) {

@@ -38,6 +38,8 @@ type group struct {
 	partial bool
 }
 
+var errBehind = errors.New("the replica is still synchronizing with its primary, or its link is down: it does not have the same history of writes")
+
 var errStranger = errors.New("another server answers here: it does not follow the same history of writes")
 
 // replicasOf are the replicas of a primary, or the primary of a replica: the
@@ -63,12 +65,17 @@ func (g *group) replicasOf(t *item.Target, x *info.Text, id *info.Identity) {
 		return
 	}
 	history, _ := x.Field("replication", "master_replid")
+	behind := unsynchronized(x)
 	for _, addr := range addrs[:min(len(addrs), ask.MaxRows)] {
 		config, theirs := configPart(), &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO", "replication"}}
 		p := &peer{addr: addr, parts: []*ask.Part{config, theirs}}
 		p.target, p.err = peerAt(t, addr)
 		p.read = func() (settings.Settings, error) {
-			if id := replID(theirs); id != "" && len(history) > 0 && id != string(history) {
+			r := replicationOf(theirs)
+			if id, _ := r.Field("replication", "master_replid"); len(id) > 0 && len(history) > 0 && string(id) != string(history) {
+				if behind || unsynchronized(r) {
+					return nil, &redisclient.Error{Op: "replication", Reason: redisclient.ReasonMasterDown, Err: errBehind}
+				}
 				return nil, &redisclient.Error{Op: "replication", Reason: redisclient.ReasonProtocol, Err: errStranger}
 			}
 			return settings.Read(config)
@@ -77,20 +84,26 @@ func (g *group) replicasOf(t *item.Target, x *info.Text, id *info.Identity) {
 	}
 }
 
-func replID(reply *ask.Part) string {
-	if reply.Err != nil {
-		return ""
+// replicationOf takes an answer to INFO apart; one that cannot be read says nothing.
+func replicationOf(reply *ask.Part) *info.Text {
+	var x info.Text
+	if reply.Err == nil {
+		if text, err := info.Reply(reply.Value); err == nil {
+			if x, err = info.Scan(text, nil, nil); err != nil {
+				x = info.Text{}
+			}
+		}
 	}
-	text, err := info.Reply(reply.Value)
-	if err != nil {
-		return ""
-	}
-	x, err := info.Scan(text, nil, nil)
-	if err != nil {
-		return ""
-	}
-	id, _ := x.Field("replication", "master_replid")
-	return string(id)
+	return &x
+}
+
+// unsynchronized reports whether a replica has not got its primary's history of writes,
+// or may not have: it is copying everything, or its link is down.
+func unsynchronized(x *info.Text) bool {
+	id := info.Identify(x)
+	return slices.ContainsFunc(info.Masters(x, &id, x.SectionLines("replication")), func(m info.Master) bool {
+		return m.Syncing || m.LinkUp.Known && m.LinkUp.Value == 0
+	})
 }
 
 // nodesOf are the other nodes of a cluster or, unless all are asked for, those that
