@@ -76,6 +76,11 @@ var cursors = []figure{
 // unknownFigure stands for what a reply does not tell.
 var unknownFigure = math.NaN()
 
+// impossibleFigure stands for a number that the figure cannot be.
+var impossibleFigure = math.Inf(-1)
+
+func isKnown(n float64) bool { return !math.IsNaN(n) && !math.IsInf(n, 0) }
+
 // index is the answer to FT.INFO, as RediSearch 1 and 2, Redis 8,
 // valkey-search and the services made of them give it: pairs, as a map of RESP3
 // or the flat array of RESP2, with numbers as texts or numbers.
@@ -123,9 +128,13 @@ func parseIndex(v resp.Value) (index, error) {
 		for i, f := range figures {
 			out[i] = unknownFigure
 			for _, s := range f.sources {
-				if n, ok := number(group(s.group), s, f.whole); ok {
+				n := number(group(s.group), s, f.whole)
+				if isKnown(n) {
 					out[i] = n
 					break
+				}
+				if n == impossibleFigure {
+					out[i] = n
 				}
 			}
 		}
@@ -138,28 +147,31 @@ func parseIndex(v resp.Value) (index, error) {
 }
 
 // number reads a figure that is finite and not negative; a count that ran
-// below zero shows as a number that fits no 64 bits. Where whole it has no
+// below zero shows as such, or as a number that fits no 64 bits. Where whole it has no
 // fraction, else at most six digits of one.
-func number(pairs []resp.Value, s source, whole bool) (float64, bool) {
+func number(pairs []resp.Value, s source, whole bool) float64 {
 	v, _ := ask.FieldOf(pairs, s.field)
 	// valkey-search says "0 sec".
 	if text, unit := strings.CutSuffix(string(v.Str), " sec"); unit {
 		v.Str = []byte(text)
 	}
 	n, err := v.Float64()
-	if err != nil || n < 0 {
-		return 0, false
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return unknownFigure
 	}
-	if n *= s.scale; whole {
-		n = math.Round(n)
-		return n, n < math.MaxInt64
+	n *= s.scale
+	switch {
+	case n < 0 || n >= math.MaxInt64:
+		return impossibleFigure
+	case whole:
+		return math.Round(n)
 	}
-	return math.Round(n*1e6) / 1e6, n < math.MaxInt64
+	return math.Round(n*1e6) / 1e6
 }
 
 func writeNumber(w *jsondoc.Writer, f figure, n float64) {
 	switch {
-	case math.IsNaN(n):
+	case !isKnown(n):
 	case f.whole:
 		w.Key(f.name).Int(int64(n))
 	default:

@@ -59,8 +59,8 @@ import (
 //	                     its values; "" when that did not happen
 //	truncated         {"indexes":1,"prefixes":7}: rows left out
 //	unavailable       what the server refused, and figures that its version does
-//	                  not tell. Not among these are those of valkey-search, and
-//	                  state.
+//	                  not tell, or as impossible numbers. Not among these are those of
+//	                  valkey-search, and state.
 //
 // An index that was dropped between the two round trips is left out.
 //
@@ -229,7 +229,7 @@ func (s *reading) writeFound(w *jsondoc.Writer) {
 	w.Key("count").Int(int64(s.count))
 	for i, f := range cursors {
 		for _, row := range s.rows {
-			if row.index != nil && !math.IsNaN(row.cursors[i]) {
+			if row.index != nil && isKnown(row.cursors[i]) {
 				writeNumber(w, f, row.cursors[i])
 				break
 			}
@@ -247,6 +247,7 @@ func (s *reading) writeIndexes(w *jsondoc.Writer) (missing missingFigures) {
 			for i, f := range figures {
 				writeNumber(w, f, row.figures[i])
 				missing.note(f.name, !f.some && math.IsNaN(row.figures[i]))
+				missing.noteImpossible(f.name, row.figures[i] == impossibleFigure)
 			}
 			for _, text := range row.texts {
 				if text.known {
@@ -263,16 +264,29 @@ func (s *reading) writeIndexes(w *jsondoc.Writer) (missing missingFigures) {
 
 // missingFigures counts the indexes of which a figure is not told.
 type missingFigures struct {
-	of    int // indexes
-	names []string
-	times map[string]int
+	of         int // indexes
+	names      []string
+	times      map[string]int
+	impossible map[string]int // the indexes of which it is an impossible number
+}
+
+func (m *missingFigures) noteImpossible(name string, impossible bool) {
+	if !impossible {
+		return
+	}
+	if m.impossible == nil {
+		m.impossible = map[string]int{}
+	}
+	if m.impossible[name]++; !slices.Contains(m.names, name) {
+		m.names = append(m.names, name)
+	}
 }
 
 func (m *missingFigures) note(name string, missing bool) {
 	if !missing {
 		return
 	}
-	if m.times[name] == 0 {
+	if m.times[name] == 0 && !slices.Contains(m.names, name) {
 		m.names = append(m.names, name)
 	}
 	if m.times == nil {
@@ -283,7 +297,9 @@ func (m *missingFigures) note(name string, missing bool) {
 
 func (m *missingFigures) write(w *jsondoc.Writer) {
 	for _, name := range m.names {
-		if n := m.times[name]; n == m.of {
+		if n := m.impossible[name]; n > 0 {
+			w.Key(name).String(fmt.Sprintf("FT.INFO tells an impossible number of %d of %d indexes: below zero, or too large", n, m.of))
+		} else if n := m.times[name]; n == m.of {
 			w.Key(name).String("FT.INFO of this server does not tell it")
 		} else {
 			w.Key(name).String(fmt.Sprintf("FT.INFO does not tell it of %d of %d indexes", n, m.of))
