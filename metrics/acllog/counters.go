@@ -10,9 +10,10 @@ import (
 // counterNames are fields of INFO's Stats that count whom a server refused, turned
 // away, disconnected or made copy everything, since its start or CONFIG RESETSTAT.
 // Those of the ACL and the disconnections exist from Redis 7.2 on,
-// acl_access_denied_tls_cert from 8.6, and evicted_clients from 7.0.
+// acl_access_denied_tls_cert from 8.6, acl_access_denied_db from Valkey 9.1, and evicted_clients from 7.0.
 var counterNames = []string{
 	"acl_access_denied_auth", "acl_access_denied_cmd", "acl_access_denied_key", "acl_access_denied_channel", "acl_access_denied_tls_cert",
+	"acl_access_denied_db",
 	"client_query_buffer_limit_disconnections", "client_output_buffer_limit_disconnections", "evicted_clients", "rejected_connections",
 	"sync_full", "sync_partial_ok", "sync_partial_err",
 }

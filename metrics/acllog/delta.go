@@ -13,6 +13,7 @@ type kept struct {
 	id, count int64
 	kind      uint64    // a hash of reason, context, object and user
 	last      time.Time // when its last refusal was
+	at        int64     // see entry
 }
 
 // read is how far a target's ACL log was read.
@@ -48,7 +49,7 @@ func delta(entries []entry, last read, polled bool, runID string, uptime info.Re
 	n.next = read{LogRead: n.Read}
 	for i := range entries {
 		e := &entries[i]
-		n.next.entries = append(n.next.entries, kept{e.id, e.count, e.kind(), now.Add(-time.Duration(e.age * float64(time.Second)))})
+		n.next.entries = append(n.next.entries, kept{e.id, e.count, e.kind(), now.Add(-time.Duration(e.age * float64(time.Second))), e.at})
 	}
 	var listed int64
 	taken := make([]bool, len(before))
@@ -88,7 +89,7 @@ func delta(entries []entry, last read, polled bool, runID string, uptime info.Re
 // takeSame finds an entry that has not changed.
 func takeSame(k kept, before []kept, taken []bool) bool {
 	for i, b := range before {
-		if !taken[i] && b.kind == k.kind && b.count == k.count && math.Abs(k.last.Sub(b.last).Seconds()) < 1 {
+		if !taken[i] && b.kind == k.kind && b.count == k.count && b.at == k.at && math.Abs(k.last.Sub(b.last).Seconds()) < 1 {
 			taken[i] = true
 			return true
 		}

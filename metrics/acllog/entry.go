@@ -4,7 +4,6 @@ import (
 	"errors"
 	"math"
 	"strconv"
-	"strings"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -26,13 +25,14 @@ type entry struct {
 	object          string // the command, key or channel
 	user            string
 	age             float64 // seconds since the last of them
+	at              int64   // of an entry of one refusal, when that was: unix time in nanoseconds, or 0
 	client          client
 }
 
 // client is what the log says of the client that was refused last.
 type client struct{ addr, name, library string }
 
-var errEntry = errors.New("an entry has at least a count, a reason, an object, a username and an age")
+var errEntry = errors.New("an entry has at least a reason, an object, a username, an age, and a count or the time of its one refusal")
 
 // No server runs for so many seconds, nor refuses so often.
 const (
@@ -46,13 +46,18 @@ func parseEntry(v resp.Value) (entry, error) {
 		return entry{}, err
 	}
 	count := info.ParseCount([]byte(fields["count"]))
+	var at info.Reading
+	if _, ok := fields["count"]; !ok { // Dragonfly has an entry for each refusal
+		at = info.ParseCount([]byte(fields["timestamp-created"]))
+		count = info.Reading{Value: 1, Known: at.Known}
+	}
 	age, err := strconv.ParseFloat(fields["age-seconds"], 64)
 	if !count.Known || count.Value > maxCount || fields["reason"] == "" || err != nil || !(math.Abs(age) < maxAge) {
 		return entry{}, errEntry
 	}
 	e := entry{
 		id: -1, count: count.Value, reason: fields["reason"], context: fields["context"], object: fields["object"], user: fields["username"],
-		age: max(age, 0), client: parseClient(fields["client-info"]),
+		age: max(age, 0), at: at.Value, client: parseClient(fields["client-info"]),
 	}
 	if id := info.ParseCount([]byte(fields["entry-id"])); id.Known {
 		e.id = id.Value
@@ -65,15 +70,16 @@ func parseEntry(v resp.Value) (entry, error) {
 //	id=7 addr=10.0.0.9:4711 laddr=… fd=8 name=worker … lib-name=redis-py …
 func parseClient(line string) client {
 	var c client
-	for field := range strings.FieldsSeq(line) {
-		name, value, _ := strings.Cut(field, "=")
-		switch name {
+	for rest := []byte(line); len(rest) > 0; {
+		var name, value []byte
+		name, value, rest = ask.ClientField(rest)
+		switch string(name) {
 		case "addr":
-			c.addr = value
+			c.addr = string(value)
 		case "name":
-			c.name = value
+			c.name = string(value)
 		case "lib-name":
-			c.library = value
+			c.library = string(value)
 		}
 	}
 	return c
@@ -87,7 +93,7 @@ func (e *entry) write(w *jsondoc.Writer, now float64) {
 	}
 	w.Key("time").Float(math.Round((now-e.age)*1000) / 1000)
 	w.Key("reason").String(ask.Clip(e.reason, ask.MaxName))
-	w.Key("context").String(ask.Clip(e.context, ask.MaxName))
+	ask.WriteText(w, "context", ask.Clip(e.context, ask.MaxName))
 	w.Key("object").String(ask.Clip(e.object, ask.MaxName))
 	w.Key("user").String(ask.Clip(e.user, ask.MaxName))
 	w.Key("address").String(ask.Clip(e.client.addr, ask.MaxName))

@@ -46,6 +46,9 @@ func TestParseClient(t *testing.T) {
 			fieldID: "10", fieldAddr: "/run/my redis/x.sock:0", fieldName: "b", fieldAge: "9", fieldIdle: "900",
 			fieldFlags: "bU", fieldDB: "0", fieldOmem: "0", fieldTotMem: "1", fieldCmd: "blpop", fieldUser: "default",
 		}},
+		{"a path that looks like fields", "id=10 addr=/run/my app=1/x cmd=get.sock:0 laddr=/run/db=1 a=b:0 fd=3 name=b db=2 cmd=blpop", true, map[field]string{
+			fieldID: "10", fieldAddr: "/run/my app=1/x cmd=get.sock:0", fieldName: "b", fieldDB: "2", fieldCmd: "blpop",
+		}},
 		{"fields in another order, unknown ones, odd bytes", "zz=1 user=\xff=\x01 id=1 Name=x na_me=y name==", true,
 			map[field]string{fieldUser: "\xff=\x01", fieldID: "1 Name=x na_me=y", fieldName: "="}},
 		{"the first of two counts", "id=1 id=2 db=3 db=4 5", true, map[field]string{fieldID: "1", fieldDB: "3"}},

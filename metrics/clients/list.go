@@ -3,8 +3,9 @@ package clients
 import (
 	"bytes"
 	"net/netip"
-	"redisjobs/metrics/ask"
 	"strconv"
+
+	"redisjobs/metrics/ask"
 )
 
 // field is a field of CLIENT LIST that is read here.
@@ -38,47 +39,17 @@ type client [fieldCount][]byte
 //
 //	id=3 addr=10.0.0.9:4711 name=worker age=12 idle=0 flags=N db=0 …
 //
-// Fields are told by name, unknown ones are passed over, and of two with one
-// name the first counts. Neither names nor values have blanks in them, but for
-// the path of a unix socket: what has no name belongs to the value before. ok
-// is false for a line without an id.
-// Source: https://redis.io/docs/latest/commands/client-list/
+// Fields are told by name, see ask.ClientField; unknown ones are passed over, and of
+// two with one name the first counts. ok is false for a line without an id.
 func parse(line []byte) (c client, ok bool) {
-	current := fieldCount
-	start := 0 // of the current value
-	for pos := 0; pos < len(line); {
-		end := len(line)
-		if i := bytes.IndexByte(line[pos:], ' '); i >= 0 {
-			end = pos + i
+	for len(line) > 0 {
+		var name, value []byte
+		name, value, line = ask.ClientField(line)
+		if f := fieldOf(name); f < fieldCount && c[f] == nil {
+			c[f] = value
 		}
-		if name := matchField(line[pos:end]); name >= 0 {
-			current = fieldOf(line[pos : pos+name])
-			if current < fieldCount && c[current] != nil {
-				current = fieldCount
-			}
-			start = pos + name + 1
-		}
-		if current < fieldCount {
-			c[current] = line[start:end:end]
-		}
-		pos = end + 1
 	}
 	return c, len(c[fieldID]) > 0
-}
-
-// matchField returns the length of the name that a pair begins with, or
-// -1 when it is none.
-func matchField(pair []byte) int {
-	n := bytes.IndexByte(pair, '=')
-	if n <= 0 {
-		return -1
-	}
-	for _, c := range pair[:n] {
-		if (c < 'a' || c > 'z') && c != '-' {
-			return -1
-		}
-	}
-	return n
 }
 
 func fieldOf(name []byte) field {
