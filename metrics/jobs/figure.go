@@ -19,7 +19,7 @@ const (
 	// figScheduled are the jobs that wait for their time.
 	figScheduled
 	// figOverdue are those scheduled, or to be tried again, whose time came more than
-	// overdueAfter ago and that nobody has put into their queue.
+	// overdueAfter seconds ago and that nobody has put into their queue.
 	figOverdue
 	// figRetry are the failed jobs that wait to be tried again.
 	figRetry
