@@ -101,44 +101,64 @@ type member struct {
 }
 
 func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
-	t := r.Target
-	info := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}
-	state := ask.Part{Name: "cluster_info", Cmd: redisclient.Command{"CLUSTER", "INFO"}}
-	nodes := ask.Part{Name: "cluster_nodes", Cmd: redisclient.Command{"CLUSTER", "NODES"}, Must: true}
-	asked := []*ask.Part{&info, &state, &nodes}
+	t, q := r.Target, newQuestions()
+	asked := []*ask.Part{q.info, q.state, q.nodes}
 	if off, _ := t.Memory.Load(offMemory); off == true {
-		if err := ask.Do(ctx, t, &info); err != nil {
+		if err := ask.Do(ctx, t, q.info); err != nil {
 			return ask.Down(w, t.Name, err)
 		}
-		if isOff(&info, nil) {
-			writeOff(w, t.Name, &info)
+		if isOff(q.info, nil) {
+			writeOff(w, t.Name, q.info)
 			return nil
 		}
 		asked = asked[1:]
 	}
-	if err := ask.Do(ctx, t, asked...); err != nil {
-		return ask.Down(w, t.Name, err)
+	if err := askEntry(ctx, t, asked); err != nil {
+		c := askStandIn(ctx, t, standInsOf(t))
+		if c == nil {
+			return ask.Down(w, t.Name, err)
+		}
+		c.entryErr = err
+		c.finish(ctx, w)
+		return nil
 	}
 	t.Memory.Store(offMemory, false)
-	if nodes.Err != nil {
-		if isOff(&info, nodes.Err) {
+	if q.nodes.Err != nil {
+		if isOff(q.info, q.nodes.Err) {
 			t.Memory.Store(offMemory, true)
-			state.Forget(t) // it holds for this state only
-			writeOff(w, t.Name, &info, &state, &nodes)
+			q.state.Forget(t) // it holds for this state only
+			writeOff(w, t.Name, q.info, q.state, q.nodes)
 			return nil
 		}
-		return ask.Down(w, t.Name, fmt.Errorf("CLUSTER NODES: %w", nodes.Err))
+		return ask.Down(w, t.Name, fmt.Errorf("CLUSTER NODES: %w", q.nodes.Err))
 	}
-	c, err := newCluster(t, &nodes)
+	c, err := newCluster(t, q.nodes)
 	if err != nil {
 		return ask.Down(w, t.Name, err)
 	}
-	c.info, c.state, c.now = &info, &state, time.Now()
+	c.info, c.state = q.info, q.state
+	c.finish(ctx, w)
+	c.remember(t)
+	return nil
+}
+
+// askEntry leaves half of the time for others, where there are any.
+func askEntry(ctx context.Context, t *item.Target, parts []*ask.Part) error {
+	if len(standInsOf(t)) > 0 {
+		half, cancel := ask.HalfOf(ctx)
+		defer cancel()
+		ctx = half
+	}
+	return ask.Do(ctx, t, parts...)
+}
+
+// finish asks the other nodes and writes the answer.
+func (c *cluster) finish(ctx context.Context, w *jsondoc.Writer) {
+	c.now = time.Now()
 	c.gather(ctx)
 	c.rate()
 	c.nameRows()
 	c.write(w)
-	return nil
 }
 
 // isOff reports whether the server is no cluster: by INFO, else by what it
@@ -161,6 +181,7 @@ type cluster struct {
 	members     []*member
 	entry       *member // nil when the view names no "myself"
 	unreadable  int     // lines of the entry node's view
+	entryErr    error   // why another node stands in for the configured one
 	now         time.Time
 }
 

@@ -34,6 +34,10 @@ func (c *cluster) write(w *jsondoc.Writer) {
 	w.BeginObject()
 	ask.Head(w, c.target.Name, nil)
 	w.Key("cluster_enabled").Int(1)
+	if c.entryErr != nil {
+		w.Key("entry_reason").String(string(redisclient.ReasonOf(c.entryErr)))
+		w.Key("entry_error").String(ask.ErrorLine(c.target.Name, c.entryErr))
+	}
 	c.writeState(w)
 	shards := c.shards()
 	c.writeShards(w, shards, &cut)

@@ -159,8 +159,21 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 				nodes[3].Do(t, "CLUSTER", "FAILOVER")
 			},
 			may: []string{"Cluster: Nodes disagree about the cluster", "Cluster: Replica " + addr(0) + " is disconnected from its master"}},
-		{name: "an entry node that is stopped", want: []string{"Cluster: Cluster is unreachable"}, do: nodes[0].Stop, undo: nodes[0].Restart,
-			may: []string{"Cluster: Failover or slot change", "Cluster: Replica " + addr(0) + " is disconnected from its master"}},
+		{name: "an entry node that is stopped", want: []string{"Cluster: Some nodes are unreachable"}, do: nodes[0].Stop, undo: nodes[0].Restart,
+			may: []string{"Cluster: Nodes are failing", "Cluster: Failover or slot change", "Cluster: Replica " + addr(0) + " is disconnected from its master"}},
+		{name: "nodes that let nobody in", want: []string{"Cluster: Cluster is unreachable"},
+			do: func(t testing.TB) {
+				for _, n := range nodes {
+					n.Do(t, "CONFIG", "SET", "requirepass", "other")
+					n.Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+				}
+			},
+			undo: func(t testing.TB) {
+				for _, n := range nodes {
+					n.Do(t, "CONFIG", "SET", "requirepass", "")
+				}
+			},
+			may: []string{"Cluster: Some nodes are unreachable"}},
 		w.silence(sc, "Cluster: No data from the plugin"),
 	}
 	return []*scene{sc}
