@@ -91,7 +91,11 @@ func (e *entry) write(w *jsondoc.Writer, now float64) {
 	if e.id >= 0 {
 		w.Key("id").Int(e.id)
 	}
-	w.Key("time").Float(math.Round((now-e.age)*1000) / 1000)
+	at := now - e.age
+	if e.at > 0 { // Dragonfly's age has no zeros at the begin of its fraction
+		at = float64(e.at) / 1e9
+	}
+	w.Key("time").Float(math.Round(at*1000) / 1000)
 	w.Key("reason").String(ask.Clip(e.reason, ask.MaxName))
 	ask.WriteText(w, "context", ask.Clip(e.context, ask.MaxName))
 	w.Key("object").String(ask.Clip(e.object, ask.MaxName))

@@ -27,6 +27,7 @@ func TestWhatHappenedBetweenTwoPolls(t *testing.T) {
 		{"no name, and a start since then", Life{At: minute.At, Uptime: Known(1000)}, "", Known(5), Restarted},
 		{"no name, and a start soon after another", Life{At: minute.At, Uptime: Known(3)}, "", Known(50), Restarted},
 		{"no name, just started", Life{At: minute.At, Uptime: Known(0)}, "", Known(60), Same},
+		{"no name, and uptimes are in whole seconds", Life{At: minute.At, Uptime: Known(0)}, "", Known(58), Same},
 		{"no name, and another that ran then already", Life{At: minute.At, Uptime: Known(1000)}, "", Known(90000), Replaced},
 		{"no name, and a younger one that ran then already", Life{At: minute.At, Uptime: Known(1000)}, "", Known(500), Replaced},
 		{"no name, and nobody knows since when it ran", Life{At: minute.At}, "", Known(5), Same},
