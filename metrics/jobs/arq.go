@@ -306,18 +306,28 @@ func (a *arqReading) alive() {
 	}
 }
 
-// nobody reports whether certainly no worker is connected, and remembers one that is. The last command of one
-// with a free slot is its look for jobs. That of one whose slots are all taken may be
-// the end of a transaction, as that of a client that adds jobs is; but with no more
-// jobs running than when a worker was seen to look, there are free slots.
+// arqLooks is how a worker looks for jobs.
+var arqLooks = []string{"zrangebyscore"}
+
+// nobody reports whether certainly no worker is connected, and remembers one that is.
+// The last command of one with a free slot is its look for jobs, twice a second, or
+// until then what it has sent of a job over the same connection. That of one whose
+// slots are all taken may be the end of a transaction, as that of a client that adds
+// jobs is; but with no more jobs running than when a worker was seen to look, there are
+// free slots.
 func (a *arqReading) nobody() bool {
-	looks, ends := false, false
+	looks, ends, just := false, false, false
+	out := a.p.lookout(a.r.instance)
 	for _, c := range a.clients {
 		if c.silent {
 			return false
 		}
-		looks = looks || c.cmd == "zrangebyscore"
+		looks = out.sees(c, arqLooks) || looks
 		ends = ends || c.cmd == "exec"
+		just = just || c.cmd == "exec" && c.fresh
+	}
+	if a.clientsKnown {
+		out.keep()
 	}
 	active := 0.0
 	for q := range a.r.all() {
@@ -331,5 +341,5 @@ func (a *arqReading) nobody() bool {
 	if looks && a.r.only == "" {
 		a.p.state.sawWorker(a.r.instance, active)
 	}
-	return a.clientsKnown && !looks && (!ends || active == 0 || seen && active <= before)
+	return a.clientsKnown && !looks && !(just && out.first()) && (!ends || active == 0 || seen && active <= before)
 }

@@ -52,21 +52,12 @@ var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "x
 // works, which others send too. Without any, none lives.
 func (p *poll) listeners(r *reading, takes, works []string) {
 	p.clients(func(nodes [][]client, err error) {
-		before := p.state.listenedBefore(r.instance)
-		now := listened{since: before.since, sent: make(map[string]time.Time)}
-		first := time.Since(before.since) < firstLooks
+		out := p.lookout(r.instance)
 		r.count(nodes, err, func(c client) bool {
-			at, ok := before.sent[c.addr]
-			if slices.Contains(takes, c.cmd) {
-				at, ok = time.Now(), true
-			}
-			if ok = ok && time.Since(at) < listenedFor; ok {
-				now.note(c.addr, at)
-			}
-			return ok || first && c.fresh && slices.Contains(works, c.cmd)
+			return out.sees(c, takes) || out.first() && c.fresh && slices.Contains(works, c.cmd)
 		})
 		if err == nil {
-			p.state.keepListened(r.instance, now)
+			out.keep()
 		}
 	})
 }

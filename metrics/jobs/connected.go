@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -57,27 +58,47 @@ const (
 	maxListenedOf = 100 // instances
 )
 
-func (l listened) note(addr string, at time.Time) {
-	if addr != "" && len(l.sent) < maxListeners {
-		l.sent[addr] = at
-	}
+// lookout looks at the clients of one poll, with what is remembered of them.
+type lookout struct {
+	state       *state
+	instance    instance
+	before, now listened
 }
 
-// listenedBefore is what was remembered before this look.
-func (s *state) listenedBefore(i instance) listened {
+func (p *poll) lookout(i instance) *lookout {
+	s := p.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if l, ok := s.listened[i]; ok {
-		return l
+	before, ok := s.listened[i]
+	if !ok {
+		before.since = time.Now()
 	}
-	return listened{since: time.Now()}
+	return &lookout{s, i, before, listened{before.since, make(map[string]time.Time)}}
 }
 
-func (s *state) keepListened(i instance, l listened) {
+// first reports whether these are the first looks, in which little was seen yet.
+func (l *lookout) first() bool { return time.Since(l.before.since) < firstLooks }
+
+// sees reports whether a client sends what only workers send, or did so a short time
+// ago over this very connection.
+func (l *lookout) sees(c client, takes []string) bool {
+	at, ok := l.before.sent[c.addr]
+	if slices.Contains(takes, c.cmd) {
+		at, ok = time.Now(), true
+	}
+	if ok = ok && time.Since(at) < listenedFor; ok && c.addr != "" && len(l.now.sent) < maxListeners {
+		l.now.sent[c.addr] = at
+	}
+	return ok
+}
+
+// keep remembers what was seen.
+func (l *lookout) keep() {
+	s := l.state
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.listened[i]; !ok && (s.listened == nil || len(s.listened) >= maxListenedOf) {
+	if _, ok := s.listened[l.instance]; !ok && (s.listened == nil || len(s.listened) >= maxListenedOf) {
 		s.listened = make(map[instance]listened)
 	}
-	s.listened[i] = l
+	s.listened[l.instance] = l.now
 }

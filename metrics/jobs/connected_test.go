@@ -78,6 +78,8 @@ func TestWorkersAmongTheClients(t *testing.T) {
 				connect(t, f.s, 0, cmd)
 			}
 			connect(t, f.s, 1, tt.worker[0]) // one of another database
+			f.poll(0, id)
+			f.forgetFirstLooks()
 			want(t, &f.poll(0, id).figures, figWorkersAlive, 0)
 			for _, cmd := range tt.worker {
 				end := connect(t, f.s, 0, cmd)
@@ -140,6 +142,22 @@ func TestCeleryBesideOthersThatWaitForLists(t *testing.T) {
 	wantUnknown(t, &f.poll(20, "celery/").figures, figWorkersAlive, "1 clients are connected")
 }
 
+// TestAnArqWorkerBetweenTwoLooks has sent the end of a job over the same connection.
+func TestAnArqWorkerBetweenTwoLooks(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "ZADD arq:queue 1795950000000 a")
+	alive := func() *figures { return &f.poll(1, "arq/").figures }
+	send, end := open(t, f.s, 0, "ZRANGEBYSCORE arq:queue -inf 1")
+	wantUnknown(t, alive(), figWorkersAlive, "workers do not register")
+	f.forgetFirstLooks()
+	for range 3 {
+		send("EXEC")
+		wantUnknown(t, alive(), figWorkersAlive, "workers do not register")
+	}
+	end()
+	want(t, alive(), figWorkersAlive, 0)
+}
+
 // TestArqWorkersWithoutAFreeSlot do not look for jobs.
 func TestArqWorkersWithoutAFreeSlot(t *testing.T) {
 	t.Parallel()
@@ -151,6 +169,8 @@ func TestArqWorkersWithoutAFreeSlot(t *testing.T) {
 		}
 	}
 	connect(t, f.s, 0, "EXEC")
+	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // it may be about to look
+	f.forgetFirstLooks()
 	want(t, alive(), figWorkersAlive, 0) // no job runs, and nobody looks for one
 	run("a")
 	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // its slot may be taken
