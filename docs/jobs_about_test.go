@@ -65,7 +65,7 @@ var aboutJobs = map[string]jobPage{
 		more:  []string{"prioritized", "waiting_children", "rate_limited", "added_total", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
 		setup: []string{"A prefix other than `bull` is found by SCAN, or named in `Jobs.Prefixes=bullmq:myapp`."},
 		instead: []string{
-			"Workers are found by the names of their connections (`CLIENT LIST`). A dead one is seen by `orphaned`, the jobs whose lock has expired.",
+			"Workers are found by the names of their connections (`CLIENT LIST`), those of BullMQ for Python included. A worker whose own name has a blank cannot name its connection: while a job has a lock and no worker is found, or a connection without a name waits as workers do, `workers_alive` is unknown, not 0. A dead one is seen by `orphaned`, the jobs whose lock has expired.",
 			"BullMQ does not say how many jobs a worker may run at once. Watch `stalled` and `latency` in place of the utilization.",
 		},
 		failures: "the failed set of each queue, without jobs that are to be tried again",
@@ -76,7 +76,7 @@ var aboutJobs = map[string]jobPage{
 		more:  []string{"rate_limited", "added_total", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
 		setup: []string{"A prefix other than `bull` is found by SCAN, or named in `Jobs.Prefixes=bull:myapp`."},
 		instead: []string{
-			"Workers are found by the names of their connections (`CLIENT LIST`). A dead one is seen by `orphaned`, the jobs whose lock has expired.",
+			"Workers are found by the names of their connections (`CLIENT LIST`). While a job has a lock and no worker is found, or a connection without a name waits as workers do, `workers_alive` is unknown, not 0. A dead one is seen by `orphaned`, the jobs whose lock has expired.",
 			"Bull does not say how many jobs a worker may run at once. Watch `stalled` and `latency` in place of the utilization.",
 		},
 		failures: "the failed set of each queue, without jobs that are to be tried again",

@@ -127,6 +127,12 @@ const maxLeases = 100
 // Source: internal/rdb/rdb.go, listLeaseExpiredCmd
 func asynqOrphans(p *poll, q *queue, k string) {
 	now := p.NowArg(1)
+	p.Ask(func(v resp.Value, err error) {
+		if n, err := number(v, err); err == nil { // some may be leases of tasks that were deleted
+			active, _ := q.Get(figActive)
+			q.Held = min(n, active)
+		}
+	}, "ZCOUNT", k+"lease", "("+now, "+inf")
 	p.Count(&q.figures, figOrphaned, "ZCOUNT", k+"lease", "-inf", now)
 	p.Strings(func(ids []string, err error) {
 		if err == nil && !p.FollowUps(len(ids)) {

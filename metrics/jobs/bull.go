@@ -148,7 +148,7 @@ func bullKeys(prefix string, _ []string) []string { return []string{prefix + ":*
 func (bullmq) Spec() *spec { return bullmqSpec }
 
 func (bullmq) Read(p *poll, r *reading) {
-	b := newBullReading(p, r)
+	b := newBullReading(p, r, "bzpopmin", bullmqExists)
 	queues := r.Open(r.Found)
 	r.ReadRest(p, 3, func(q *queue) {
 		b.waiting(q)
@@ -195,7 +195,7 @@ func (bullmq) Read(p *poll, r *reading) {
 func (bull) Spec() *spec { return bullSpec }
 
 func (bull) Read(p *poll, r *reading) {
-	b := newBullReading(p, r)
+	b := newBullReading(p, r, "brpoplpush", bullExists)
 	queues := r.Open(r.Found)
 	r.ReadRest(p, 2, b.waiting)
 	for _, q := range queues {

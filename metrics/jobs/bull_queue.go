@@ -1,11 +1,9 @@
 package jobs
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,10 +15,17 @@ import (
 type bullReading struct {
 	p *poll
 	r *reading
+	// waitsWith is the command that workers wait with, and exists asks whether there is a
+	// queue.
+	waitsWith string
+	exists    func(p *poll, base string, then func())
+	// unnamed are the clients without the name of a worker that have sent it last.
+	unnamed int
 }
 
-func newBullReading(p *poll, r *reading) *bullReading {
-	b := &bullReading{p: p, r: r}
+func newBullReading(p *poll, r *reading, waitsWith string, exists func(p *poll, base string, then func())) *bullReading {
+	b := &bullReading{p: p, r: r, waitsWith: waitsWith, exists: exists}
+	r.settle = b.doubt
 	p.clients(func(nodes [][]client, err error) {
 		if err != nil {
 			for _, f := range []figure{figWorkers, figWorkersAlive} {
@@ -33,50 +38,8 @@ func newBullReading(p *poll, r *reading) *bullReading {
 	return b
 }
 
-// workers notes those that the names of clients show. A worker waits at the node
-// of a cluster that has its queue's slot, and may have idle connections to others:
-// of each queue the node that has the most counts.
-func (b *bullReading) workers(nodes [][]client) {
-	queues := make(map[string]string) // by prefix:queue, since either may have colons
-	for q := range b.r.all() {
-		queues[b.r.Prefix+":"+q.Name] = q.Name
-	}
-	most := make(map[string]int)
-	for _, clients := range nodes {
-		count := make(map[string]int)
-		for _, c := range clients {
-			if base, ok := bullWorker(c.name); ok {
-				if queue, ok := queues[base]; ok {
-					count[queue]++
-				}
-			}
-		}
-		for queue, n := range count {
-			most[queue] = max(most[queue], n)
-		}
-	}
-	for _, queue := range slices.Sorted(maps.Keys(most)) {
-		for range most[queue] {
-			b.r.Workers = append(b.r.Workers, worker{Alive: true, Busy: -1, Slots: -1, Queues: []string{queue}})
-		}
-	}
-}
-
 // base begins the keys of a queue.
 func (b *bullReading) base(q *queue) string { return b.r.Prefix + ":" + q.Name + ":" }
-
-// bullWorker reads the name of a client as prefix:queue. It is the prefix and the
-// queue in base64, with ":w:" and the worker's own name when it has one. Queue
-// events end in ":qe".
-func bullWorker(client string) (base string, ok bool) {
-	client, _, _ = strings.Cut(client, ":w:")
-	i := strings.LastIndexByte(client, ':')
-	if i < 0 {
-		return "", false
-	}
-	name, err := base64.StdEncoding.DecodeString(client[i+1:])
-	return client[:i+1] + string(name), err == nil && len(name) > 0
-}
 
 // waiting asks for what waits, but jobs with a priority in BullMQ.
 func (b *bullReading) waiting(q *queue) {
@@ -191,7 +154,7 @@ func (b *bullReading) running(q *queue, ids []string) {
 		q.Set(figOrphaned, 0)
 		return
 	}
-	unlocked := make(map[string]bool)
+	unlocked, locked := make(map[string]bool), make(map[string]bool)
 	for _, id := range ids {
 		p.Ask(func(v resp.Value, err error) {
 			ttl, err := number(v, err)
@@ -199,6 +162,8 @@ func (b *bullReading) running(q *queue, ids []string) {
 				q.Miss(figOrphaned, err.Error())
 			} else if ttl == -2 {
 				unlocked[id] = true
+			} else {
+				locked[id] = true
 			}
 		}, "PTTL", k+id+":lock")
 	}
@@ -211,6 +176,8 @@ func (b *bullReading) running(q *queue, ids []string) {
 		for _, id := range still {
 			if unlocked[id] {
 				orphaned++
+			} else if locked[id] {
+				q.Held++
 			}
 		}
 		if orphaned == 0 && len(ids) == bullActive {

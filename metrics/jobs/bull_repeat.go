@@ -4,6 +4,7 @@ import (
 	"crypto/md5"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -79,7 +80,11 @@ func (b *bullReading) serving(queues []*queue) (float64, error) {
 		if paused, _ := q.Get(figPaused); paused > 0 {
 			continue
 		}
-		if n := count[q.Name]; !some || n < least {
+		n := count[q.Name]
+		if n == 0 && q.Held > 0 {
+			return 0, fmt.Errorf("a worker of queue %q holds a job, and does not name its connection", q.Name)
+		}
+		if !some || n < least {
 			least, some = n, true
 		}
 	}

@@ -172,7 +172,7 @@ func TestWorkersOfACluster(t *testing.T) {
 	r := pollOnce(t, c, f.m, f.o, query{System: "bullmq"}).Systems[0]
 	want(t, &r.figures, figWorkersAlive, 4) // three of mail, one of sms
 	r = pollOnce(t, c, f.m, f.o, query{System: "bullmq", Prefix: "{app}", Queue: "mail"}).Systems[0]
-	want(t, &r.figures, figWorkersAlive, 3)
+	want(t, &r.figures, figWorkersAlive, 4) // of the system, whichever queue is asked for
 
 	c.nodes[1] = node{Addr: "b:1", Err: errNoAnswer}
 	r = pollOnce(t, c, f.m, f.o, query{System: "bullmq"}).Systems[0]

@@ -22,7 +22,11 @@ var workerFigures = []figure{
 
 // finish makes the figures that follow from others.
 func (r *reading) finish(p *poll, s *state) {
+	if r.settle != nil {
+		r.settle()
+	}
 	r.sumWorkers(p)
+	r.believeJobs()
 	r.sumSchedulers(p, s)
 	s.sight(p, r)
 	r.missAbsent()

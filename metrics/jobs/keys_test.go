@@ -233,8 +233,9 @@ func FuzzBull(f *testing.F) {
 		if err == nil {
 			require.True(t, delay >= 0 && delay <= 1e12, "%v", delay)
 		}
-		if base, ok := bullWorker(client); ok {
-			require.Contains(t, base, ":")
+		if queue, _ := bullWorker("bull", client, nil); queue != "" {
+			require.NoError(t, checkQueue(queue))
+			require.Equal(t, "bull:", client[:5])
 		}
 		_ = isCeleryMessage(opts)
 	})

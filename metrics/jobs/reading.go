@@ -48,6 +48,9 @@ type reading struct {
 	// schedulers are those of periodic jobs, see scheduler.go.
 	schedulers []*scheduler
 
+	// settle, if a system has it, is called when all is read.
+	settle func()
+
 	spec  *spec
 	extra []string // configured names of queues
 	only  string   // the one queue that is wanted; "" for all
@@ -110,8 +113,9 @@ type queue struct {
 	// FirstSeen: a job at the head does not tell since when it waits, and waits since
 	// it was seen there first, or longer.
 	FirstSeen bool
-	// Orphans are jobs among Active that no living worker runs.
-	Orphans float64
+	// Orphans are jobs among Active that no living worker runs, and Held those that one
+	// certainly does: it renews its hold on them. The others are neither.
+	Orphans, Held float64
 }
 
 // worker is one process that registered as a worker.

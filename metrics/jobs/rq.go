@@ -2,7 +2,9 @@ package jobs
 
 import (
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"redisjobs/redisclient"
@@ -10,8 +12,8 @@ import (
 )
 
 // rq reads RQ 1 to 3 (python-rq). Its counts are those that RQ's own API gives,
-// which removes what has expired before it counts. The prefix is RQ_KEY_PREFIX of
-// RQ 3, as it is.
+// which removes what has expired before it counts; but what a dead worker ran is active,
+// and orphaned, as in other systems. The prefix is RQ_KEY_PREFIX of RQ 3, as it is.
 //
 // A job that a rate limit of RQ 3 holds back is in no queue until there is a slot
 // for it. One that a worker is about to take is for a moment in no place but
@@ -145,10 +147,15 @@ func rqReadQueue(p *poll, prefix string, q *queue) {
 	f, now := &q.figures, p.NowArg(1)
 	p.Count(f, figWaiting, "LLEN", prefix+"queue:"+q.Name)
 	p.Ask(func(v resp.Value, err error) { rqLatency(p, prefix, q, v, err) }, "LINDEX", prefix+"queue:"+q.Name, "0")
-	// A started job whose time has run out was left by a worker that died.
+	// A started job whose time has run out was left by a worker that died; see also
+	// rqOrphans.
 	p.Count(f, figActive, "ZCARD", prefix+"wip:"+q.Name)
-	p.Subtract(f, figActive, "ZCOUNT", prefix+"wip:"+q.Name, "0", now)
 	p.Count(f, figOrphaned, "ZCOUNT", prefix+"wip:"+q.Name, "0", now)
+	p.Ask(func(v resp.Value, err error) {
+		if n, err := number(v, err); err == nil {
+			q.Held += n
+		}
+	}, "ZCOUNT", prefix+"wip:"+q.Name, strconv.FormatFloat(math.Floor(p.Now())+rqSlack, 'f', -1, 64), "+inf")
 	for figure, set := range map[figure]string{figCompleted: "finished:", figFailed: "failed:"} {
 		p.Count(f, figure, "ZCARD", prefix+set+q.Name)
 		p.Subtract(f, figure, "ZCOUNT", prefix+set+q.Name, "0", now)
@@ -186,6 +193,7 @@ func rqIntermediate(p *poll, r *reading, prefix string, q *queue) {
 				}
 				if r.CutWorkers == 0 && !slices.ContainsFunc(r.Workers, func(w worker) bool { return w.Alive }) {
 					q.Add(figOrphaned, min(taken, still))
+					q.Add(figActive, min(taken, still)) // which is in no other list
 				}
 			}, "LLEN", list)
 		}

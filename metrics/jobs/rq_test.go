@@ -80,12 +80,12 @@ func rqCases() []conformance {
 				{"ZADD", "rq:finished:default", "-1", "j3", "+inf", "j4"},
 			},
 			figures: system(map[string]float64{
-				"active": 1, "orphaned": 1, "completed": 2, "workers": 3, "workers_alive": 2, "workers_dead": 1,
+				"active": 2, "orphaned": 1, "completed": 2, "workers": 3, "workers_alive": 2, "workers_dead": 1,
 				"workers_busy": 1, "workers_slots": 2, "workers_quiet": 1, "utilisation": 0.5,
 				"oldest_running": 1795229100 - 1795229098.344489, "queue_count": 1, "queues_paused": 1,
 			}),
 			queues: map[string]map[string]float64{
-				"default": queue(map[string]float64{"active": 1, "orphaned": 1, "completed": 2, "paused": 1, "schedulers_alive": 1}),
+				"default": queue(map[string]float64{"active": 2, "orphaned": 1, "completed": 2, "paused": 1, "schedulers_alive": 1}),
 			},
 		},
 		{

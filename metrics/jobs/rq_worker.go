@@ -1,6 +1,9 @@
 package jobs
 
 import (
+	"math"
+	"slices"
+	"strconv"
 	"strings"
 
 	"redisjobs/redisclient/resp"
@@ -108,7 +111,15 @@ func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
 		if queues := string(fields[2].Str); queues != "" {
 			w.Queues = strings.Split(queues, ",")
 		}
-		if state != "busy" || !w.Alive {
+		if state == "busy" && !w.Alive {
+			id, err := jobID(job)
+			if err == nil {
+				executions = append(executions, id)
+			}
+			rqOrphans(p, r, w.Queues, executions)
+			return
+		}
+		if state != "busy" {
 			return
 		}
 		w.Busy = 1
@@ -130,6 +141,53 @@ func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
 			}
 		}, "HGET", r.Prefix+":job:"+id, "started_at")
 	}, "HMGET", key, "state", "current_job", "queues")
+}
+
+const (
+	// rqStarted is how many started jobs of a queue are looked at: those first whose
+	// heartbeat is the oldest.
+	rqStarted = 100
+	// rqSlack is how much later than now, in seconds, the time of a job must be over for
+	// it to be in a worker's hands: a record and its job are not renewed at once.
+	rqSlack = 5
+)
+
+// rqOrphans counts what a dead worker ran as orphaned as soon as the worker counts as
+// dead. Its jobs, or their executions, are members of the started ones of a queue that
+// it served; from RQ 2 on these are executions, which begin with the job.
+func rqOrphans(p *poll, r *reading, served, runs []string) {
+	if len(runs) == 0 {
+		return
+	}
+	for _, q := range r.Queues {
+		if !slices.Contains(served, q.Name) {
+			continue
+		}
+		if !p.FollowUps(1) {
+			q.Miss(figOrphaned, errManyFollowUps.Error())
+			continue
+		}
+		p.Strings(func(pairs []string, err error) {
+			var names []string
+			var scores map[string]float64
+			if err == nil {
+				names, scores, err = scored(pairs)
+			}
+			if err != nil {
+				q.Miss(figOrphaned, err.Error())
+				return
+			}
+			for _, name := range names {
+				job, _, _ := strings.Cut(name, ":")
+				if scores[name] > math.Floor(p.Now()) && (slices.Contains(runs, name) || slices.Contains(runs, job)) {
+					q.Add(figOrphaned, 1)
+					if scores[name] >= math.Floor(p.Now())+rqSlack {
+						q.Held--
+					}
+				}
+			}
+		}, "ZRANGE", r.Prefix+":wip:"+q.Name, "0", strconv.Itoa(rqStarted-1), "WITHSCORES")
+	}
 }
 
 // rqExecutions asks when what a worker runs was begun; it is one, but for a

@@ -212,32 +212,31 @@ func (s *saqQueue) look(oldest bool, v resp.Value, err error) {
 	}
 }
 
-// askWorkers asks for those whose jobs were looked at. Without any that lives, all
-// jobs are orphans.
+// askWorkers asks for those whose jobs were looked at. Each has a record that ends
+// when it is dead, as its registration does. Without any that lives, all jobs are
+// orphans.
 func (s *saqQueue) askWorkers() {
 	if s.livingErr != nil {
 		s.q.Miss(figOrphaned, "ZCOUNT: "+s.livingErr.Error())
 		return
 	}
-	if s.living == 0 {
-		if n, ok := s.q.Get(figActive); ok {
-			s.q.Set(figOrphaned, n)
-		} else {
-			s.q.Miss(figOrphaned, "it is not known how many jobs run")
-		}
-		return
-	}
-	if s.workers[""] > 0 {
-		s.q.Miss(figOrphaned, "running jobs do not name their workers, as they do in newer versions of SAQ")
-		return
-	}
+	unnamed := s.workers[""]
+	delete(s.workers, "")
 	orphans, left := 0, len(s.workers)
 	done := func() {
-		if n, _ := s.q.Get(figActive); orphans == 0 && int(n) > s.looked {
+		n, known := s.q.Get(figActive)
+		switch lives := s.living > 0 || s.q.Held > 0; {
+		case !known:
+			s.q.Miss(figOrphaned, "it is not known how many jobs run")
+		case !lives:
+			s.q.Set(figOrphaned, n)
+		case unnamed > 0:
+			s.q.Miss(figOrphaned, saqUnnamed)
+		case orphans == 0 && int(n) > s.looked:
 			s.q.Miss(figOrphaned, fmt.Sprintf("%.0f jobs run, and %d of them were looked at", n, s.looked))
-			return
+		default:
+			s.q.Set(figOrphaned, float64(orphans))
 		}
-		s.q.Set(figOrphaned, float64(orphans))
 	}
 	if left == 0 {
 		done()
@@ -249,6 +248,8 @@ func (s *saqQueue) askWorkers() {
 				s.q.Miss(figOrphaned, "EXISTS: "+err.Error())
 			} else if n == 0 {
 				orphans += s.workers[id]
+			} else {
+				s.q.Held += float64(s.workers[id])
 			}
 			if left--; left == 0 {
 				done()
@@ -256,6 +257,8 @@ func (s *saqQueue) askWorkers() {
 		}, "EXISTS", s.key+"worker_info:"+id)
 	}
 }
+
+const saqUnnamed = "running jobs do not name their workers, as they do in newer versions of SAQ"
 
 // saqJob is what is wanted of a running job.
 type saqJob struct {

@@ -255,14 +255,19 @@ func TestOldestJobsOfBull(t *testing.T) {
 		want(t, &q.figures, figLatency, 30)
 		require.Equal(t, "/1/2", q.Head)
 	}
-	for client, base := range map[string]string{
-		"bull:bWFpbA==": "bull:mail", "a:b:bWFpbA==:w:x:y": "a:b:mail", ":bWFpbA==": ":mail", "bWFpbA==": "", "bull:": "", "bull:%%": "", "": "",
+	for client, want := range map[string]struct {
+		prefix, queue string
+		python        bool
+	}{
+		"bull:bWFpbA==": {"bull", "mail", false}, "a:b:bWFpbA==:w:x:y": {"a:b", "mail", false}, ":bWFpbA==": {"", "mail", false},
+		"bWFpbA==": {"bull", "", false}, "bull:": {"bull", "", false}, "": {"bull", "", false}, "bull:bWFpbA==:qe": {"bull", "", false},
+		"bull:py": {"bull", "py", true}, "bull:py:w:one": {"bull", "py", true}, "bull:mail": {"bull", "mail", true},
+		// Another name may be both; one of a queue that is known counts.
+		"bull:a25vd24=": {"bull", "known", false}, "bull:b3Ro": {"bull", "b3Ro", true}, "bull:bnRo": {"bull", "nth", false},
 	} {
-		got, ok := bullWorker(client)
-		require.Equal(t, base != "", ok, client)
-		if ok {
-			require.Equal(t, base, got)
-		}
+		queue, python := bullWorker(want.prefix, client, map[string]bool{"known": true, "b3Ro": true})
+		require.Equal(t, want.queue, queue, client)
+		require.Equal(t, want.python, python, client)
 	}
 }
 
