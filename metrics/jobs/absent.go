@@ -72,6 +72,8 @@ func (r *reading) noSystem() string {
 	switch {
 	case r.Exists || r.found || r.doubt:
 		return ""
+	case slices.ContainsFunc(r.Queues, func(q *queue) bool { return q.Listed || q.Exists || q.used() }):
+		return ""
 	case r.Marked:
 		return fmt.Sprintf("there is no key of %s under the prefix %q", r.System, r.Prefix)
 	case r.only == "" && len(r.Queues) == 0 && r.Truncated == 0:

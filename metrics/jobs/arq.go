@@ -297,7 +297,7 @@ func (a *arqReading) judge(alone, served bool) {
 func (a *arqReading) alive() {
 	nobody := a.nobody()
 	switch {
-	case a.alone && !a.served || nobody:
+	case a.alone && !a.served && a.r.only == "" || nobody:
 		a.r.Set(figWorkersAlive, 0)
 	case a.problem != "":
 		a.r.Miss(figWorkersAlive, a.problem)
@@ -340,6 +340,9 @@ func (a *arqReading) nobody() bool {
 	before, seen := a.p.state.workerSeen(a.r.instance)
 	if looks && a.r.only == "" {
 		a.p.state.sawWorker(a.r.instance, active)
+	}
+	if a.r.only != "" { // jobs of other queues may run
+		return a.clientsKnown && !looks && !ends
 	}
 	return a.clientsKnown && !looks && !(just && out.first()) && (!ends || active == 0 || seen && active <= before)
 }

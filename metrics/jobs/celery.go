@@ -155,7 +155,8 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 		r.MissSums(problem)
 	}
 	// Those of other exchanges are known when all keys were searched.
-	r.hasList = problem == nil && r.searched
+	r.ownList = problem == nil
+	r.hasList, r.partList = r.ownList && (r.searched || r.only != ""), !r.searched
 	folded := make(map[string][]string)
 	for _, name := range names {
 		name = name[:min(len(name), maxName+1)]

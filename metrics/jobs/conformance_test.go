@@ -282,6 +282,7 @@ func (c *conformance) test(t *testing.T, s *redistest.Server) {
 	c.testFigures(t, d)
 	require.Equal(t, before, changes(t, s), "something was written")
 	c.testQueue(t, d)
+	c.testSame(t, d)
 	c.testDamage(t, s, user)
 }
 

@@ -27,6 +27,7 @@ func (r *reading) finish(p *poll, s *state) {
 	}
 	r.sumWorkers(p)
 	r.believeJobs()
+	r.missPart()
 	r.sumSchedulers(p, s)
 	s.sight(p, r)
 	r.missAbsent()
@@ -48,8 +49,22 @@ func (r *reading) finish(p *poll, s *state) {
 // none lives.
 func (r *reading) abandon(f *figures) {
 	alive, known := r.Get(figWorkersAlive)
-	if waiting, ok := f.Get(figWaiting); ok && (known || waiting == 0) {
-		f.Flag(figAbandoned, waiting > 0 && alive == 0)
+	if waiting, ok := f.Get(figWaiting); ok && (known || waiting == 0 || r.ownAlive) {
+		f.Flag(figAbandoned, waiting > 0 && alive == 0 && !r.ownAlive)
+	}
+}
+
+// missPart makes the number of workers unknown where only those of one queue were read.
+func (r *reading) missPart() {
+	if r.partWorkers == "" {
+		return
+	}
+	alive, known := r.Get(figWorkersAlive)
+	r.ownAlive = known && alive > 0
+	for _, f := range []figure{figWorkers, figWorkersAlive} {
+		if !r.spec.lacks(f, false) {
+			r.Miss(f, r.partWorkers)
+		}
 	}
 }
 

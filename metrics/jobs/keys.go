@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -73,7 +74,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	  id           what no other row has: system, prefix and queue
 //	  system_id    the id of its system
 //	  system, prefix, queue
-//	  listed       1 when the system's own list of queues has it, else 0
+//	  listed       1 when the system's own list of queues has it, else 0; left out
+//	               where the system keeps none, or not all of it is known
 //	  ...          its figures; where no job was taken for a minute, stuck is 1 when
 //	               nothing holds the queue back, and saturated when all who serve
 //	               it are busy; abandoned is 1 when jobs wait in it and no worker
@@ -154,7 +156,8 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 }
 
 // collectQueue returns the head and the members of one row of queues in collectGet,
-// and workers_alive of its system. If a system lists its queues, a queue that is not
+// and workers_alive of its system; why that is not known, or whether the queue is
+// abandoned, is in unavailable. If a system lists its queues, a queue that is not
 // in the list has no values.
 func collectQueue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	result, err := read(ctx, r, r.Arg("Queue"))
@@ -166,6 +169,7 @@ func collectQueue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error
 	ask.Head(w, r.Target.Name, nil)
 	for _, s := range result.Systems {
 		for _, q := range s.Queues {
+			s.tellAlive(q)
 			writeQueue(w, s, q)
 			if alive, ok := s.Get(figWorkersAlive); ok {
 				w.Key(figWorkersAlive.String()).Float(alive)
@@ -206,11 +210,39 @@ func writeQueue(w *jsondoc.Writer, s *reading, q *queue) {
 	w.Key("system").String(s.System)
 	w.Key("prefix").String(s.Prefix)
 	w.Key("queue").String(q.Name)
-	w.Key("listed").Int(flag(q.Listed))
+	if listed, known := s.listed(q); known {
+		w.Key("listed").Int(flag(listed))
+	}
 	writeFigures(w, &q.figures)
 	w.Key("unavailable").BeginObject()
 	writeProblems(w, &q.figures)
 	w.EndObject()
+}
+
+// tellAlive says beside a queue why it is not known of its system whether workers live,
+// and what it does not know for that.
+func (r *reading) tellAlive(q *queue) {
+	if _, known := r.Get(figWorkersAlive); !known {
+		q.Miss(figWorkersAlive, cmp.Or(r.reason(figWorkersAlive), "it is not known whether workers live"))
+	}
+	if _, known := q.Get(figAbandoned); !known && !q.missed(figAbandoned) {
+		q.Miss(figAbandoned, "it needs waiting and workers_alive")
+	}
+}
+
+// reason is why a figure of the system is missing, "" when nothing says it.
+func (r *reading) reason(name figure) string {
+	for _, p := range r.Problems {
+		if p.Figure == name {
+			return p.Reason
+		}
+	}
+	for _, l := range r.spec.Lacks {
+		if l.Figure == name && !l.OfQueues {
+			return l.Reason
+		}
+	}
+	return ""
 }
 
 func writeFigures(w *jsondoc.Writer, f *figures) {

@@ -70,8 +70,14 @@ type reading struct {
 	// found: a search has found the instance. searched: all keys were looked at not
 	// long ago. doubt: it is not known whether its markers are there.
 	found, searched, doubt bool
-	// hasList: the system's own list of queues was read; partList: not all of it.
-	hasList, partList bool
+	// hasList: the system's own list of queues was read, or which queues it has is known
+	// otherwise; partList: not all of it. ownList: it has one, and it was read.
+	hasList, partList, ownList bool
+	// partWorkers is why Workers are not all of the system, but those of the one queue
+	// that is wanted, or may be just those; "" when they are all. ownAlive: one of them
+	// lives.
+	partWorkers string
+	ownAlive    bool
 }
 
 // share parts the queues that are read in one poll among the systems.
@@ -205,7 +211,7 @@ func (r *reading) OpenListed(names []string, size int, err error) []*queue {
 		}
 		r.partList = true
 	}
-	r.hasList = true
+	r.hasList, r.ownList = true, true
 	return r.Open(names)
 }
 
@@ -259,6 +265,11 @@ func (r *reading) MissWorker(err error) {
 		}
 	}
 	r.UnknownRun("a worker: " + err.Error())
+}
+
+// listed reports whether the system's own list of queues has one, if that is known.
+func (r *reading) listed(q *queue) (listed, known bool) {
+	return q.Listed, r.ownList && (q.Listed || !r.partList)
 }
 
 // checkQueue says whether a text can be the name of a queue: names are shown,

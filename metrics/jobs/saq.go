@@ -29,6 +29,8 @@ const (
 	saqJobs   = maxPayloads / saqRunning
 	// saqRunning bounds what is read of a running job, in bytes.
 	saqRunning = 64 << 10
+	// saqQueues bounds the other queues whose workers are counted for one queue.
+	saqQueues = 100
 )
 
 var saqSpec = &spec{
@@ -79,6 +81,9 @@ func (saq) Spec() *spec { return saqSpec }
 func (saq) Read(p *poll, r *reading) {
 	queues := r.Open(r.Found)
 	r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", "saq:"+q.Name+":queued") })
+	if r.only != "" {
+		saqOthers(p, r)
+	}
 	limit := min(saqActive, max(1, saqJobs/max(1, len(queues))))
 	for _, q := range queues {
 		s := &saqQueue{p: p, r: r, q: q, key: "saq:" + q.Name + ":", workers: make(map[string]int)}
@@ -152,11 +157,48 @@ func (s *saqQueue) alive(v resp.Value, err error) {
 		return
 	}
 	s.q.Exists = s.q.Exists || s.living > 0
-	n := min(int(s.living), max(0, maxWorkers-len(s.r.Workers)))
-	for range n {
-		s.r.Workers = append(s.r.Workers, worker{Alive: true, Queues: []string{s.q.Name}, Busy: -1, Slots: -1})
+	saqServe(s.r, s.q.Name, int(s.living))
+}
+
+// saqServe notes n workers of a queue.
+func saqServe(r *reading, queue string, n int) {
+	read := min(n, max(0, maxWorkers-len(r.Workers)))
+	for range read {
+		r.Workers = append(r.Workers, worker{Alive: true, Queues: []string{queue}, Busy: -1, Slots: -1})
 	}
-	s.r.CutWorkers += int(s.living) - n
+	r.CutWorkers += n - read
+}
+
+// saqOthers counts the workers of the other queues where one alone is wanted; for those
+// of the system are those of all. Without a search these are not known.
+func saqOthers(p *poll, r *reading) {
+	var others []string
+	for _, name := range slices.Concat(r.Found, r.extra) {
+		if name != r.only && !slices.Contains(others, name) && checkQueue(name) == nil {
+			others = append(others, name)
+		}
+	}
+	switch {
+	case !r.searched:
+		r.partWorkers = "each queue has workers of its own, and the other queues are not known: job.get searches for them"
+		return
+	case len(others) > saqQueues || !p.FollowUps(len(others)):
+		r.partWorkers = fmt.Sprintf("each queue has workers of its own, and there are more than %d other queues: see job.get", saqQueues)
+		return
+	}
+	p.Ask(func(resp.Value, error) {
+		for _, name := range others { // the server's time is known by now
+			p.Ask(func(v resp.Value, err error) {
+				n, err := number(v, err)
+				if err != nil {
+					r.Miss(figWorkers, "ZCOUNT: "+err.Error())
+					r.Miss(figWorkersAlive, "ZCOUNT: "+err.Error())
+					return
+				}
+				saqServe(r, name, int(n))
+			}, "ZCOUNT", "saq:"+name+":stats", p.NowArg(1000), "+inf")
+		}
+	}, "LLEN", "saq:"+r.only+":queued")
 }
 
 // running looks at the oldest running jobs. What a dead worker ran stays where it is

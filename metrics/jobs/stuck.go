@@ -145,6 +145,9 @@ func (r *reading) judge(q *queue, stalled, freeFor float64, why hold) {
 		q.Flag(figSaturated, long && why == heldByWork)
 	}
 	alive, known := r.Get(figWorkersAlive)
+	if r.ownAlive {
+		alive = 1 // or more
+	}
 	switch {
 	case r.counted && !long:
 		q.Set(figStuck, 0)
@@ -160,7 +163,9 @@ func (r *reading) judge(q *queue, stalled, freeFor float64, why hold) {
 		q.Miss(figStuck, "it is not known whether jobs of it run")
 	case q.Prompt:
 		q.Flag(figStuck, long && why == heldByNothing && freeFor >= stuckAfter.Seconds())
-	case !known:
+	case r.spec.lacks(figWorkersAlive, false):
+	case !known && !r.ownAlive && long:
+		q.Miss(figStuck, "it is not known whether workers live: "+r.reason(figWorkersAlive))
 	case why == heldUnknown && long && alive > 0:
 		q.Miss(figStuck, "it is not known whether jobs of it run, nor whether all workers are busy")
 	default:

@@ -153,6 +153,9 @@ func (symfony) Read(p *poll, r *reading) {
 	for _, q := range queues {
 		s.queue(q)
 	}
+	if r.only != "" && (!r.searched || slices.ContainsFunc(slices.Concat(r.Found, r.extra), func(name string) bool { return name != r.only })) {
+		r.partWorkers = "workers show in each stream that they consume, and one alone was read: see job.get"
+	}
 	if len(queues) == 0 {
 		s.finish()
 	}

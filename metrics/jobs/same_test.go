@@ -1,0 +1,119 @@
+package jobs
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"redisjobs/metrics/item"
+)
+
+// testSame holds job.queue.get to job.get: what the one says of a queue is what its row in
+// the other one says, and what it says of the system is what the system's row says, at
+// the first poll and later, with what job.get remembers and without it.
+func (c *conformance) testSame(t *testing.T, d *teller) {
+	t.Helper()
+	shared := &item.Memory{}
+	alone := make(map[string]*item.Memory)
+	d.at = c.at
+	for _, later := range []float64{0, 20, 50, 80} {
+		d.at += later
+		result, err := readSystems(t.Context(), d, shared, c.opts(), query{})
+		require.NoError(t, err)
+		r := c.find(t, result)
+		for _, row := range r.Queues {
+			if alone[row.Name] == nil {
+				alone[row.Name] = &item.Memory{}
+			}
+			for what, m := range map[string]*item.Memory{"with the memory of job.get": shared, "with its own memory": alone[row.Name]} {
+				result, err := readSystems(t.Context(), d, m, c.opts(), query{System: c.system, Prefix: c.prefix, Queue: row.Name})
+				require.NoError(t, err)
+				requireSame(t, r, row, result.Systems[0], m == shared, c.system+" "+row.Name+" "+what)
+			}
+		}
+	}
+}
+
+// requireSame compares what both say of a queue. all: the one knows what the other does,
+// but the workers of other queues.
+func requireSame(t *testing.T, r *reading, row *queue, one *reading, all bool, what string) {
+	t.Helper()
+	q := one.Queues[0]
+	ofWorkers := func(f figure) bool { return f == figStuck || f == figSaturated || f == figAbandoned }
+	q.Each(func(f figure, value float64) {
+		of, known := row.Get(f)
+		if !known && f == figLatency && all {
+			return // it has been seen by now
+		}
+		require.True(t, known, "%s: %s is %v, and job.get does not know it: %v", what, f, value, row.Problems)
+		require.InDelta(t, of, value, 1e-6, "%s: %s", what, f)
+	})
+	row.Each(func(f figure, value float64) {
+		if _, known := q.Get(f); !known && !ofWorkers(f) {
+			require.True(t, q.missed(f), "%s: %s is %v in job.get, and missing without a reason", what, f, value)
+			require.False(t, all && !one.missed(figWorkersAlive), "%s: %s is %v in job.get, and not known: %v", what, f, value, q.Problems)
+		}
+	})
+	alive, known := one.Get(figWorkersAlive)
+	if known {
+		of, known := r.Get(figWorkersAlive)
+		require.True(t, known, "%s: workers_alive is %v, and job.get does not know it", what, alive)
+		require.Equal(t, of, alive, "%s: workers_alive", what)
+	}
+	if listed, known := one.listed(q); known {
+		of, known := r.listed(row)
+		require.True(t, known && listed == of, "%s: listed", what)
+	}
+	one.tellAlive(q)
+	require.True(t, known || q.missed(figWorkersAlive), "%s: workers_alive is missing without a reason", what)
+	if _, known := q.Get(figAbandoned); !known {
+		require.True(t, q.missed(figAbandoned), "%s: abandoned is missing without a reason", what)
+	}
+}
+
+// TestWorkersOfAnotherQueue: of systems whose workers serve just one queue, one of queue
+// busy lives, and none of queue slow, in which jobs wait.
+func TestWorkersOfAnotherQueue(t *testing.T) {
+	t.Parallel()
+	for id, tt := range map[string]struct {
+		seed, names []string
+		alone       bool // which workers the system has is known without a search
+	}{
+		"bullmq/bull": {[]string{
+			"HSET bull:slow:meta version bullmq:6.7.0", "HSET bull:busy:meta version bullmq:6.7.0", "LPUSH bull:slow:wait 1",
+			fmt.Sprintf("HSET bull:slow:1 timestamp %d000", fieldAt-5),
+		}, []string{"bull:YnVzeQ=="}, true},
+		"bull/bull": {[]string{
+			"SET bull:slow:id 2", "LPUSH bull:slow:wait 1", fmt.Sprintf("HSET bull:slow:1 timestamp %d000", fieldAt-5),
+			"SET bull:busy:id 2", "ZADD bull:busy:completed 1 1",
+		}, []string{"bull:YnVzeQ=="}, true},
+		"saq/": {[]string{
+			"RPUSH saq:slow:queued saq:job:slow:9", fmt.Sprintf(`SET saq:job:slow:9 {"key":"saq:job:slow:9","queued":%d000}`, fieldAt-5),
+			fmt.Sprintf("ZADD saq:busy:stats %d000 saq:busy:worker_info:w", fieldAt+9999),
+		}, nil, false},
+	} {
+		t.Run(id, func(t *testing.T) {
+			t.Parallel()
+			f := newField(t, tt.seed...)
+			f.named(tt.names...)
+			own := &item.Memory{}
+			for i, later := range []float64{0, 30, 45} {
+				r := f.poll(later, id)
+				want(t, &r.figures, figWorkersAlive, 1)
+				row := slow(t, r)
+				want(t, &row.figures, figAbandoned, 0)
+				want(t, &row.figures, figStuck, max(0, float64(i-1)))
+				ask := query{System: r.System, Prefix: r.Prefix, Queue: "slow"}
+				one := pollOnce(t, f.d, f.m, f.o, ask).Systems[0]
+				requireSame(t, r, row, one, true, id)
+				want(t, &one.figures, figWorkersAlive, 1)
+				want(t, &one.Queues[0].figures, figStuck, max(0, float64(i-1)))
+				one = pollOnce(t, f.d, own, f.o, ask).Systems[0]
+				requireSame(t, r, row, one, false, id)
+				_, known := one.Get(figWorkersAlive)
+				require.Equal(t, tt.alone, known)
+			}
+		})
+	}
+}
