@@ -91,7 +91,10 @@ var aboutJobs = map[string]jobPage{
 		title: "Laravel queues",
 		intro: "The queues of Laravel with the Redis driver. If the application uses Horizon, also see [horizon](horizon.md).",
 		more:  []string{"orphaned"},
-		setup: []string{"The prefix is that of the connection in `config/database.php`. It is found by SCAN, or named in `Jobs.Prefixes=laravel:shop_database_`."},
+		setup: []string{
+			"The prefix is that of the connection in `config/database.php`: `shop_database_`, from Laravel 12 on `shop-database-`, or nothing. It is found by SCAN, or named in `Jobs.Prefixes=laravel:shop-database-`.",
+			"`job.queue.get` finds it as well: name it only if several applications have a queue of that name. A prefix may be written as keys begin, with `queues:`. So `job.queue.get[Prod,,,laravel,default,queues:]` is queue `default` without a prefix.",
+		},
 		instead: []string{
 			"Workers do not register without Horizon. Watch `stalled` and `latency`, or use Horizon.",
 			"Failed jobs are in the database of the application, in the table `failed_jobs`. Watch it with Zabbix' ODBC or with Horizon.",

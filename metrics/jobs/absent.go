@@ -91,12 +91,21 @@ func (r *reading) noQueue(q *queue) string {
 	switch {
 	case q.used():
 		return ""
+	case len(r.elsewhere) > 0:
+		return fmt.Sprintf("there is no such queue under the prefix %q, and under %q there are: name one of these in parameter 6 (Prefix)", r.Prefix, r.elsewhere)
 	case r.spec.EmptyIsGone:
-		return fmt.Sprintf("its key does not exist: it is empty, or there is no such queue; Jobs.Queues=%s:%s says that there is one", r.System, q.Name)
+		under := ""
+		if r.spec.AppPrefix {
+			under = fmt.Sprintf(" under the prefix %q", r.Prefix)
+		}
+		return fmt.Sprintf("its key does not exist%s: it is empty, or there is no such queue; Jobs.Queues=%s:%s says that there is one",
+			under, r.System, q.Name)
 	case r.spec.Markers == nil:
 		return "there is no such queue: none of its keys exists"
 	case !r.hasList:
 		return ""
+	case r.partList && r.partWhy != "":
+		return r.partWhy
 	case r.partList:
 		return fmt.Sprintf("it is not among the %d names that are read of the list of queues", maxListed)
 	}

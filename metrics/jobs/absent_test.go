@@ -42,7 +42,7 @@ func TestWhatIsAbsent(t *testing.T) {
 		r = with("bullmq", func(r *reading) { nothing(r); change(r) })
 		want(t, &r.figures, figWaiting, 0)
 	}
-	r = with("laravel", nothing) // does not know better
+	r = with("plain", nothing) // does not know better
 	want(t, &r.figures, figWaiting, 0)
 
 	queue1 := func(change func(r *reading, q *queue)) *queue {

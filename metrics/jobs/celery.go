@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -156,7 +157,15 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 	}
 	// Those of other exchanges are known when all keys were searched.
 	r.ownList = problem == nil
-	r.hasList, r.partList = r.ownList && (r.searched || r.only != ""), !r.searched
+	r.hasList, r.partList = r.ownList && r.searched, !r.searched
+	if r.only != "" {
+		r.hasList = true
+		r.partWhy = fmt.Sprintf("no binding of the exchanges celery and %s names it: it is not known whether there is such a queue; "+
+			"job.get finds those of other exchanges, and Jobs.Queues=celery:%s says that there is one", r.only, r.only)
+		if problem != nil {
+			r.partList, r.partWhy = true, "it is not known whether there is such a queue: "+problem.Error()
+		}
+	}
 	folded := make(map[string][]string)
 	for _, name := range names {
 		name = name[:min(len(name), maxName+1)]

@@ -11,14 +11,23 @@ import (
 )
 
 // laravel reads the queues of Laravel 8 to 13. Its prefix is that of the
-// connection to Redis, before "queues:". What Horizon adds is in another place,
-// with another prefix, and read as a system of its own.
+// connection to Redis, before "queues:": the name of the application with _database_,
+// from Laravel 12 on with -database-, or nothing. What Horizon adds is in another
+// place, with another prefix, and read as a system of its own.
 // Sources: src/Illuminate/Queue/RedisQueue.php of 8.83.26 and 13.26.1.
 type laravel struct{}
 
+// laravelPrefix is that of an application without a name of its own.
+const laravelPrefix = "laravel_database_"
+
 var laravelSpec = &spec{
 	Name:          "laravel",
-	DefaultPrefix: "laravel_database_",
+	DefaultPrefix: laravelPrefix,
+	AppPrefix:     true,
+	Lists:         true,
+	EmptyIsGone:   true,
+	// It may be written as keys begin, so that one of nothing can be named.
+	Prefix: func(prefix string) string { return strings.TrimSuffix(prefix, "queues:") },
 	Clue: func(key string) (clue, bool) {
 		prefix, queue, ok := strings.Cut(key, "queues:")
 		if !ok || queue == "" {
@@ -61,7 +70,13 @@ var laravelSpec = &spec{
 		lackOfSystem("a reserved job does not say when it began", figOldestRunning),
 	),
 	Commands: []string{"lindex", "llen", "zcard", "zcount", "zrange"},
-	Keys:     func(prefix string, _ []string) []string { return []string{prefix + "queues:*"} },
+	Keys: func(prefix string, _ []string) []string {
+		out := []string{prefix + "queues:*"}
+		if prefix == laravelPrefix {
+			out = append(out, "laravel-database-queues:*")
+		}
+		return out
+	},
 }
 
 func (laravel) Spec() *spec { return laravelSpec }

@@ -102,6 +102,44 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 // named: the item key says which prefix or queue.
 func (q query) named() bool { return q.System != "" && (q.Prefix != "" || q.Queue != "") }
 
+// seeksPrefix: a queue is wanted, and under which prefix it is must be searched for.
+func (q query) seeksPrefix() bool {
+	if q.System == "" || q.Queue == "" || q.Prefix != "" {
+		return false
+	}
+	_, spec := systemOf(instance{System: q.System})
+	return spec.AppPrefix
+}
+
+// prefixOf is the prefix under which the queue is that a query is about, of those that
+// were found: the only one that has it, or the only one there is. If several have it,
+// it is the default one, and those are returned as well.
+func (s *state) prefixOf(q query) (prefix string, several []string) {
+	_, spec := systemOf(instance{System: q.System})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all, having []string
+	for i, known := range s.instances {
+		if i.System != q.System {
+			continue
+		}
+		all = append(all, i.Prefix)
+		if _, has := known.names[q.Queue]; has {
+			having = append(having, i.Prefix)
+		}
+	}
+	slices.Sort(having)
+	switch {
+	case len(having) == 1:
+		return having[0], nil
+	case len(having) > 1 && !slices.Contains(having, spec.DefaultPrefix):
+		return spec.DefaultPrefix, having
+	case len(all) == 1:
+		return all[0], nil
+	}
+	return spec.DefaultPrefix, nil
+}
+
 // findSystems searches for the systems that a query is about, when it is time for
 // that.
 func (s *state) findSystems(ctx context.Context, doer redisclient.Doer, o *item.JobsOptions, q query) error {
@@ -110,7 +148,7 @@ func (s *state) findSystems(ctx context.Context, doer redisclient.Doer, o *item.
 			return err
 		}
 	}
-	if q.named() && (q.Queue != "" || !hasClue(q.System)) {
+	if q.named() && (q.Queue != "" && !q.seeksPrefix() || !hasClue(q.System)) {
 		return nil
 	}
 	return discover(ctx, doer, s, o)
@@ -118,7 +156,11 @@ func (s *state) findSystems(ctx context.Context, doer redisclient.Doer, o *item.
 
 // readings begins with what a query is about: nothing of it is read.
 func (s *state) readings(q query, o *item.JobsOptions) []*reading {
+	var several []string
 	wanted := s.wanted(q, o)
+	if q.seeksPrefix() {
+		wanted[0].Prefix, several = s.prefixOf(q)
+	}
 	share := &share{left: maxQueues, others: len(wanted)}
 	out := make([]*reading, len(wanted))
 	for i, instance := range wanted {
@@ -126,7 +168,7 @@ func (s *state) readings(q query, o *item.JobsOptions) []*reading {
 		r := &reading{
 			instance: instance, Found: s.names(instance), spec: spec,
 			extra: o.Queues[instance.System], only: q.Queue, share: share,
-			named: q.named(),
+			named: q.named(), elsewhere: several,
 		}
 		r.found, r.searched = s.knows(instance)
 		out[i] = r
@@ -180,7 +222,8 @@ func (s *state) wanted(q query, o *item.JobsOptions) []instance {
 	for _, system := range all {
 		spec := system.Spec()
 		i := instance{spec.Name, spec.DefaultPrefix}
-		if (spec.Markers == nil && spec.Clue == nil || spec.EmptyIsGone && s.instances[i] == nil) && len(o.Queues[spec.Name]) > 0 {
+		none := !slices.ContainsFunc(out, func(i instance) bool { return i.System == spec.Name })
+		if (spec.Markers == nil && spec.Clue == nil || spec.EmptyIsGone && none) && len(o.Queues[spec.Name]) > 0 {
 			out = append(out, i)
 		}
 	}

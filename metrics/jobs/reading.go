@@ -73,6 +73,12 @@ type reading struct {
 	// hasList: the system's own list of queues was read, or which queues it has is known
 	// otherwise; partList: not all of it. ownList: it has one, and it was read.
 	hasList, partList, ownList bool
+	// partWhy says what a queue that is not listed means where partList, if that is not
+	// the number of names.
+	partWhy string
+	// elsewhere are the prefixes under which there are queues of the name that is
+	// wanted, where the item key names none and there are several.
+	elsewhere []string
 	// partWorkers is why Workers are not all of the system, but those of the one queue
 	// that is wanted, or may be just those; "" when they are all. ownAlive: one of them
 	// lives.

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,58 @@ func (c *conformance) testSame(t *testing.T, d *teller) {
 				requireSame(t, r, row, result.Systems[0], m == shared, c.system+" "+row.Name+" "+what)
 			}
 		}
+		for what, m := range map[string]*item.Memory{"with the memory of job.get": shared, "without memory": {}} {
+			if !r.spec.Lists {
+				continue // it does not know which queues there are
+			}
+			result, err := readSystems(t.Context(), d, m, c.opts(), query{System: c.system, Prefix: c.prefix, Queue: "no-such-queue"})
+			require.NoError(t, err)
+			q := result.Systems[0].Queues[0]
+			for _, f := range append(slices.Clone(figuresOfQueues), figStuck, figAbandoned) {
+				value, known := q.Get(f)
+				require.False(t, known, "%s of a queue that is not there, %s: %s is %v", c.system, what, f, value)
+				require.True(t, f == figStuck || f == figAbandoned || r.spec.lacks(f, true) || q.missed(f), "%s, %s: %s is missing without a reason", c.system, what, f)
+			}
+		}
+	}
+}
+
+// TestSystemsThatKnowTheirQueues are all but those that have none, or take each key for one.
+func TestSystemsThatKnowTheirQueues(t *testing.T) {
+	t.Parallel()
+	for _, system := range all {
+		spec := system.Spec()
+		require.Equal(t, !slices.Contains([]string{"redbeat", "horizon", "plain"}, spec.Name), spec.Lists, spec.Name)
+	}
+}
+
+// TestLaravelUnderThePrefixOfTheApplication is found without naming it; with the prefix of
+// nothing, too, which can be named as keys begin.
+func TestLaravelUnderThePrefixOfTheApplication(t *testing.T) {
+	t.Parallel()
+	const job = `{"uuid":"1","displayName":"J","job":"C","data":{},"id":"a","attempts":0}`
+	for _, prefix := range []string{"shop-database-", "shop_database_", ""} {
+		f := newField(t, "RPUSH "+prefix+"queues:default "+job+" "+job)
+		ask := func(q query) *reading {
+			q.System = "laravel"
+			return pollOnce(t, f.d, &item.Memory{}, f.o, q).Systems[0]
+		}
+		for _, r := range []*reading{ask(query{Queue: "default"}), ask(query{Queue: "default", Prefix: prefix + "queues:"}), ask(query{Prefix: prefix + "queues:"})} {
+			require.Equal(t, "laravel/"+prefix, r.ID())
+			want(t, &r.Queues[0].figures, figWaiting, 2)
+		}
+		wantUnknown(t, &ask(query{Queue: "nail"}).Queues[0].figures, figWaiting, "its key does not exist under the prefix ")
+		wantUnknown(t, &ask(query{Queue: "default", Prefix: "laravel_database_"}).Queues[0].figures, figWaiting, `under the prefix "laravel_database_"`)
+		f.s.Do(t, "RPUSH", "other-database-queues:default", job)
+		wantUnknown(t, &ask(query{Queue: "default"}).Queues[0].figures, figWaiting, "name one of these in parameter 6 (Prefix)")
+		f.s.Do(t, "RPUSH", "other-database-queues:mail", job)
+		require.Equal(t, "laravel/other-database-", ask(query{Queue: "mail"}).ID())
+
+		// What was seen is empty when its key is gone, and not unknown.
+		seen := query{System: "laravel", Prefix: prefix + "queues:", Queue: "default"}
+		pollOnce(t, f.d, f.m, f.o, seen)
+		f.s.Do(t, "DEL", prefix+"queues:default")
+		want(t, &pollOnce(t, f.d, f.m, f.o, seen).Systems[0].Queues[0].figures, figWaiting, 0)
 	}
 }
 

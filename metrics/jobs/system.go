@@ -31,6 +31,9 @@ type spec struct {
 	// Prefix makes one text of the several that mean the same prefix; nil when
 	// there is only one.
 	Prefix func(prefix string) string
+	// AppPrefix: the usual prefix has the name of the application in it, so that it is
+	// searched for when a queue is asked for without one.
+	AppPrefix bool
 	// Markers are the keys of which each shows that the system is there. Nil when
 	// there are none with a fixed name.
 	Markers func(prefix string) []marker
