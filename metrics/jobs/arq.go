@@ -269,6 +269,7 @@ func (h *arqHead) oldest() {
 	id := h.ids[first]
 	h.q.Head = id[:min(len(id), maxName)]
 	at := h.scores[id] / 1000
+	h.q.HeadAt = at
 	if at < moment2000 || at > moment2200 { // that of a job to be aborted is 1
 		h.q.Miss(figLatency, "oldest job: its score is no time")
 		return

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -262,9 +263,11 @@ func (b *bullReading) since(q *queue, id string) {
 			delay, err = bullDelayOf(fields[1])
 		}
 		if err != nil {
+			q.HeadAt = math.Inf(-1)
 			q.Miss(figLatency, "oldest job: "+err.Error())
 			return
 		}
+		q.HeadAt += made // there may be several heads
 		tried := false
 		for _, v := range fields[2:4] {
 			n, err := number(v, nil)

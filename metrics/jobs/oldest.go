@@ -14,6 +14,7 @@ func (p *poll) addedAt(q *queue, read func(resp.Value) (float64, error), cmd ...
 			q.Miss(figLatency, "oldest job: "+err.Error())
 			return
 		}
+		q.HeadAt = at
 		if age, _ := q.Get(figLatency); p.Age(at) >= age {
 			q.Set(figLatency, p.Age(at))
 		}
@@ -45,7 +46,7 @@ func (p *poll) oldest(q *queue, v resp.Value, err error, parse func(text []byte)
 	if err == nil {
 		job, err = parse(text)
 	}
-	q.Head = job.id
+	q.Head, q.HeadAt = job.id, job.at
 	switch {
 	case err != nil:
 		q.Miss(figLatency, "oldest job: "+err.Error())

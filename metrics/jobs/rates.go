@@ -28,8 +28,9 @@ type moment struct {
 	hasDone             bool // done is known: the total counter of jobs taken
 	hasMore             bool // more is known: the total counter of jobs added
 	head                string
-	delayed             bool // the queue has jobs that wait for their time, or may have
-	nobody              bool // no living worker is registered in the system
+	headAt              float64 // see queue.HeadAt
+	delayed             bool    // the queue has jobs that wait for their time, or may have
+	nobody              bool    // no living worker is registered in the system
 }
 
 // sample is what is remembered of a queue or system between polls.
@@ -91,8 +92,14 @@ func (s *state) rates(p *poll, r *reading) {
 	for _, q := range r.Queues {
 		key.queue = q.Name
 		m := newMoment(now, &q.figures, q.Head)
+		m.headAt = max(0, q.HeadAt)
 		old := s.sampleOf(key)
 		stalled, known := old.stalled(m, q.HeadRepeats && systemMoved)
+		// No job has been waiting for longer than the oldest one. (One is of age 0 as long as
+		// its writer's clock is ahead.)
+		if latency, ok := q.Get(figLatency); ok && latency > 0 && latency < stalled {
+			stalled, old.since = latency, now-latency
+		}
 		old = s.observe(key, old, m, &q.figures)
 		if !known {
 			q.Miss(figStalled, "it is not known whether jobs were taken")
@@ -120,6 +127,12 @@ func (s *state) missUnlisted(system sampleKey, now float64, r *reading) {
 	if alive, known := r.Get(figWorkersAlive); known && alive == 0 {
 		r.Miss(figWorkersAlive, "no living worker is registered, and yet jobs are processed")
 	}
+}
+
+// sameHead reports whether the same job is the oldest in both. When it was added may not
+// be known now and then.
+func (m moment) sameHead(o moment) bool {
+	return m.head == o.head && (m.headAt == o.headAt || m.headAt == 0 || o.headAt == 0)
 }
 
 // moved reports whether a total counter has changed since the last poll.
@@ -158,10 +171,13 @@ func (s *state) observe(key sampleKey, old *sample, m moment, f *figures) *sampl
 		old.rates = ratesBetween(old.base, m)
 		old.base = m
 	}
-	if m.head != old.last.head && old.last.at != 0 {
+	if !m.sameHead(old.last) && old.last.at != 0 {
 		old.headAt = m.at
 	}
 	old.headAt = min(old.headAt, m.at)
+	if m.headAt == 0 && m.sameHead(old.last) {
+		m.headAt = old.last.headAt
+	}
 	old.last = m
 	old.rates.Each(f.Set)
 	growth, ok := old.rates.Get(figGrowth)
@@ -220,7 +236,7 @@ func (s *state) sight(p *poll, r *reading) {
 			continue
 		}
 		age := 0.0
-		if old.last.head == q.Head {
+		if old.last.sameHead(moment{head: q.Head, headAt: q.HeadAt}) {
 			age = p.Age(old.headAt)
 		}
 		if known, _ := q.Get(figLatency); age >= known {
@@ -237,7 +253,7 @@ func sightMade(p *poll, q *queue, old *sample) {
 	switch {
 	case old != nil && (old.clearFrom > 0 && q.Made >= old.clearFrom && q.Made <= old.clearTo || q.Made >= old.last.at):
 		q.Set(figLatency, p.Age(q.Made))
-	case old != nil && old.last.head == q.Head:
+	case old != nil && old.last.sameHead(moment{head: q.Head, headAt: q.HeadAt}):
 		q.Set(figLatency, p.Age(old.headAt))
 	default:
 		q.Miss(figLatency, "oldest job: it does not say whether it was delayed before, and was not seen yet")
@@ -264,7 +280,7 @@ func (old *sample) stalled(m moment, unsure bool) (seconds float64, known bool) 
 		return 0, true
 	}
 	taken := m.waiting < old.last.waiting || m.hasDone && old.last.hasDone && m.done != old.last.done ||
-		m.head != old.last.head || unsure
+		!m.sameHead(old.last) || unsure
 	if taken || old.since == 0 {
 		old.since = m.at
 	}

@@ -110,8 +110,11 @@ type queue struct {
 	// Listed: the system's own list has it. Configured names may be missing in
 	// it.
 	Listed bool
-	// Head tells the oldest waiting job from the next one; "" when not known.
-	Head string
+	// Head tells the oldest waiting job from the next one; "" when not known. HeadAt is
+	// when it was added, as far as it says that, and tells it from a later one of the same
+	// id: ids begin anew when a queue is emptied, and an application may choose them.
+	Head   string
+	HeadAt float64
 	// HeadRepeats: two jobs may have the same Head.
 	HeadRepeats bool
 	// Made is when the job at the head was made, in unix seconds, of a system whose jobs
