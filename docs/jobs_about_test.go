@@ -62,7 +62,7 @@ var aboutJobs = map[string]jobPage{
 	"bullmq": {
 		title: "BullMQ",
 		intro: "BullMQ 5 and 6, with its job schedulers. Groups of BullMQ Pro are not read.",
-		more:  []string{"prioritized", "waiting_children", "rate_limited", "added_total", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
+		more:  []string{"prioritized", "waiting_children", "rate_limited", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
 		setup: []string{"A prefix other than `bull` is found by SCAN, or named in `Jobs.Prefixes=bullmq:myapp`."},
 		instead: []string{
 			"Workers are found by the names of their connections (`CLIENT LIST`), those of BullMQ for Python included. A worker whose own name has a blank cannot name its connection: while a job has a lock and no worker is found, or a connection without a name waits as workers do, `workers_alive` is unknown, not 0. A dead one is seen by `orphaned`, the jobs whose lock has expired.",
@@ -73,7 +73,7 @@ var aboutJobs = map[string]jobPage{
 	"bull": {
 		title: "Bull",
 		intro: "Bull 3 and 4, with repeatable jobs.",
-		more:  []string{"rate_limited", "added_total", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
+		more:  []string{"rate_limited", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
 		setup: []string{"A prefix other than `bull` is found by SCAN, or named in `Jobs.Prefixes=bull:myapp`."},
 		instead: []string{
 			"Workers are found by the names of their connections (`CLIENT LIST`). While a job has a lock and no worker is found, or a connection without a name waits as workers do, `workers_alive` is unknown, not 0. A dead one is seen by `orphaned`, the jobs whose lock has expired.",

@@ -132,7 +132,8 @@ func bullMeta(key string) redisclient.Command {
 
 var bullLacks = append(
 	lackOfQueues("failed jobs that are tried again are among the scheduled ones", figRetry),
-	append(lackOfSystem("failed jobs that are tried again are among the scheduled ones", figRetry),
+	append(append(lackEverywhere("the counter of ids also counts jobs that were refused, because one of their id is there", figAdded),
+		lackOfSystem("failed jobs that are tried again are among the scheduled ones", figRetry)...),
 		append(lackOfSystem("a dead worker leaves no trace but the jobs that it ran", figWorkersDead),
 			lackOfSystem("workers do not report what they run, nor how many jobs they could run", figWorkersBusy, figWorkersSlots, figUtilisation,
 				figWorkersQuiet)...)...)...,
@@ -188,6 +189,8 @@ func (bullmq) Read(p *poll, r *reading) {
 		// their own. Of those with a priority only the next one can be told.
 		b.oldest(q, []string{"LINDEX", k + "wait", "-1"}, []string{"LINDEX", k + "paused", "-1"},
 			[]string{"ZRANGE", k + "prioritized", "0", "0"})
+		b.older(q, k+"wait", k+"paused")
+		b.priorities(q)
 	}
 	b.repeats(queues, b.jobScheduler)
 }
@@ -213,6 +216,7 @@ func (bull) Read(p *poll, r *reading) {
 			}
 		}, "ZCARD", k+"priority")
 		b.oldest(q, []string{"LINDEX", k + "wait", "-1"}, []string{"LINDEX", k + "paused", "-1"})
+		b.older(q, k+"wait", k+"paused")
 	}
 	b.repeats(queues, b.repeatable)
 }

@@ -87,11 +87,11 @@ func (b *bullReading) queue(q *queue) {
 	p.Ask(func(v resp.Value, err error) {
 		n, err := number(v, err)
 		if err != nil {
-			q.Miss(figAdded, "GET: "+err.Error())
+			q.attemptsErr = err
 			return
 		}
 		q.Exists = q.Exists || !v.IsNull()
-		q.Set(figAdded, n)
+		q.attempts, q.hasAttempts = n, true
 	}, "GET", k+"id")
 	b.processed(q)
 	p.Ask(func(v resp.Value, err error) {
@@ -238,7 +238,64 @@ func (b *bullReading) oldest(q *queue, commands ...[]string) {
 
 func (b *bullReading) next(q *queue, id string) {
 	q.Head += "/" + id
-	b.since(q, id)
+	b.since(q, id, true)
+}
+
+// older looks at jobs of lists that may be older than the next one, which is at their end:
+// jobs that are added with lifo are put there.
+func (b *bullReading) older(q *queue, lists ...string) {
+	seen := make(map[string]bool)
+	look := func(ids []string, err error) {
+		for _, id := range ids {
+			if err != nil || id == "" || len(id) > maxJobID || isMarker(id) || seen[id] || !b.p.FollowUps(1) {
+				continue
+			}
+			seen[id] = true
+			b.since(q, id, false)
+		}
+	}
+	for _, list := range lists {
+		b.p.Ask(func(v resp.Value, err error) {
+			id, err := firstText(v, err)
+			look([]string{id}, err)
+		}, "LINDEX", list, "0")
+		if len(b.r.Queues) <= manyQueues {
+			b.p.Strings(look, "LRANGE", list, "-4", "-2")
+		}
+	}
+	look([]string{b.p.state.waitedLongest(b.r.instance, q.Name)}, nil)
+}
+
+// bullPriority is what a job's priority is multiplied by in its score: the rest is a
+// counter.
+const bullPriority = 1 << 32
+
+// priorities looks at the oldest job of the last priority, and at that of the one after
+// the first; a job of low priority waits as long as others come. Servers before Redis
+// 6.2 do not tell them.
+func (b *bullReading) priorities(q *queue) {
+	set := b.base(q) + "prioritized"
+	first := func(priority float64) {
+		b.p.Strings(func(ids []string, err error) {
+			if err == nil && len(ids) == 1 && len(ids[0]) <= maxJobID {
+				b.since(q, ids[0], false)
+			}
+		}, "ZRANGE", set, strconv.FormatFloat(priority*bullPriority, 'f', -1, 64), "+inf", "BYSCORE", "LIMIT", "0", "1")
+	}
+	b.score(set, "0", func(score float64) { first(math.Floor(score/bullPriority) + 1) })
+	b.score(set, "-1", func(score float64) { first(math.Floor(score / bullPriority)) })
+}
+
+// score gives then the score of the member at that place of a sorted set, if there is one.
+func (b *bullReading) score(set, at string, then func(score float64)) {
+	b.p.Strings(func(pair []string, err error) {
+		if err != nil || len(pair) != 2 {
+			return
+		}
+		if score, err := strconv.ParseFloat(pair[1], 64); err == nil && score >= 0 {
+			then(score)
+		}
+	}, "ZRANGE", set, at, at, "WITHSCORES")
 }
 
 // isMarker knows what BullMQ 4 puts beside the jobs of a list, to wake a worker for
@@ -250,8 +307,9 @@ func isMarker(id string) bool { return strings.HasPrefix(id, "0:") }
 // waits since its delay is over: what a job scheduler made a day before has not
 // waited for a day. A job that was tried already says when it was begun, and not
 // when it came back; one that somebody has retried, or promoted before its time,
-// says nothing at all.
-func (b *bullReading) since(q *queue, id string) {
+// says nothing at all. What one that is not the next says of itself only adds to what is
+// known.
+func (b *bullReading) since(q *queue, id string, head bool) {
 	p := b.p
 	p.AskPayload(func(v resp.Value, err error) {
 		fields, err := hashFields(5, v, err)
@@ -262,27 +320,34 @@ func (b *bullReading) since(q *queue, id string) {
 		if err == nil {
 			delay, err = bullDelayOf(fields[1])
 		}
+		if err != nil && !head {
+			return
+		}
 		if err != nil {
 			q.HeadAt = math.Inf(-1)
 			q.Miss(figLatency, "oldest job: "+err.Error())
 			return
 		}
-		q.HeadAt += made // there may be several heads
 		tried := false
 		for _, v := range fields[2:4] {
 			n, err := number(v, nil)
 			tried = tried || err == nil && n > 0
 		}
 		at := made + delay
+		if !head {
+			if !tried && fields[4].IsNull() && at <= p.Now() { // or it runs
+				q.waitsSince(p, id, at)
+			}
+			return
+		}
+		q.HeadAt += made // there may be several heads
 		switch {
 		case tried && fields[4].IsNull():
 			q.Miss(figLatency, "oldest job: somebody had it tried again, and it does not say when")
 		case tried || at > p.Now()+1:
 			q.FirstSeen = true
 		default:
-			if age, _ := q.Get(figLatency); p.Age(at) >= age {
-				q.Set(figLatency, p.Age(at))
-			}
+			q.waitsSince(p, id, at)
 		}
 	}, "HMGET", b.base(q)+id, "timestamp", "opts", "atm", "attemptsMade", "processedOn")
 }

@@ -50,17 +50,17 @@ func bullCases() []conformance {
 			name: "5", system: "bullmq", prefix: "bull", db: 5, at: 1795230100,
 			figures: noWorker(map[string]float64{
 				"waiting": 9, "active": 2, "scheduled": 4, "overdue": 1, "failed": 2, "completed": 5, "orphaned": 2,
-				"latency": 1795230100 - 1795228358.049, "added_total": 23, "prioritized": 2, "waiting_children": 1,
+				"latency": 1795230100 - 1795228358.049, "prioritized": 2, "waiting_children": 1,
 				"oldest_running": 1795230100 - 1795228358.065, "queue_count": 2, "queues_paused": 1, "queues_stuck": 0,
 				// Of a paused queue.
 				"schedulers_alive": 0, "periodic_jobs": 2, "scheduler_overdue": 0, "scheduler_late": 0,
 			}),
 			queues: map[string]map[string]float64{
-				"idle": bullmqQueue(map[string]float64{"waiting": 3, "latency": 1795230100 - 1795228358.049, "added_total": 3}),
+				"idle": bullmqQueue(map[string]float64{"waiting": 3, "latency": 1795230100 - 1795228358.049}),
 				// figPaused: the list of those that wait has another name.
 				"mail": bullmqQueue(map[string]float64{
 					"waiting": 6, "active": 2, "scheduled": 4, "overdue": 1, "failed": 2, "completed": 5, "paused": 1,
-					"latency": 1795230100 - 1795228360.059, "processed_total": 7, "failed_total": 2, "added_total": 20,
+					"latency": 1795230100 - 1795228360.059, "processed_total": 7, "failed_total": 2,
 					"orphaned": 2, "prioritized": 2, "waiting_children": 1,
 				}),
 			},
@@ -71,20 +71,20 @@ func bullCases() []conformance {
 			name: "6", system: "bullmq", prefix: "bull", db: 11, at: 1795230100,
 			figures: noWorker(map[string]float64{
 				"waiting": 14, "active": 1, "scheduled": 4, "overdue": 1, "failed": 2, "completed": 8, "orphaned": 1,
-				"latency": 1795230100 - 1795228681.568, "added_total": 38, "prioritized": 2, "waiting_children": 1,
+				"latency": 1795230100 - 1795228681.568, "prioritized": 2, "waiting_children": 1,
 				"oldest_running": 1795230100 - 1795228754.235, "queue_count": 5, "queues_paused": 0, "queues_stuck": 0,
 				"schedulers_alive": 0, "periodic_jobs": 2, "scheduler_overdue": 2, "scheduler_late": 1795230100 - 1795228683.607,
 			}),
 			queues: map[string]map[string]float64{
-				"cust": bullmqQueue(map[string]float64{"waiting": 4, "latency": 1795230100 - 1795228734.034, "added_total": 5}),
-				"idle": bullmqQueue(map[string]float64{"waiting": 3, "latency": 1795230100 - 1795228681.568, "added_total": 3}),
+				"cust": bullmqQueue(map[string]float64{"waiting": 4, "latency": 1795230100 - 1795228734.034}),
+				"idle": bullmqQueue(map[string]float64{"waiting": 3, "latency": 1795230100 - 1795228681.568}),
 				"mail": bullmqQueue(map[string]float64{
 					"waiting": 7, "active": 1, "scheduled": 4, "overdue": 1, "failed": 2, "completed": 5,
-					"latency": 1795230100 - 1795228681.583, "processed_total": 7, "failed_total": 2, "added_total": 20,
+					"latency": 1795230100 - 1795228681.583, "processed_total": 7, "failed_total": 2,
 					"orphaned": 1, "prioritized": 2, "waiting_children": 1,
 				}),
-				"roc":   bullmqQueue(map[string]float64{"completed": 3, "added_total": 10}),
-				"wonly": bullmqQueue(map[string]float64{"added_total": 0}),
+				"roc":   bullmqQueue(map[string]float64{"completed": 3}),
+				"wonly": bullmqQueue(map[string]float64{}),
 			},
 			unknown: map[string][]figure{"": counters, "cust": counters, "idle": counters, "roc": counters, "wonly": counters},
 		},
@@ -92,14 +92,14 @@ func bullCases() []conformance {
 			name: "4", system: "bull", prefix: "bull", db: 6, at: 1795230100,
 			figures: noWorker(map[string]float64{
 				"waiting": 4, "active": 2, "scheduled": 3, "overdue": 1, "failed": 2, "completed": 5, "orphaned": 2,
-				"added_total": 16, "processed_total": 7, "failed_total": 2,
+				"processed_total": 7, "failed_total": 2,
 				"oldest_running": 1795230100 - 1795228689.295, "queue_count": 1, "queues_paused": 0, "queues_stuck": 0,
 				"schedulers_alive": 0, "periodic_jobs": 1, "scheduler_overdue": 1, "scheduler_late": 100,
 			}),
 			queues: map[string]map[string]float64{
 				"mail": without(bullQueue(map[string]float64{
 					"waiting": 4, "active": 2, "scheduled": 3, "overdue": 1, "failed": 2, "completed": 5,
-					"processed_total": 7, "failed_total": 2, "added_total": 16, "orphaned": 2,
+					"processed_total": 7, "failed_total": 2, "orphaned": 2,
 				}), figLatency),
 			},
 			unknown: map[string][]figure{"": {figLatency}, "mail": {figLatency}}, // a job has a priority
@@ -109,11 +109,11 @@ func bullCases() []conformance {
 			name: "4 with a prefix for clusters", system: "bull", prefix: "{app}", db: 6, at: 1795230100,
 			figures: noWorker(map[string]float64{
 				"waiting": 1, "active": 0, "scheduled": 0, "overdue": 0, "failed": 0, "completed": 0, "orphaned": 0,
-				"latency": 1795230100 - 1795228691.306, "added_total": 1, "oldest_running": 0,
+				"latency": 1795230100 - 1795228691.306, "oldest_running": 0,
 				"queue_count": 1, "queues_paused": 0, "queues_stuck": 0,
 			}),
 			queues: map[string]map[string]float64{
-				"other": bullQueue(map[string]float64{"waiting": 1, "latency": 1795230100 - 1795228691.306, "added_total": 1}),
+				"other": bullQueue(map[string]float64{"waiting": 1, "latency": 1795230100 - 1795228691.306}),
 			},
 			unknown: map[string][]figure{"": counters, "other": counters},
 		},

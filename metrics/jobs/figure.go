@@ -30,7 +30,10 @@ const (
 	// figPaused is 1 when workers do not take jobs from the queue, otherwise 0.
 	figPaused
 	// figLatency is the age of the oldest waiting job, 0 when none waits; of a system
-	// the greatest that is known of its queues, see figLatencyUnknown.
+	// the greatest that is known of its queues, see figLatencyUnknown. Where a job can be
+	// put before others (lifo, priorities, at_front) it is that of the oldest of those at
+	// the ends of the queue and of each priority that is looked at, and the one that had
+	// waited longest at the last poll: another one may be older.
 	figLatency
 	// figProcessed and figFailedTotal are total counters; each system has its own rule
 	// whether failed attempts count as processed.

@@ -15,10 +15,37 @@ func (p *poll) addedAt(q *queue, read func(resp.Value) (float64, error), cmd ...
 			return
 		}
 		q.HeadAt = at
-		if age, _ := q.Get(figLatency); p.Age(at) >= age {
-			q.Set(figLatency, p.Age(at))
-		}
+		q.waitsSince(p, q.Head, at)
 	}, cmd...)
+}
+
+// Where jobs may be put before others (LIFO, at_front, priorities), the next one is not the
+// oldest. So those beside it and at the other end are looked at, too, and the one that had
+// waited longest at the last poll as long as it waits: a job that others overtake is seen
+// before they do. The latency is the greatest of all that were looked at.
+
+// manyQueues is how many queues are read before just the other end is looked at.
+const manyQueues = 100
+
+// waitsSince notes that a job waits since then; q's latency is that of the oldest.
+func (q *queue) waitsSince(p *poll, id string, at float64) {
+	if age, _ := q.Get(figLatency); p.Age(at) >= age {
+		q.Set(figLatency, p.Age(at))
+	}
+	if q.oldestID == "" || at < q.oldestAt {
+		q.oldestID, q.oldestAt = id, at
+	}
+}
+
+// waitedLongest is the job that had waited longest in a queue at the last poll; "" for
+// none.
+func (s *state) waitedLongest(i instance, queue string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.sampleOf(sampleKey{i, queue}); old != nil {
+		return old.oldest
+	}
+	return ""
 }
 
 // oldestJob is what is wanted of a queue's oldest job.

@@ -1,6 +1,9 @@
 package jobs
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 const (
 	// minWindow is the shortest time that rates are made of: of two polls that
@@ -27,22 +30,30 @@ type moment struct {
 	hasWaiting          bool
 	hasDone             bool // done is known: the total counter of jobs taken
 	hasMore             bool // more is known: the total counter of jobs added
-	head                string
-	headAt              float64 // see queue.HeadAt
-	delayed             bool    // the queue has jobs that wait for their time, or may have
-	nobody              bool    // no living worker is registered in the system
+	// attempts is a counter of attempts to add a job, and kept are all jobs that there
+	// are, waiting, running or done, where hasAttempts.
+	attempts, kept float64
+	hasAttempts    bool
+	head           string
+	headAt         float64 // see queue.HeadAt
+	delayed        bool    // the queue has jobs that wait for their time, or may have
+	nobody         bool    // no living worker is registered in the system
 }
 
 // sample is what is remembered of a queue or system between polls.
 type sample struct {
 	base moment // what the rates are made from
 	last moment // of the last poll
+	// first is when it was seen first.
+	first float64
 	// since is when the jobs that wait began to wait for nothing; 0 when they do
 	// not.
 	since float64
 	// held is when something was last seen that kept workers from the queue; 0 for
 	// never.
 	held float64
+	// oldest is the id of the job that had waited longest, where that is not the next one.
+	oldest string
 	// headAt is when last.head was first seen.
 	headAt float64
 	// clearFrom and clearTo are the first and last of the polls, one after the other,
@@ -75,6 +86,12 @@ func (s *state) rates(p *poll, r *reading) {
 	key := sampleKey{instance: r.instance}
 	if r.only == "" {
 		m, old := newMoment(now, &r.figures, ""), s.sampleOf(key)
+		for i, q := range r.Queues { // those of a system are those of its queues
+			if i == 0 {
+				m.hasAttempts = r.Truncated == 0
+			}
+			m.count(q)
+		}
 		alive, known := r.Get(figWorkersAlive)
 		m.nobody = known && alive == 0
 		systemMoved = old.moved(m)
@@ -93,6 +110,8 @@ func (s *state) rates(p *poll, r *reading) {
 		key.queue = q.Name
 		m := newMoment(now, &q.figures, q.Head)
 		m.headAt = max(0, q.HeadAt)
+		m.hasAttempts = true
+		m.count(q)
 		old := s.sampleOf(key)
 		stalled, known := old.stalled(m, q.HeadRepeats && systemMoved)
 		// No job has been waiting for longer than the oldest one. (One is of age 0 as long as
@@ -101,6 +120,11 @@ func (s *state) rates(p *poll, r *reading) {
 			stalled, old.since = latency, now-latency
 		}
 		old = s.observe(key, old, m, &q.figures)
+		old.oldest = q.oldestID
+		if reason := old.unexplained(q); reason != "" {
+			q.Miss(figArrival, reason)
+			q.Miss(figDrain, reason)
+		}
 		if !known {
 			q.Miss(figStalled, "it is not known whether jobs were taken")
 			q.Miss(figStuck, "it is not known whether jobs were taken")
@@ -129,6 +153,43 @@ func (s *state) missUnlisted(system sampleKey, now float64, r *reading) {
 	}
 }
 
+// keptFigures are the states of all jobs that there are.
+var keptFigures = []figure{figWaiting, figActive, figScheduled, figFailed, figCompleted, figWaitingChildren}
+
+// count takes the counter of attempts and the jobs there are, if all are known.
+func (m *moment) count(q *queue) {
+	m.attempts += q.attempts
+	m.hasAttempts = m.hasAttempts && q.hasAttempts
+	for _, f := range keptFigures {
+		n, known := q.Get(f)
+		m.kept += n
+		m.hasAttempts = m.hasAttempts && (known || f == figWaitingChildren && !q.missed(f))
+	}
+}
+
+// explained reports whether the jobs that there are account for what a counter of attempts
+// has grown by: then none was refused, and none was deleted when it was done. Figures that
+// are read one after the other differ a little on a busy queue.
+func explained(a, b moment) bool {
+	more := b.kept - a.kept
+	return a.hasAttempts && b.hasAttempts && more >= 0 && math.Abs(b.attempts-a.attempts-more) <= more/20
+}
+
+// unexplained is why it is not known how many jobs come and go, of a queue that has but a
+// counter of attempts; "" where it is known, or not yet.
+func (old *sample) unexplained(q *queue) string {
+	if _, known := old.rates.Get(figArrival); known {
+		return ""
+	}
+	switch {
+	case q.attemptsErr != nil:
+		return "GET: " + q.attemptsErr.Error()
+	case q.hasAttempts && old.base.at > old.first:
+		return "the counter of ids has grown by jobs that were refused, or jobs were deleted when they were done; it is known if the workers keep metrics"
+	}
+	return ""
+}
+
 // sameHead reports whether the same job is the oldest in both. When it was added may not
 // be known now and then.
 func (m moment) sameHead(o moment) bool {
@@ -150,7 +211,7 @@ func (s *state) observe(key sampleKey, old *sample, m moment, f *figures) *sampl
 		if s.samples == nil || len(s.samples) >= maxSamples {
 			s.samples = make(map[sampleKey]*sample)
 		}
-		old = &sample{base: m, headAt: m.at}
+		old = &sample{base: m, first: m.at, headAt: m.at}
 		s.samples[key] = old
 		if m.hasWaiting && m.waiting > 0 {
 			old.since = m.at
@@ -206,6 +267,10 @@ func ratesBetween(a, b moment) figures {
 		drain := (b.done - a.done) / seconds
 		out.Set(figDrain, drain)
 		out.Set(figArrival, max(0, growth+drain))
+	case explained(a, b):
+		arrival := (b.kept - a.kept) / seconds
+		out.Set(figArrival, arrival)
+		out.Set(figDrain, max(0, arrival-growth))
 	case a.hasMore && b.hasMore && b.more >= a.more:
 		arrival := (b.more - a.more) / seconds
 		out.Set(figArrival, arrival)

@@ -115,6 +115,15 @@ type queue struct {
 	// id: ids begin anew when a queue is emptied, and an application may choose them.
 	Head   string
 	HeadAt float64
+	// attempts is a counter of attempts to add a job, where hasAttempts: also of those that
+	// were refused, because there is one of that id.
+	attempts    float64
+	hasAttempts bool
+	attemptsErr error
+	// oldestID and oldestAt are the job that has waited longest of those that were looked
+	// at; "" for none.
+	oldestID string
+	oldestAt float64
 	// HeadRepeats: two jobs may have the same Head.
 	HeadRepeats bool
 	// Made is when the job at the head was made, in unix seconds, of a system whose jobs

@@ -89,7 +89,7 @@ func (rq) Read(p *poll, r *reading) {
 			} else {
 				q.Flag(figPaused, suspended)
 			}
-			rqReadQueue(p, prefix, q)
+			rqReadQueue(p, r, q)
 			rqIntermediate(p, r, prefix, q)
 		}
 	}, prefix+"queues")
@@ -143,10 +143,11 @@ func trimAll(r *reading, keys []string, prefix string) []string {
 	return out
 }
 
-func rqReadQueue(p *poll, prefix string, q *queue) {
-	f, now := &q.figures, p.NowArg(1)
+func rqReadQueue(p *poll, r *reading, q *queue) {
+	f, now, prefix := &q.figures, p.NowArg(1), r.Prefix+":"
 	p.Count(f, figWaiting, "LLEN", prefix+"queue:"+q.Name)
 	p.Ask(func(v resp.Value, err error) { rqLatency(p, prefix, q, v, err) }, "LINDEX", prefix+"queue:"+q.Name, "0")
+	rqOlder(p, r, q)
 	// A started job whose time has run out was left by a worker that died; see also
 	// rqOrphans.
 	p.Count(f, figActive, "ZCARD", prefix+"wip:"+q.Name)
@@ -216,6 +217,40 @@ func rqLatency(p *poll, prefix string, q *queue, v resp.Value, err error) {
 	}
 	q.Head = id
 	p.addedAt(q, parseRQTime, "HGET", prefix+"job:"+id, "enqueued_at")
+}
+
+// rqOlder looks at jobs that may be older than the next one: at_front puts a job before
+// all others. What cannot be read of them does not matter.
+func rqOlder(p *poll, r *reading, q *queue) {
+	seen := make(map[string]bool)
+	look := func(id string) {
+		if id == "" || len(id) > maxJobID || id == q.Head || seen[id] || !p.FollowUps(1) {
+			return
+		}
+		seen[id] = true
+		p.Ask(func(v resp.Value, err error) {
+			fields, err := hashFields(2, v, err)
+			if err != nil || string(fields[0].Str) != "queued" {
+				return
+			}
+			if at, err := parseRQTime(fields[1]); err == nil {
+				q.waitsSince(p, id, at)
+			}
+		}, "HMGET", r.Prefix+":job:"+id, "status", "enqueued_at")
+	}
+	indexes := []string{"1", "2", "-1"}
+	if len(r.Queues) > manyQueues {
+		indexes = indexes[2:]
+	}
+	for _, i := range indexes {
+		p.Ask(func(v resp.Value, err error) {
+			id, err := firstText(v, err)
+			if err == nil {
+				look(id)
+			}
+		}, "LINDEX", r.Prefix+":queue:"+q.Name, i)
+	}
+	look(p.state.waitedLongest(r.instance, q.Name))
 }
 
 // maxJobID bounds what is taken for the id of a job, in bytes.

@@ -132,7 +132,9 @@ func TestRateLimitsOfBull(t *testing.T) {
 	wantUnknown(t, &q.figures, figLatency, "2 jobs have a priority, and the next one is not the oldest")
 	q = readTold(t, "bull", found, answers{"GET bull:q:id": one(bulkOf("5"))}).Queues[0]
 	require.True(t, q.Exists)
-	want(t, &q.figures, figAdded, 5)
+	require.True(t, q.hasAttempts)
+	require.EqualValues(t, 5, q.attempts)
+	wantNothing(t, &q.figures, figAdded)
 	want(t, &q.figures, figLatency, 0)
 }
 

@@ -82,8 +82,8 @@ var systems = []system{
 		},
 		known: figures{
 			"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "queue_count": 3,
-			"queues_paused": 1, "workers": 1, "added_total": 14, "mail/added_total": 9, "unserved/added_total": 4,
-			"paused/added_total": 1, "rate_limited": 0, "*/rate_limited": 0,
+			"queues_paused": 1, "workers": 1,
+			"rate_limited": 0, "*/rate_limited": 0,
 		},
 		dead: figures{
 			"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 5, "overdue": 1, "workers": 0, "workers_alive": 0,
@@ -290,7 +290,7 @@ var (
 	}
 	bullmqKnown = figures{
 		"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "queue_count": 3,
-		"queues_paused": 1, "workers": 1, "added_total": 17, "mail/added_total": 11, "unserved/added_total": 5,
+		"queues_paused": 1, "workers": 1,
 		"paused/added_total": 1, "rate_limited": 0, "*/rate_limited": 0,
 	}
 	bullmqDead = figures{
