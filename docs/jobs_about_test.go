@@ -78,6 +78,7 @@ var aboutJobs = map[string]jobPage{
 		instead: []string{
 			"Workers are found by the names of their connections (`CLIENT LIST`). While a job has a lock and no worker is found, or a connection without a name waits as workers do, `workers_alive` is unknown, not 0. A dead one is seen by `orphaned`, the jobs whose lock has expired.",
 			"Bull does not say how many jobs a worker may run at once. Watch `stalled` and `latency` in place of the utilization.",
+			"`rate_limited` are the jobs that a limiter, or one of its groups, has delayed. With `bounceBack` they stay waiting, and it is unknown while the limiter counts.",
 		},
 		failures: "the failed set of each queue, without jobs that are to be tried again",
 	},

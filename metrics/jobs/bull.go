@@ -105,7 +105,7 @@ var bullSpec = &spec{
 	},
 	Splits:          true,
 	Lacks:           bullLacks,
-	Commands:        append([]string{"exists"}, bullCommands...),
+	Commands:        append([]string{"exists", "hlen"}, bullCommands...),
 	FailureCommands: bullFailureCommands,
 	Keys:            bullKeys,
 }
@@ -205,7 +205,7 @@ func (bull) Read(p *poll, r *reading) {
 		k := b.base(q)
 		p.Count(&q.figures, figPaused, "EXISTS", k+"meta-paused")
 		b.queue(q)
-		b.limit(q, func() string { return "" })
+		b.limited(q)
 		p.Ask(func(v resp.Value, err error) {
 			n, err := number(v, err)
 			if err == nil && n > 0 {

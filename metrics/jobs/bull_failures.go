@@ -31,6 +31,7 @@ func (f *failures) bullFailures(p *poll) {
 		}
 		p.Ask(func(v resp.Value, err error) {
 			n, err := number(v, err)
+			f.uncounted = f.uncounted || err != nil || v.IsNull()
 			if f.problem("missed", err); err == nil && !v.IsNull() {
 				f.counters = append(f.counters, failureCounter{k + "metrics:failed", q.Name, n})
 			}

@@ -50,8 +50,7 @@ func (b *bullReading) waiting(q *queue) {
 
 // limit counts the jobs that a rate limit holds back: all that wait, while it is
 // reached. Its counter ends with the limit's time; most, when the queue keeps it,
-// is how far it may go, and otherwise only the workers know. (Bull delays the jobs
-// that are beyond it, if it is not told to leave them.)
+// is how far it may go, and otherwise only the workers know.
 func (b *bullReading) limit(q *queue, most func() string) {
 	k := b.base(q)
 	var count float64

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -142,4 +143,31 @@ func bullExists(p *poll, base string, then func()) {
 			then()
 		}
 	}, "GET", base+":id")
+}
+
+// limited counts the jobs of Bull that its rate limit holds back. It delays those that are
+// beyond it, and notes of each in which set of such jobs it is: there is one, or one for
+// each group. With bounceBack it leaves them where they are, and only the workers know
+// how far the limit goes.
+// Source: lib/commands/moveToActive-8.lua of Bull 4.16.5
+func (b *bullReading) limited(q *queue) {
+	k := b.base(q)
+	var held float64
+	var heldErr error
+	b.p.Ask(func(v resp.Value, err error) { held, heldErr = number(v, err) }, "HLEN", k+"limiter:index")
+	b.p.Ask(func(v resp.Value, err error) {
+		left, err := number(v, err)
+		waiting, known := q.Get(figWaiting)
+		if scheduled, known := q.Get(figScheduled); known { // an entry may have outlived its job
+			held = min(held, scheduled)
+		}
+		switch err = cmp.Or(heldErr, err); {
+		case err != nil:
+			q.Miss(figRateLimited, "limiter: "+err.Error())
+		case held > 0 || left <= 0 || known && waiting == 0:
+			q.Set(figRateLimited, held)
+		default:
+			q.Miss(figRateLimited, "jobs wait while a limiter counts, and whether it holds them back (bounceBack) is known to the workers alone")
+		}
+	}, "PTTL", k+"limiter")
 }

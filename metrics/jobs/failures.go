@@ -44,7 +44,8 @@ var failuresMetric = &item.Metric{
 //	             failed jobs could be read
 //	missed       failures since then that are not among them, as far as the systems
 //	             count them: their jobs are no longer kept, or there were more than a
-//	             poll reads; left out where no system counts them
+//	             poll reads; left out where no system counts them, and 0 only where
+//	             all of a system's failures are counted
 //	groups       those found, of one job class and one error together, the most
 //	             frequent first:
 //	  id           what no other group has; numbers in the message do not matter

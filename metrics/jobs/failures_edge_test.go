@@ -99,7 +99,44 @@ func TestMoreNewFailuresThanAPollReads(t *testing.T) {
 	// Those that stood before the newest are old, whatever was taken out.
 	s.Do(t, "ZREMRANGEBYRANK", "bull:q:failed", "-100", "-1")
 	doc = askFailures(t, target)
-	require.Equal(t, []any{0.0, 0.0}, []any{doc["count"], doc["missed"]})
+	require.Equal(t, []any{0.0, nil}, []any{doc["count"], doc["missed"]}, "no counter says that there were no others")
+}
+
+// TestNothingIsMissedOnlyWhereAllFailuresAreCounted: of a list alone nobody knows what
+// failed and is not kept.
+func TestNothingIsMissedOnlyWhereAllFailuresAreCounted(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		seed, later []string
+		missed      any
+	}{
+		"bullmq without metrics": {[]string{"HSET bull:q:meta version bullmq:5.0.0", "SET bull:q:id 1"}, nil, nil},
+		"bullmq with metrics":    {[]string{"HSET bull:q:meta version bullmq:5.0.0", "HSET bull:q:metrics:failed count 3"}, nil, 0.0},
+		"of one of two queues": {[]string{
+			"HSET bull:q:meta version bullmq:5.0.0", "HSET bull:q:metrics:failed count 3", "HSET bull:r:meta version bullmq:5.0.0",
+		}, nil, nil},
+		"of one of two queues, which misses some": {[]string{
+			"HSET bull:q:meta version bullmq:5.0.0", "HSET bull:q:metrics:failed count 3", "HSET bull:r:meta version bullmq:5.0.0",
+		}, []string{"HSET bull:q:metrics:failed count 5"}, 2.0},
+		"bull":    {[]string{"SET bull:q:id 1", "ZADD bull:q:completed 1 1"}, nil, nil},
+		"rq":      {[]string{"SADD rq:queues rq:queue:a", "ZADD rq:failed:a 4000000000 j"}, nil, nil},
+		"horizon": {[]string{fmt.Sprintf("ZADD shop_horizon:masters %d h", fieldAt), fmt.Sprintf("ZADD shop_horizon:supervisors %d h:s", fieldAt), "ZADD shop_horizon:failed_jobs -1795228300 j", "HSET shop_horizon:supervisor:h:s status running"}, nil, nil},
+		"sidekiq": {[]string{"SADD queues a", "SET stat:processed 1", "SET stat:failed 1"}, nil, 0.0},
+		"asynq":   {[]string{"SADD asynq:queues a", "SET asynq:{a}:failed 1"}, nil, 0.0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := seeded(t, tt.seed...)
+			target := atDatabase(t, s, 0)
+			askFailures(t, target)
+			for _, cmd := range tt.later {
+				s.Do(t, strings.Fields(cmd)...)
+			}
+			doc := askFailures(t, target)
+			require.Equal(t, tt.missed, doc["missed"])
+			require.Equal(t, tt.missed, doc["systems"].([]any)[0].(map[string]any)["missed"])
+		})
+	}
 }
 
 func TestResqueFailuresTakenOutAndCleared(t *testing.T) {

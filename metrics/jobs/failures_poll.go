@@ -90,11 +90,13 @@ type failures struct {
 
 	missed      float64
 	missedKnown bool
-	counters    []failureCounter
-	seen        *failuresSeen // at the polls before; its memory is never changed
-	next        failuresSeen
-	keptAll     bool // next has what seen has
-	budget      *detailBudget
+	// uncounted: a queue has no counter of failures.
+	uncounted bool
+	counters  []failureCounter
+	seen      *failuresSeen // at the polls before; its memory is never changed
+	next      failuresSeen
+	keptAll   bool // next has what seen has
+	budget    *detailBudget
 }
 
 // detailBudget is what the jobs may cost that are read one by one in a poll.
@@ -138,13 +140,16 @@ type failuresResult struct {
 // missedCount are the failures that the system has counted and that are not among
 // those found.
 func (f *failures) missedCount() (int64, bool) {
-	return int64(max(0, f.missed)), f.missedKnown && !f.first
+	return int64(max(0, f.missed)), f.missedKnown && !f.first && (f.missed > 0 || !f.uncounted)
 }
 
-// miss notes that some of n new failures were not looked at.
+// miss notes that n new failures of a list were not looked at. That there are none says
+// nothing: what failed and is not kept is in no list.
 func (f *failures) miss(n float64) {
-	f.missedKnown = true
-	f.missed += max(0, n)
+	if n > 0 {
+		f.missedKnown = true
+		f.missed += n
+	}
 }
 
 // problem notes why something is missing. The first reason is kept.

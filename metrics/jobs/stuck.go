@@ -98,6 +98,9 @@ func (r *reading) holds(q *queue) hold {
 	if limited, _ := q.Get(figRateLimited); limited > 0 {
 		return heldByLimit
 	}
+	if q.missed(figRateLimited) {
+		return heldUnknown
+	}
 	active, activeKnown := q.Get(figActive)
 	orphaned, _ := q.Get(figOrphaned)
 	if activeKnown && active > max(orphaned, q.Orphans) && !r.nobody() {

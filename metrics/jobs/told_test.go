@@ -111,11 +111,23 @@ func TestRateLimitsOfBull(t *testing.T) {
 		want(t, &q.figures, figRateLimited, tt.want)
 		want(t, &q.figures, figWaiting, 7)
 		require.True(t, q.Exists)
-		if tt.max == "" { // Bull tells no such number
-			q = readTold(t, "bull", found, a).Queues[0]
-			want(t, &q.figures, figRateLimited, 6)
+	}
+	// Bull tells no such number, but which jobs it has delayed.
+	const index = "HLEN bull:q:limiter:index"
+	for _, tt := range []struct{ held, scheduled, waiting, left, want int64 }{
+		{4, 4, 0, 500, 4}, {4, 9, 3, 500, 4}, {4, 3, 0, 500, 3}, {4, 4, 3, -2, 4}, {0, 2, 3, -2, 0}, {0, 2, 0, 500, 0}, {0, 0, 3, 500, -1},
+	} {
+		q := readTold(t, "bull", found, answers{
+			index: one(intOf(tt.held)), "ZCARD bull:q:delayed": one(intOf(tt.scheduled)), "LLEN bull:q:wait": one(intOf(tt.waiting)),
+			"PTTL " + limiter: one(intOf(tt.left)), "GET " + limiter: one(bulkOf("7")),
+		}).Queues[0]
+		if tt.want < 0 {
+			wantUnknown(t, &q.figures, figRateLimited, "known to the workers alone")
+		} else {
+			want(t, &q.figures, figRateLimited, float64(tt.want))
 		}
 	}
+	wantUnknown(t, &readTold(t, "bull", found, answers{index: one(wrongType)}).Queues[0].figures, figRateLimited, "limiter: WRONGTYPE")
 	for name, a := range map[string]answers{
 		"limiter: WRONGTYPE":                 {"GET " + limiter: one(wrongType), "PTTL " + limiter: one(intOf(1))},
 		"limiter: ":                          {"PTTL " + limiter: one(wrongType)},

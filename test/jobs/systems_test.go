@@ -77,13 +77,13 @@ var systems = []system{
 		name: "bull-4", title: "Bull 4", from: "npm", main: "bull/main.js", item: "bull",
 		settled: figures{
 			"mail/waiting": 1, "mail/active": 2, "mail/scheduled": 2, "mail/failed": 1, "mail/completed": 3,
-			"mail/processed_total": 4, "mail/failed_total": 1, "workers_alive": 1,
+			"mail/processed_total": 4, "mail/failed_total": 1, "workers_alive": 2,
 			"unserved/waiting": 3, "unserved/scheduled": 1, "paused/waiting": 1, "paused/paused": 1,
+			"limited/completed": 1, "limited/scheduled": 2,
 		},
 		known: figures{
-			"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "queue_count": 3,
-			"queues_paused": 1, "workers": 1,
-			"rate_limited": 0, "*/rate_limited": 0,
+			"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "queue_count": 4,
+			"queues_paused": 1, "workers": 2, "rate_limited": 2, "limited/rate_limited": 2, "*/rate_limited": 0,
 		},
 		dead: figures{
 			"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 5, "overdue": 1, "workers": 0, "workers_alive": 0,
@@ -291,7 +291,7 @@ var (
 	bullmqKnown = figures{
 		"overdue": 1, "unserved/overdue": 1, "*/overdue": 0, "orphaned": 0, "*/orphaned": 0, "queue_count": 3,
 		"queues_paused": 1, "workers": 1,
-		"paused/added_total": 1, "rate_limited": 0, "*/rate_limited": 0,
+		"rate_limited": 0, "*/rate_limited": 0,
 	}
 	bullmqDead = figures{
 		"active": 2, "orphaned": 2, "mail/orphaned": 2, "waiting": 7, "overdue": 1, "workers": 0, "workers_alive": 0,

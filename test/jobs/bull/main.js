@@ -4,11 +4,12 @@ const { version } = require('bull/package.json');
 
 // The lock of a dead worker is to end soon.
 const options = { settings: { lockDuration: 5000 }, metrics: { maxDataPoints: 60 } };
-const open = (name) => new Queue(name, process.env.REDIS_URL, options);
-const names = ['mail', 'unserved', 'paused'];
+const limiter = { max: 1, duration: 3600e3 }; // of queue limited
+const open = (name) => new Queue(name, process.env.REDIS_URL, name === 'limited' ? { ...options, limiter } : options);
+const names = ['mail', 'unserved', 'paused', 'limited'];
 
 async function produce() {
-  const [mail, unserved, paused] = names.map(open);
+  const [mail, unserved, paused, limited] = names.map(open);
   for (let i = 0; i < 3; i++) await mail.add('ok', {});
   await mail.add('fails', { to: 'bob@example.com' });
   await mail.add('fails', { to: 'bob@example.com' }, { attempts: 3, backoff: 3600e3 });
@@ -19,6 +20,7 @@ async function produce() {
   await unserved.add('ok', {}, { delay: 1000 });
   await paused.add('ok', {});
   await paused.pause();
+  for (let i = 0; i < 3; i++) await limited.add('ok', {});
   process.exit();
 }
 
@@ -26,6 +28,7 @@ function work() {
   const queue = open('mail');
   queue.process('ok', 0, async () => {});
   queue.process('fails', 0, async (job) => { throw new TypeError(`on purpose for ${job.data.to}`); });
+  open('limited').process('ok', 1, async () => {});
   queue.process('slow', 2, () => new Promise((resolve) => setTimeout(resolve, 900e3)));
 }
 
