@@ -11,15 +11,20 @@ import (
 
 // crontab is the schedule of a periodic job whose scheduler does not say when it runs
 // next. It is crontab's own language: five fields, or six with seconds before them,
-// and a time zone behind them; names of months and days, lists, ranges and steps; L
-// for the last day of a month; @daily and the like; "every 5 minutes".
+// and a time zone or an offset as +09:00 behind them; names of months and days, lists,
+// ranges and steps; L or -1 for the last day of a month, -2 for the one before; mon#2 and
+// mon#-1 for the second and the last Monday of a month; @daily and the like; "every 5
+// minutes".
 // Source: crontab(5); lib/fugit/cron.rb of fugit 1.12, which sidekiq-cron reads it
 // with. What goes beyond that is not understood: no time is better than a wrong one.
 type crontab struct {
 	second, minute, hour, day, month, weekday uint64 // a bit for each value
-	lastDay                                   bool
-	anyDay, anyWeekday                        bool
-	zone                                      *time.Location
+	// fromEnd are days of the month counted from its end, 1 for the last one. nth are
+	// weekdays of which a month's first one, and so on, counts, nthLast of which its last.
+	fromEnd            uint64
+	nth, nthLast       [7]uint64
+	anyDay, anyWeekday bool
+	zone               *time.Location
 }
 
 // cronField is a field of a crontab.
@@ -40,7 +45,8 @@ var (
 		"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@noon": "0 12 * * *", "@hourly": "0 * * * *",
 		"every second": "* * * * * *", "every minute": "* * * * *", "every hour": "0 * * * *", "every day": "0 0 * * *",
 	}
-	cronEvery = regexp.MustCompile(`^every (\d{1,2}) (second|minute|hour)s?$`)
+	cronEvery  = regexp.MustCompile(`^every (\d{1,2}) (second|minute|hour)s?$`)
+	cronOffset = regexp.MustCompile(`^[-+](0\d|1[0-4]):?(00|15|30|45)$`)
 )
 
 const (
@@ -70,7 +76,9 @@ func parseCrontab(text string, zone *time.Location) (*crontab, error) {
 		text = alias
 	}
 	fields := strings.Fields(text)
-	if n := len(fields); n > 5 && strings.ContainsFunc(fields[n-1], isZoneLetter) {
+	if n := len(fields); n > 5 && cronOffset.MatchString(fields[n-1]) {
+		zone, fields = fixedZone(fields[n-1]), fields[:n-1]
+	} else if n > 5 && strings.ContainsFunc(fields[n-1], isZoneLetter) {
 		loaded, err := time.LoadLocation(fields[n-1])
 		if err != nil || fields[n-1] == "Local" {
 			// The name of a day, or of a month, is no zone.
@@ -89,19 +97,44 @@ func parseCrontab(text string, zone *time.Location) (*crontab, error) {
 	c := &crontab{zone: zone}
 	var days []string
 	for part := range strings.SplitSeq(fields[3], ",") {
-		if strings.EqualFold(part, "l") || strings.EqualFold(part, "last") {
-			c.lastDay = true
-		} else {
+		n, err := strconv.Atoi(part)
+		switch {
+		case strings.EqualFold(part, "l") || strings.EqualFold(part, "last"):
+			c.fromEnd |= 1 << 1
+		case err == nil && n < 0 && n >= -31:
+			c.fromEnd |= 1 << -n
+		default:
 			days = append(days, part)
 		}
 	}
 	fields[3] = strings.Join(days, ",")
+	var weekdays []string
+	for part := range strings.SplitSeq(fields[5], ",") {
+		name, which, ok := strings.Cut(part, "#")
+		if !ok {
+			weekdays = append(weekdays, part)
+			continue
+		}
+		day, known := cronWeekdays.value(name)
+		n, err := strconv.Atoi(which)
+		switch {
+		case !known || err != nil || which[0] == '+':
+			return nil, errCrontab
+		case n >= 1 && n <= 5:
+			c.nth[day%7] |= 1 << n
+		case n <= -1 && n >= -5:
+			c.nthLast[day%7] |= 1 << -n
+		default:
+			return nil, errCrontab
+		}
+	}
+	fields[5] = strings.Join(weekdays, ",")
 	for i, f := range []struct {
 		field cronField
 		into  *uint64
 	}{{cronSeconds, &c.second}, {cronSeconds, &c.minute}, {cronHours, &c.hour}, {cronDays, &c.day}, {cronMonths, &c.month}, {cronWeekdays, &c.weekday}} {
-		if i == 3 && fields[3] == "" && c.lastDay {
-			continue
+		if fields[i] == "" && (i == 3 || i == 5) {
+			continue // all of them are counted
 		}
 		var ok bool
 		if *f.into, ok = f.field.parse(fields[i]); !ok {
@@ -113,6 +146,18 @@ func parseCrontab(text string, zone *time.Location) (*crontab, error) {
 	}
 	c.anyDay, c.anyWeekday = c.day == 1<<32-2, c.weekday&127 == 127
 	return c, nil
+}
+
+// fixedZone is that of an offset as +09:00.
+func fixedZone(offset string) *time.Location {
+	m := cronOffset.FindStringSubmatch(offset)
+	hours, _ := strconv.Atoi(m[1])
+	minutes, _ := strconv.Atoi(m[2])
+	seconds := 3600*hours + 60*minutes
+	if offset[0] == '-' {
+		seconds = -seconds
+	}
+	return time.FixedZone(offset, seconds)
 }
 
 // isZoneLetter is in each name of a zone, and in no field of a crontab without names.
@@ -217,8 +262,10 @@ func (c *crontab) on(day time.Time) bool {
 	if c.month&(1<<int(day.Month())) == 0 {
 		return false
 	}
-	ofMonth := c.day&(1<<day.Day()) != 0 || c.lastDay && day.AddDate(0, 0, 1).Day() == 1
-	ofWeek := c.weekday&(1<<int(day.Weekday())) != 0
+	left := time.Date(day.Year(), day.Month()+1, 0, 0, 0, 0, 0, time.UTC).Day() - day.Day()
+	ofMonth := c.day&(1<<day.Day()) != 0 || c.fromEnd&(1<<(left+1)) != 0
+	weekday := day.Weekday()
+	ofWeek := c.weekday&(1<<int(weekday)) != 0 || c.nth[weekday]&(1<<((day.Day()+6)/7)) != 0 || c.nthLast[weekday]&(1<<(left/7+1)) != 0
 	if c.anyDay || c.anyWeekday {
 		return ofMonth && ofWeek
 	}
