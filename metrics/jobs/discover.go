@@ -58,6 +58,8 @@ type discovery struct {
 	Dropped int
 	// Err is why the last search could not look at all keys.
 	Err error
+	// Denied are systems that may be there, and whose keys the user may not read.
+	Denied []instance
 	// Unmarked tells of which instances it is not known whether they are there,
 	// and why.
 	Unmarked map[instance]error

@@ -106,7 +106,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	truncated    {"queues":7,"workers":1,"clues":3}: what was left out
 //	databases    {"db":0,"keys":12}, those with keys, where no system was found;
 //	             not on a cluster, of which a node tells only its own
-//	unavailable  what concerns no single system; systems, when none was found; time,
+//	unavailable  what concerns no single system; systems, when none was found; prefixes,
+//	             where keys of systems were seen that this user may not read; time,
 //	             where the server refuses TIME and the agent's clock is used
 //
 // Rates are calculated between polls; the first poll has none.
@@ -282,6 +283,9 @@ func writeFound(w *jsondoc.Writer, result *result, nothing string) {
 		w.Key("systems").String(nothing)
 	}
 	writeTimeless(w, result.Timeless)
+	if text := deniedText(d.Denied, result.Systems); text != "" {
+		w.Key("prefixes").String(text)
+	}
 	if d.Err != nil {
 		w.Key("search").String(d.Err.Error())
 	}

@@ -101,7 +101,12 @@ func (s *state) judgeClue(i instance, c clueOf, replies []resp.Value) {
 			names = []string{c.Name}
 		}
 		s.see(i, names, time.Now())
-	case len(s.rejected) < maxRejected:
-		s.rejected = append(s.rejected, c.text())
+	default:
+		if isDenied(replies) {
+			s.search.deny(i)
+		}
+		if len(s.rejected) < maxRejected {
+			s.rejected = append(s.rejected, c.text())
+		}
 	}
 }

@@ -94,7 +94,8 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 	}
 	out.Discovery = discovery{
 		Complete: !scans(&o) || s.search.complete(time.Now()), AsOf: s.search.asOf, Scanned: s.search.scanned, Rounds: s.search.rounds,
-		Masters: s.search.masters, Dropped: s.search.dropped, Err: s.search.err, Unmarked: maps.Clone(s.unmarked),
+		Masters: s.search.masters, Dropped: s.search.dropped, Err: s.search.err, Denied: s.search.denied,
+		Unmarked: maps.Clone(s.unmarked),
 	}
 	return out, nil
 }

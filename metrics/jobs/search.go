@@ -37,6 +37,10 @@ type search struct {
 	rounds  int       // round trips of the last search
 	dropped int       // clues beyond maxClues
 	err     error     // why not all keys could be looked at
+	// denied are systems that may be there, and whose keys the user may not read, as seen
+	// by the pass under way or, when there is none, the last one. It is replaced, and
+	// never changed.
+	denied []instance
 }
 
 // complete reports whether all keys are known that were there a while ago. What
@@ -93,7 +97,7 @@ func scan(ctx context.Context, doer redisclient.Doer, next *search, o *item.Jobs
 		return nil, err
 	}
 	if next.cursors == nil {
-		next.scanned, next.began = 0, time.Now()
+		next.scanned, next.began, next.denied = 0, time.Now(), nil
 	}
 	cursors := make(map[string]string, len(sources)) // of those there are now
 	for _, n := range sources {
@@ -285,6 +289,9 @@ func prove(ctx context.Context, doer redisclient.Doer, next *search, clues []clu
 		mine := replies[:len(t.clue.Proof)]
 		replies = replies[len(t.clue.Proof):]
 		if !t.clue.Proves(mine) {
+			if isDenied(mine) {
+				next.deny(t.instance)
+			}
 			continue
 		}
 		names := found[t.instance]
