@@ -152,7 +152,7 @@ var jobSystemKeys = map[int][]string{
 	9: {"SADD _kombu.binding.celery celery\x06\x16\x06\x16celery", "LPUSH celery {}", "HSET unacked a {}", "ZADD unacked_index 1795230718.5 a"},
 	10: {
 		"HSET bull:q:meta version bullmq:5.81.5", "SET bull:q:id 2", "LPUSH bull:q:wait 1", "HSET bull:q:1 timestamp 1795228358049",
-		"LPUSH bull:q:active 2", "SET bull:q:2:lock token", "HSET bull:q:2 processedOn 1795228358049",
+		"LPUSH bull:q:active 2", "HSET bull:q:2 processedOn 1795228358049",
 		"HSET bull:q:metrics:completed count 1",
 	},
 	11: {
@@ -164,6 +164,7 @@ var jobSystemKeys = map[int][]string{
 		"ZADD asynq:servers 4000000000 asynq:servers:{a}", "SET asynq:servers:{a} \x10\x2a",
 	},
 	13: {`RPUSH laravel_database_queues:q {"id":"a","job":"J","createdAt":1795230090}`},
+	29: {`RPUSH laravel-database-queues:q {"id":"a","job":"J","createdAt":1795230090}`},
 	14: {"ZADD laravel_horizon:supervisors 4000000000 s", `HSET laravel_horizon:supervisor:s status running processes {"a":1}`},
 	15: {
 		"ZADD laravel_horizon:masters 4000000000 m", "ZADD laravel_horizon:failed_jobs -1795227509 6e3f4f9d-7928-4d7b-b863-a172646da702",

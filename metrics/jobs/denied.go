@@ -19,12 +19,12 @@ const (
 	shownDenied = 5
 )
 
-// isDenied reports whether the user may not read one of the keys, though it may send the
+// isDenied reports whether the user may read none of the keys, though it may send the
 // commands.
 func isDenied(replies []resp.Value) bool {
-	return slices.ContainsFunc(replies, func(v resp.Value) bool {
+	return !slices.ContainsFunc(replies, func(v resp.Value) bool {
 		err := v.Err()
-		return err != nil && redisclient.ReasonOf(err) == redisclient.ReasonACL && !strings.Contains(err.Error(), "permissions to run the")
+		return err == nil || redisclient.ReasonOf(err) != redisclient.ReasonACL || strings.Contains(err.Error(), "permissions to run the")
 	})
 }
 
