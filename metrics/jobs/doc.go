@@ -61,10 +61,11 @@
 //     finish.go.
 //  3. Do not compute what finish.go makes for every system: the sums over all
 //     queues, the greatest latency, utilisation, rates, Stalled, Stuck and Saturated
-//     (stuck.go says what keeps workers from a queue). For the
+//     (stuck.go says what keeps workers from a queue). Where workers renew a lock or a
+//     lease on their jobs, count those in Queue.Held: see held.go. For the
 //     rates give Processed (or Added) of the queue where the system has such
 //     counters; for Stalled give Queue.Head, whatever tells the oldest waiting job
-//     from the next one.
+//     from the next one, and Queue.HeadAt, if it says when it was added.
 //  4. Payloads are what strangers wrote: ask for them with Poll.AskPayload, which
 //     does not ask for a huge one each time, and parse them with payload.go's helpers,
 //     which bound them, or with a parser of your own that has a fuzz test.

@@ -181,3 +181,17 @@ func TestJobsOfADeadWorkerOfRQ(t *testing.T) {
 		})
 	}
 }
+
+// TestAHeldJobBesideWorkersOfAnotherQueue: who runs the periodic jobs of its queue is not
+// known.
+func TestAHeldJobBesideWorkersOfAnotherQueue(t *testing.T) {
+	t.Parallel()
+	h := holdings()[0]
+	f := newField(t, append(h.seed, "HSET bull:busy:meta version bullmq:6.7.0")...)
+	f.named("bull:YnVzeQ==")
+	r := f.poll(0, h.id)
+	want(t, &r.figures, figWorkersAlive, 1)
+	wantUnknown(t, &r.figures, figSchedulersAlive, `a worker of queue "slow" holds a job`)
+	f.s.Do(t, h.let...)
+	want(t, &f.poll(1, h.id).figures, figSchedulersAlive, 0)
+}

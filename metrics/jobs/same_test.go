@@ -77,7 +77,7 @@ func TestLaravelUnderThePrefixOfTheApplication(t *testing.T) {
 			require.Equal(t, "laravel/"+prefix, r.ID())
 			want(t, &r.Queues[0].figures, figWaiting, 2)
 		}
-		wantUnknown(t, &ask(query{Queue: "nail"}).Queues[0].figures, figWaiting, "its key does not exist under the prefix ")
+		wantUnknown(t, &ask(query{Queue: "nail"}).Queues[0].figures, figWaiting, fmt.Sprintf("its key does not exist under the prefix %q", prefix))
 		wantUnknown(t, &ask(query{Queue: "default", Prefix: "laravel_database_"}).Queues[0].figures, figWaiting, `under the prefix "laravel_database_"`)
 		f.s.Do(t, "RPUSH", "other-database-queues:default", job)
 		wantUnknown(t, &ask(query{Queue: "default"}).Queues[0].figures, figWaiting, "name one of these in parameter 6 (Prefix)")
@@ -173,4 +173,16 @@ func TestWorkersOfAnotherQueue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOneQueueOfArq does not tell that no worker lives while one may be busy with jobs of
+// another queue.
+func TestOneQueueOfArq(t *testing.T) {
+	t.Parallel()
+	f := newField(t, fmt.Sprintf("ZADD arq:queue %d000 a", fieldAt-1), fmt.Sprintf("ZADD arq:other %d000 b", fieldAt-9), "SET arq:in-progress:b 1")
+	connect(t, f.s, 0, "MULTI", "EXEC")
+	r := f.poll(0, "arq/")
+	wantUnknown(t, &r.figures, figWorkersAlive, "")
+	one := pollOnce(t, f.d, f.m, f.o, query{System: "arq", Queue: "arq:queue"}).Systems[0]
+	wantUnknown(t, &one.figures, figWorkersAlive, "workers do not register")
 }
