@@ -92,7 +92,7 @@ func (b *bullReading) doubt() {
 // name when it has one. Queue events end in ":qe". Known are queues of the system: names
 // that may be read in two ways are one of these.
 // Sources: lib/worker.js of Bull 4.16.5; redis-queue-backend.ts of BullMQ 6, backends/
-// redis_backend.py of BullMQ for Python 2
+// redis_backend.py of BullMQ for Python 3.4
 func bullWorker(prefix, client string, known map[string]bool) (queue string, python bool) {
 	name, ok := strings.CutPrefix(client, prefix+":")
 	if !ok {
