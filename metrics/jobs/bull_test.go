@@ -184,7 +184,7 @@ func FuzzClientNames(f *testing.F) {
 	f.Add([]byte("id=3 addr=10.0.0.9:4711 name=bull:bWFpbA== age=12 db=0\nid=4 addr=/tmp/a b name= db=0\n"))
 	f.Add([]byte("name=x\n name=y z\r\n name="))
 	f.Fuzz(func(t *testing.T, list []byte) {
-		for _, c := range clientsOf(list, "0 ") {
+		for _, c := range clientsOf(list, "0 ", unknownAddr) {
 			require.True(t, c.name != "" || c.listens || c.cmd != "" || c.silent)
 			require.NotContains(t, c.name, " ")
 			require.LessOrEqual(t, len(c.name), maxClientName)

@@ -43,7 +43,7 @@ type client struct {
 // workerCommands are what workers of systems send that do not register.
 var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "xautoclaim", "xreadgroup",
 	"blmove", "bzpopmin", "eval", "evalsha", "exec", "rpop", "zpopmin", "zrangebyscore",
-	"hdel", "hexists", "hset", "hsetnx", "lpush", "zadd"}
+	"hdel", "hexists", "hset", "hsetnx", "lpush", "zadd"} // of Huey, see hueyWorks
 
 // listeners counts the clients that may be workers of a system whose workers do not
 // register: those whose last command is in takes, which only workers send, and those of
@@ -105,14 +105,14 @@ func (p *poll) askClients(ctx context.Context) error {
 	case len(masters) > 0:
 		ctx, cancel := thirdOf(ctx)
 		defer cancel()
-		nodes, err := clientsOfNodes(ctx, masters)
+		nodes, err := clientsOfNodes(ctx, masters, p.state.listenedTo)
 		p.wantClients.tell(nodes, err)
 	default:
 		var own []byte
 		var ownErr error
 		p.Ask(func(v resp.Value, err error) { own, ownErr = ownID(v, err) }, "CLIENT", "ID")
 		p.Ask(func(v resp.Value, err error) {
-			list, err := readClients(own, ownErr, v, err)
+			list, err := readClients(own, ownErr, v, err, p.state.listenedTo)
 			p.wantClients.tell([][]client{list}, err)
 		}, "CLIENT", "LIST")
 	}
@@ -159,7 +159,7 @@ const aloneMemory = 10 * time.Minute
 
 // clientsOfNodes asks all nodes side by side. Without one of them it is not known
 // who works.
-func clientsOfNodes(ctx context.Context, nodes []node) ([][]client, error) {
+func clientsOfNodes(ctx context.Context, nodes []node, known func(addr string) bool) ([][]client, error) {
 	out := make([][]client, len(nodes))
 	errs := make([]error, len(nodes))
 	var wg sync.WaitGroup
@@ -170,7 +170,7 @@ func clientsOfNodes(ctx context.Context, nodes []node) ([][]client, error) {
 					errs[i] = fmt.Errorf("internal error: %v", r)
 				}
 			}()
-			if out[i], errs[i] = clientsOfNode(ctx, n); errs[i] != nil {
+			if out[i], errs[i] = clientsOfNode(ctx, n, known); errs[i] != nil {
 				errs[i] = fmt.Errorf("node %s: %w", n.Addr, errs[i])
 			}
 		})
@@ -184,7 +184,7 @@ func clientsOfNodes(ctx context.Context, nodes []node) ([][]client, error) {
 	return out, nil
 }
 
-func clientsOfNode(ctx context.Context, n node) ([]client, error) {
+func clientsOfNode(ctx context.Context, n node, known func(addr string) bool) ([]client, error) {
 	if n.Err != nil {
 		return nil, n.Err
 	}
@@ -193,7 +193,7 @@ func clientsOfNode(ctx context.Context, n node) ([]client, error) {
 		return nil, err
 	}
 	own, ownErr := ownID(replies[0], replies[0].Err())
-	return readClients(own, ownErr, replies[1], replies[1].Err())
+	return readClients(own, ownErr, replies[1], replies[1].Err(), known)
 }
 
 // ownID is the id of our own connection, as CLIENT LIST shows it.
@@ -209,7 +209,7 @@ var errOwnDatabase = errors.New("CLIENT LIST: it is not known which clients use 
 
 // readClients reads a reply to CLIENT LIST. It lists the clients of all
 // databases; ours is where our own connection is.
-func readClients(own []byte, ownErr error, v resp.Value, err error) ([]client, error) {
+func readClients(own []byte, ownErr error, v resp.Value, err error, known func(addr string) bool) ([]client, error) {
 	if err == nil {
 		_, err = v.Text()
 	}
@@ -222,11 +222,11 @@ func readClients(own []byte, ownErr error, v resp.Value, err error) ([]client, e
 		if !ok || redisclient.ReasonOf(ownErr) == redisclient.ReasonACL {
 			return nil, fmt.Errorf("CLIENT ID: %w", ownErr)
 		}
-		return clientsOf(v.Str, db), nil
+		return clientsOf(v.Str, db, known), nil
 	}
 	for line := range bytes.Lines(v.Str) {
 		if bytes.HasPrefix(line, own) {
-			return clientsOf(v.Str, clientDatabase(line)), nil
+			return clientsOf(v.Str, clientDatabase(line), known), nil
 		}
 	}
 	return nil, errOwnDatabase
@@ -254,10 +254,10 @@ func clientDatabase(line []byte) string {
 }
 
 // clientsOf reads the clients of a database: a line for each client, with pairs that
-// are separated by blanks. Names have no blanks in them. What has no name, and may be
-// no worker, is left out.
+// are separated by blanks. Names have no blanks in them. What has no name, may be no
+// worker, and is not known by its address, is left out.
 // Source: https://redis.io/docs/latest/commands/client-list/
-func clientsOf(list []byte, database string) []client {
+func clientsOf(list []byte, database string, known func(addr string) bool) []client {
 	var out []client
 	for line := range bytes.Lines(list) {
 		if clientDatabase(line) != database {
@@ -273,16 +273,20 @@ func clientsOf(list []byte, database string) []client {
 			c.cmd = cmd
 		}
 		c.silent = !told
+		if c.addr, _ = clientField(line, "addr"); len(c.addr) > maxClientAddr || strings.HasPrefix(c.addr, "/") {
+			c.addr = "" // of a socket of the file system, which all share
+		}
+		again := c.addr != "" && known(c.addr)
+		if c.cmd == "" && !again {
+			c.addr = ""
+		}
 		if c.cmd != "" {
-			if c.addr, _ = clientField(line, "addr"); len(c.addr) > maxClientAddr || strings.HasPrefix(c.addr, "/") {
-				c.addr = "" // of a socket of the file system, which all share
-			}
 			idle, _ := clientField(line, "idle")
 			c.fresh = idle == "0" || idle == "1"
 		}
 		c.patterns = patterns != "" && patterns != "0"
 		c.listens = c.patterns || c.cmd == "brpop"
-		if c.name != "" || c.listens || c.cmd != "" || c.silent {
+		if c.name != "" || c.listens || c.cmd != "" || c.silent || again {
 			out = append(out, c)
 		}
 	}

@@ -76,6 +76,19 @@ func (p *poll) lookout(i instance) *lookout {
 	return &lookout{s, i, before, listened{before.since, make(map[string]time.Time)}}
 }
 
+// listenedTo reports whether the client with that address was seen to send what only
+// workers send, of any system.
+func (s *state) listenedTo(addr string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.listened {
+		if _, ok := l.sent[addr]; ok {
+			return true
+		}
+	}
+	return false
+}
+
 // first reports whether these are the first looks, in which little was seen yet.
 func (l *lookout) first() bool { return time.Since(l.before.since) < firstLooks }
 

@@ -97,7 +97,7 @@ func TestAWorkerThatUsesOneConnectionForEverything(t *testing.T) {
 	t.Parallel()
 	f := newField(t, "LPUSH huey.redis.app x")
 	alive := func() *figures { return &f.poll(20, "huey/").figures }
-	end := connect(t, f.s, 0, "EVALSHA x 0", "LPUSH other y")
+	end := connect(t, f.s, 0, "EVALSHA x 0", "GET y")
 	want(t, alive(), figWorkersAlive, 0)
 	end()
 	end = connect(t, f.s, 0, "MULTI", "EXEC")
@@ -107,7 +107,7 @@ func TestAWorkerThatUsesOneConnectionForEverything(t *testing.T) {
 	end()
 	conn, end := open(t, f.s, 0, "EVALSHA x 0")
 	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
-	conn("LPUSH other y")
+	conn("GET y")
 	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
 	end()
 	want(t, alive(), figWorkersAlive, 0)
@@ -232,6 +232,35 @@ func TestRQWorkersThatAreGone(t *testing.T) {
 	f.s.Do(t, "DEL", "rq:worker:a")
 	connect(t, f.s, 0, "BLPOP rq:queue:default 0")
 	alive(0)
+}
+
+// TestOneOfSeveralRQWorkersThatIsGone is found beside one that lives: a client that waits
+// for jobs is the other one.
+func TestOneOfSeveralRQWorkersThatIsGone(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "SADD rq:queues rq:queue:default", "SADD rq:workers rq:worker:a rq:worker:b",
+		"HSET rq:worker:a state idle queues default", "HSET rq:worker:b state idle queues default",
+		"PEXPIRE rq:worker:a 400000", "PEXPIRE rq:worker:b 400000")
+	alive := func(n float64) {
+		t.Helper()
+		want(t, &f.poll(20, "rq/rq").figures, figWorkersAlive, n)
+	}
+	connect(t, f.s, 0, "SUBSCRIBE rq:pubsub:a")
+	connect(t, f.s, 0, "BLPOP rq:queue:default 0")
+	alive(1)
+	end := connect(t, f.s, 0, "BLPOP rq:queue:default 0")
+	alive(2) // whose that is, is not known
+	end()
+	alive(1)
+	send, end := open(t, f.s, 0, "BLPOP rq:queue:default 1", "PING")
+	alive(1) // it is not seen to wait
+	send("BLPOP rq:queue:default 1")
+	alive(2)
+	send("GET a")
+	alive(2) // it did so just now
+	end()
+	f.s.Do(t, "HSET", "rq:worker:a", "state", "busy")
+	alive(2) // one that is busy does not wait
 }
 
 // TestPeriodicJobsOfBusyWorkers are late because all workers are busy, and not because

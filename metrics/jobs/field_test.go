@@ -134,21 +134,21 @@ func TestWithoutOurOwnLineWorkersAreNotKnown(t *testing.T) {
 	t.Parallel()
 	list := "id=3 addr=a name=bull:bWFpbA== db=0 cmd=blpop\nid=4 addr=b name= db=1 cmd=client\n"
 	d := &metrictest.ScriptDoer{Replies: map[string]string{"CLIENT ID": ":7\r\n", "CLIENT LIST": metrictest.Bulk(list)}}
-	_, err := clientsOfNode(t.Context(), node{Doer: d})
+	_, err := clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.ErrorIs(t, err, errOwnDatabase)
 	d.Replies["CLIENT ID"] = ":3\r\n"
-	names, err := clientsOfNode(t.Context(), node{Doer: d})
+	names, err := clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.NoError(t, err)
 	require.Equal(t, []client{{name: "bull:bWFpbA==", cmd: "blpop", addr: "a"}}, names)
 	delete(d.Replies, "CLIENT ID") // before Redis 5.0
-	_, err = clientsOfNode(t.Context(), node{Doer: d})
+	_, err = clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.ErrorContains(t, err, "CLIENT ID")
 	d.Replies["CLIENT LIST"] = metrictest.Bulk(strings.ReplaceAll(list, "db=1", "db=0"))
-	names, err = clientsOfNode(t.Context(), node{Doer: d})
+	names, err = clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.NoError(t, err)
 	require.Equal(t, []client{{name: "bull:bWFpbA==", cmd: "blpop", addr: "a"}}, names, "there is one database only")
 	d.Replies["CLIENT ID"] = "-NOPERM this user has no permissions to run the 'client|id' command\r\n"
-	_, err = clientsOfNode(t.Context(), node{Doer: d})
+	_, err = clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.ErrorContains(t, err, "NOPERM")
 }
 

@@ -64,6 +64,7 @@ func TestHueyIsStuck(t *testing.T) {
 	t.Parallel()
 	f := newField(t, "LPUSH huey.redis.q a", fmt.Sprint("ZADD huey.schedule.q ", fieldAt-1, " b ", fieldAt+90, " c"))
 	f.poll(0, "huey/")
+	f.forgetFirstLooks() // the test itself has just written
 	q := &f.poll(70, "huey/").Queues[0].figures
 	want(t, q, figStuck, 1)
 	want(t, q, figOverdue, 1)

@@ -76,7 +76,7 @@ func (rq) Spec() *spec { return rqSpec }
 func (rq) Read(p *poll, r *reading) {
 	prefix := r.Prefix + ":"
 	signs := new(rqSigns)
-	p.clients(signs.take)
+	p.clients(func(nodes [][]client, err error) { signs.take(p.lookout(r.instance), nodes, err) })
 	suspended, suspendedErr := false, error(nil)
 	p.Ask(func(v resp.Value, err error) { suspended, suspendedErr = !v.IsNull(), err }, "GET", prefix+"suspended")
 	p.Members(maxListed, func(keys []string, size int, err error) {
@@ -100,6 +100,7 @@ func (rq) Read(p *poll, r *reading) {
 		}
 		keys = r.OpenWorkers(keys, size)
 		r.Workers = make([]worker, len(keys))
+		signs.left = len(keys)
 		signs.listen(p, r.Prefix, keys)
 		for i, key := range keys {
 			rqReadWorker(p, r, signs, key, &r.Workers[i])

@@ -27,21 +27,32 @@ const (
 type rqSigns struct {
 	known bool
 	names map[string]bool // of clients
-	waits bool            // a client waits for jobs of lists
+	// waiting are the clients that wait for jobs of lists, or did so a short time ago;
+	// living, the workers that show other signs and may be among them: that are not busy.
+	waiting, living int
+	// judge has what is to be done with each worker, when all records have arrived.
+	judge []func()
+	left  int // of the records
 	// subscribers of the channel of each worker; one that is not there is not known.
 	subscribers map[string]float64
 }
 
+// rqWaits are what waits for jobs of lists; of other systems, too.
+var rqWaits = []string{"blmove", "blpop"}
+
 // take reads the clients of the database. In a cluster each node has its own, and a
 // channel's subscribers are not known.
-func (s *rqSigns) take(nodes [][]client, err error) {
+func (s *rqSigns) take(out *lookout, nodes [][]client, err error) {
 	if err != nil || len(nodes) != 1 {
 		return
 	}
 	s.known, s.names = true, make(map[string]bool)
+	defer out.keep()
 	for _, c := range nodes[0] {
 		s.known = s.known && !c.silent
-		s.waits = s.waits || c.cmd == "blpop" || c.cmd == "blmove"
+		if out.sees(c, rqWaits) {
+			s.waiting++
+		}
 		if c.name != "" {
 			s.names[c.name] = true
 		}
@@ -74,17 +85,38 @@ func (s *rqSigns) listen(p *poll, prefix string, keys []string) {
 // rqWorkerName is the name of the worker of a record.
 func rqWorkerName(prefix, key string) string { return strings.TrimPrefix(key, prefix+":worker:") }
 
-// gone reports whether the worker of a record is certainly dead. left is how long
-// the record has to live, in milliseconds, negative when that is not known.
-func (s *rqSigns) gone(name string, busy bool, left float64) bool {
+// arrived notes that one more record has arrived, or is not to be had, with what is to
+// be done with its worker once all have.
+func (s *rqSigns) arrived(judge func()) {
+	if judge != nil {
+		s.judge = append(s.judge, judge)
+	}
+	if s.left--; s.left > 0 {
+		return
+	}
+	for _, judge := range s.judge {
+		judge()
+	}
+}
+
+// shows reports whether a worker shows a sign of life that is its own; true as well when
+// that is not known.
+func (s *rqSigns) shows(name string) bool {
 	subscribers, known := s.subscribers[name]
+	return !s.known || !known || subscribers != 0 || s.names[name]
+}
+
+// gone reports whether the worker of a record is certainly dead. left is how long
+// the record has to live, in milliseconds, negative when that is not known. No client
+// may wait for jobs that is none of the workers that show another sign.
+func (s *rqSigns) gone(name string, busy bool, left float64) bool {
 	switch {
-	case !s.known || !known || subscribers != 0 || s.names[name]:
+	case s.shows(name):
 		return false
 	case busy:
 		return left >= 0 && left < rqMonitored-rqLate
 	}
-	return !s.waits
+	return s.waiting <= s.living
 }
 
 func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
@@ -103,43 +135,49 @@ func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
 		fields, err := hashFields(3, v, err)
 		if err != nil {
 			r.MissWorker(err)
+			signs.arrived(nil)
 			return
 		}
 		state, job := string(fields[0].Str), fields[1]
-		w.Alive = !fields[0].IsNull() && !signs.gone(rqWorkerName(r.Prefix, key), state == "busy", left)
-		w.Quiet = state == "suspended"
-		if queues := string(fields[2].Str); queues != "" {
-			w.Queues = strings.Split(queues, ",")
+		if !fields[0].IsNull() && state != "busy" && signs.shows(rqWorkerName(r.Prefix, key)) {
+			signs.living++
 		}
-		if state == "busy" && !w.Alive {
+		signs.arrived(func() {
+			w.Alive = !fields[0].IsNull() && !signs.gone(rqWorkerName(r.Prefix, key), state == "busy", left)
+			w.Quiet = state == "suspended"
+			if queues := string(fields[2].Str); queues != "" {
+				w.Queues = strings.Split(queues, ",")
+			}
+			if state == "busy" && !w.Alive {
+				id, err := jobID(job)
+				if err == nil {
+					executions = append(executions, id)
+				}
+				rqOrphans(p, r, w.Queues, executions)
+				return
+			}
+			if state != "busy" {
+				return
+			}
+			w.Busy = 1
+			if executionsErr == nil && len(executions) > 0 {
+				rqExecutions(p, r, w, executions)
+				return
+			}
 			id, err := jobID(job)
-			if err == nil {
-				executions = append(executions, id)
-			}
-			rqOrphans(p, r, w.Queues, executions)
-			return
-		}
-		if state != "busy" {
-			return
-		}
-		w.Busy = 1
-		if executionsErr == nil && len(executions) > 0 {
-			rqExecutions(p, r, w, executions)
-			return
-		}
-		id, err := jobID(job)
-		if err != nil {
-			r.UnknownRun("a worker does not name its job")
-			return
-		}
-		p.Ask(func(v resp.Value, err error) {
-			if err == nil {
-				w.RunningSince, err = parseRQTime(v)
-			}
 			if err != nil {
-				r.UnknownRun("a running job: " + err.Error())
+				r.UnknownRun("a worker does not name its job")
+				return
 			}
-		}, "HGET", r.Prefix+":job:"+id, "started_at")
+			p.Ask(func(v resp.Value, err error) {
+				if err == nil {
+					w.RunningSince, err = parseRQTime(v)
+				}
+				if err != nil {
+					r.UnknownRun("a running job: " + err.Error())
+				}
+			}, "HGET", r.Prefix+":job:"+id, "started_at")
+		})
 	}, "HMGET", key, "state", "current_job", "queues")
 }
 

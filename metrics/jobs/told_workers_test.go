@@ -318,11 +318,11 @@ func TestClientsThatMayBeWorkers(t *testing.T) {
 		"id=4 name= db=0 cmd=brpop\nid=5 name=b db=1 cmd=brpop\nid=6 name=c db=0 namespace=x cmd=brpop\nid=7 name= db=0 psub=0 cmd=get\n" +
 		"id=8 name=" + name + " db=0\nid=9 name=" + name + "n db=0\nid=10 name=" + name + "n db=0 cmd=brpop\r\n"
 	pops := client{listens: true, cmd: "brpop"}
-	require.Equal(t, []client{{name: "a"}, {patterns: true, listens: true}, pops, pops, {name: name, silent: true}, {silent: true}, pops}, clientsOf([]byte(list), "0 "))
-	require.Equal(t, []client{{name: "c", listens: true, cmd: "brpop"}}, clientsOf([]byte(list), "0 x"))
+	require.Equal(t, []client{{name: "a"}, {patterns: true, listens: true}, pops, pops, {name: name, silent: true}, {silent: true}, pops}, clientsOf([]byte(list), "0 ", unknownAddr))
+	require.Equal(t, []client{{name: "c", listens: true, cmd: "brpop"}}, clientsOf([]byte(list), "0 x", unknownAddr))
 	require.Equal(t, []client{{cmd: "evalsha", addr: "10.0.0.9:4711", fresh: true}, {cmd: "exec"}, {cmd: "exec", addr: "[::1]:1"}},
 		clientsOf([]byte("id=1 addr=10.0.0.9:4711 name= idle=1 db=0 cmd=evalsha\nid=2 addr=/run/redis.sock:0 name= idle=2 db=0 cmd=exec\n"+
-			"id=3 addr=[::1]:1 name= idle=10 db=0 cmd=exec\n"), "0 "), "an address that all share is none")
+			"id=3 addr=[::1]:1 name= idle=10 db=0 cmd=exec\n"), "0 ", unknownAddr), "an address that all share is none")
 	for list, want := range map[string]string{"": "", "id=1 db=3\nid=2 db=3\n": "3 ", "id=1 db=3\nid=2 db=4\n": "", "id=1 db=3 namespace=x\n": "3 x"} {
 		db, ok := onlyDatabase([]byte(list))
 		require.Equal(t, want != "", ok, list)
@@ -330,9 +330,9 @@ func TestClientsThatMayBeWorkers(t *testing.T) {
 			require.Equal(t, want, db)
 		}
 	}
-	_, err := clientsOfNodes(t.Context(), []node{{Addr: "a:1", Doer: &told{answers: answers{}}}, {Addr: "b:1", Doer: panicking{}}})
+	_, err := clientsOfNodes(t.Context(), []node{{Addr: "a:1", Doer: &told{answers: answers{}}}, {Addr: "b:1", Doer: panicking{}}}, unknownAddr)
 	require.EqualError(t, err, "internal error: oops")
-	nodes, err := clientsOfNodes(t.Context(), []node{{Addr: "a:1", Doer: &told{answers: answers{}}}, {Addr: "b:1", Doer: &told{answers: answers{}}}})
+	nodes, err := clientsOfNodes(t.Context(), []node{{Addr: "a:1", Doer: &told{answers: answers{}}}, {Addr: "b:1", Doer: &told{answers: answers{}}}}, unknownAddr)
 	require.NoError(t, err)
 	require.Len(t, nodes, 2)
 }
@@ -393,3 +393,5 @@ func TestMastersAreAskedForNowAndThen(t *testing.T) {
 		require.ErrorIs(t, err, m.err)
 	})
 }
+
+func unknownAddr(string) bool { return false }
