@@ -18,11 +18,11 @@ func TestACounterOfAttemptsIsNoCounterOfJobs(t *testing.T) {
 				r := f.poll(20, id)
 				return r, slow(t, r)
 			}
-			r, q := poll()
+			r, _ := poll()
 			wantUnknown(t, &r.figures, figAdded, "")
 			// Nothing is taken: 100 times a second a job is refused.
 			f.s.Do(t, "SET", "bull:slow:id", "2001")
-			_, q = poll()
+			_, q := poll()
 			for _, name := range []figure{figArrival, figDrain} {
 				wantUnknown(t, &q.figures, name, "has grown by jobs that were refused")
 			}
