@@ -145,9 +145,9 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 		}
 		if i == uriLevel {
 			t.user = cmp.Or(t.user, t.endpoint.user)
-			t.database = cmp.Or(t.database+1, t.endpoint.database+1) - 1
+			t.settleDatabase(i, b, t.endpoint.database, "Uri")
 		}
-		t.database = cmp.Or(t.database+1, b.database+1) - 1
+		t.settleDatabase(i, b, b.database, "Database")
 	}
 	t.database = max(t.database, 0)
 	if t.Web() {
@@ -182,6 +182,18 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 		t.hint = o.noSession(e.host)
 	}
 	return o.interned.target(t), nil
+}
+
+// settleDatabase takes a database (-1: none) that an option of a level names,
+// unless there is one already. Level 0 is the item key.
+func (t *Target) settleDatabase(level int, b *block, database int, option string) {
+	if t.database >= 0 || database < 0 {
+		return
+	}
+	t.database = database
+	if level > 0 {
+		t.databaseOption = b.option(option)
+	}
 }
 
 // settleTLS finds out how TLS is used. uriLevel is where the address stands.

@@ -43,6 +43,7 @@ type Target struct {
 	rules          *rules // of ruleTexts; nil: none
 	name           string // see String; "" until it is known
 	hint           string
+	databaseOption string // see DatabaseOption
 	passwordSource setting
 	commandSource  setting // its value is not used
 	tokenSource    setting // of the token, however it is given
@@ -123,6 +124,10 @@ func (t *Target) User() string { return t.user }
 
 // Database is the number for SELECT; 0 needs none.
 func (t *Target) Database() int { return t.database }
+
+// DatabaseOption is the full name of the option that has the database: Uri, whose
+// path comes before the option Database, or Database; "" when none has it.
+func (t *Target) DatabaseOption() string { return t.databaseOption }
 
 // Hint explains what may be behind a host that does not exist: it was a single
 // word that could have been meant as the name of a session. "" otherwise.

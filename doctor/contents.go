@@ -33,7 +33,7 @@ func database(keyspace string, target *conf.Target, shown string) []finding {
 		return nil
 	}
 	return []finding{{warning, "session", fmt.Sprintf("%s: the database %s has no keys; these have: %s", shown, own, some(others)),
-		"if another one was meant, correct the path of the Uri, or the option Database"}}
+		"if another one was meant, correct " + databaseOption(target)}}
 }
 
 // queues looks whether the queues that Jobs.Queues names are in the Redis of any

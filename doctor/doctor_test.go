@@ -266,7 +266,7 @@ func TestServersAndTheirRights(t *testing.T) {
 	require.Contains(t, line("session        Old (tcp://"), "may not run client|list memory|usage; this concerns")
 	require.Contains(t, line("PROBLEM  session        Wrong (tcp://"), "-> correct Plugins.RedisJobs.Sessions.Wrong.User and Plugins.RedisJobs.Sessions.Wrong.PasswordFile")
 	require.Contains(t, line("PROBLEM  session        Gone (tcp://"), "Plugins.RedisJobs.Sessions.Gone.Uri=tcp://<host>:<port>")
-	require.Contains(t, line("PROBLEM  session        TLS (rediss://"), "-> does the server have TLS at this port? if not: Plugins.RedisJobs.Sessions.TLS.TLSConnect=disabled")
+	require.Contains(t, line("PROBLEM  session        TLS (rediss://"), "-> does the server have TLS at this port? if not: Plugins.RedisJobs.Sessions.TLS.Uri=tcp://"+s.Addr)
 	require.Contains(t, line("PROBLEM  session        tcp://"+s.Addr), "correct Plugins.RedisJobs.Default.User")
 	after, err := strconv.Atoi(s.InfoField(t, "stats", "total_connections_received"))
 	require.NoError(t, err)

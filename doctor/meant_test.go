@@ -134,7 +134,7 @@ func TestDatabasesAndQueuesThatDoNotExist(t *testing.T) {
 	out := tr.examine(1)
 	require.Contains(t, out, "Five (tcp://"+s.Addr+"/5): the database 5 has no keys; these have: 0 (2 keys)")
 	require.Contains(t, out, "DB index is out of range")
-	require.Contains(t, out, "-> correct Plugins.RedisJobs.Sessions.NoSuch.Database")
+	require.Contains(t, out, "-> correct the number behind the slash in Plugins.RedisJobs.Sessions.NoSuch.Uri")
 	require.Contains(t, out, "Jobs.Queues: no session has a queue critcal of sidekiq; did you mean critical?; there are: critical, default")
 	require.Contains(t, out, "no session has a queue nothing of celery")
 	require.NotContains(t, out, "queue default of")

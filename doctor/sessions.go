@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"redisjobs/conf"
 
@@ -19,6 +20,9 @@ import (
 // atOnce bounds the sessions that are looked at side by side: servers that do
 // not answer cost a timeout each.
 const atOnce = 8
+
+// handshakeTime bounds a look whether a port speaks TLS.
+const handshakeTime = 3 * time.Second
 
 // sessions connects to the server of each session, and of Default if it names
 // one.
@@ -81,7 +85,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 		return []finding{{problem, subject, err.Error(), ""}}
 	}
 	if target.Web() {
-		return []finding{stormUI(client, options, target, name)}
+		return []finding{d.stormUI(client, options, target, name)}
 	}
 	doer, shown, err := client.Target(conf.Ref{Conn: name})
 	if err != nil {
@@ -91,7 +95,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	defer cancel()
 	hello, err := doer.DoAll(ctx, redisclient.Command{"PING"}, redisclient.Command{"INFO", "server"}, redisclient.Command{"INFO", "keyspace"})
 	if err != nil {
-		return []finding{{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}}
+		return []finding{{problem, subject, shown + ": " + err.Error(), d.fixFor(err, target)}}
 	}
 	if len(hello) != 3 {
 		return []finding{{problem, subject, fmt.Sprintf("%s: %d replies to three commands", shown, len(hello)), ""}}
@@ -106,7 +110,7 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	}
 	replies, err := doer.DoAll(ctx, cmds...)
 	if err != nil {
-		return []finding{{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}}
+		return []finding{{problem, subject, shown + ": " + err.Error(), d.fixFor(err, target)}}
 	}
 	var refusedCommands, refusedKeys, families, unknown []string
 	for i, reply := range replies {
@@ -157,7 +161,7 @@ func missingCommands(shown string, commands []string) finding {
 }
 
 // stormUI looks at a session that is a Storm UI: whether it answers us.
-func stormUI(client *targets.Client, options *conf.Options, target *conf.Target, name string) finding {
+func (d *doctor) stormUI(client *targets.Client, options *conf.Options, target *conf.Target, name string) finding {
 	const subject = "session"
 	web, shown, err := client.StormUI(conf.Ref{Conn: name})
 	if err != nil {
@@ -166,7 +170,7 @@ func stormUI(client *targets.Client, options *conf.Options, target *conf.Target,
 	ctx, cancel := context.WithTimeout(context.Background(), options.Timeout)
 	defer cancel()
 	if _, err := web.Get(ctx, "/api/v1/topology/summary"); err != nil {
-		return finding{problem, subject, shown + ": " + err.Error(), fixFor(redisclient.ReasonOf(err), target)}
+		return finding{problem, subject, shown + ": " + err.Error(), d.fixFor(err, target)}
 	}
 	return finding{fine, subject, shown + " answers as a Storm UI", ""}
 }
@@ -218,44 +222,4 @@ func concernedKeys(commands, families []string) []string {
 // no command. Source: redis src/acl.c, acl error messages of 6.0 to 8.
 func aboutKeys(err error) bool {
 	return !strings.Contains(err.Error(), "run the") && strings.Contains(err.Error(), "key")
-}
-
-// fixFor is what to do about a server that does not serve us.
-func fixFor(reason redisclient.Reason, target *conf.Target) string {
-	option := prefix + "Default."
-	if s := target.Session(); s != "" {
-		option = prefix + "Sessions." + s + "."
-	}
-	switch reason {
-	case redisclient.ReasonDNS, redisclient.ReasonTCP:
-		if target.Web() {
-			return "is the UI up, and does it listen at this address? " + option + "Uri=http://<host>:<port>"
-		}
-		return "is the server up, and does it listen at this address? " + option + "Uri=tcp://<host>:<port>"
-	case redisclient.ReasonAuth:
-		if target.Web() {
-			return "correct " + option + "User and " + option + "PasswordFile, or " + option + "TokenFile"
-		}
-		return "correct " + option + "User and " + option + "PasswordFile (or Password, or PasswordCommand)"
-	case redisclient.ReasonTLS:
-		return option + "TLSConnect=verify_full (or disabled, if the server has no TLS), TLSCAFile and TLSServerName must fit the server's certificate"
-	case redisclient.ReasonProtected:
-		return "on the server: requirepass or ACL users, or protected-mode no"
-	case redisclient.ReasonTimeout:
-		if strings.HasPrefix(target.URI(), "rediss:") {
-			return "does the server have TLS at this port? if not: " + option + "TLSConnect=disabled and tcp:// in the Uri"
-		}
-		return "does a firewall drop packets? else allow more time: " + prefix + "Timeout=<seconds>"
-	case redisclient.ReasonMaxClients:
-		return "on the server: raise maxclients"
-	case redisclient.ReasonDatabase:
-		return "correct " + option + "Database: the server does not have this one"
-	case redisclient.ReasonSentinel:
-		return "are the sentinels and the master's name in " + option + "Uri right, and do they have a master now?"
-	case redisclient.ReasonACL:
-		return "zabbix-agent2-plugin-redisjobs -acl prints the rights that the user needs"
-	case redisclient.ReasonLoading, redisclient.ReasonMasterDown, redisclient.ReasonBusy:
-		return "wait until the server serves again, and repeat"
-	}
-	return ""
 }
