@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -81,6 +82,11 @@ func (c *Config) Err() error {
 	return &readError{p.Text, p.Err}
 }
 
+// Unreadable reports whether a file may not be read, so that lines may be missing.
+func (c *Config) Unreadable() bool {
+	return slices.ContainsFunc(c.Problems, func(p Problem) bool { return errors.Is(p.Err, fs.ErrPermission) })
+}
+
 // readError has the place in its text.
 type readError struct {
 	text string
@@ -139,6 +145,11 @@ func (c *Config) line(l Line, text []byte, depth int) {
 		shown, what := l.Name, "%.80q is no valid name"
 		if at := strings.IndexFunc(l.Name, func(r rune) bool { return r != '-' && notNameRune(r) }); at >= 0 {
 			shown, what = l.Name[:at], "the name that begins with %.80q is not valid"
+		}
+		if parts := strings.Split(l.Name, "."); shown == l.Name && len(parts) == 5 && parts[2] == "Sessions" && strings.Contains(parts[3], "-") && !strings.Contains(parts[4], "-") {
+			parts[3] = strings.ReplaceAll(parts[3], "-", "_")
+			c.fail(l, fmt.Errorf(what+": the name of a session takes letters, digits and underscores: %s", shown, parts[3]), strings.Join(parts, ".")+"=...")
+			return
 		}
 		c.fail(l, fmt.Errorf(what+": it takes letters, digits, dots and underscores", shown), "correct the name, or put the = behind it")
 		return

@@ -190,6 +190,9 @@ func (d *decoder) child(node *sdkconf.Node, pattern, name string, b *block) {
 	case pattern == "" && (node.Name == "System" || node.Name == "Capacity"):
 		// The agent's own, which some versions send along.
 		return
+	case !validName(node.Name) && pattern == "Sessions":
+		d.fail(fullName(name), node.Line, fmt.Errorf("%s is no valid name: %s", quote(node.Name), namesOfSessions))
+		return
 	case !validName(node.Name):
 		d.fail(fullName(name), node.Line, fmt.Errorf("%s is no valid name", quote(node.Name)))
 		return
@@ -210,7 +213,19 @@ func (d *decoder) child(node *sdkconf.Node, pattern, name string, b *block) {
 		d.group(node, childPattern, childName, b)
 		return
 	}
+	if pattern == "Sessions.*" && isGroup(node) { // a dot in the name of the session
+		d.fail(fullName(childName), node.Line, errors.New("unknown option; "+namesOfSessions))
+		return
+	}
 	d.fail(fullName(childName), node.Line, errors.New("unknown option"+didYouMean(node.Name, children[pattern])))
+}
+
+// namesOfSessions says which there may be.
+const namesOfSessions = "the name of a session takes letters, digits and underscores"
+
+// isGroup reports whether there are options below a node.
+func isGroup(node *sdkconf.Node) bool {
+	return slices.ContainsFunc(node.Nodes, func(n any) bool { _, is := n.(*sdkconf.Node); return is })
 }
 
 // option stores the last value of an option.

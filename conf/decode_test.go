@@ -317,7 +317,7 @@ func TestDecodeRefusesWhatNoAgentSends(t *testing.T) {
 		{
 			"a session without a name",
 			`{"Name":"R","Line":1,"Nodes":[{"Name":"Sessions","Line":2,"Nodes":[{"Name":"","Line":3,"Nodes":[]}]}]}`,
-			`Plugins.RedisJobs.Sessions (line 3): "" is no valid name`,
+			`Plugins.RedisJobs.Sessions (line 3): "" is no valid name: the name of a session takes letters, digits and underscores`,
 		},
 	}
 	for _, tt := range tests {

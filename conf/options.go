@@ -111,13 +111,21 @@ func (o *Options) settleAll() {
 	for _, name := range o.names {
 		o.named = append(o.named, settle(o.sessions[name], name))
 		if s := o.sessions[name]; s.uri == nil && len(s.lines) > 0 {
-			o.warn("%s is not set, so that this session leads to %s: is a line missing, or an environment variable?",
-				s.option("Uri"), o.named[len(o.named)-1].URI())
+			why := didYouMean(name, o.whole())
+			if why == "" {
+				why = ": is a line missing, or an environment variable?"
+			}
+			o.warn("%s is not set, so that this session leads to %s%s", s.option("Uri"), o.named[len(o.named)-1].URI(), why)
 		}
 	}
 	if t := settle(nil, ""); !o.contradicts("") {
 		o.defaultTarget = t
 	}
+}
+
+// whole are the names of the sessions that have an address.
+func (o *Options) whole() []string {
+	return slices.DeleteFunc(slices.Clone(o.names), func(name string) bool { return o.sessions[name].uri == nil })
 }
 
 // contradicts reports whether the options of a session, or of Default (""),

@@ -30,6 +30,9 @@ func (d *doctor) aliases() {
 	}
 	d.order(all)
 	d.bare(seen)
+	if len(ours) == 0 && d.config.Unreadable() {
+		return
+	}
 	if len(ours) == 0 {
 		d.say(fine, "alias", "no Alias leads to this plugin: the built-in one answers redis.ping, redis.info and the like", "")
 	} else {

@@ -20,7 +20,7 @@ func TestThePasswordOfACommandIsUsed(t *testing.T) {
 	tr := newTree(t, p+"Uri=tcp://"+s.Addr)
 	tr.write("bin/token", "#!/bin/sh\n[ \"$1\" = 'a b' ] && echo s3cret\n")
 	tr.change(ownFile, p+"Uri", p+"PasswordCommand="+tr.path("bin/token")+" 'a b'\n"+p+"Uri")
-	require.Contains(t, tr.examine(1), "PROBLEM  options        DIR/"+ownFile+": "+p+"PasswordCommand: it is no program that may be run")
+	require.Regexp(t, "PROBLEM  options        DIR/"+ownFile+`:\d+: `+p+"PasswordCommand: it is no program that may be run", tr.examine(1))
 
 	require.NoError(t, os.Chmod(tr.path("bin/token"), 0o700))
 	out := tr.examine(1)

@@ -157,7 +157,7 @@ func (d *doctor) examine() {
 		return
 	}
 	if len(d.config.Problems) == 0 {
-		d.say(fine, "configuration", fmt.Sprintf("%s and %d included files are readable", d.config.Main, len(d.config.Files)-1), "")
+		d.say(fine, "configuration", fmt.Sprintf("%s and %s readable", d.config.Main, counted(len(d.config.Files)-1, "included file is", "included files are")), "")
 	}
 	d.age()
 	d.variables()

@@ -81,7 +81,7 @@ func TestAHealthyConfiguration(t *testing.T) {
 	tr := newTree(t, "Plugins.RedisJobs.Sessions.Prod.Uri=tcp://"+s.Addr)
 	out := tr.examine(0)
 	require.Contains(t, out, "problems: 0, warnings: 0\n")
-	require.Contains(t, out, "DIR/zabbix_agent2.conf and 1 included files are readable")
+	require.Contains(t, out, "DIR/zabbix_agent2.conf and 1 included file is readable")
 	require.Contains(t, out, "the agent starts DIR/bin/zabbix-agent2-plugin-redisjobs")
 	require.Contains(t, out, "8 names lead to this plugin")
 	require.Contains(t, out, "Prod (tcp://"+s.Addr+") lets the user default in; every key of this plugin is permitted")
@@ -108,7 +108,12 @@ func TestEachFaultHasItsMend(t *testing.T) {
 		"a line without =": {func(tr *tree) { tr.change(main, "Hostname=h", "Hostname h") },
 			[]string{"DIR/zabbix_agent2.conf:3: the line is no Name=Value"}, false},
 		"a name with a dash": {func(tr *tree) { tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.a-b.Uri=h\nAlias=") },
-			[]string{`"Plugins.RedisJobs.Sessions.a-b.Uri" is no valid name`}, false},
+			[]string{`redisjobs.conf:`, `"Plugins.RedisJobs.Sessions.a-b.Uri" is no valid name: the name of a session takes letters, digits and underscores: a_b`,
+				"-> Plugins.RedisJobs.Sessions.a_b.Uri=...\n"}, false},
+		"a name with a dot": {func(tr *tree) { tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.a.b.Uri=h\nAlias=") },
+			[]string{"Plugins.RedisJobs.Sessions.a.b (line ", "unknown option; the name of a session takes letters, digits and underscores: the agent will not start"}, false},
+		"a misspelt option of a session": {func(tr *tree) { tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.Usr=h\nAlias=") },
+			[]string{"unknown option; did you mean User? The agent will not start\n"}, false},
 		"the plugin's file is not included": {func(tr *tree) { tr.change(main, "Include=./", "#Include=./") },
 			[]string{"the agent does not know this plugin: no line sets Plugins.RedisJobs.System.Path",
 				"-> Include=./zabbix_agent2.d/plugins.d/*.conf", "-> in DIR/zabbix_agent2.conf: it includes DIR/zabbix_agent2.d/plugins.d/redisjobs.conf"}, false},
@@ -162,7 +167,7 @@ func TestEachFaultHasItsMend(t *testing.T) {
 		"a password file that is absent": {func(tr *tree) {
 			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.PasswordFile=/absent\nAlias=")
 		},
-			[]string{"redisjobs.conf: Plugins.RedisJobs.Sessions.A.PasswordFile", "the file cannot be read: no such file"}, false},
+			[]string{"the file cannot be read: no such file", "-> correct the line, or create the file that it names"}, false},
 		"a password in place of its file": {func(tr *tree) {
 			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.PasswordFile=/s3cret-marker\nAlias=")
 		},

@@ -37,9 +37,17 @@ func (d *doctor) misspelt() {
 	}
 	for _, begin := range order {
 		g := groups[begin]
-		d.say(problem, "options", fmt.Sprintf("%s: no plugin is called %s, so that its %d lines have no effect: did you mean %s?",
-			g.first.At(), strings.TrimSuffix(begin, "."), g.count, strings.TrimSuffix(prefix, ".")), prefix+g.first.Name+"=...")
+		d.say(problem, "options", fmt.Sprintf("%s: no plugin is called %s, so that its %s no effect: did you mean %s?",
+			g.first.At(), strings.TrimSuffix(begin, "."), counted(g.count, "line has", "lines have"), strings.TrimSuffix(prefix, ".")), prefix+g.first.Name+"=...")
 	}
+}
+
+// counted is a number with its noun.
+func counted(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // nearly splits a name that begins nearly as the plugin's options do.
@@ -92,8 +100,8 @@ func (d *doctor) builtinSessions() (names []string, first map[string]agentconf.L
 func (d *doctor) builtin() {
 	names, _ := d.builtinSessions()
 	if len(names) > 0 && !d.aliased() {
-		d.say(fine, "built-in", fmt.Sprintf("the built-in plugin answers redis.ping and the like for its %d sessions; "+
-			"zabbix-agent2-plugin-redisjobs migrate shows how this plugin does", len(names)), "")
+		d.say(fine, "built-in", fmt.Sprintf("the built-in plugin answers redis.ping and the like for its %s; "+
+			"zabbix-agent2-plugin-redisjobs migrate shows how this plugin does", counted(len(names), "session", "sessions")), "")
 	}
 }
 

@@ -2,12 +2,14 @@ package doctor
 
 import (
 	"encoding/json"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/agentconf"
 	"redisjobs/internal/redistest"
 )
 
@@ -36,6 +38,11 @@ func TestWhatWasMeant(t *testing.T) {
 			"-> Plugins.RedisJobs.Sessions.A.Uri=..."}},
 		"a prefix in other capitals": {func(tr *tree) { tr.write("zabbix_agent2.d/s.conf", "Plugins.Redisjobs.Timeout=3\n") },
 			1, []string{"no plugin is called Plugins.Redisjobs"}},
+		"one line": {func(tr *tree) { tr.write("zabbix_agent2.d/s.conf", "Plugins.RedisJob.Timeout=3\n") },
+			1, []string{"so that its 1 line has no effect"}},
+		"a misspelt session": {func(tr *tree) {
+			tr.write("zabbix_agent2.d/s.conf", "Plugins.RedisJobs.Sessions.Prod.Uri=tcp://a\nPlugins.RedisJobs.Sessions.Pord.User=u\n")
+		}, 0, []string{"Plugins.RedisJobs.Sessions.Pord.Uri is not set, so that this session leads to tcp://localhost:6379; did you mean Prod?"}},
 		"a misspelt first word": {func(tr *tree) { tr.write("zabbix_agent2.d/s.conf", "Plugin.RedisJobs.Timeout=3\n") },
 			1, []string{"no plugin is called Plugin.RedisJobs"}},
 		"a session that the aliases hide": {func(tr *tree) { tr.write("zabbix_agent2.d/s.conf", "Plugins.Redis.Sessions.Old.Uri=tcp://a\n") },
@@ -140,12 +147,32 @@ func TestDatabasesAndQueuesThatDoNotExist(t *testing.T) {
 	require.NotContains(t, out, "queue default of")
 }
 
+// TestWhatMayStandInAFileThatIsNotReadable: its absence is no finding.
+func TestWhatMayStandInAFileThatIsNotReadable(t *testing.T) {
+	t.Parallel()
+	for _, unreadable := range []bool{false, true} {
+		tr := newTree(t)
+		tr.write(ownFile, "")
+		d := &doctor{config: agentconf.Read(tr.path(mainFile), nil), selinux: systemSELinux}
+		if unreadable {
+			d.config.Problems = append(d.config.Problems, agentconf.Problem{Text: "x may not be read", Err: fs.ErrPermission})
+		}
+		d.examine()
+		var out strings.Builder
+		report(d.findings, &out)
+		for _, text := range []string{"the agent does not know this plugin", "no Alias leads to this plugin", "none is configured"} {
+			require.Equal(t, !unreadable, strings.Contains(out.String(), text), "%s\n%s", text, &out)
+		}
+	}
+}
+
 // TestABrokenSessionIsReportedOnce: its server is not asked.
 func TestABrokenSessionIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	s := redistest.Start(t, redistest.Config{})
 	tr := newTree(t, "Plugins.RedisJobs.Sessions.Bad.Uri=tcp://"+s.Addr, "Plugins.RedisJobs.Sessions.Bad.PasswordFile=/absent", "Plugins.RedisJobs.Sessions.Good.Uri=tcp://"+s.Addr)
 	out := tr.examine(1)
+	require.Regexp(t, `redisjobs\.conf:\d+: Plugins.RedisJobs.Sessions.Bad.PasswordFile: `, out, "the value may be a password; its place is shown")
 	require.Contains(t, out, "Plugins.RedisJobs.Sessions.Bad.PasswordFile: the file cannot be read: no such file or directory: items of the session Bad are errors, all others work")
 	require.Contains(t, out, "Good (tcp://"+s.Addr+") lets the user default in")
 	require.Contains(t, out, "problems: 1, warnings: 0")

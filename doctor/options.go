@@ -25,10 +25,21 @@ func (d *doctor) where(text string) string {
 	}
 	for _, l := range slices.Backward(d.config.Lines) { // the last one counts
 		if (l.Name == m[1] || strings.HasPrefix(l.Name, m[1]+".")) && (m[2] == "" || strconv.Itoa(l.No) == m[2]) {
+			if m[2] == "" && l.Name == m[1] { // the text has no line, which leads to the value
+				return l.At() + ": " + text
+			}
 			return l.File + ": " + text
 		}
 	}
 	return text
+}
+
+// willNotStart is a message of package conf with its consequence.
+func willNotStart(text string) string {
+	if strings.HasSuffix(text, "?") {
+		return text + " The agent will not start"
+	}
+	return text + ": the agent will not start"
 }
 
 // options looks at the plugin's own options and the files that they name, then
@@ -37,7 +48,7 @@ func (d *doctor) options() {
 	d.secrets()
 	options, err := conf.Load(d.withoutProblems())
 	if err != nil {
-		d.say(problem, "options", d.where(err.Error())+": the agent will not start", "correct the line; the shipped redisjobs.conf has every option with its range")
+		d.say(problem, "options", willNotStart(d.where(err.Error())), "correct the line; the shipped redisjobs.conf has every option with its range")
 		return
 	}
 	broken := options.Broken()
@@ -47,7 +58,7 @@ func (d *doctor) options() {
 			whose = "Default"
 		}
 		d.say(problem, "options", fmt.Sprintf("%s: items of %s are errors, all others work", d.where(b.Err.Error()), whose),
-			"correct the option, or create the file, readable for the user "+d.user.name)
+			"correct the line, or create the file that it names, readable for the user "+d.user.name)
 	}
 	if len(broken) == 0 {
 		d.say(fine, "options", "they are valid, and the files they name can be read", "")

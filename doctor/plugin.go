@@ -22,9 +22,12 @@ const (
 // plugin looks whether the agent can start this program.
 func (d *doctor) plugin() {
 	l, ok := d.config.Last(pathOption)
-	if !ok || l.Value == "" {
+	switch {
+	case (!ok || l.Value == "") && d.config.Unreadable():
+		// The line may stand in what could not be read, which is reported.
+	case !ok || l.Value == "":
 		d.say(problem, "plugin", "the agent does not know this plugin: no line sets "+pathOption, d.fixUnknown())
-	} else {
+	default:
 		d.executable(l)
 		d.paths(l)
 	}

@@ -40,6 +40,9 @@ func (d *doctor) sessions(options *conf.Options) {
 	if l, ok := d.config.Last(prefix + "Default.Uri"); ok && l.Value != "" && !broken[""] {
 		names = append(names, "") // what an empty parameter means
 	}
+	if len(names) == 0 && len(broken) == 0 && d.config.Unreadable() {
+		return
+	}
 	if len(names) == 0 && len(broken) == 0 {
 		d.say(fine, "sessions", "none is configured: item keys name the address themselves", "")
 		return

@@ -143,13 +143,20 @@ func install(s settings, stdout, stderr io.Writer) int {
 	return 0
 }
 
+func counted(lines int) string {
+	if lines == 1 {
+		return "1 line"
+	}
+	return fmt.Sprintf("%d lines", lines)
+}
+
 // keepOff says why the aliases must stay off; "" when they need not.
 func keepOff(s settings) string {
 	if len(s.live.Problems) > 0 {
 		return s.live.Problems[0].Text
 	}
 	if lines := s.raw.Below(builtinPrefix); len(lines) > 0 {
-		return fmt.Sprintf("%s: the built-in plugin Redis is configured (%d lines)", lines[0].At(), len(lines))
+		return fmt.Sprintf("%s: the built-in plugin Redis is configured (%s)", lines[0].At(), counted(len(lines)))
 	}
 	if ours, others := builtinAliases(s.live); len(ours)+len(others) > 0 {
 		first := append(ours, others...)[0]

@@ -179,7 +179,7 @@ func TestInstallingChangesNoAnswer(t *testing.T) {
 	}{
 		"nothing of the built-in plugin": {[]string{"# Plugins.Redis.Timeout=3", "Plugins.Memcached.Timeout=3", "Plugins.RedisJobs.Timeout=3"}, true, "this plugin answers redis.ping"},
 		"an empty setting":               {[]string{"Plugins.Redis.Sessions.A.Uri="}, true, "this plugin answers redis.ping"},
-		"a session":                      {[]string{"Plugins.Redis.Sessions.Old.Uri=tcp://h"}, false, "DIR/zabbix_agent2.conf:2: the built-in plugin Redis is configured (1 lines)"},
+		"a session":                      {[]string{"Plugins.Redis.Sessions.Old.Uri=tcp://h"}, false, "DIR/zabbix_agent2.conf:2: the built-in plugin Redis is configured (1 line)"},
 		"a session by a variable":        {[]string{"Plugins.Redis.Sessions.Old.Uri=${NOT_SET_HERE}"}, false, "the built-in plugin Redis is configured"},
 		"any setting":                    {[]string{"Plugins.Redis.KeepAlive=300"}, false, "zabbix-agent2-plugin-redisjobs migrate"},
 		"a rule":                         {[]string{"DenyKey=redis.config[*]"}, false, "DenyKey=redis.config[*] is about a key of the built-in plugin"},

@@ -53,7 +53,7 @@ func base(s settings) *plan {
 	for _, problem := range s.live.Problems {
 		p.stop("%s (%s)", problem.Text, problem.Fix)
 	}
-	if _, known := s.live.Last(prefix + "System.Path"); !known {
+	if _, known := s.live.Last(prefix + "System.Path"); !known && !s.live.Unreadable() {
 		p.stop("the agent does not know this plugin: no line sets %sSystem.Path; %s doctor says more", prefix, program)
 	}
 	return p
