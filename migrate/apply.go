@@ -21,7 +21,7 @@ func (p *plan) apply(main string) error {
 			return errors.Join(err, restore(before))
 		}
 		before = append(before, s)
-		if err := write(f.path, f.text, f.model); err != nil {
+		if err := write(f.path, f.text, f.model, f.closed); err != nil {
 			return errors.Join(err, restore(before))
 		}
 	}
@@ -58,14 +58,19 @@ func restore(all []saved) error {
 			}
 			continue
 		}
-		errs = append(errs, write(s.path, string(s.data), s.path))
+		errs = append(errs, write(s.path, string(s.data), s.path, false))
 	}
 	return errors.Join(errs...)
 }
 
+// closedMode is that of a file that may hold passwords.
+const closedMode = fs.FileMode(0o640)
+
 // write replaces a file in one step. It gets the owner and the mode of model, a
 // file that may be read by the same users; without one every user may read it.
-func write(path, text, model string) error {
+// One that is closed is for its owner and its group alone; where all may read the
+// model, that is the agent's group.
+func write(path, text, model string, closed bool) error {
 	mode := fs.FileMode(0o644)
 	if model != "" {
 		st, err := os.Stat(model)
@@ -73,6 +78,10 @@ func write(path, text, model string) error {
 			return err
 		}
 		mode = st.Mode().Perm()
+	}
+	forAll := mode&0o004 != 0
+	if closed {
+		mode &= closedMode
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -85,6 +94,11 @@ func write(path, text, model string) error {
 	}
 	if model != "" {
 		if err := own(tmp.Name(), model); err != nil {
+			return err
+		}
+	}
+	if closed && forAll {
+		if err := giveToAgent(tmp.Name()); err != nil {
 			return err
 		}
 	}

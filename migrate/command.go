@@ -71,6 +71,9 @@ func Main(args []string, stdout, stderr io.Writer) int {
 func (p *plan) run(s settings, stdout, stderr io.Writer, offline, apply bool) int {
 	for _, f := range p.files {
 		fmt.Fprintf(stdout, "%s: %s\n", f.path, f.what)
+		if f.closed {
+			fmt.Fprintf(stdout, "    (mode 0640, for the group of the agent's user alone: it may hold passwords)\n")
+		}
 		for _, l := range f.show {
 			fmt.Fprintf(stdout, "    %s\n", l)
 		}
@@ -129,7 +132,7 @@ func (p *plan) askAll(stdout io.Writer) {
 func install(s settings, stdout, stderr io.Writer) int {
 	path := filepath.Join(folder(s.live), aliasesName)
 	why := keepOff(s)
-	if err := write(path, AliasFile(why == ""), ""); err != nil {
+	if err := write(path, AliasFile(why == ""), "", false); err != nil {
 		fmt.Fprintf(stderr, "%s: the aliases of redis.ping and the like are not switched on: %v\n", program, err)
 		return 1
 	}

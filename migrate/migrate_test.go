@@ -80,7 +80,7 @@ func TestThereAndBack(t *testing.T) {
 	before := tr.read("zabbix_agent2.conf")
 
 	shown := tr.run(0)
-	require.Contains(t, shown, "DIR/"+sessionsFile+": the built-in plugin's settings, copied\n    Plugins.RedisJobs.Timeout=5   (from DIR/zabbix_agent2.conf:2)\n")
+	require.Contains(t, shown, "DIR/"+sessionsFile+": the built-in plugin's settings, copied\n    (mode 0640, for the group of the agent's user alone: it may hold passwords)\n    Plugins.RedisJobs.Timeout=5   (from DIR/zabbix_agent2.conf:2)\n")
 	require.Contains(t, shown, "    Plugins.RedisJobs.Sessions.Old.Password=***   (from DIR/zabbix_agent2.conf:5)\n")
 	require.Contains(t, shown, "DIR/"+aliasesFile+": the aliases, switched on\n    Alias=redis.info:redis.server.info\n")
 	require.Contains(t, shown, "ok       Old (tcp://"+s.Addr+") answers\n")
@@ -110,6 +110,26 @@ func TestThereAndBack(t *testing.T) {
 	require.Contains(t, tr.run(0, "--back"), "the aliases are off already")
 	require.Contains(t, tr.run(0, "--apply"), "Done.")
 	require.True(t, tr.on())
+}
+
+// TestCopiedPasswordsAreNotForAll, whoever may read the file that they come from.
+func TestCopiedPasswordsAreNotForAll(t *testing.T) {
+	t.Parallel()
+	tr := newTree(t, "Plugins.Redis.Sessions.A.Uri=tcp://127.0.0.1:1", "Plugins.Redis.Sessions.A.Password="+marker)
+	require.NoError(t, os.Chmod(tr.path("zabbix_agent2.conf"), 0o644))
+	tr.run(0, "--offline", "--apply")
+	mode := func(name string) os.FileMode {
+		st, err := os.Stat(tr.path(name))
+		require.NoError(t, err)
+		return st.Mode().Perm()
+	}
+	require.Equal(t, os.FileMode(0o640), mode(sessionsFile))
+	require.Equal(t, os.FileMode(0o644), mode("zabbix_agent2.conf"), "the operator's files are left alone")
+	require.Equal(t, os.FileMode(0o644), mode(aliasesFile), "there is no secret in it")
+	require.NoError(t, os.Chmod(tr.path("zabbix_agent2.conf"), 0o600))
+	require.NoError(t, os.Remove(tr.path(sessionsFile)))
+	tr.run(0, "--offline", "--apply")
+	require.Equal(t, os.FileMode(0o600), mode(sessionsFile), "what is more closed stays so")
 }
 
 // TestWhatStandsInTheWay: nothing is changed before it is corrected, and each line

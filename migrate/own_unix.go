@@ -5,6 +5,8 @@ package migrate
 import (
 	"fmt"
 	"os"
+	"os/user"
+	"strconv"
 	"syscall"
 )
 
@@ -19,4 +21,20 @@ func own(path, model string) error {
 		return fmt.Errorf("the owner of %s is not known", model)
 	}
 	return os.Chown(path, int(sys.Uid), int(sys.Gid))
+}
+
+// agentGroup is the group that packages of the agent make.
+const agentGroup = "zabbix"
+
+// giveToAgent gives a file to the agent's group, where there is one and we may.
+func giveToAgent(path string) error {
+	group, err := user.LookupGroup(agentGroup)
+	if err != nil || os.Geteuid() != 0 {
+		return nil
+	}
+	id, err := strconv.Atoi(group.Gid)
+	if err != nil {
+		return err
+	}
+	return os.Chown(path, 0, id)
 }

@@ -30,6 +30,8 @@ type file struct {
 	show []string // its lines as they may be printed
 	// model is a file that the same users may read; "" for what all may.
 	model string
+	// closed: it may hold passwords, and must not be for all, whatever model is.
+	closed bool
 }
 
 func (p *plan) stop(format string, args ...any) {
@@ -71,7 +73,7 @@ func forth(s settings) *plan {
 		if old, err := os.ReadFile(path); err == nil { // of an earlier change
 			text = strings.TrimRight(string(old), "\n") + "\n" + text[strings.Index(text, "\n\n")+2:]
 		}
-		f := file{path: path, text: text, what: "the built-in plugin's settings, copied", model: c.source()}
+		f := file{path: path, text: text, what: "the built-in plugin's settings, copied", model: c.source(), closed: true}
 		for _, l := range c.lines {
 			f.show = append(f.show, shown(l)+"   (from "+l.At()+")")
 		}
