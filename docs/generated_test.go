@@ -94,10 +94,14 @@ func rights(t *testing.T) (rules [3]string) {
 func writeRights(t *testing.T, text string) string {
 	t.Helper()
 	rules := rights(t)
-	for i, begin := range []string{"```redis\nACL SETUSER zabbix ", "```valkey\n", "```search\n"} {
+	server, err := plugin.ACL("", "server")
+	require.NoError(t, err)
+	first, _, _ := strings.Cut(server, "\n")
+	all := append(rules[:], strings.Replace(first, " zabbix ", " monitor ", 1))
+	for i, begin := range []string{"```redis\nACL SETUSER zabbix ", "```valkey\n", "```search\n", "```redis\nACL SETUSER monitor"} {
 		fence, _, _ := strings.Cut(begin, "\n")
 		part := regexp.MustCompile(`(?s)(` + fence + `\n)` + strings.TrimPrefix(begin, fence+"\n") + `[^\n]*(\n` + "```" + `\n)`)
-		text = replaced(t, "docs/security.md", text, part, rules[i])
+		text = replaced(t, "docs/security.md", text, part, all[i])
 	}
 	return text
 }
