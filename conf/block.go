@@ -231,7 +231,7 @@ func blockOptions(group, whom string) []Option {
 					return nil
 				}
 				return errors.New("is none of disabled, required, verify_ca and verify_full")
-			}),
+			}).noted("disabled, or verify_full where the Uri begins with rediss:// or https://"),
 		file("TLSCAFile",
 			"Certificates (PEM) of the authorities that may have signed the server's certificate, %s. "+
 				"Needed for verify_ca; verify_full without it trusts those of the system.",

@@ -264,6 +264,7 @@ Put options into the agent's configuration, by default
 Most installations need only sessions. Check the file with ` + "`zabbix-agent2-plugin-redisjobs doctor`" + `, then restart the
 agent: it reads the options only when it starts, and not at ` + "`zabbix_agent2 -R userparameter_reload`" + `.
 
+* The name of a session takes letters, digits and underscores: ` + "`Shop_1`" + `, not ` + "`shop-1`" + `.
 * An unknown option or a value out of range keeps the agent from starting, with a message that names the line.
 * A file that cannot be read, and options of a session that contradict each other, are errors of the items of that session,
   and warnings in the agent's log.

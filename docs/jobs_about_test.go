@@ -38,6 +38,7 @@ var aboutJobs = map[string]jobPage{
 	},
 	"celery": {
 		title: "Celery",
+		queue: "celery",
 		intro: "Celery 5 with Redis as the broker (kombu's Redis transport). For periodic tasks see [redbeat](redbeat.md).",
 		more:  []string{"unacked", "oldest_unacked", "unacked_expired"},
 		setup: []string{
@@ -111,6 +112,7 @@ var aboutJobs = map[string]jobPage{
 	},
 	"symfony": {
 		title: "Symfony Messenger",
+		queue: "messages",
 		intro: "Messenger 5 to 7 with the Redis transport. A queue is a stream.",
 		more:  []string{"added_total", "orphaned"},
 		setup: []string{"Streams may have any name. Before Redis 6 only the usual names are found; name others in `Jobs.Queues=symfony:orders`, also before you run `-acl`."},
@@ -131,6 +133,7 @@ var aboutJobs = map[string]jobPage{
 	},
 	"arq": {
 		title: "arq",
+		queue: "arq:queue",
 		intro: "arq 0.2x (Python), with its cron jobs.",
 		more:  []string{"schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
 		setup: []string{"Queues of any name are found by SCAN if they have a worker. Name others in `Jobs.Queues=arq:reports`, also before you run `-acl`."},
@@ -153,6 +156,7 @@ var aboutJobs = map[string]jobPage{
 	},
 	"taskiq": {
 		title: "Taskiq",
+		queue: "taskiq",
 		intro: "taskiq-redis 1 (Python), with lists or streams.",
 		more:  []string{"added_total", "orphaned"},
 		setup: []string{"Streams are found by SCAN, lists only if `taskiq` is in their names. Name others in `Jobs.Queues=taskiq:mails`, also before you run `-acl`."},
@@ -193,6 +197,7 @@ var aboutJobs = map[string]jobPage{
 	},
 	"plain": {
 		title: "Plain lists, sorted sets, sets and streams",
+		queue: "mails",
 		intro: "Queues of your own programs: a list, set, sorted set or stream whose members are jobs.",
 		setup: []string{
 			"Name each key in `Jobs.Queues=plain:mails`, also before you run `-acl`.",

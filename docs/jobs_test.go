@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +23,8 @@ type jobPage struct {
 	title string
 	// intro says which versions are read, and what is special about them.
 	intro string
+	// queue is one of its queues, as the system itself calls its own; "" stands for default.
+	queue string
 	// setup is what there is to do; empty when the system is found by itself.
 	setup []string
 	// more are values that not every system has.
@@ -82,7 +85,7 @@ func (p jobPage) write(d jobs.Description) string {
 		"database that has the queues. The item keys are:\n\n")
 	fmt.Fprintf(&b, "```keys\njob.get[Prod,,,%s]\n", d.Name)
 	if len(d.OfQueues) > 0 {
-		fmt.Fprintf(&b, "job.queue.get[Prod,,,%s,default]\n", d.Name)
+		fmt.Fprintf(&b, "job.queue.get[Prod,,,%s,%s]\n", d.Name, cmp.Or(p.queue, "default"))
 	}
 	if d.NoFailures == "" {
 		fmt.Fprintf(&b, "job.failures.get[Prod,,,%s]\n", d.Name)

@@ -98,6 +98,26 @@ func TestTheReadmeIsShort(t *testing.T) {
 	require.Less(t, strings.Count(readFile(t, "README.md"), "\n"), 150)
 }
 
+// TestTheReadmeHasEveryKey, by its name or by that of its family.
+func TestTheReadmeHasEveryKey(t *testing.T) {
+	t.Parallel()
+	_, table, found := strings.Cut(readFile(t, "README.md"), "\n## Item keys\n")
+	require.True(t, found)
+	table, _, _ = strings.Cut(table, "\n## ")
+	var names []string
+	for _, m := range spanRE.FindAllStringSubmatch(table, -1) {
+		names = append(names, m[1])
+	}
+	for _, m := range metrics.All() {
+		if !slices.ContainsFunc(names, func(name string) bool {
+			family, ok := strings.CutSuffix(name, "*")
+			return name == m.Key || ok && strings.HasPrefix(m.Key, family)
+		}) {
+			t.Errorf("README.md: the table of item keys lacks %s", m.Key)
+		}
+	}
+}
+
 // TestDocumentedLinks follows the links between documents and to files.
 func TestDocumentedLinks(t *testing.T) {
 	t.Parallel()
