@@ -48,11 +48,11 @@ func Guide(dir string) ([]byte, error) {
 		}
 		conn := "none"
 		for _, m := range s.Macros {
-			if strings.HasSuffix(m.Name, ".CONN}") {
+			if m.Ask.Required {
 				conn = code(m.Name)
 			}
 		}
-		g.line("| [%s](#%s) | %s | %d and %d of what is discovered, %d triggers |", s.Name, anchor(s.Name), conn, items, protos, triggers)
+		g.line("| [%s](#%s) | %s | %d and %d of what is discovered, %s |", s.Name, anchor(s.Name), conn, items, protos, counted(triggers, "trigger"))
 	}
 	for _, s := range sources {
 		g.template(s)
@@ -76,15 +76,17 @@ one import is enough. The other files have one template each.
   import dialog shows only what has really changed.
 * An older file on a newer server works, but takes away what the newer one has: the file for 6.0 on 7.4 removes the template
   from the Host Wizard. You can change from one folder to the other at any time; all history is kept.
-* Each template has two variants. A host takes one of them: without a suffix the Zabbix server or proxy polls the agent, with
-  *active* in the name the agent sends its values. Templates that create hosts have no active variant.
+* Each template has two variants, of which a host takes one. With *active* in its name the agent sends the values; without it
+  the Zabbix server or proxy polls the agent. Templates that create hosts have no active variant.
 
 **Macros.** Set macros on the host, not in the template, because the next import resets those of the template. Many have a
 **context**: a macro with the name of a queue, a replica or a job applies only to that one, for example
 ` + "`{$JOBS.LATENCY.MAX.WARN:\"sidekiq//mailers\"}`" + ` = ` + "`1h`" + `. The context of ` + "`….PERIOD`" + ` is the kind of problem: ` + "`{$REDIS.PERIOD:\"memory\"}`" + ` is
 the time for which memory must be full. A period must be longer than the interval.
 
-**One cause, one problem.** Every trigger depends on "down", and on everything else that would explain it (*after*, below).
+**One cause, one problem**, within one template: every trigger depends on "down", and on everything else that would explain it
+(*after*, below). Two templates on one host, or two hosts of one agent, each report their own:
+[hosts.md](hosts.md#one-alert-for-one-cause) says how to get one alert.
 
 **Silence.** The macro ` + "`….CHECK`" + ` switches problems off. Its context is the queue, node, job or replica, or the name of the problem
 without its prefix. ` + "`{$JOBS.CHECK:\"sidekiq//mailers\"}`" + ` = ` + "`0`" + ` is for all problems of that queue, ` + "`{$REDIS.CHECK:\"RDB save failed\"}`" + ` =
@@ -112,6 +114,14 @@ host for it with the same agent interface and the name of its session in ` + "`{
 ` + "`{$SESSIONS.LLD.FILTER.SESSION.NOT_MATCHES}`" + `.
 
 `
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
 
 type guide struct{ b strings.Builder }
 
