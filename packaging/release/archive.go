@@ -50,23 +50,21 @@ func contents(s system, binary string) ([]file, error) {
 	}
 	names := map[string]string{
 		filepath.Base(binary): binary, "redisjobs.conf": "packaging/redisjobs.conf",
-		"README.md": "README.md", "CHANGELOG.md": "CHANGELOG.md", "LICENSE": "LICENSE",
 	}
-	documents, err := filepath.Glob("docs/*.md")
+	documents, err := pages(archived)
 	if err != nil {
 		return nil, err
 	}
-	pages, err := filepath.Glob("docs/jobs/*.md")
-	if err != nil {
-		return nil, err
-	}
-	for _, name := range append(append(documents, pages...), "docs/images/redis-1.png") { // the one that the README shows
-		names[filepath.ToSlash(name)] = name
+	for source, name := range archived {
+		names[name] = source
 	}
 	for _, name := range templates {
 		names[strings.TrimPrefix(filepath.ToSlash(name), "packaging/")] = name
 	}
 	var out []file
+	for name, data := range documents {
+		out = append(out, file{name: name, mode: 0o644, data: data})
+	}
 	for name, source := range names {
 		data, err := os.ReadFile(source)
 		if err != nil {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -36,7 +37,7 @@ func (r *release) documents(dir string) error {
 			return err
 		}
 	}
-	if err := copyTemplates(dir); err != nil {
+	if err := errors.Join(copyTemplates(dir), writePages(filepath.Join(dir, "doc"))); err != nil {
 		return err
 	}
 	// Some formats take a file's own time.
