@@ -1,7 +1,7 @@
 #!/bin/bash
 # Shows live items: a private redis-server with the records of Storm jobs and with a real job system at work (Asynq, in
 # database 1), a private Zabbix agent with the shipped configuration, and what the agent's passive port answers.
-# Everything is stopped and removed at the end. Run it with `make demo`, which installs what is missing and builds the
+# What it started is stopped and removed at the end; downloads stay in the cache folders. Run it with `make demo`, which installs what is missing and builds the
 # plugin first.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +9,8 @@ root=$PWD
 plugin=${REDISJOBS_PLUGIN:-$root/build/zabbix-agent2-plugin-redisjobs}
 agents=${REDISJOBS_AGENTS:-${XDG_CACHE_HOME:-$HOME/.cache}/redisjobs/agents/agents.txt}
 width=100
+export REDISJOBS_STEP=${REDISJOBS_STEP:-3} # seconds without a word
+say() { echo "demo: $*" >&2; }
 
 [ -x "$plugin" ] || { echo "demo.sh: $plugin is missing, run \`make demo\`" >&2; exit 1; }
 
@@ -48,11 +50,15 @@ free_port() {
 
 # await DESCRIPTION LOG PID COMMAND... runs the command until it succeeds, for 20 s, while the process lives.
 await() {
-	local what=$1 log=$2 pid=$3 deadline=$((SECONDS + 20))
+	local what=$1 log=$2 pid=$3 started=$SECONDS deadline=$((SECONDS + 20)) next=$((SECONDS + REDISJOBS_STEP))
 	shift 3
 	until "$@" >/dev/null 2>&1; do
 		kill -0 "$pid" 2>/dev/null || die "$what ended at once" "$log"
 		[ "$SECONDS" -lt "$deadline" ] || die "$what does not answer" "$log"
+		if [ "$SECONDS" -ge "$next" ]; then
+			say "waiting for $what, $((SECONDS - started)) s"
+			next=$((SECONDS + REDISJOBS_STEP))
+		fi
 		sleep 0.1
 	done
 }
@@ -60,9 +66,10 @@ await() {
 # All is built before anything starts: the records below are of now. With the flags of `make build`, whose compiled
 # standard library then serves here, too.
 export CGO_ENABLED=0 GOFLAGS="${GOFLAGS:-} -trimpath"
+say "building what it shows (the first time this takes a minute)"
 packaging/step.sh 'building the programs of the demo' go build -o "$work/" ./test/cmd/zget ./test/cmd/queues
 (cd test/jobs/asynq && ../../../packaging/step.sh 'building a job system (Asynq)' env GOWORK=off go build -o "$work/asynq" .)
-echo "demo: starting a private redis-server, a worker of Asynq and a private Zabbix agent 2" >&2
+say "starting a private redis-server and a worker of Asynq"
 
 redis_port=$(free_port)
 redis-server --port "$redis_port" --bind 127.0.0.1 --dir "$work" --save '' --appendonly no >"$work/redis.log" 2>&1 &
@@ -87,6 +94,7 @@ pids+=($!)
 busy() { [ "$(redis -n 1 llen 'asynq:{slow}:active')" = 2 ]; }
 await "the worker" "$work/asynq.log" "$!" busy
 
+say "starting a private Zabbix agent 2"
 agent_port=$(free_port)
 cat >"$work/agent.conf" <<-CONF
 	LogType=console
@@ -106,6 +114,7 @@ CONF
 pids+=($!)
 await "$agent" "$work/agent.log" "$!" "$work/zget" "127.0.0.1:$agent_port" agent.ping
 
+say "reading items"
 uri=tcp://127.0.0.1:$redis_port
 "$work/zget" "127.0.0.1:$agent_port" agent.version | sed 's/^/Zabbix agent /'
 "$work/zget" -table -width "$width" "127.0.0.1:$agent_port" \
