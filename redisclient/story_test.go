@@ -315,7 +315,7 @@ func TestASilentServerEndsTheWaitInEveryPhase(t *testing.T) {
 					require.Equal(t, want, e.Reason)
 					require.Equal(t, how == "deadline", e.Refused)
 					if e.Refused {
-						require.EqualError(t, err, tt.op+": no answer to the first command: no answer in time (timeout)")
+						require.EqualError(t, err, tt.op+": no answer to the first command in time (timeout)")
 					}
 					poisoned(t, c, err)
 				})

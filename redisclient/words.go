@@ -62,6 +62,7 @@ func plainly(op string, err error) string {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		put(os.ErrDeadlineExceeded, late(op))
 	}
+	text = strings.Replace(text, "no answer to the first command: no answer in time", "no answer to the first command in time", 1)
 	for _, end := range []string{": EOF", ": unexpected EOF"} { // "the server closed the connection" says it
 		text = strings.Replace(text, "closed the connection"+end, "closed the connection", 1)
 		text = strings.Replace(text, "within a reply"+end, "within a reply", 1)
