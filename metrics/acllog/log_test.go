@@ -292,12 +292,13 @@ func TestTheLogOfRealServers(t *testing.T) {
 func TestAClientThatIsDisconnected(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"redis-8.6", "valkey-9.1"} {
-		s := redistest.Start(t, redistest.Config{Bin: redistest.Find(t, name).Bin, Lines: []string{"client-output-buffer-limit normal 64kb 0 0"}})
+		s := redistest.Start(t, redistest.Config{Bin: redistest.Find(t, name).Bin, Lines: []string{"client-output-buffer-limit normal 16mb 0 0"}})
 		target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 		logOf(t, target)
-		s.Do(t, "SET", "big", strings.Repeat("x", 30_000))
-		get := make([]string, 0, 3000)
-		for range 3000 {
+		// More than the sockets take at once, and of values that are copied, so that the server has to keep it.
+		s.Do(t, "SET", "big", strings.Repeat("x", 1000))
+		get := make([]string, 0, 60_000)
+		for range 60_000 {
 			get = append(get, "big")
 		}
 		_, err := s.TryDo(append([]string{"MGET"}, get...)...)

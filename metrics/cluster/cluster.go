@@ -34,8 +34,8 @@ import (
 //	                 first slot, a name that survives a failover), slots, slot_count,
 //	                 state (ok, pfail, fail: as the entry node sees the master),
 //	                 master {"id","addr"}, replicas [{"id","addr"}], has_replica (0
-//	                 when no replica takes over by itself: each is failing, or has
-//	                 the flag nofailover), keys, memory (bytes) and ops
+//	                 when each is failing), takes_over (0 when none becomes the master
+//	                 by itself: each is failing, or has the flag nofailover), keys, memory (bytes) and ops
 //	                 (commands per second since an earlier poll) of the master
 //	nodes            a row per node, sorted by address: id, addr (of two nodes with one
 //	                 address, and of one without, with the begin of its id behind),

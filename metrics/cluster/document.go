@@ -114,8 +114,13 @@ type shard struct {
 	replicas []*member
 }
 
-// hasReplica reports whether a replica becomes the master when that fails.
+// hasReplica reports whether a replica could become the master, and takesOver whether
+// one does so by itself when that fails.
 func (s *shard) hasReplica() bool {
+	return slices.ContainsFunc(s.replicas, func(m *member) bool { return !m.failing() })
+}
+
+func (s *shard) takesOver() bool {
 	return slices.ContainsFunc(s.replicas, func(m *member) bool { return m.takesOver() })
 }
 
@@ -162,6 +167,7 @@ func (c *cluster) writeShards(w *jsondoc.Writer, shards []*shard, cut *ask.Trunc
 		}
 		w.EndArray()
 		w.Key("has_replica").Int(int64(ask.Number(s.hasReplica())))
+		w.Key("takes_over").Int(int64(ask.Number(s.takesOver())))
 		f := &s.master.figures
 		info.WriteReading(w, "keys", f.keys)
 		info.WriteReading(w, "memory", f.memory)

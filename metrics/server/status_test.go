@@ -149,7 +149,7 @@ func TestStatusSaysWhyARealServerDoesNotServe(t *testing.T) {
 		{"no such database", redisclient.Config{Address: s.Addr, Database: 99}, redisclient.ReasonDatabase, "out of range"},
 		{"no place", redisclient.Config{Address: full.Addr}, redisclient.ReasonMaxClients, "max number of clients"},
 		{"a replica without its master", redisclient.Config{Address: orphan.Addr}, redisclient.ReasonMasterDown, "MASTERDOWN"},
-		{"no answer", redisclient.Config{Address: mute.Addr}, redisclient.ReasonTimeout, "no answer in time (timeout)"},
+		{"no answer", redisclient.Config{Address: mute.Addr}, redisclient.ReasonTimeout, "no answer to the first command in time (timeout)"},
 		{"protected mode", redisclient.Config{Address: says("-DENIED Redis is running in protected mode\r\n")}, redisclient.ReasonProtected, "DENIED"},
 		{"no Redis", redisclient.Config{Address: says("SSH-2.0-OpenSSH_9.2\r\n")}, redisclient.ReasonProtocol, ""},
 		{"loading", redisclient.Config{Address: answers(loading + loading + loading + loading)}, redisclient.ReasonLoading, "LOADING"},

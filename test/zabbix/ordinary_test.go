@@ -194,7 +194,7 @@ func (p *plant) chores(t testing.TB) []chore {
 	changed := []string{": Configuration was changed"}
 	return []chore{
 		{name: "a deployment: all connections of an application end, others begin", every: 4 * time.Minute, do: deploy},
-		{name: "a backup of the master and of the replica", every: 10 * time.Minute, do: func(t testing.TB) {
+		{name: "a backup of the master and of the replica", every: 20 * time.Minute, do: func(t testing.TB) {
 			for i, s := range p.watched.Servers {
 				p.client(t, "-p", portOf(s.Addr), "--no-auth-warning", "-a", password, "--rdb", filepath.Join(p.dir, strconv.Itoa(i)))
 			}
