@@ -49,9 +49,9 @@ type listened struct {
 }
 
 const (
-	// listenedFor is how long a client counts as a worker after that: a few polls. A
-	// connection of a proxy outlives the workers behind it.
-	listenedFor = 5 * time.Minute
+	// listenedFor is how long a client that stays connected counts as a worker after
+	// that. One whose slots are all taken by long jobs does not look for others.
+	listenedFor = 24 * time.Hour
 	// firstLooks is how long a worker may be there of which that was not seen so far.
 	firstLooks    = 2 * time.Minute
 	maxListeners  = 1000
