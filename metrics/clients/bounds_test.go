@@ -15,7 +15,7 @@ import (
 func TestAHundredThousandClientsOverAConnection(t *testing.T) {
 	const n = 100_000
 	list := manyClients(n)
-	fake := redistest.NewFake(t, redistest.Script{metrictest.AnswerWith(metrictest.Bulk(list))})
+	fake := redistest.NewFake(t, redistest.Script{metrictest.AnswerWith(metrictest.Bulk(list)), metrictest.AnswerWith(metrictest.Bulk(redisServer))})
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: fake.Addr})
 	var text string
 	used := metrictest.Allocated(func() {
@@ -36,7 +36,7 @@ func TestAHundredThousandClientsOverAConnection(t *testing.T) {
 func TestMoreClientsThanAReplyMayHold(t *testing.T) {
 	list := manyClients(200_000)
 	require.Greater(t, len(list), 64<<20)
-	fake := redistest.NewFake(t, redistest.Script{metrictest.AnswerWith(metrictest.Bulk(list))})
+	fake := redistest.NewFake(t, redistest.Script{metrictest.AnswerWith(metrictest.Bulk(list)), metrictest.AnswerWith(metrictest.Bulk(redisServer))})
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: fake.Addr})
 	used := metrictest.Allocated(func() {
 		text, err := metrictest.CollectFrom(t, Get, target)

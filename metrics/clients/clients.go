@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -21,13 +22,15 @@ import (
 //
 // The members in addition to the head; each is left out if it is not known:
 //
-//	total, blocked, pubsub, replicas, monitors  clients
+//	total, blocked, pubsub, replicas, monitors  clients; the kinds as far as the
+//	               server tells them, see info.ClientFlags
 //	output_buffer  bytes of all output buffers together
 //	memory         bytes of all clients together; Redis 6.2 and newer
 //	idle           {"over":300,"count":2,"max":86400}: seconds, the clients
 //	               that are idle for longer than over, and the longest; only of
 //	               those that Redis' own option timeout would close, which are
-//	               neither replicas, masters, monitors, subscribers nor blocked
+//	               neither replicas, masters, monitors, subscribers nor blocked; not
+//	               known of a server that does not tell all of these
 //	by_name        [{"name":"worker","count":7}]; "" for clients without a name
 //	by_user        [{"user":"default","count":9}]; Redis 6 and newer
 //	by_address     [{"address":"10.0.0.0/24","count":9}]: networks of /24, with
@@ -54,7 +57,7 @@ var Get = &item.Metric{
 		Name: "IdleOver", Default: "300", Check: ask.CheckAge,
 		Description: "time from which a client counts as idle, as 300 or 5m",
 	}),
-	Commands: []string{"client|list"},
+	Commands: []string{"client|list", "info"},
 	Collect:  collectGet,
 }
 
@@ -71,7 +74,8 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	}
 	list := &ask.Part{Name: "clients", Cmd: redisclient.Command{"CLIENT", "LIST"}}
 	sum := &summary{idleOver: int64(idleOver.Seconds())}
-	err = ask.Do(redisclient.WithLines(ctx, list.Cmd, sum.line), t, list)
+	server := &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO", "server"}}
+	err = ask.Do(redisclient.WithLines(ctx, list.Cmd, sum.line), t, list, server)
 	switch {
 	case errors.Is(err, resp.ErrTooLarge):
 		// The server is up and busy, and too many clients is what to tell.
@@ -79,10 +83,11 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	case err != nil:
 		return ask.Down(w, t.Name, err)
 	}
-	if err := ask.StateProblem(list); err != nil {
+	if err := ask.StateProblem(list, server); err != nil {
 		return ask.Down(w, t.Name, err)
 	}
 	var cut ask.Truncations
+	idle := &ask.Part{Name: "idle"}
 	w.Grow(16 << 10)
 	w.BeginObject()
 	ask.Head(w, t.Name, nil)
@@ -90,13 +95,18 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 		var text []byte
 		if text, list.Err = info.Reply(list.Value); list.Err == nil {
 			sum.text(text)
-			sum.write(w, &cut)
+			flags := info.MeansOf(server).Clients
+			if untold := flags.Untold(); sum.idleKnown && len(untold) > 0 {
+				sum.idleKnown, sum.idlest = false, nil
+				idle.Err = fmt.Errorf("flags do not tell %s from idle clients", strings.Join(untold, ", "))
+			}
+			sum.write(w, flags, &cut)
 			if sum.unreadable > 0 {
-				list.Err = fmt.Errorf("%d lines of CLIENT LIST have no id", sum.unreadable)
+				list.Err = fmt.Errorf("%d lines of CLIENT LIST have neither id nor addr", sum.unreadable)
 			}
 		}
 	}
-	ask.Unavailable(w, list)
+	ask.Unavailable(w, list, server, idle)
 	cut.Write(w)
 	w.EndObject()
 	return nil
@@ -104,16 +114,17 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 
 // summary is CLIENT LIST in figures.
 type summary struct {
-	total, blocked, pubsub, replicas, monitors int64
-	flagged                                    bool // whether any line has flags
-	outputBuffer, memory                       sum
-	idleOver                                   int64
-	idleCount, idleMax                         int64
-	idleKnown                                  bool
-	name, user, address, library, db           tally
-	largest, idlest                            outliers
-	texts                                      int // what the tallies take, in bytes
-	unreadable                                 int
+	total, pubsub                    int64
+	flags                            [256]int64 // the clients that have a flag
+	flagged                          bool       // whether any line has flags
+	outputBuffer, memory             sum
+	idleOver                         int64
+	idleCount, idleMax               int64
+	idleKnown                        bool
+	name, user, address, library, db tally
+	largest, idlest                  outliers
+	texts                            int // what the tallies take, in bytes
+	unreadable                       int
 }
 
 // sum is known when something was added to it.
@@ -151,17 +162,14 @@ func (s *summary) line(line []byte) {
 
 func (s *summary) add(c *client) {
 	s.total++
-	special := c.has('M')
-	for _, kind := range []struct {
-		is    bool
-		count *int64
-	}{
-		{c.has('b'), &s.blocked}, {c.subscribed(), &s.pubsub}, {c.has('S'), &s.replicas}, {c.has('O'), &s.monitors},
-	} {
-		if kind.is {
-			*kind.count++
-			special = true
-		}
+	special := false
+	if c.subscribed() {
+		s.pubsub++
+		special = true
+	}
+	for _, flag := range c[fieldFlags] {
+		s.flags[flag]++
+		special = special || bytes.IndexByte(notIdle, flag) >= 0
 	}
 	s.flagged = s.flagged || c[fieldFlags] != nil
 	s.count(&s.name, c[fieldName])
@@ -187,6 +195,9 @@ func (s *summary) add(c *client) {
 		}
 	}
 }
+
+// notIdle are the flags of blocked clients, masters, monitors, subscribers and replicas.
+var notIdle = []byte("bMOPS")
 
 // tally counts clients by a text, of which the first ask.MaxName characters
 // count.
@@ -254,14 +265,19 @@ func (o *outliers) add(c *client, rank int64) {
 	*o = slices.Insert(*o, i, kept)
 }
 
-func (s *summary) write(w *jsondoc.Writer, cut *ask.Truncations) {
-	w.Key("total").Int(s.total)
-	if s.flagged {
-		w.Key("blocked").Int(s.blocked)
-		w.Key("pubsub").Int(s.pubsub)
-		w.Key("replicas").Int(s.replicas)
-		w.Key("monitors").Int(s.monitors)
+func (s *summary) write(w *jsondoc.Writer, told info.ClientFlags, cut *ask.Truncations) {
+	if s.unreadable == 0 {
+		w.Key("total").Int(s.total)
 	}
+	kind := func(name string, flag byte, n int64) {
+		if s.flagged && flag != 0 {
+			w.Key(name).Int(n)
+		}
+	}
+	kind("blocked", told.Blocked, s.flags[told.Blocked])
+	kind("pubsub", told.Subscriber, s.pubsub)
+	kind("replicas", told.Replica, s.flags[told.Replica])
+	kind("monitors", told.Monitor, s.flags[told.Monitor])
 	if s.outputBuffer.known {
 		w.Key("output_buffer").Int(s.outputBuffer.n)
 	}

@@ -40,7 +40,8 @@ type client [fieldCount][]byte
 //	id=3 addr=10.0.0.9:4711 name=worker age=12 idle=0 flags=N db=0 …
 //
 // Fields are told by name, see ask.ClientField; unknown ones are passed over, and of
-// two with one name the first counts. ok is false for a line without an id.
+// two with one name the first counts. ok is false for what is no client: Pika's have no
+// id, but an address.
 func parse(line []byte) (c client, ok bool) {
 	for len(line) > 0 {
 		var name, value []byte
@@ -49,7 +50,7 @@ func parse(line []byte) (c client, ok bool) {
 			c[f] = value
 		}
 	}
-	return c, len(c[fieldID]) > 0
+	return c, len(c[fieldID]) > 0 || len(c[fieldAddr]) > 0
 }
 
 func fieldOf(name []byte) field {
@@ -118,8 +119,8 @@ func (c *client) number(f field) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// has reports whether a flag is set: S replica, O monitor, M master, P
-// subscriber, b blocked, U unix socket.
+// has reports whether a flag is set that means the same in all servers: P subscriber,
+// U unix socket.
 func (c *client) has(flag byte) bool { return bytes.IndexByte(c[fieldFlags], flag) >= 0 }
 
 // subscribed also holds for servers that set no flag.

@@ -39,6 +39,25 @@ type Meaning struct {
 	// IDsByThread: each thread counts the ids of its own slow log, so that a newer
 	// entry may have a lower one.
 	IDsByThread bool
+	// Clients are the letters of flags in CLIENT LIST.
+	Clients ClientFlags
+}
+
+// ClientFlags are the letters by which CLIENT LIST tells kinds of clients; 0 for a kind
+// that it does not tell.
+type ClientFlags struct{ Blocked, Subscriber, Replica, Monitor byte }
+
+// Untold names the kinds that CLIENT LIST does not tell.
+func (f ClientFlags) Untold() (kinds []string) {
+	for _, kind := range []struct {
+		flag byte
+		name string
+	}{{f.Blocked, "blocked clients"}, {f.Subscriber, "subscribers"}, {f.Replica, "replicas"}, {f.Monitor, "monitors"}} {
+		if kind.flag == 0 {
+			kinds = append(kinds, kind.name)
+		}
+	}
+	return kinds
 }
 
 // meanings are those of each flavour. Any other server's fields are not
@@ -51,21 +70,32 @@ type Meaning struct {
 // offset are sequences of writes, and a row has no state); Garnet
 // libs/common/Metrics/ReplicaInfo.cs (lag is a difference of AOF addresses) and
 // libs/server/Metrics/Info/GarnetInfoMetrics.cs (Keyspace is always empty; metricsDisabled);
-// pika src/pika_admin.cc (its offsets are pairs of a file and a place in it).
+// pika src/pika_admin.cc (its offsets are pairs of a file and a place in it). The flags of
+// clients: redis src/networking.c, catClientInfoString; dragonfly src/facade/dragonfly_connection.cc,
+// ContextInfo::Format; kvrocks src/server/redis_connection.cc, Connection::GetFlags (M is a
+// monitor there, and a master in Redis); Garnet libs/server/Resp/ClientCommands.cs; Pika prints none.
 var meanings = map[string]Meaning{
 	"redis":            redisMeaning,
 	"redis-enterprise": redisMeaning,
 	"redict":           redisMeaning,
 	"valkey":           redisMeaning,
 	"keydb":            redisMeaning,
-	"dragonfly":        {Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online", "stable_sync"}, ListsAll: true, IDsByThread: true},
+	"dragonfly": {
+		Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online", "stable_sync"}, ListsAll: true, IDsByThread: true,
+		Clients: ClientFlags{Blocked: 'b', Subscriber: 'P'},
+	},
 	"kvrocks": {
 		Lag: UnitWrites, Offset: UnitWrites, InSync: []string{"online"}, Listed: true, ErrorPrefix: "errorstat_", KeysByScan: true,
+		Clients: ClientFlags{Subscriber: 'P', Replica: 'S', Monitor: 'M'},
 	},
-	"garnet": {Lag: UnitBytes, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_", Monitored: true},
-	"pika":   {InSync: []string{"online"}, ErrorPrefix: "errorstat_"},
+	"garnet": {
+		Lag: UnitBytes, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_", Monitored: true,
+		Clients: ClientFlags{Subscriber: 'P', Replica: 'S'},
+	},
+	"pika": {InSync: []string{"online"}, ErrorPrefix: "errorstat_"},
 }
 
 var redisMeaning = Meaning{
 	Lag: UnitSeconds, Offset: UnitBytes, InSync: []string{"online"}, ErrorPrefix: "errorstat_", ListsAll: true,
+	Clients: ClientFlags{Blocked: 'b', Subscriber: 'P', Replica: 'S', Monitor: 'O'},
 }
