@@ -27,6 +27,9 @@ import (
 func (o *Options) Peer(t *Target, addr string) (*Target, error) {
 	addr, name, _ := strings.Cut(addr, ",")
 	if len(name) > maxConnString || !validHost(name) {
+		if name != "" && strings.HasPrefix(addr, ":") {
+			return nil, fmt.Errorf("the server named a node at %s: %w", quote(name+addr), errHost)
+		}
 		name = ""
 	}
 	e, err := t.peerEndpoint(addr, name)

@@ -60,8 +60,12 @@ func TestEachRefusalOfDragonflyIsToldOnce(t *testing.T) {
 			require.ElementsMatch(t, want, times, step.name)
 			require.NotContains(t, doc, "unreadable", step.name)
 			require.NotContains(t, doc, "missed", step.name)
+			if denied, ok := doc["denied"]; ok {
+				require.Equal(t, map[string]any{"auth": 0.0, "command": float64(len(step.fresh)), "key": 0.0, "channel": 0.0, "other": 0.0}, denied)
+			}
 			for _, row := range metrictest.Rows(t, doc["entries"]) {
 				require.NotContains(t, row, "context")
+				require.Equal(t, "command", row["reason"])
 				require.Equal(t, []any{1.0, 1.0, "10.0.0.9:4711", "w"}, []any{row["count"], row["total"], row["address"], row["client_name"]})
 			}
 			time.Sleep(time.Minute)

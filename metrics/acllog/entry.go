@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"strconv"
+	"strings"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -19,7 +20,8 @@ type entry struct {
 	// count is how many refusals it stands for, fresh how many of them came since
 	// the last poll.
 	count, fresh int64
-	// reason is command, key, channel, auth or another word; context is toplevel,
+	// reason is command, key, channel, auth or another word, which Dragonfly writes in
+	// upper case; context is toplevel,
 	// multi, lua or module.
 	reason, context string
 	object          string // the command, key or channel
@@ -56,7 +58,7 @@ func parseEntry(v resp.Value) (entry, error) {
 		return entry{}, errEntry
 	}
 	e := entry{
-		id: -1, count: count.Value, reason: fields["reason"], context: fields["context"], object: fields["object"], user: fields["username"],
+		id: -1, count: count.Value, reason: strings.ToLower(fields["reason"]), context: fields["context"], object: fields["object"], user: fields["username"],
 		age: max(age, 0), at: at.Value, client: parseClient(fields["client-info"]),
 	}
 	if id := info.ParseCount([]byte(fields["entry-id"])); id.Known {
