@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -54,6 +55,26 @@ func TestPeerTakesNothingButAnAddress(t *testing.T) {
 		_, err := o.Peer(a, addr)
 		require.Error(t, err, "%q", addr)
 		require.NotContains(t, err.Error(), "\n")
+	}
+}
+
+// TestAMalformedNameIsNoMissingHost: the target's own host is dialed for an empty
+// host alone, for the password goes where is dialed.
+func TestAMalformedNameIsNoMissingHost(t *testing.T) {
+	t.Parallel()
+	o := mustDecode(t, "Sessions.A.Uri=tcp://a.example.com:7000", "Sessions.A.Password=secret")
+	a := mustResolve(t, o, Ref{Conn: "A"})
+	for _, name := range []string{"10.233.95.1841", "10.0.0", "x_y.7", "-x", "a..b", "h\u00f4st", "a b", strings.Repeat("a", maxConnString+1)} {
+		_, err := o.Peer(a, ":7001,"+name)
+		require.ErrorContains(t, err, "holds no valid host name or IP address", name)
+		peer, err := o.Peer(a, "10.0.0.2:7001,"+name)
+		require.NoError(t, err)
+		require.Equal(t, "10.0.0.2:7001", peer.Address(), "the address is known without the name")
+	}
+	for announced, want := range map[string]string{":7001": "a.example.com:7001", ":7001,": "a.example.com:7001", ":7001,node_1": "node_1:7001"} {
+		peer, err := o.Peer(a, announced)
+		require.NoError(t, err)
+		require.Equal(t, want, peer.Address())
 	}
 }
 
