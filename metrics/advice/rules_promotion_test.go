@@ -46,6 +46,7 @@ func TestReplicasThatSentinelsMayNotPromote(t *testing.T) {
 	}{
 		{1, []string{"slave 0"}, true}, {1, []string{"slave,s_down 100"}, true}, {2, []string{"slave 0", "slave,disconnected 100"}, true},
 		{2, []string{"slave 0", "slave 100"}, false}, {1, nil, false}, {2, []string{"slave 0"}, false}, {1, []string{"slave 100"}, false},
+		{1, []string{"slave 100 86000000"}, true}, {2, []string{"slave 100 86000000", "slave 100 0"}, false},
 	} {
 		changes := append(sentinels(2, 2, tt.known), listed(tt.rows...))
 		v := judgeAll(t, subject{state: with(with(healthy, users), changes...), machine: machine1})

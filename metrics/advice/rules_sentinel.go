@@ -62,9 +62,9 @@ var sentinelRules = []Rule{
 	{
 		ID: "master_without_replica", Severity: Warning, Scope: Sentinel,
 		Title:  "The sentinels have no replica to promote",
-		When:   "A master that sentinels watch has no replica, or only ones that are down or have the priority 0.",
+		When:   "A master that sentinels watch has no replica, or only ones that sentinels do not promote: down, with the priority 0, or disconnected from the master for more than ten times down-after-milliseconds.",
 		Why:    "When it fails, there is nothing to fail over to.",
-		Remedy: "Add a replica (REPLICAOF), or set replica-priority above 0 on one. If there was one, look whether it is down or follows another server.",
+		Remedy: "Add a replica (REPLICAOF), or set replica-priority above 0 on one. If there was one, look whether it is down, follows another server or cannot log in to its master (master_link_status).",
 		Source: sentinelSource,
 		judge: func(f *facts) string {
 			return f.eachMaster(func(m watched) string {
@@ -98,7 +98,7 @@ func (f *facts) available(m watched) int64 {
 		f.lacks("SENTINEL REPLICAS %s: %v", m.name, err)
 		return m.replicas
 	}
-	available, _ := info.Available(rows, info.Known(m.replicas))
+	available, _ := info.Available(m.row, rows, info.Known(m.replicas))
 	return available
 }
 
@@ -113,6 +113,7 @@ func replicaRows(p *ask.Part) ([]map[string]string, int, error) {
 type watched struct {
 	name                        string
 	sentinels, quorum, replicas int64
+	row                         map[string]string // of SENTINEL MASTERS
 }
 
 // eachMaster lists what is found of the masters.
@@ -130,7 +131,7 @@ func (f *facts) eachMaster(judge func(m watched) string) string {
 			}
 			return n
 		}
-		m := watched{fields["name"], number("num-other-sentinels") + 1, number("quorum"), number("num-slaves")}
+		m := watched{fields["name"], number("num-other-sentinels") + 1, number("quorum"), number("num-slaves"), fields}
 		if text := judge(m); text != "" {
 			found = append(found, text)
 		}

@@ -145,15 +145,17 @@ var (
 	member    = []string{"server.redis_mode=cluster", "cluster.cluster_enabled=1", nodes(shards...), slot(10)}
 	sentinels = func(others, quorum, replicas int) []string {
 		return []string{"server.redis_mode=sentinel", "-replication.role", "reply.SENTINEL MASTERS=*1\r\n" + metrictest.WireArray("name", "mymaster",
-			"num-slaves", fmt.Sprint(replicas), "num-other-sentinels", fmt.Sprint(others), "quorum", fmt.Sprint(quorum)),
+			"num-slaves", fmt.Sprint(replicas), "num-other-sentinels", fmt.Sprint(others), "quorum", fmt.Sprint(quorum),
+			"flags", "master", "down-after-milliseconds", "1000"),
 			listed("slave 100")}
 	}
-	// listed are the replicas of mymaster as a sentinel lists them, by flags and priority.
+	// listed are the replicas of mymaster as a sentinel lists them, by flags, priority and
+	// for how many milliseconds they are without their master.
 	listed = func(rows ...string) string {
 		out := fmt.Sprintf("*%d\r\n", len(rows))
 		for _, row := range rows {
-			flags, priority, _ := strings.Cut(row, " ")
-			out += metrictest.WireArray("name", "10.0.0.2:6379", "flags", flags, "slave-priority", priority)
+			fields := append(strings.Fields(row), "0")
+			out += metrictest.WireArray("name", "10.0.0.2:6379", "flags", fields[0], "slave-priority", fields[1], "master-link-down-time", fields[2])
 		}
 		return "reply.SENTINEL REPLICAS mymaster=" + out
 	}

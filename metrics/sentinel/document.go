@@ -112,9 +112,10 @@ func (s *sentinels) writeReplicas(w *jsondoc.Writer, name string) {
 		rows[i] = f
 	}
 	// A row that cannot be read is listed all the same.
-	known := s.voice.masters[name].reading("num-slaves")
+	master := s.voice.masters[name]
+	known := master.reading("num-slaves")
 	known.Value -= int64(s.unreadReplicas[name])
-	available, unlisted := info.Available(rows, known)
+	available, unlisted := info.Available(master, rows, known)
 	if s.unreadReplicas[name] == 0 {
 		w.Key("available_replicas").Int(available)
 	}
@@ -128,7 +129,7 @@ func (s *sentinels) writeReplicas(w *jsondoc.Writer, name string) {
 		w.Key("flags").String(f["flags"])
 		down := info.OutOfReach(f)
 		w.Key("down").Int(int64(ask.Number(down)))
-		w.Key("promotable").Int(int64(ask.Number(info.Promotable(f))))
+		w.Key("promotable").Int(int64(ask.Number(info.Promotable(master, f))))
 		if link := f["master-link-status"]; link != "" && !down {
 			w.Key("link_up").Int(int64(ask.Number(link == "ok")))
 		}

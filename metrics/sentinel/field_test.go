@@ -67,8 +67,11 @@ func TestReplicasThatMayNotBecomeTheMaster(t *testing.T) {
 		{"its link to the master is down", "1", []string{replica("2", "slave", "100", "err")}, 1.0, 0.0, []any{1.0}, []any{0.0}},
 		{"a row that cannot be read", "2", []string{replica("2", "slave", "0", "ok"), ":1\r\n"}, nil, 0.0, []any{0.0}, []any{1.0}},
 		{"it does not say how many it knows", "", []string{replica("2", "slave", "100", "ok")}, 1.0, nil, []any{1.0}, []any{1.0}},
+		{"without its master for long", "1", []string{flatReply("ip", "10.0.0.2", "port", "6379", "flags", "slave", "slave-priority", "100", "master-link-status", "err",
+			"master-link-down-time", "10001")}, 0.0, 0.0, []any{0.0}, []any{0.0}},
 	} {
-		s := sentinelOf("id1", listReply(flatReply("name", "m", "ip", "10.0.0.1", "port", "6379", "flags", "master", "quorum", "1", "num-slaves", tt.known)))
+		s := sentinelOf("id1", listReply(flatReply("name", "m", "ip", "10.0.0.1", "port", "6379", "flags", "master", "quorum", "1", "num-slaves", tt.known,
+			"down-after-milliseconds", "1000")))
 		s.Doer.(*metrictest.ScriptDoer).Replies["SENTINEL REPLICAS m"] = listReply(tt.rows...)
 		m := metrictest.Row(t, metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, s)))["masters"], "name", "m")
 		require.Equal(t, []any{tt.available, tt.unlisted}, []any{m["available_replicas"], m["unlisted_replicas"]}, tt.name)

@@ -42,8 +42,9 @@ import (
 //	             failover-timeout and parallel-syncs; value is that of the telling
 //	             sentinel
 //	             available_replicas: those that may become the master; a replica that
-//	             is down, disconnected or of priority 0 may not. unlisted_replicas are
-//	             among them: the sentinel counts them and does not list them
+//	             is down, disconnected, without its master for too long or of priority 0
+//	             may not, nor one that the sentinel has not lately heard from, see
+//	             info.Promotable. unlisted_replicas are among them: the sentinel counts them and does not list them
 //	             (replica-announced no), so that nobody knows their state
 //	             replicas [{"addr","flags","down","promotable","link_up","priority",
 //	             "offset","last_ok_ping","last_ping"}]; no link_up while it is down
