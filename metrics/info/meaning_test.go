@@ -94,7 +94,8 @@ func TestWhatCountsAsAReplica(t *testing.T) {
 			"slave2:ip=b,port=1,state=online,type=main-channel\nslave3:ip=b,port=1,state=x,type=rdb-channel\n", "a:1 1/1, b:1 1/1"},
 		{"one channel is a replica", "slave0:ip=a,port=1,state=wait_bgsave,type=rdb-channel\n", "a:1 0/1"},
 		{"several behind one address", "slave0:ip=a,port=1,state=online\nslave1:ip=a,port=1,state=send_bulk\nslave2:ip=a,port=2,state=online\n", "a:1 1/2, a:2 1/1"},
-		{"the last of two lines of one number counts", "slave0:ip=a,port=1,state=online\nslave0:ip=b,port=1,state=online\n", "b:1 1/1"},
+		{"the last of two lines of one number and address counts", "slave0:ip=a,port=1,state=wait_bgsave\nslave0:ip=a,port=1,state=online\n", "a:1 1/1"},
+		{"one number of two addresses, as of Tendis", "slave0:ip=a,port=1,state=online\nslave0:ip=b,port=1,state=online\nslave0:ip=a,port=1,state=wait_bgsave\n", "a:1 0/1, b:1 1/1"},
 		{"Redis 2.6", "slave0:10.0.0.5,6379,online\n", "10.0.0.5:6379 1/1"},
 		{"no row", "slave0:\nslave1:x\nslave2:a=b\nslave_priority:100\nslavex:ip=a,port=1\n", ""},
 	} {

@@ -33,10 +33,11 @@ type Replica struct {
 //	slave0:ip=127.0.0.1,port=7398,state=online,offset=145,lag=1
 //	slave0:127.0.0.1,7398,online     before Redis 2.8
 //
-// Left out are rows with port 0, which are no replicas but clients that copy the
+// A number that stands twice is that of two replicas, where they have two addresses, as
+// Tendis does it; else the server's last word counts. Left out are rows with port 0, which are no replicas but clients that copy the
 // data (redis-cli --rdb and --replica), and the second row of a replica that
 // copies by two channels (type=rdb-channel).
-// Sources: redis#2132, valkey src/server.c
+// Sources: redis#2132, valkey src/server.c; Tendis src/tendisplus/replication/repl_manager.cpp
 func Replicas(x *Text, id *Identity, lines []Line) []Replica {
 	var own Reading
 	var rows []Line
@@ -54,26 +55,54 @@ func Replicas(x *Text, id *Identity, lines []Line) []Replica {
 	slices.SortStableFunc(rows, func(a, b Line) int { return compareDigits(a.Key(x.Text)[5:], b.Key(x.Text)[5:]) })
 	out := make([]Replica, 0, len(rows))
 	index := make(map[string]int, len(rows))
-	for i, l := range rows {
-		if i+1 < len(rows) && bytes.Equal(l.Key(x.Text), rows[i+1].Key(x.Text)) {
-			continue // the server's last word counts
+	for len(rows) > 0 {
+		n := 1
+		for n < len(rows) && bytes.Equal(rows[0].Key(x.Text), rows[n].Key(x.Text)) {
+			n++
 		}
-		r, ok := parseReplica(x, id, l, own)
-		if !ok {
+		for _, l := range lastWords(x, id, rows[:n]) {
+			if r, ok := parseReplica(x, id, l, own); ok {
+				out = addReplica(out, index, r)
+			}
+		}
+		rows = rows[n:]
+	}
+	return out
+}
+
+// lastWords are of the rows of one number the last of each address.
+func lastWords(x *Text, id *Identity, rows []Line) []Line {
+	if len(rows) == 1 {
+		return rows
+	}
+	index := make(map[string]int)
+	out := make([]Line, 0, len(rows))
+	for _, l := range rows {
+		r, _ := parseReplica(x, id, l, Reading{})
+		addr := r.IP + " " + r.Port
+		if at, seen := index[addr]; seen {
+			out[at] = l
 			continue
 		}
-		addr := r.IP + " " + r.Port
-		at, seen := index[addr]
-		switch {
-		case !seen || r.IP == "" && r.Port == "":
-			index[addr] = len(out)
-			out = append(out, r)
-		case r.dual:
-		case out[at].dual:
-			out[at] = r
-		default:
-			out[at] = out[at].and(r)
-		}
+		index[addr] = len(out)
+		out = append(out, l)
+	}
+	return out
+}
+
+// addReplica adds a replica, or folds it into the one of its address.
+func addReplica(out []Replica, index map[string]int, r Replica) []Replica {
+	addr := r.IP + " " + r.Port
+	at, seen := index[addr]
+	switch {
+	case !seen || r.IP == "" && r.Port == "":
+		index[addr] = len(out)
+		return append(out, r)
+	case r.dual:
+	case out[at].dual:
+		out[at] = r
+	default:
+		out[at] = out[at].and(r)
 	}
 	return out
 }

@@ -25,6 +25,8 @@ type document struct {
 	lists, modules, standard int
 	// uncounted says why the section Errorstats is no list of all errors.
 	uncounted error
+	// repeated says why a section was left out, see repeated.
+	repeated error
 }
 
 func newDocument(x *info.Text) document {
@@ -84,7 +86,8 @@ func (p *getParts) write(w *jsondoc.Writer, c info.Condition, text []byte) {
 	forgive(&p.read)
 	uncounted := ask.Part{Name: "errorstats", Err: doc.uncounted}
 	unmonitored := ask.Part{Name: "stats", Err: doc.id.Uncounted}
-	ask.Unavailable(w, &p.ping, &p.info, &p.read, &unmonitored, &uncounted, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize, &p.clock)
+	repeated := ask.Part{Name: "sections", Err: doc.repeated}
+	ask.Unavailable(w, &p.ping, &p.info, &p.read, &unmonitored, &uncounted, &repeated, &p.length, &p.newest, &p.config, &p.events, &p.cluster, &p.dbsize, &p.clock)
 	doc.cut.Write(w)
 	doc.unreadable.Write(w)
 	w.EndObject()

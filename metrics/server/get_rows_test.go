@@ -254,3 +254,17 @@ func TestOtherAnswersOfGetThatCannotBeRead(t *testing.T) {
 		require.Equal(t, tt.failed, [3]bool{p.length.Err != nil, p.newest.Err != nil, p.dbsize.Err != nil}, tt.name)
 	}
 }
+
+// TestASectionOfSeveralServersIsNotTheLastOfThem: a section that repeats its fields with
+// other values is left out, with the reason.
+// Source: predixy src/Handler.cpp, Handler::infoRequest
+func TestASectionOfSeveralServersIsNotTheLastOfThem(t *testing.T) {
+	t.Parallel()
+	const predixy = "# Proxy\nVersion:1.0.5\nName:P\n\n# Servers\nServer:10.0.0.1:6379\nRole:master\nCurrentIsFail:1\nConnections:1\n\n" +
+		"Server:10.0.0.2:6379\nRole:slave\nCurrentIsFail:0\nConnections:9\n\n# Same\na:1\na:1\n"
+	require.Equal(t, "", memberOf(t, predixy, "servers"))
+	require.Equal(t, `{"Name":"P","Version":"1.0.5"}`, memberOf(t, predixy, "proxy"))
+	require.Equal(t, `{"a":1}`, memberOf(t, predixy, "same"))
+	require.Equal(t, `"section servers repeats its field Connections, so that nobody tells whose its values are"`, memberOf(t, predixy, "unavailable", "sections"))
+	require.Equal(t, `{"sections":1}`, memberOf(t, predixy+"# More\na:1\na:2\n", "truncated"))
+}

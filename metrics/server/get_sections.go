@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -104,6 +105,12 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 	if section == "keyspace" && info.KeysUntold(d.x, &d.id) {
 		return
 	}
+	if !standardSections[section] && !listSections[section] {
+		if field := repeated(d.x, lines); field != nil {
+			d.repeats(section, field)
+			return
+		}
+	}
 	begin, modules := w.Len(), d.modules
 	w.Key(memberName(section))
 	switch section {
@@ -123,6 +130,29 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 			d.modules = modules + w.Len() - begin // its name and last field, too
 		}
 	}
+}
+
+// repeated is a field that stands several times in a section, with different values:
+// each time it is that of another server or thing, which the field does not name. The
+// lines are sorted by field.
+// Source: predixy src/Handler.cpp, Handler::infoRequest: Servers has a block for each
+func repeated(x *info.Text, lines []info.Line) []byte {
+	for i := 1; i < len(lines); i++ {
+		before, l := lines[i-1], lines[i]
+		if bytes.Equal(before.Key(x.Text), l.Key(x.Text)) && !bytes.Equal(before.Value(x.Text), l.Value(x.Text)) {
+			return l.Key(x.Text)
+		}
+	}
+	return nil
+}
+
+// repeats says of a section why it is left out; of several of the first.
+func (d *document) repeats(section string, field []byte) {
+	if d.repeated == nil {
+		d.repeated = fmt.Errorf("section %s repeats its field %s, so that nobody tells whose its values are", section, ask.ClipBytes(field))
+		return
+	}
+	d.cut.LimitTo("sections", 1, 0)
 }
 
 // writePair writes a figure of a row, unless it is impossible.

@@ -97,11 +97,11 @@ func TestInfoLinesMayHaveAnyLength(t *testing.T) {
 func TestOfManyEqualFieldsTheLastCounts(t *testing.T) {
 	t.Parallel()
 	var text strings.Builder
-	text.WriteString("# A\n")
+	text.WriteString("# Stats\n")
 	for i := range 100 {
 		fmt.Fprintf(&text, "x:%d\na%d:1\nx_long_name:%d\n", i, i, i)
 	}
-	got, err := infoJSON([]byte(text.String()), "a")
+	got, err := infoJSON([]byte(text.String()), "stats")
 	require.NoError(t, err)
 	require.Contains(t, got, `"x":"99","x_long_name":"99"`)
 	require.Contains(t, getDocument([]byte(text.String())), `"x":99,"x_long_name":99`)
