@@ -59,3 +59,25 @@ func TestReplicasThatSentinelsMayNotPromote(t *testing.T) {
 		require.Equal(t, []string{"master_without_replica"}, ids(v.unjudged))
 	}
 }
+
+// TestWhoNeedsACertificateIsNotAnybody: a server whose only port asks each client for a
+// certificate of its own authority.
+func TestWhoNeedsACertificateIsNotAnybody(t *testing.T) {
+	t.Parallel()
+	open := []string{"config.protected-mode=no", "config.requirepass=", "-reply.ACL LIST", "config.tls-port=6380"}
+	for _, tt := range []struct {
+		changes          []string
+		speaks, unjudged bool
+	}{
+		{[]string{"config.port=0", "config.tls-auth-clients=yes"}, false, false},
+		{[]string{"config.port=0", "config.tls-auth-clients=optional"}, true, false},
+		{[]string{"config.port=0", "config.tls-auth-clients=no"}, true, false},
+		{[]string{"config.tls-auth-clients=yes"}, true, false},
+		{[]string{"config.port=0"}, false, true},
+		{[]string{"config.port=0", "config.tls-port=0"}, false, false},
+	} {
+		v := judgeAll(t, subject{state: with(with(healthy, users), append(slices.Clone(open), tt.changes...)...), machine: machine1, anonymous: true})
+		require.Equal(t, []bool{tt.speaks, tt.unjudged},
+			[]bool{slices.Contains(ids(v.findings), "open_to_network"), slices.Contains(ids(v.unjudged), "open_to_network")}, "%v", tt.changes)
+	}
+}

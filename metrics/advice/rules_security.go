@@ -10,7 +10,7 @@ var securityRules = []Rule{
 	{
 		ID: "open_to_network", Severity: High, Scope: Server,
 		Title:  "Anybody on the network can do anything",
-		When:   "The user default needs no password, protected-mode is no, and bind has an address that is no loopback address.",
+		When:   "The user default needs no password, protected-mode is no, bind has an address that is no loopback address, and clients need no certificate (port 0 with tls-auth-clients yes).",
 		Why:    "Whoever reaches the port reads, changes and deletes everything, and can make the server write files or run code.",
 		Remedy: "Set requirepass or ACL users, and bind to the addresses of a private network. Until then: protected-mode yes.",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/security/",
@@ -20,6 +20,8 @@ var securityRules = []Rule{
 			}
 			if port, tls := f.setting("port"), f.config["tls-port"]; port == "0" && (tls == "" || tls == "0") {
 				return "" // a unix socket alone
+			} else if port == "0" && f.setting("tls-auth-clients") == "yes" {
+				return "" // who has no certificate of ours is refused
 			}
 			return fmt.Sprintf("no password, protected-mode is no, bind is %q", f.setting("bind"))
 		},
