@@ -22,7 +22,7 @@ const Max = 4 * ask.MaxRows
 var ErrTooMany = errors.New("more parameters than any server has")
 
 // Read reads the answer to CONFIG GET *. A parameter that a server lists
-// under its old name as well is taken once.
+// under two names is taken once, see aliases.
 func Read(p *ask.Part) (Settings, error) {
 	if p.Err != nil {
 		return nil, p.Err
@@ -39,12 +39,31 @@ func Read(p *ask.Part) (Settings, error) {
 		out[strings.ToLower(c.Name)] = c.Value
 	}
 	for name, value := range out {
-		newer := strings.ReplaceAll(name, "slave", "replica")
-		if v, ok := out[newer]; ok && newer != name && v == value {
+		kept := keptName(name)
+		if v, ok := out[kept]; ok && kept != name && v == value {
 			delete(out, name)
 		}
 	}
 	return out, nil
+}
+
+// keptName is the name by which a parameter with two of them goes.
+func keptName(name string) string {
+	if kept, ok := aliases[name]; ok {
+		return kept
+	}
+	return strings.ReplaceAll(name, "slave", "replica")
+}
+
+// aliases are second names of parameters, and the names that are kept: the newer ones,
+// but those of Redis where Valkey alone has others.
+// Source: redis 8 and valkey 9 src/config.c, static_configs
+var aliases = map[string]string{
+	"hash-max-ziplist-entries": "hash-max-listpack-entries", "hash-max-ziplist-value": "hash-max-listpack-value",
+	"zset-max-ziplist-entries": "zset-max-listpack-entries", "zset-max-ziplist-value": "zset-max-listpack-value",
+	"list-max-ziplist-size": "list-max-listpack-size", "lua-time-limit": "busy-reply-threshold",
+	"commandlog-execution-slower-than": "slowlog-log-slower-than", "commandlog-slow-execution-max-len": "slowlog-max-len",
+	"primaryauth": "masterauth", "primaryuser": "masteruser", "primaryof": "replicaof",
 }
 
 // Names are the parameters, sorted.
