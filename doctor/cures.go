@@ -54,6 +54,7 @@ var cures = []cure{
 	{of(redisclient.ReasonAuth), nil, func(f *failure) string {
 		return "correct " + f.option + "User and " + f.option + "PasswordFile (or Password, or PasswordCommand)"
 	}},
+	{of(redisclient.ReasonTLS), nameless, says("a certificate with subjectAltName, or: ", "TLSConnect=verify_ca")},
 	{of(redisclient.ReasonTLS), otherName, func(f *failure) string { return f.option + "TLSServerName=" + f.certificateName() }},
 	{of(redisclient.ReasonTLS), unknownAuthority, says("the file with the certificate of the authority: ", "TLSCAFile=/etc/zabbix/redis-ca.crt")},
 	{of(redisclient.ReasonTLS), invalidCertificate, says("renew the server's certificate, or correct the clock", "")},
@@ -184,6 +185,12 @@ func wantsTLS(f *failure) bool {
 func noTLS(f *failure) bool {
 	var record tls.RecordHeaderError
 	return errors.As(f.err, &record) || errors.Is(f.err, io.EOF)
+}
+
+// nameless: no TLSServerName fits such a certificate.
+func nameless(f *failure) bool {
+	var host x509.HostnameError
+	return errors.As(f.err, &host) && redisclient.IsNameless(host.Certificate)
 }
 
 func otherName(f *failure) bool { return f.certificateName() != "" }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -84,6 +85,16 @@ func TestEveryReasonHasACure(t *testing.T) {
 		f := &failure{err: &redisclient.Error{Op: "dial", Reason: reason, Err: x509.ErrUnsupportedAlgorithm}, target: target, answersTLS: func() bool { return false }}
 		require.NotEmpty(t, f.fix(), reason)
 	}
+}
+
+// TestACertificateWithACommonNameAlone fits no TLSServerName.
+func TestACertificateWithACommonNameAlone(t *testing.T) {
+	t.Parallel()
+	named := &x509.Certificate{Subject: pkix.Name{CommonName: "redis.example.com"}}
+	f := &failure{err: &redisclient.Error{Op: "tls", Reason: redisclient.ReasonTLS, Err: x509.HostnameError{Certificate: named, Host: "redis.example.com"}}, option: "O."}
+	require.Equal(t, "a certificate with subjectAltName, or: O.TLSConnect=verify_ca", f.fix())
+	named.DNSNames = []string{"other.example.com"}
+	require.Equal(t, "O.TLSServerName=other.example.com", f.fix())
 }
 
 // TestACertificateCannotWriteACure: its names are text of a server.

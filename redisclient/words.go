@@ -140,6 +140,12 @@ func calling(op string, e *os.SyscallError) string {
 	return ""
 }
 
+// IsNameless reports whether a certificate has no name that can be compared with a
+// host's: a common name alone is none.
+func IsNameless(c *x509.Certificate) bool {
+	return c != nil && len(c.DNSNames) == 0 && len(c.IPAddresses) == 0
+}
+
 // certifying is about a certificate that is not accepted.
 func certifying(e *tls.CertificateVerificationError) string {
 	var (
@@ -151,6 +157,8 @@ func certifying(e *tls.CertificateVerificationError) string {
 	switch {
 	case errors.As(e, &unknown):
 		return "the server's certificate is not trusted (certificate signed by unknown authority): name the authority's certificate in TLSCAFile"
+	case errors.As(e, &host) && IsNameless(host.Certificate):
+		return "the server's certificate has no subjectAltName: make one that has, or set TLSConnect=verify_ca, which takes any name"
 	case errors.As(e, &host):
 		return "the server's certificate has another name (" + why + "): set TLSServerName, or write its name into the Uri"
 	case errors.As(e, &invalid) && invalid.Reason == x509.Expired:

@@ -3,6 +3,7 @@ package redisclient
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"errors"
 	"fmt"
 	"io"
@@ -47,6 +48,8 @@ func TestErrorsAreInPlainWords(t *testing.T) {
 		{"tls", cert(x509.UnknownAuthorityError{}), "TLS: the server's certificate is not trusted (certificate signed by unknown authority): name the authority's certificate in TLSCAFile"},
 		{"tls", cert(x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a"}}, Host: "b"}),
 			"TLS: the server's certificate has another name (certificate is valid for a, not b): set TLSServerName, or write its name into the Uri"},
+		{"tls", cert(x509.HostnameError{Certificate: &x509.Certificate{Subject: pkix.Name{CommonName: "b"}}, Host: "b"}),
+			"TLS: the server's certificate has no subjectAltName: make one that has, or set TLSConnect=verify_ca, which takes any name"},
 		{"tls", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"},
 			"TLS: no TLS on this port (first record does not look like a TLS handshake): write tcp:// in place of rediss://, or TLSConnect=disabled"},
 		{"tls", &net.OpError{Op: "remote error", Err: errors.New("tls: protocol version not supported")}, "TLS: the server ends the TLS handshake (protocol version not supported)"},
