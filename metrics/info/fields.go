@@ -18,6 +18,7 @@ func WriteField(w *jsondoc.Writer, key, value []byte) {
 	case IsNoReading(bytes.TrimSuffix(value, []byte("%"))):
 	case bytes.HasSuffix(value, []byte("%")) && jsondoc.IsNumber(value[:len(value)-1]):
 		w.KeyBytes(key).NumberPlain(value[:len(value)-1])
+	case isNumberField(key): // Redis for Windows has been seen to print "jd"
 	default:
 		w.KeyBytes(key).StringBytes(value)
 	}
@@ -37,6 +38,17 @@ func IsNoReading(value []byte) bool {
 		return true
 	}
 	return strings.HasPrefix(word, "1.#") || strings.HasPrefix(word, "nan(") && strings.HasSuffix(word, ")")
+}
+
+// isNumberField knows quantities by the unit or the things that their names end with:
+// what is no number there is no reading.
+func isNumberField(key []byte) bool {
+	for _, end := range []string{"_seconds", "_seconds_ago", "_sec", "_ms", "_usec", "_bytes", "_clients", "_keys", "_offset"} {
+		if endsIn(key, end) {
+			return true
+		}
+	}
+	return false
 }
 
 // isTextField knows names, ids and words: strings even when they are made of

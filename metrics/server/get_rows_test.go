@@ -41,6 +41,8 @@ func TestRowsOfLists(t *testing.T) {
 		{"a zero of a server that counts by itself", "keyspace", "# Keyspace\nlast_dbsize_scan_timestamp:0\ndb0:keys=0\n", `[{"db":"db0","index":0,"keys":0}]`},
 		{"zeros of one that has never counted", "keyspace", "# Server\nkvrocks_version:2\n# Keyspace\nlast_dbsize_scan_timestamp:0\ndb0:keys=0,expires=3\n",
 			`[{"db":"db0","index":0,"expires":3}]`},
+		{"an error with the commands that met it", "errorstats", "# Errorstats\nerrorstat_WRONGTYPE:count=3(HSET=2,ZDIFF=1)\nerrorstat_X(y):count=4\nerrorstat_Z:count=many\n",
+			`[{"error":"WRONGTYPE","count":3},{"error":"X(y)","count":4},{"error":"Z"}]`},
 		{"commands", "commandstats", "# Commandstats\ncmdstat_get:calls=5,usec=9,usec_per_call=1.80\ncmdstat_config|get:calls=1\nnothing:1\n",
 			`[{"command":"config|get","calls":1},{"command":"get","calls":5,"usec":9,"usec_per_call":1.80}]`},
 		{"a command with a colon", "commandstats", "# Commandstats\ncmdstat_host::calls=1\ncmdstat_a:b:calls=2,x=c:d\n",

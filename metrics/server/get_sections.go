@@ -117,9 +117,9 @@ func (d *document) writeSection(w *jsondoc.Writer, section string, lines []info.
 	case "keyspace":
 		d.writeKeyspace(w, lines)
 	case "commandstats":
-		d.writeStats(w, lines, statsList{"commandstats", "cmdstat_", "command", (*document).writePair})
+		d.writeStats(w, lines, statsList{"commandstats", "cmdstat_", "command", (*document).writeFigure})
 	case "errorstats":
-		d.writeStats(w, lines, statsList{"errorstats", d.id.Means.ErrorPrefix, "error", (*document).writePair})
+		d.writeStats(w, lines, statsList{"errorstats", d.id.Means.ErrorPrefix, "error", (*document).writeFigure})
 	case "latencystats":
 		d.writeStats(w, lines, statsList{"latencystats", "latency_percentiles_usec_", "command", writePercentile})
 	case "modules":
@@ -160,6 +160,18 @@ func (d *document) writePair(w *jsondoc.Writer, key, value []byte) {
 	if len(key) <= maxName && !d.id.Impossible(key, value) {
 		info.WriteField(w, key, clipped(value, maxValue))
 	}
+}
+
+// writeFigure is writePair of rows of Commandstats and Errorstats: what is no number is no
+// reading of the figures that all servers have there.
+func (d *document) writeFigure(w *jsondoc.Writer, key, value []byte) {
+	switch string(key) {
+	case "calls", "usec", "usec_per_call", "rejected_calls", "failed_calls", "count":
+		if !jsondoc.IsNumber(value) {
+			return
+		}
+	}
+	d.writePair(w, key, value)
 }
 
 // writeObject writes a section as an object of its fields.

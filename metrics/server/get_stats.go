@@ -85,15 +85,25 @@ func uncounted(x *info.Text, lines []info.Line) error {
 var errUncounted = errors.New("the server has met too many kinds of errors and counts none any more (ERRORSTATS_DISABLED), until CONFIG RESETSTAT")
 
 // statsRow takes a line apart at the last colon before the value's first
-// figure: a client may have sent a command called "host:".
+// figure: a client may have sent a command called "host:". What a proxy adds in
+// parentheses is left out: count=3(HSET=2,ZDIFF=1) is count=3.
 func statsRow(text []byte, l info.Line) (name, value []byte) {
 	value = l.Value(text)
 	if i := bytes.IndexByte(value, '='); i >= 0 {
 		if colon := bytes.LastIndexByte(value[:i], ':'); colon >= 0 {
-			return text[l.Start : int(l.Val)+colon], value[colon+1:]
+			return text[l.Start : int(l.Val)+colon], withoutParentheses(value[colon+1:])
 		}
 	}
-	return l.Key(text), value
+	return l.Key(text), withoutParentheses(value)
+}
+
+// withoutParentheses leaves out what stands in parentheses behind a value's end.
+func withoutParentheses(value []byte) []byte {
+	open := bytes.IndexByte(value, '(')
+	if open < 0 || value[len(value)-1] != ')' || !bytes.Contains(value[:open], []byte("=")) {
+		return value
+	}
+	return value[:open]
 }
 
 // writePairs writes the parts of a value as members of an object, sorted; of
