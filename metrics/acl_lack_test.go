@@ -62,7 +62,8 @@ var lossesOf = map[string]map[string]loss{
 	},
 	"+info": {
 		"redis.server.info":          {part: "error", each: true},
-		"redis.server.slowlog.count": {}, // INFO only shows restarts
+		"redis.server.slowlog.count": {},                                                               // INFO only shows restarts
+		"redis.clients.get":          {part: "info", members: "blocked idle monitors pubsub replicas"}, // what flags mean
 		"redis.slowlog.get":          {part: "server"},
 		"redis.latency.get":          {part: "server"},
 		"redis.get": {part: "info", members: "clients cluster commandstats cpu errorstats flavour keyspace latencystats loading memory mode " +

@@ -98,7 +98,9 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 			flags := info.MeansOf(server).Clients
 			if untold := flags.Untold(); sum.idleKnown && len(untold) > 0 {
 				sum.idleKnown, sum.idlest = false, nil
-				idle.Err = fmt.Errorf("flags do not tell %s from idle clients", strings.Join(untold, ", "))
+				if server.Err == nil {
+					idle.Err = fmt.Errorf("flags do not tell %s from idle clients", strings.Join(untold, ", "))
+				}
 			}
 			sum.write(w, flags, &cut)
 			if sum.unreadable > 0 {
