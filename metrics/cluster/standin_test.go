@@ -51,7 +51,7 @@ func TestAnotherNodeStandsInForADeadEntry(t *testing.T) {
 	nodes[0].Resume(t)
 	nodes[0].Kill(t)
 	lost(t)
-	require.EqualValues(t, 0, get(t, unknown)["up"], "nobody has told of other nodes")
+	require.EqualValues(t, 0, get(t, unknown)["up"], "no other node is known")
 
 	// Another server at the address of one is no stand-in, and those that are gone are none.
 	v, _ := target.Memory.Load(standInMemory)
