@@ -77,8 +77,8 @@ function manager(): Manager
         'options' => ['prefix' => PREFIX],
         'default' => ['host' => $url['host'], 'port' => $url['port'], 'database' => 0],
     ]));
-    // A reserved job whose worker is dead may be taken again after five seconds.
-    $queue->addConnection(['driver' => 'redis', 'connection' => 'default', 'queue' => 'default', 'retry_after' => 5]);
+    // A reserved job whose worker is dead may be taken again after a minute.
+    $queue->addConnection(['driver' => 'redis', 'connection' => 'default', 'queue' => 'default', 'retry_after' => 60]);
     $container->bind('exception.handler', Handler::class);
 
     return $queue;
