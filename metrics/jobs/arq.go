@@ -317,7 +317,7 @@ var arqLooks = []string{"zrangebyscore"}
 // jobs is; but with no more jobs running than when a worker was seen to look, there are
 // free slots.
 func (a *arqReading) nobody() bool {
-	looks, ends, just := false, false, false
+	looks, ends, begins := false, false, false
 	out := a.p.lookout(a.r.instance)
 	for _, c := range a.clients {
 		if c.silent {
@@ -325,7 +325,7 @@ func (a *arqReading) nobody() bool {
 		}
 		looks = out.sees(c, arqLooks) || looks
 		ends = ends || c.cmd == "exec"
-		just = just || c.cmd == "exec" && c.fresh
+		begins = begins || c.cmd == "exec" && out.begins(c)
 	}
 	if a.clientsKnown {
 		out.keep()
@@ -345,5 +345,5 @@ func (a *arqReading) nobody() bool {
 	if a.r.only != "" { // jobs of other queues may run
 		return a.clientsKnown && !looks && !ends
 	}
-	return a.clientsKnown && !looks && !(just && out.first()) && (!ends || active == 0 || seen && active <= before)
+	return a.clientsKnown && !looks && !begins && (!ends || active == 0 || seen && active <= before)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -34,8 +35,9 @@ type client struct {
 	// addr is its own end of the connection, which no other client has meanwhile; "" for
 	// one that is not looked at.
 	addr string
-	// fresh: it sent that command within the last second or two.
-	fresh bool
+	// fresh: it sent that command within the last second or two. young: it connected
+	// within the last newcomerFor.
+	fresh, young bool
 	// silent: the server does not say what it does.
 	silent bool
 }
@@ -48,13 +50,13 @@ var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "x
 // listeners counts the clients that may be workers of a system whose workers do not
 // register: those whose last command is in takes, which only workers send, and those of
 // which it was so a short time ago, for a worker may use one connection for everything.
-// At first, when that was not seen yet, those count as well that have just sent one of
+// When that may not have been seen yet, those count as well that have just sent one of
 // works, which others send too. Without any, none lives.
 func (p *poll) listeners(r *reading, takes, works []string) {
 	p.clients(func(nodes [][]client, err error) {
 		out := p.lookout(r.instance)
 		r.count(nodes, err, func(c client) bool {
-			return out.sees(c, takes) || out.first() && c.fresh && slices.Contains(works, c.cmd)
+			return out.sees(c, takes) || slices.Contains(works, c.cmd) && out.begins(c)
 		})
 		if err == nil {
 			out.keep()
@@ -283,6 +285,9 @@ func clientsOf(list []byte, database string, known func(addr string) bool) []cli
 		if c.cmd != "" {
 			idle, _ := clientField(line, "idle")
 			c.fresh = idle == "0" || idle == "1"
+			age, _ := clientField(line, "age")
+			seconds, err := strconv.Atoi(age)
+			c.young = err == nil && seconds < int(newcomerFor/time.Second)
 		}
 		c.patterns = patterns != "" && patterns != "0"
 		c.listens = c.patterns || c.cmd == "brpop"

@@ -53,7 +53,10 @@ const (
 	// that. One whose slots are all taken by long jobs does not look for others.
 	listenedFor = 24 * time.Hour
 	// firstLooks is how long a worker may be there of which that was not seen so far.
-	firstLooks    = 2 * time.Minute
+	firstLooks = 2 * time.Minute
+	// newcomerFor is as much for a client that has just connected: a worker that is
+	// started anew may take a job before its first look for another.
+	newcomerFor   = 15 * time.Second
 	maxListeners  = 1000
 	maxListenedOf = 100 // instances
 )
@@ -89,8 +92,17 @@ func (s *state) listenedTo(addr string) bool {
 	return false
 }
 
-// first reports whether these are the first looks, in which little was seen yet.
-func (l *lookout) first() bool { return time.Since(l.before.since) < firstLooks }
+// enqueues are what clients that are no workers send all the time, over connections that
+// may be new with each.
+var enqueues = []string{"lpush", "zadd"}
+
+// begins reports whether a client that was not seen to send what only workers send may
+// be one nevertheless: it has just sent something, and it is new, or these are the first
+// looks, in which little was seen yet.
+func (l *lookout) begins(c client) bool {
+	first := time.Since(l.before.since) < firstLooks
+	return c.fresh && (first || c.young && !slices.Contains(enqueues, c.cmd))
+}
 
 // sees reports whether a client sends what only workers send, or did so a short time
 // ago over this very connection.

@@ -3,6 +3,7 @@ package jobs
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +81,7 @@ func TestWorkersAmongTheClients(t *testing.T) {
 			connect(t, f.s, 1, tt.worker[0]) // one of another database
 			f.poll(0, id)
 			f.forgetFirstLooks()
+			rest(t, f.s)
 			want(t, &f.poll(0, id).figures, figWorkersAlive, 0)
 			for _, cmd := range tt.worker {
 				end := connect(t, f.s, 0, cmd)
@@ -103,7 +105,12 @@ func TestAWorkerThatUsesOneConnectionForEverything(t *testing.T) {
 	end = connect(t, f.s, 0, "MULTI", "EXEC")
 	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
 	f.forgetFirstLooks()
+	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected") // it has just been started
+	rest(t, f.s)
 	want(t, alive(), figWorkersAlive, 0) // others do that as well
+	end()
+	end = connect(t, f.s, 0, "LPUSH huey.redis.app x")
+	want(t, alive(), figWorkersAlive, 0) // of what adds jobs there are new ones all the time
 	end()
 	conn, end := open(t, f.s, 0, "EVALSHA x 0")
 	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
@@ -111,6 +118,41 @@ func TestAWorkerThatUsesOneConnectionForEverything(t *testing.T) {
 	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
 	end()
 	want(t, alive(), figWorkersAlive, 0)
+}
+
+// rest waits until no client has just sent what others than workers send, too.
+func rest(t testing.TB, s *redistest.Server) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		for line := range strings.Lines(s.Do(t, "CLIENT", "LIST")) {
+			cmd, _ := clientField([]byte(line), "cmd")
+			idle, _ := clientField([]byte(line), "idle")
+			if (idle == "0" || idle == "1") && slices.Contains(hueyWorks, cmd) {
+				return false
+			}
+		}
+		return true
+	}, 10*time.Second, 10*time.Millisecond)
+}
+
+// TestWhoMayBeginATask without having been seen to look for one.
+func TestWhoMayBeginATask(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]struct{ first, later bool }{
+		"age=14 idle=1 cmd=hset":   {true, true},
+		"age=15 idle=1 cmd=hset":   {true, false},
+		"age=0 idle=2 cmd=hset":    {false, false},
+		"idle=0 cmd=hset":          {true, false},
+		"age=0 idle=0 cmd=zadd":    {true, false},
+		"age=5000 idle=0 cmd=exec": {true, false},
+	} {
+		clients := clientsOf([]byte("id=1 addr=10.0.0.9:4711 db=0 "+line+"\n"), "0 ", func(string) bool { return false })
+		require.Len(t, clients, 1, line)
+		out := &lookout{before: listened{since: time.Now()}}
+		require.Equal(t, want.first, out.begins(clients[0]), line)
+		out.before.since = time.Now().Add(-firstLooks)
+		require.Equal(t, want.later, out.begins(clients[0]), line)
+	}
 }
 
 // forgetFirstLooks is as if the first looks were some time ago.
@@ -171,6 +213,8 @@ func TestArqWorkersWithoutAFreeSlot(t *testing.T) {
 	connect(t, f.s, 0, "EXEC")
 	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // it may be about to look
 	f.forgetFirstLooks()
+	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // it has just been started
+	rest(t, f.s)
 	want(t, alive(), figWorkersAlive, 0) // no job runs, and nobody looks for one
 	run("a")
 	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // its slot may be taken
