@@ -12,6 +12,8 @@ app = Celery("celery_shop", broker=os.environ["REDIS_URL"], backend=os.environ["
 app.conf.update(
     redbeat_redis_url=os.environ["REDIS_URL"], broker_connection_retry_on_startup=True, timezone="UTC", result_expires=600,
     worker_prefetch_multiplier=1,
+    # So that a scheduler is well soon after another one was killed, whose lock lasts for five times this otherwise.
+    redbeat_lock_timeout=60, beat_max_loop_interval=20,
     beat_schedule={
         "tick": {"task": "celery_shop.mail", "schedule": 20.0},
         "nightly": {"task": "celery_shop.report", "schedule": crontab(minute=0, hour=3), "options": {"queue": "slow"}},
