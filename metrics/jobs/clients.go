@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -250,47 +251,32 @@ func onlyDatabase(list []byte) (string, bool) {
 // clientDatabase is the one that a client has selected; in Kvrocks, which has none,
 // its namespace.
 func clientDatabase(line []byte) string {
-	db, _ := clientField(line, "db")
-	namespace, _ := clientField(line, "namespace")
-	return db + " " + namespace
+	var db, namespace []byte
+	for line = bytes.TrimRight(line, "\r\n"); len(line) > 0; {
+		var name, value []byte
+		switch name, value, line = ask.ClientField(line); string(name) {
+		case "db":
+			db = value
+		case "namespace":
+			namespace = value
+		}
+	}
+	return string(db) + " " + string(namespace)
 }
 
-// clientsOf reads the clients of a database: a line for each client, with pairs that
-// are separated by blanks. Names have no blanks in them. What has no name, may be no
-// worker, and is not known by its address, is left out.
-// Source: https://redis.io/docs/latest/commands/client-list/
+// clientsOf reads the clients of a database: a line for each client. What has no name,
+// may be no worker, and is not known by its address, is left out.
 func clientsOf(list []byte, database string, known func(addr string) bool) []client {
 	var out []client
 	for line := range bytes.Lines(list) {
 		if clientDatabase(line) != database {
 			continue
 		}
-		var c client
-		if c.name, _ = clientField(line, "name"); len(c.name) > maxClientName {
-			c.name = ""
-		}
-		patterns, _ := clientField(line, "psub")
-		cmd, told := clientField(line, "cmd")
-		if cmd = strings.ToLower(cmd); slices.Contains(workerCommands, cmd) {
-			c.cmd = cmd
-		}
-		c.silent = !told
-		if c.addr, _ = clientField(line, "addr"); len(c.addr) > maxClientAddr || strings.HasPrefix(c.addr, "/") {
-			c.addr = "" // of a socket of the file system, which all share
-		}
+		c := readClient(bytes.TrimRight(line, "\r\n"))
 		again := c.addr != "" && known(c.addr)
 		if c.cmd == "" && !again {
 			c.addr = ""
 		}
-		if c.cmd != "" {
-			idle, _ := clientField(line, "idle")
-			c.fresh = idle == "0" || idle == "1"
-			age, _ := clientField(line, "age")
-			seconds, err := strconv.Atoi(age)
-			c.young = err == nil && seconds < int(newcomerFor/time.Second)
-		}
-		c.patterns = patterns != "" && patterns != "0"
-		c.listens = c.patterns || c.cmd == "brpop"
 		if c.name != "" || c.listens || c.cmd != "" || c.silent || again {
 			out = append(out, c)
 		}
@@ -298,12 +284,45 @@ func clientsOf(list []byte, database string, known func(addr string) bool) []cli
 	return out
 }
 
-// clientField is a field of a client's line.
-func clientField(line []byte, field string) (string, bool) {
-	_, rest, ok := bytes.Cut(line, []byte(" "+field+"="))
-	if !ok {
-		return "", false
+// readClient reads a client's line.
+func readClient(line []byte) client {
+	c := client{silent: true}
+	idle, age := -1, -1
+	for len(line) > 0 {
+		var name, value []byte
+		switch name, value, line = ask.ClientField(line); string(name) {
+		case "name":
+			if len(value) <= maxClientName {
+				c.name = string(value)
+			}
+		case "psub":
+			c.patterns = len(value) > 0 && string(value) != "0"
+		case "cmd":
+			c.silent = false
+			if cmd := strings.ToLower(string(value)); slices.Contains(workerCommands, cmd) {
+				c.cmd = cmd
+			}
+		case "addr": // one of a socket of the file system all share
+			if len(value) <= maxClientAddr && !bytes.HasPrefix(value, []byte("/")) {
+				c.addr = string(value)
+			}
+		case "idle":
+			idle = seconds(value)
+		case "age":
+			age = seconds(value)
+		}
 	}
-	value, _, _ := bytes.Cut(bytes.TrimRight(rest, "\r\n"), []byte(" "))
-	return string(value), true
+	c.listens = c.patterns || c.cmd == "brpop"
+	c.fresh = c.cmd != "" && (idle == 0 || idle == 1)
+	c.young = c.cmd != "" && age >= 0 && age < int(newcomerFor/time.Second)
+	return c
+}
+
+// seconds reads a time, -1 for none.
+func seconds(value []byte) int {
+	n, err := strconv.Atoi(string(value))
+	if err != nil {
+		return -1
+	}
+	return n
 }

@@ -125,9 +125,7 @@ func rest(t testing.TB, s *redistest.Server) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		for line := range strings.Lines(s.Do(t, "CLIENT", "LIST")) {
-			cmd, _ := clientField([]byte(line), "cmd")
-			idle, _ := clientField([]byte(line), "idle")
-			if (idle == "0" || idle == "1") && slices.Contains(hueyWorks, cmd) {
+			if c := readClient([]byte(line)); c.fresh && slices.Contains(hueyWorks, c.cmd) {
 				return false
 			}
 		}
@@ -146,7 +144,7 @@ func TestWhoMayBeginATask(t *testing.T) {
 		"age=0 idle=0 cmd=zadd":    {true, false},
 		"age=5000 idle=0 cmd=exec": {true, false},
 	} {
-		clients := clientsOf([]byte("id=1 addr=10.0.0.9:4711 db=0 "+line+"\n"), "0 ", func(string) bool { return false })
+		clients := clientsOf([]byte("id=1 addr=10.0.0.9:4711 name= db=0 "+line+"\n"), "0 ", func(string) bool { return false })
 		require.Len(t, clients, 1, line)
 		out := &lookout{before: listened{since: time.Now()}}
 		require.Equal(t, want.first, out.begins(clients[0]), line)

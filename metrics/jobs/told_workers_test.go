@@ -322,7 +322,8 @@ func TestClientsThatMayBeWorkers(t *testing.T) {
 	require.Equal(t, []client{{name: "c", listens: true, cmd: "brpop"}}, clientsOf([]byte(list), "0 x", unknownAddr))
 	require.Equal(t, []client{{cmd: "evalsha", addr: "10.0.0.9:4711", fresh: true}, {cmd: "exec"}, {cmd: "exec", addr: "[::1]:1"}},
 		clientsOf([]byte("id=1 addr=10.0.0.9:4711 name= idle=1 db=0 cmd=evalsha\nid=2 addr=/run/redis.sock:0 name= idle=2 db=0 cmd=exec\n"+
-			"id=3 addr=[::1]:1 name= idle=10 db=0 cmd=exec\n"), "0 ", unknownAddr), "an address that all share is none")
+			"id=3 addr=[::1]:1 name= idle=10 db=0 cmd=exec\nid=4 addr=/srv/my app db=0 cmd=exec/redis.sock:0 name= idle=0 db=1 cmd=exec\n"),
+			"0 ", unknownAddr), "an address that all share is none")
 	for list, want := range map[string]string{"": "", "id=1 db=3\nid=2 db=3\n": "3 ", "id=1 db=3\nid=2 db=4\n": "", "id=1 db=3 namespace=x\n": "3 x"} {
 		db, ok := onlyDatabase([]byte(list))
 		require.Equal(t, want != "", ok, list)
