@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient/resp"
@@ -23,13 +24,32 @@ func ConfigParams(v resp.Value) ([]ConfigParam, error) {
 		if err != nil {
 			return nil, fmt.Errorf("name of parameter %d: %w", i/2+1, err)
 		}
-		value, err := pairs[i+1].Text()
-		if err != nil {
-			return nil, fmt.Errorf("value of %s: %w", name, err)
+		if value, ok := configValue(pairs[i+1]); ok {
+			params = append(params, ConfigParam{name, value})
 		}
-		params = append(params, ConfigParam{name, value})
 	}
 	return params, nil
+}
+
+// configValue is the value of a parameter. KeyDB has lists for some (tls-allowlist),
+// which are as CONFIG SET takes them. Any other shape is not known, and costs no other
+// parameter.
+// Source: https://github.com/Snapchat/KeyDB src/config.cpp, configGetCommand
+func configValue(v resp.Value) (string, bool) {
+	if text, err := v.Text(); err == nil {
+		return text, true
+	}
+	elems, err := v.Array()
+	if err != nil {
+		return "", false
+	}
+	words := make([]string, len(elems))
+	for i, e := range elems {
+		if words[i], err = e.Text(); err != nil {
+			return "", false
+		}
+	}
+	return strings.Join(words, " "), true
 }
 
 // LatencyEvent is one row of LATENCY LATEST.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/redisclient/resp"
 )
 
 func TestMaxAge(t *testing.T) {
@@ -21,4 +23,15 @@ func TestMaxAge(t *testing.T) {
 		_, err := ParseAge(raw)
 		require.ErrorIs(t, err, errMaxAge, raw)
 	}
+}
+
+// TestParametersOfAnyShape: one that is not text costs no other.
+func TestParametersOfAnyShape(t *testing.T) {
+	t.Parallel()
+	text := func(s string) resp.Value { return resp.Value{Kind: resp.BulkString, Str: []byte(s)} }
+	list := func(elems ...resp.Value) resp.Value { return resp.Value{Kind: resp.Array, Elems: elems} }
+	params, err := ConfigParams(list(text("save"), text("60 1"), text("tls-allowlist"), list(text("a"), text("b")), text("none"), list(),
+		text("odd"), list(list()), text("number"), resp.Value{Kind: resp.Null}, text("port"), text("6379")))
+	require.NoError(t, err)
+	require.Equal(t, []ConfigParam{{"save", "60 1"}, {"tls-allowlist", "a b"}, {"none", ""}, {"port", "6379"}}, params)
 }
