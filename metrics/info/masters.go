@@ -20,6 +20,8 @@ type Master struct {
 	// in bytes.
 	Syncing  bool
 	SyncLeft Reading
+	// sizeless: the master sends without a file, and does not say how much that is.
+	sizeless bool
 	// Received and Applied are offsets of the replication stream.
 	Received, Applied Reading
 
@@ -55,6 +57,11 @@ func Masters(x *Text, id *Identity, lines []Line) []Master {
 		out[len(out)-1].take(id, name, l.Value(x.Text))
 		out[len(out)-1].last = l.Start
 	}
+	for i := range out {
+		if out[i].sizeless {
+			out[i].SyncLeft = Reading{}
+		}
+	}
 	return out
 }
 
@@ -75,6 +82,8 @@ func (m *Master) take(id *Identity, name, value []byte) {
 		m.Down = id.age(value)
 	case "sync_in_progress":
 		m.Syncing = string(value) == "1"
+	case "sync_total_bytes":
+		m.sizeless = string(value) == "0"
 	case "sync_left_bytes":
 		m.SyncLeft = ParseCount(value)
 	case "slave_read_repl_offset":

@@ -65,7 +65,8 @@ const minFragmentationSize = 100 << 20
 //	master_last_io_seconds      of a replica whose link is up: since it heard of its master
 //	master_link_down_seconds    of a replica whose link is down
 //	replica_unapplied_bytes     of a replica: received and not yet applied
-//	sync_left_bytes             of a replica that is loading its master's data
+//	sync_left_bytes             of a replica that is loading its master's data, when
+//	                            the master says how much that is
 //
 // Of the last window seconds, at least info.RateWindow:
 //
