@@ -43,8 +43,9 @@ const maxSessions = 64
 //	             parameters that differ, as in redis.config.get; servers are sessions
 //	problems     [{"id":"two_primaries","sessions":["A","B"],"text":"…"}]; id is one of
 //	             unreachable, no_primary, two_primaries (text says whether they have
-//	             a history of writes in common), strangers, chained, links_down,
-//	             same_server, wrong_kind, versions, settings
+//	             a history of writes in common), loop (the primaries of replicas
+//	             follow one another), strangers, chained, links_down, same_server,
+//	             wrong_kind, versions, settings
 //	summary      the texts of all problems as one, for notifications
 //	members      a row for each session: session, target, up, reason, error; role,
 //	             flavour, version, mode, run_id, history (the id of its history of

@@ -153,6 +153,38 @@ func TestARealGroup(t *testing.T) {
 	}
 }
 
+// TestReplicasOfOneAnother have no primary, in the group or elsewhere.
+func TestReplicasOfOneAnother(t *testing.T) {
+	t.Parallel()
+	a, b, c := redistest.Start(t, redistest.Config{}), redistest.Start(t, redistest.Config{}), redistest.Start(t, redistest.Config{})
+	follow := func(s, of *redistest.Server) {
+		host, port, _ := net.SplitHostPort(of.Addr)
+		s.Do(t, "REPLICAOF", host, port)
+	}
+	follow(a, b)
+	follow(b, a)
+	follow(c, a) // it follows the loop, and is not in it
+	g := dial(t, map[string]*redistest.Server{"A": a, "B": b, "C": c})
+	doc := g.answer(t, "A B C")
+	require.Equal(t, []string{"no_primary", "loop", "links_down"}, slicesWithout(ids(t, doc), "chained"))
+	require.Contains(t, doc["summary"], "A, B, C: their chain of primaries is a loop ("+b.Addr+", "+a.Addr+"), so that nobody takes writes for them")
+	require.Equal(t, 0.0, doc["strangers"])
+
+	follow(a, a)
+	b.Do(t, "REPLICAOF", "NO", "ONE")
+	doc = g.answer(t, "A B")
+	require.Contains(t, ids(t, doc), "loop")
+	require.Contains(t, doc["summary"], "A: their chain of primaries is a loop ("+a.Addr+")")
+	require.Equal(t, 0.0, doc["strangers"])
+
+	// B follows somebody outside, and A follows B.
+	outside := redistest.Start(t, redistest.Config{})
+	follow(b, outside)
+	follow(a, b)
+	doc = g.answer(t, "A B")
+	require.Contains(t, doc["summary"], "A, B: replica of a primary that is not in this group ("+outside.Addr+")")
+}
+
 func TestServersOfDifferentVersionsAndKinds(t *testing.T) {
 	t.Parallel()
 	a := redistest.Start(t, redistest.Config{Bin: redistest.Find(t, "redis-5.0").Bin, Password: "s3cret", Args: []string{"--masterauth", "s3cret"}})

@@ -3,6 +3,7 @@ package group
 import (
 	"context"
 	"net"
+	"slices"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -131,12 +132,12 @@ func (m *member) follows(p *member) bool {
 	if !isNoHistory(m.history) && m.history == p.history {
 		return true
 	}
-	for _, addr := range m.masters {
-		if p.addr != "" && addr == p.addr {
-			return true
-		}
-	}
-	return false
+	return m.isReplicaOf(p)
+}
+
+// isReplicaOf reports whether a replica was told to follow the other one's address.
+func (m *member) isReplicaOf(o *member) bool {
+	return o.addr != "" && slices.Contains(m.masters, o.addr)
 }
 
 // version is what must be the same in a group.

@@ -19,14 +19,15 @@ type problem struct {
 
 // verdict is what several members are together.
 type verdict struct {
-	members, primaries, replicas                     []*member
-	strangers, chained, broken, twins, wrong, silent []*member
-	versions                                         []string
-	base                                             *member // that settings are compared with; nil for none
-	drift                                            *settings.Drift
-	drifted                                          []*member
-	lag                                              info.Reading // the greatest
-	problems                                         []problem
+	members, primaries, replicas          []*member
+	strangers, looped                     []*member
+	chained, broken, twins, wrong, silent []*member
+	versions                              []string
+	base                                  *member // that settings are compared with; nil for none
+	drift                                 *settings.Drift
+	drifted                               []*member
+	lag                                   info.Reading // the greatest
+	problems                              []problem
 }
 
 func judge(members []*member) *verdict {
@@ -78,6 +79,8 @@ func (v *verdict) pair() {
 			m.primary = v.primaries[at]
 			m.lag = behind(m.primary, m)
 			v.lag = v.lag.Max(m.lag)
+		} else if v.loops(m) {
+			v.looped = append(v.looped, m)
 		} else if !v.partial() { // else it may be of one that did not answer
 			v.strangers = append(v.strangers, m)
 		}
@@ -88,6 +91,18 @@ func (v *verdict) pair() {
 			v.broken = append(v.broken, m)
 		}
 	}
+}
+
+// loops reports whether a replica follows itself, or others that follow one another.
+func (v *verdict) loops(m *member) bool {
+	for range v.replicas {
+		next := slices.IndexFunc(v.replicas, m.isReplicaOf)
+		if next < 0 {
+			return false
+		}
+		m = v.replicas[next]
+	}
+	return true
 }
 
 // behind is by how many bytes a replica is behind. The two were asked in the same
@@ -143,8 +158,9 @@ func (v *verdict) name() {
 		add("two_primaries", v.primaries, "%d primaries (%s): %s", len(v.primaries), sessions(v.primaries), how)
 	}
 	add("unreachable", v.silent, "no answer from %s", sessions(v.silent))
+	add("loop", v.looped, "%s: their chain of primaries is a loop (%s), so that nobody takes writes for them", sessions(v.looped), followed(v.looped, nil))
 	add("links_down", v.broken, "%s: no link to the primary", sessions(v.broken))
-	add("strangers", v.strangers, "%s: replica of a primary that is not in this group (%s)", sessions(v.strangers), followed(v.strangers))
+	add("strangers", v.strangers, "%s: replica of a primary that is not in this group (%s)", sessions(v.strangers), followed(v.strangers, v.replicas))
 	add("wrong_kind", v.wrong, "%s: a sentinel or a node of a cluster, which cannot be in a group", sessions(v.wrong))
 	add("same_server", v.twins, "%s: leads to the same server as another session of this group", sessions(v.twins))
 	add("chained", v.chained, "%s: a replica that has replicas of its own", sessions(v.chained))
@@ -183,12 +199,12 @@ func sessions(of []*member) string {
 	return clipped(out)
 }
 
-// followed are the addresses that replicas follow.
-func followed(of []*member) string {
+// followed are the addresses that replicas follow, but those of some members.
+func followed(of, but []*member) string {
 	var out []string
 	for _, m := range of {
 		for _, addr := range m.masters {
-			if !slices.Contains(out, addr) {
+			if !slices.Contains(out, addr) && !slices.ContainsFunc(but, func(b *member) bool { return b.addr == addr }) {
 				out = append(out, addr)
 			}
 		}
