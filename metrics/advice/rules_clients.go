@@ -31,16 +31,23 @@ var clientRules = []Rule{
 	},
 	{
 		ID: "clients_rejected", Severity: Warning, Scope: Server,
-		Title:  "Clients were turned away",
-		When:   "rejected_connections is above 0.",
-		Why:    "The server had maxclients connections, and applications got errors.",
-		Remedy: "Raise maxclients with the limit of open files, or find who opens so many connections (redis.clients.get) and give it a connection pool.",
-		Source: "https://redis.io/docs/latest/develop/reference/clients/",
+		Title: "Clients were turned away",
+		When:  "rejected_connections is above 0.",
+		Why: "The server had maxclients connections, and applications got errors. Clients of other machines are counted as well that protected " +
+			"mode refuses, as long as there is no password.",
+		Remedy: "Where maxclients was reached, raise it with the limit of open files, or find who opens so many connections (redis.clients.get) and " +
+			"give it a connection pool. Where protected mode refuses them, set a password if they are to get in.",
+		Source: "https://redis.io/docs/latest/develop/reference/clients/; redis src/networking.c, clientAcceptHandler",
 		judge: func(f *facts) string {
-			if n := f.number("stats", "rejected_connections"); n > 0 {
-				return counted(n, "connection") + " since the start of the server"
+			n := f.number("stats", "rejected_connections")
+			if n == 0 {
+				return ""
 			}
-			return ""
+			text := counted(n, "connection") + " since the start of the server"
+			if f.config["protected-mode"] == "yes" && !onLoopback(f.config["bind"]) {
+				text += "; protected-mode is yes, which may be the reason"
+			}
+			return text
 		},
 	},
 	{

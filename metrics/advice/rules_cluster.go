@@ -28,7 +28,7 @@ var clusterRules = []Rule{
 	{
 		ID: "shard_on_one_host", Severity: Warning, Scope: Cluster,
 		Title:  "All copies of a shard are on one host",
-		When:   "A master with slots and all of its replicas have the same IP address.",
+		When:   "A master with slots and all of its replicas have the same IP address, and announce no host names that differ.",
 		Why:    "If the host fails, the shard is lost, and with it a part of the data.",
 		Remedy: "Place each replica on another host than its master (redis-cli --cluster create spreads them; CLUSTER REPLICATE moves one).",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/",
@@ -36,7 +36,7 @@ var clusterRules = []Rule{
 			var together []string
 			f.eachShard(func(master cluster.Node, replicas []cluster.Node) {
 				for _, r := range replicas {
-					if r.Host != master.Host {
+					if r.Host != master.Host || r.Hostname != master.Hostname {
 						return
 					}
 				}

@@ -9,7 +9,8 @@ var machineRules = []Rule{
 		ID: "swapped", Severity: High, Scope: Server,
 		Title: "Redis is swapped out",
 		When: "The server is on this machine and has at least 16 MiB and 5 % of its used_memory in swap; of another machine, used_memory is at " +
-			"least 100 MiB, and used_memory_rss less than 80 % of it, the replication backlog left aside.",
+			"least 100 MiB, used_memory_rss less than 70 % of it, the replication backlog left aside, and no module is loaded: modules reserve " +
+			"memory that is not in use yet (BF.RESERVE), as a hash table that has just grown does.",
 		Why:    "A key that is on disk costs milliseconds instead of microseconds, and all other clients wait meanwhile.",
 		Remedy: "Lower maxmemory or free memory on the machine. Set vm.swappiness to 1, and restart the server if pages do not come back.",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/optimization/latency/",
@@ -25,8 +26,11 @@ var machineRules = []Rule{
 			if f.has("memory", "mem_replication_backlog") { // a large one is not touched before it is written to
 				used -= f.number("memory", "mem_replication_backlog")
 			}
-			if used < minMemory || percent(rss, used) >= 80 {
+			if used < minMemory || percent(rss, used) >= 70 {
 				return ""
+			}
+			if len(f.x.SectionLines("modules")) > 0 {
+				f.lacks("used_memory is %s, of which %s are in memory; the rest may be swapped out, or reserved by modules and not in use yet", size(used), size(rss))
 			}
 			return fmt.Sprintf("used_memory is %s, of which %s are in memory (used_memory_rss)", size(used), size(rss))
 		},

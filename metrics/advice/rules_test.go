@@ -351,14 +351,42 @@ func TestSwapSeenFromAnotherMachine(t *testing.T) {
 		changes []string
 		speaks  bool
 	}{
-		"a fifth is not in memory":     {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=799999999"}, true},
-		"as much as that is":           {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=800000000"}, false},
-		"a backlog that is not filled": {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=500000000", "memory.mem_replication_backlog=400000000"}, false},
-		"a small server":               {[]string{"memory.used_memory=104857599", "memory.used_memory_rss=1"}, false},
+		"three tenths are not in memory": {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=699999999"}, true},
+		"as much as that is":             {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=700000000"}, false},
+		"a backlog that is not filled":   {[]string{"memory.used_memory=1000000000", "memory.used_memory_rss=500000000", "memory.mem_replication_backlog=400000000"}, false},
+		"a small server":                 {[]string{"memory.used_memory=104857599", "memory.used_memory_rss=1"}, false},
 	} {
 		v := judgeAll(t, subject{state: with(with(healthy, users), tt.changes...), machine: far})
 		require.Equal(t, tt.speaks, slices.Contains(ids(v.findings), "swapped"), name)
 		require.Equal(t, []string{"overcommit", "transparent_huge_pages"}, ids(v.unjudged), name)
+	}
+	// A module may have reserved what is not in memory, as BF.RESERVE does.
+	v := judgeAll(t, subject{state: with(with(healthy, users), "memory.used_memory=1000000000", "memory.used_memory_rss=500000000", "modules.module=name=bf,ver=80001"), machine: far})
+	require.NotContains(t, ids(v.findings), "swapped")
+	require.Contains(t, ids(v.unjudged), "swapped")
+}
+
+// TestWhoTurnedClientsAway may be protected mode.
+func TestWhoTurnedClientsAway(t *testing.T) {
+	t.Parallel()
+	for text, changes := range map[string][]string{
+		"3 connections since the start of the server":                                                 {"config.protected-mode=no", "config.bind=*"},
+		"3 connections since the start of the server; protected-mode is yes, which may be the reason": {"config.protected-mode=yes", "config.bind=* -::*"},
+	} {
+		v := judgeAll(t, subject{state: with(with(healthy, users), append(changes, "stats.rejected_connections=3")...), machine: machine1})
+		at := slices.IndexFunc(v.findings, func(f finding) bool { return f.ID == "clients_rejected" })
+		require.GreaterOrEqual(t, at, 0)
+		require.Equal(t, text, v.findings[at].evidence)
+	}
+}
+
+// TestHostsOfOneAddress are different ones when their names are.
+func TestHostsOfOneAddress(t *testing.T) {
+	t.Parallel()
+	for replica, speaks := range map[string]bool{"10.0.0.1:6380@16380,one": true, "10.0.0.1:6380@16380,two": false} {
+		v := judgeAll(t, subject{state: with(with(healthy, users), append(slices.Clone(member),
+			nodes("a1 10.0.0.1:6379@16379,one myself,master - 0 0 1 connected 0-16383", "a2 "+replica+" slave a1 0 0 1 connected"))...), machine: machine1})
+		require.Equal(t, speaks, slices.Contains(ids(v.findings), "shard_on_one_host"), replica)
 	}
 }
 

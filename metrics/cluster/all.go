@@ -15,8 +15,9 @@ type Node struct {
 	// Addr is host:port for clients; "" where there is no address.
 	Addr string
 	// Host is the IP address, or the announced name where that is all there is.
-	Host   string
-	Master string // the id of a replica's master, or ""
+	Host     string
+	Hostname string // what it announces, or ""
+	Master   string // the id of a replica's master, or ""
 	// Slots is how many slots it serves; 0 for a replica.
 	Slots   int
 	Failing bool // in fail? or fail
@@ -45,7 +46,7 @@ func ReadNodes(t *item.Target, reply *ask.Part) (nodes []Node, entry, unreadable
 	}
 	entry = -1
 	for i, m := range c.members {
-		n := Node{ID: m.id, Addr: m.addr, Host: m.ip, Master: m.master, Slots: m.slotCount(), Failing: m.failing(), TakesOver: m.takesOver(), Target: t}
+		n := Node{ID: m.id, Addr: m.addr, Host: m.ip, Hostname: m.hostname, Master: m.master, Slots: m.slotCount(), Failing: m.failing(), TakesOver: m.takesOver(), Target: t}
 		if n.Host == "" {
 			n.Host = m.hostname
 		}
