@@ -25,9 +25,9 @@ const maxCommandArgs = 16
 //
 //	STRLEN GETBIT BITFIELD_RO EXISTS TYPE TTL PTTL EXPIRETIME PEXPIRETIME DBSIZE RANDOMKEY
 //	LLEN SCARD SISMEMBER SMISMEMBER HLEN HEXISTS HSTRLEN HTTL HPTTL HEXPIRETIME HPEXPIRETIME
-//	ZCARD ZSCORE ZMSCORE ZRANK ZREVRANK ZCOUNT ZLEXCOUNT GEOPOS GEODIST GEOHASH XLEN XINFO|GROUPS XINFO|CONSUMERS
+//	ZCARD ZSCORE ZMSCORE ZRANK ZREVRANK ZCOUNT ZLEXCOUNT GEOPOS GEODIST GEOHASH XLEN
 //	OBJECT|ENCODING OBJECT|FREQ OBJECT|IDLETIME OBJECT|REFCOUNT VCARD VDIM
-//	JSON.TYPE JSON.ARRLEN JSON.OBJLEN JSON.STRLEN BF.CARD TS.GET
+//	BF.CARD TS.GET
 //
 // These within bounds:
 //
@@ -44,6 +44,14 @@ const maxCommandArgs = 16
 //	SCAN HSCAN SSCAN ZSCAN              with COUNT up to 1,000 and patterns as redis.keys.count takes them
 //	BITCOUNT BITPOS                     of strings of at most 1 MiB, which is asked first
 //	MEMORY|USAGE                        with SAMPLES from 1 to 100
+//	JSON.TYPE JSON.ARRLEN JSON.OBJLEN
+//	JSON.STRLEN                         with a path that leads to one value
+//	XINFO|GROUPS XINFO|CONSUMERS        as the ones below
+//
+// Where a command goes through the groups of a stream, as the last two, XINFO|STREAM,
+// XPENDING, XRANGE, XREVRANGE and MEMORY|USAGE do, at most 1,000 groups and consumers are
+// read; XINFO STREAM and XINFO GROUPS tell how many there are, where the user may run
+// them.
 //
 // Of a list, hash, set, sorted set or stream they are to be at most about 4 MiB, by
 // MEMORY USAGE, where the server and its user allow it.

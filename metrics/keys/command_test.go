@@ -131,6 +131,11 @@ func TestCommandReadsLittle(t *testing.T) {
 		s.Do(t, "EVAL", "local k,v=KEYS[1],string.rep('x',5*1024*1024); "+fill, "1", "fat:"+kind)
 	}
 	s.Do(t, "XGROUP", "CREATE", "small:stream", "g", "0")
+	s.Do(t, "XADD", "grouped", "*", "f", "v")
+	s.Do(t, "XADD", "consumed", "*", "f", "v")
+	s.Do(t, "EVAL", "for i=1,1001 do redis.call('XGROUP','CREATE',KEYS[1],'g'..i,'0') end", "1", "grouped")
+	s.Do(t, "XGROUP", "CREATE", "consumed", "g", "0")
+	s.Do(t, "EVAL", "for i=1,1001 do redis.call('XGROUP','CREATECONSUMER',KEYS[1],'g',i) end", "1", "consumed")
 	s.Do(t, "PFADD", "hll", "a", "b")
 	target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
 	for line, problem := range map[string]string{
@@ -144,8 +149,14 @@ func TestCommandReadsLittle(t *testing.T) {
 		"ZRANGE big:zset 0 9 BYSCORE": "is 1001", "ZRANGE big:zset 0 9 BYSCORE LIMIT 0 10": "", "ZRANGE big:zset 0 9 BYSCORE LIMIT 0 -1": "is 1001",
 		"ZRANGE big:zset 0 9 BYSCORE LIMIT 100000 1": "is 1001", "ZRANGEBYSCORE big:zset -inf +inf": "is 1001",
 		"ZRANGEBYSCORE big:zset 0 9": "is 1001", "ZRANGEBYSCORE big:zset -inf +inf LIMIT 0 5": "", "ZREVRANGE big:zset 0 5": "",
-		"ZRANGEBYLEX big:zset - +": "is 1001",
-		"XRANGE small:stream - +":  "", "XRANGE big:stream - +": "is 1001", "XREVRANGE big:stream + - COUNT 10": "", "XRANGE big:stream - + COUNT 1001": "is 1001",
+		"ZRANGEBYLEX big:zset - +": "is 1001", "ZRANGE big:zset -inf +inf BYSCORE LIMIT 0 10 LIMIT 0 -1": "is 1001",
+		"ZRANGEBYSCORE big:zset -inf +inf LIMIT 0 5 limit 0 1001": "is 1001", "ZRANGEBYSCORE big:zset -inf +inf LIMIT 0 1001 LIMIT 0 5": "is 1001",
+		"XINFO|GROUPS grouped": `the stream "grouped" has 1001 groups, and at most 1000 are read`, "XINFO|GROUPS consumed": "", "XINFO|GROUPS small:stream": "",
+		"XINFO|CONSUMERS consumed g": `the groups of the stream "consumed" have 1001 consumers, and at most 1000 are read`, "XINFO|CONSUMERS small:stream g": "",
+		"XINFO|STREAM consumed FULL": "1001 consumers", "XINFO|STREAM grouped FULL COUNT 1": "1001 groups", "XPENDING consumed g": "1001 consumers",
+		"XRANGE consumed - + COUNT 1": "1001 consumers", "MEMORY|USAGE consumed": "1001 consumers", "XINFO|GROUPS nosuch": "ERR no such key",
+		"JSON.TYPE doc $..*": "may lead to many", "JSON.OBJLEN doc $.a[*]": "may lead to many",
+		"XRANGE small:stream - +": "", "XRANGE big:stream - +": "is 1001", "XREVRANGE big:stream + - COUNT 10": "", "XRANGE big:stream - + COUNT 1001": "is 1001",
 		"XPENDING small:stream g": "", "XPENDING small:stream g - + 10": "", "XPENDING small:stream g - + 1001": "its count",
 		"XPENDING small:stream g IDLE 0 - + 1001": "its count",
 		"XINFO|STREAM big:stream":                 "", "XINFO|STREAM big:stream FULL COUNT 0": "its COUNT", "XINFO|STREAM big:stream FULL COUNT 5": "",

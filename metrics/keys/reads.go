@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
@@ -37,6 +38,10 @@ type cost struct {
 	// repeats: members may be returned more often than once.
 	repeats bool
 	pattern string // which the server must match in bounded time
+	// stream is one whose groups are gone through, with eachConsumer their consumers as
+	// well.
+	stream       string
+	eachConsumer bool
 }
 
 // rule judges the arguments of a command: what it costs, or why it is refused.
@@ -50,8 +55,9 @@ var reads = func() map[string]rule {
 	for r, commands := range map[*rule]string{
 		ptr(anyArguments): "strlen getbit bitfield_ro exists type ttl pttl expiretime pexpiretime dbsize randomkey " +
 			"llen scard sismember smismember hlen hexists hstrlen httl hpttl hexpiretime hpexpiretime " +
-			"zcard zscore zmscore zrank zrevrank zcount zlexcount geopos geodist geohash xlen xinfo|groups xinfo|consumers " +
-			"object|encoding object|freq object|idletime object|refcount vcard vdim json.type json.arrlen json.objlen json.strlen bf.card ts.get",
+			"zcard zscore zmscore zrank zrevrank zcount zlexcount geopos geodist geohash xlen " +
+			"object|encoding object|freq object|idletime object|refcount vcard vdim bf.card ts.get",
+		ptr(onePath):                         "json.type json.arrlen json.objlen json.strlen",
 		ptr(whole("STRLEN", maxStringBytes)): "get substr bitcount bitpos",
 		ptr(stringRange):                     "getrange",
 		ptr(eachString):                      "mget",
@@ -72,6 +78,8 @@ var reads = func() map[string]rule {
 		ptr(optionsFrom(2, "SCARD")):         "sscan",
 		ptr(optionsFrom(2, "ZCARD")):         "zscan",
 		ptr(pendingRange):                    "xpending",
+		ptr(streamGroups):                    "xinfo|groups",
+		ptr(streamConsumers):                 "xinfo|consumers",
 		ptr(streamInfo):                      "xinfo|stream",
 		ptr(memoryUsage):                     "memory|usage",
 	} {
@@ -105,6 +113,9 @@ func checkRead(ctx context.Context, t *item.Target, name string, args []string) 
 // checkSizes asks the server for all that a command may cost. Memory of a server
 // that does not tell it, or not to us, is not judged.
 func checkSizes(ctx context.Context, t *item.Target, name string, c *cost) (problem, err error) {
+	if problem, err := checkStream(ctx, t, name, c); problem != nil || err != nil {
+		return problem, err
+	}
 	cmds := slices.Clone(c.sizes)
 	if c.length != nil {
 		cmds = append(cmds, c.length, redisclient.Command{"MEMORY", "USAGE", c.length[1]})
@@ -223,22 +234,45 @@ func indexRange(args []string) (cost, error) {
 }
 
 // limitedRange is a range of a sorted set with LIMIT offset count, or of a small
-// set.
+// set. Of several LIMITs servers take the last.
 func limitedRange(args []string) (cost, error) {
-	for i, arg := range args {
-		if i > 2 && i+2 < len(args) && strings.EqualFold(arg, "LIMIT") && within(args[i+1], 0, maxElements) && within(args[i+2], 0, maxElements) {
-			return part("ZCARD", maxElements, args)
+	limited := false
+	for i := 3; i < len(args); i++ {
+		if !strings.EqualFold(args[i], "LIMIT") {
+			continue
 		}
+		limited = i+2 < len(args) && within(args[i+1], 0, maxElements) && within(args[i+2], 0, maxElements)
+		if i += 2; !limited {
+			break
+		}
+	}
+	if limited {
+		return part("ZCARD", maxElements, args)
 	}
 	return whole("ZCARD", maxElements)(args)
 }
 
 func streamRange(args []string) (cost, error) {
+	var c cost
 	if len(args) == 5 && strings.EqualFold(args[3], "COUNT") && within(args[4], 0, maxElements) {
-		return part("XLEN", maxElements, args)
+		c, _ = part("XLEN", maxElements, args)
+	} else {
+		c, _ = whole("XLEN", maxElements)(args)
 	}
-	return whole("XLEN", maxElements)(args)
+	return c.ofStream(args, true), nil // MEMORY USAGE goes through all consumers
 }
+
+// ofStream adds what goes through groups.
+func (c cost) ofStream(args []string, eachConsumer bool) cost {
+	if len(args) > 0 {
+		c.stream, c.eachConsumer = args[0], eachConsumer
+	}
+	return c
+}
+
+func streamGroups(args []string) (cost, error) { return cost{}.ofStream(args, false), nil }
+
+func streamConsumers(args []string) (cost, error) { return cost{}.ofStream(args, true), nil }
 
 // countAt is for commands whose argument at that place says how many members
 // they return; one below zero, how many times they draw one.
@@ -282,13 +316,15 @@ func optionsFrom(from int, length string) rule {
 	}
 }
 
-// pendingRange is XPENDING key group [[IDLE ms] start end count [consumer]].
+// pendingRange is XPENDING key group [[IDLE ms] start end count [consumer]]. Without a
+// range it goes through all consumers.
 func pendingRange(args []string) (cost, error) {
 	at := 4
 	if len(args) > 2 && strings.EqualFold(args[2], "IDLE") {
 		at += 2
 	}
-	return countAt(at, "")(args)
+	c, err := countAt(at, "")(args)
+	return c.ofStream(args, true), err
 }
 
 // streamInfo is XINFO STREAM key [FULL [COUNT n]]; 0 would be all entries.
@@ -299,7 +335,17 @@ func streamInfo(args []string) (cost, error) {
 	if len(args) == 0 {
 		return cost{}, nil
 	}
-	return part("XLEN", maxElements, args) // without FULL it is the first and the last entry
+	c, _ := part("XLEN", maxElements, args) // without FULL it is the first and the last entry
+	return c.ofStream(args, true), nil
+}
+
+// onePath is JSON.TYPE key [path] and its like, of one value: a path that may lead to
+// many goes through all of the document.
+func onePath(args []string) (cost, error) {
+	if len(args) > 1 && (strings.ContainsAny(args[1], "*?:,") || strings.Contains(args[1], "..")) {
+		return cost{}, fmt.Errorf("its path is to lead to one value: %q may lead to many", ask.Clip(args[1], ask.MaxName))
+	}
+	return cost{}, nil
 }
 
 // memoryUsage is MEMORY USAGE key [SAMPLES n]; 0 would be all members.
@@ -307,7 +353,7 @@ func memoryUsage(args []string) (cost, error) {
 	if len(args) >= 3 && !within(args[2], 1, maxSamples) {
 		return cost{}, fmt.Errorf("its SAMPLES are to be a number from 1 to %d", maxSamples)
 	}
-	return cost{}, nil
+	return cost{}.ofStream(args, true), nil
 }
 
 func within(text string, low, high int64) bool {
