@@ -54,7 +54,7 @@ func Do(ctx context.Context, t *item.Target, parts ...*Part) error {
 		sent = append(sent, p)
 	}
 	if len(sent) == 0 {
-		return ping(ctx, t)
+		return Ping(ctx, t)
 	}
 	values, err := t.DoAll(ctx, cmds...)
 	if err != nil {
@@ -76,11 +76,11 @@ func Do(ctx context.Context, t *item.Target, parts ...*Part) error {
 	return nil
 }
 
-// ping finds out whether a server that refused everything else answers, and is
+// Ping finds out whether a server that refused everything else answers, and is
 // in a state to. That it refuses PING itself is an answer.
-func ping(ctx context.Context, t *item.Target) error {
+func Ping(ctx context.Context, d redisclient.Doer) error {
 	p := &Part{Cmd: redisclient.Command{"PING"}}
-	values, err := t.DoAll(ctx, p.Cmd)
+	values, err := d.DoAll(ctx, p.Cmd)
 	if err != nil {
 		return err
 	}

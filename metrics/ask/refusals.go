@@ -163,11 +163,11 @@ func bounded(s string) string {
 	return string(sum[:])
 }
 
-// momentCodes are refusals that concern a key or the cluster at this moment, and
-// not the command.
-var momentCodes = map[string]bool{
-	"WRONGTYPE": true, "NOGROUP": true, "MOVED": true, "ASK": true, "TRYAGAIN": true, "CLUSTERDOWN": true,
-}
+// lastingCodes are those of refusals that may last. All others, as MISCONF, READONLY,
+// OOM, NOREPLICAS, WRONGTYPE or CLUSTERDOWN, concern the server, the cluster or a key at
+// this moment; new ones are such as well until more is known of them.
+// Sources: redis src/server.c (createSharedObjects), src/cluster.c (getNodeByQuery)
+var lastingCodes = map[string]bool{"": true, "ERR": true, "NOPERM": true, "CROSSSLOT": true}
 
 // momentTexts are parts of error texts, in lower case, that concern a key at this
 // moment, or are what a proxy says when it does not reach a server.
@@ -183,7 +183,7 @@ var momentTexts = []string{
 func Lasting(err error) bool {
 	var refused *resp.ServerError
 	if errors.As(err, &refused) {
-		if momentCodes[refused.Code] || NoSuchIndex(err) {
+		if !lastingCodes[refused.Code] || NoSuchIndex(err) {
 			return false
 		}
 		text := strings.ToLower(refused.Message)

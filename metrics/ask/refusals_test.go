@@ -43,22 +43,28 @@ func TestARefusalIsRememberedByWhatItConcerns(t *testing.T) {
 		"ERR This instance has cluster support disabled":                                      arguments,
 		"WRONGTYPE Operation against a key holding the wrong kind of value":                   nothing,
 		"ERR no such key": nothing,
-		"NOGROUP No such consumer group 'g' for key 's'":                                   nothing,
-		"MOVED 1 127.0.0.1:7001":                                                           nothing,
-		"ASK 1 127.0.0.1:7001":                                                             nothing,
-		"TRYAGAIN Multiple keys request during rehashing of slot":                          nothing,
-		"CLUSTERDOWN The cluster is down":                                                  nothing,
-		"LOADING Redis is loading the dataset in memory":                                   nothing,
-		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.": nothing,
-		"BUSY Redis is busy running a script.":                                             nothing,
-		"NOAUTH Authentication required.":                                                  nothing,
-		"ERR max number of clients reached":                                                nothing,
-		"idx: no such index":                                                               nothing,
-		"ERR Connection refused":                                                           nothing, // twemproxy
-		"ERR Connection timed out":                                                         nothing,
-		"no upstream host":                                                                 nothing, // Envoy
-		"upstream failure":                                                                 nothing,
-		"ERR server connection close":                                                      nothing, // Predixy
+		"NOGROUP No such consumer group 'g' for key 's'":          nothing,
+		"MOVED 1 127.0.0.1:7001":                                  nothing,
+		"ASK 1 127.0.0.1:7001":                                    nothing,
+		"TRYAGAIN Multiple keys request during rehashing of slot": nothing,
+		"CLUSTERDOWN The cluster is down":                         nothing,
+		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.": nothing,
+		"READONLY You can't write against a read only replica.":                                            nothing,
+		"OOM command not allowed when used memory > 'maxmemory'.":                                          nothing,
+		"NOREPLICAS Not enough good replicas to write.":                                                    nothing,
+		"NEWSTATE of a server of tomorrow":                                                                 nothing,
+		"CROSSSLOT Keys in request don't hash to the same slot":                                            arguments,
+		"LOADING Redis is loading the dataset in memory":                                                   nothing,
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.":                 nothing,
+		"BUSY Redis is busy running a script.":                                                             nothing,
+		"NOAUTH Authentication required.":                                                                  nothing,
+		"ERR max number of clients reached":                                                                nothing,
+		"idx: no such index":                                                                               nothing,
+		"ERR Connection refused":                                                                           nothing, // twemproxy
+		"ERR Connection timed out":                                                                         nothing,
+		"no upstream host":                                                                                 nothing, // Envoy
+		"upstream failure":                                                                                 nothing,
+		"ERR server connection close":                                                                      nothing, // Predixy
 	} {
 		r := RefusalsOf(new(item.Memory))
 		err := serverError(text)

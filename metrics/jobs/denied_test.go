@@ -42,3 +42,16 @@ func TestKeysThatTheUserMayNotRead(t *testing.T) {
 	d.at = fieldAt
 	require.NotContains(t, askJobs(t, get, metrictest.NewTarget(d))["unavailable"], "prefixes")
 }
+
+// TestAServerThatRefusesEverything is asked all the same whether it answers.
+func TestAServerThatRefusesEverything(t *testing.T) {
+	t.Parallel()
+	d := &metrictest.ScriptDoer{Replies: map[string]string{"PING": "+PONG\r\n"}}
+	target := metrictest.NewTarget(d)
+	for range 3 {
+		require.Equal(t, 1.0, askJobs(t, get, target)["up"])
+	}
+	d.Replies["PING"] = "-LOADING Redis is loading the dataset in memory\r\n"
+	doc := askJobs(t, get, target)
+	require.Equal(t, []any{0.0, "loading"}, []any{doc["up"], doc["reason"]})
+}

@@ -212,6 +212,11 @@ func (p *poll) converse(ctx context.Context, asks []question) error {
 			cmds = append(cmds, a.cmd)
 		}
 	}
+	if first && len(cmds) == 0 { // without a question it is not known whether it answers
+		if err := ask.Ping(ctx, p.doer); err != nil {
+			return err
+		}
+	}
 	replies, err := p.doer.DoAll(ctx, cmds...)
 	if err != nil {
 		return err
