@@ -65,8 +65,9 @@ var memoryRules = []Rule{
 	{
 		ID: "noeviction_nearly_full", Severity: Warning, Scope: Server,
 		Title: "Writes will fail: nothing is evicted and hardly a key expires",
-		When:  "maxmemory-policy is noeviction, used_memory without mem_not_counted_for_evict is at least 80 % of maxmemory, and less than 1 % of the keys expire.",
-		Why:   "At the limit every command that needs memory fails with OOM. Keys without a time to live never make room.",
+		When: "maxmemory-policy is noeviction, used_memory without mem_not_counted_for_evict is at least 80 % of maxmemory, and less than 1 % of the keys expire. " +
+			"Not of a replica that leaves the limit to its master (replica-ignore-maxmemory yes).",
+		Why: "At the limit every command that needs memory fails with OOM. Keys without a time to live never make room.",
 		Remedy: "Give cached keys a time to live (EXPIRE), choose a policy that evicts (allkeys-lru for a cache), or raise maxmemory. Of a " +
 			"store, delete old data.",
 		Source: "https://redis.io/docs/latest/develop/reference/eviction/",
@@ -80,7 +81,7 @@ var memoryRules = []Rule{
 				used -= f.number("memory", "mem_not_counted_for_evict")
 			}
 			keys, expires := f.keys()
-			if percent(used, limit) < 80 || keys == 0 || percent(expires, keys) >= 1 {
+			if percent(used, limit) < 80 || keys == 0 || percent(expires, keys) >= 1 || f.leavesLimit() {
 				return ""
 			}
 			return fmt.Sprintf("%.0f %% of maxmemory is used, %d of %d keys expire", percent(used, limit), expires, keys)
@@ -89,7 +90,8 @@ var memoryRules = []Rule{
 	{
 		ID: "volatile_policy_without_ttl", Severity: Warning, Scope: Server,
 		Title: "The eviction policy has nothing to evict",
-		When:  "maxmemory is set, maxmemory-policy is one of volatile-*, and no key expires.",
+		When: "maxmemory is set, maxmemory-policy is one of volatile-*, and no key expires. Not of a replica that leaves the limit to its master " +
+			"(replica-ignore-maxmemory yes).",
 		Why: "These policies evict only keys with a time to live. Without any, the server behaves as with noeviction: at the limit " +
 			"writes fail.",
 		Remedy: "Give keys a time to live, or choose the policy of the same kind for all keys (allkeys-lru, allkeys-lfu).",
@@ -100,7 +102,7 @@ var memoryRules = []Rule{
 			}
 			policy := f.text("memory", "maxmemory_policy")
 			keys, expires := f.keys()
-			if !strings.HasPrefix(policy, "volatile-") || keys == 0 || expires > 0 {
+			if !strings.HasPrefix(policy, "volatile-") || keys == 0 || expires > 0 || f.leavesLimit() {
 				return ""
 			}
 			return fmt.Sprintf("maxmemory-policy is %s, and none of %d keys expires", policy, keys)
@@ -202,4 +204,18 @@ var memoryRules = []Rule{
 			return ""
 		},
 	},
+}
+
+// leavesLimit reports whether the server is a replica that neither refuses writes nor
+// evicts at its maxmemory: its master does. Before Redis 5 all servers kept the limit.
+// Source: redis.conf, replica-ignore-maxmemory
+func (f *facts) leavesLimit() bool {
+	if f.role() != "replica" {
+		return false
+	}
+	if f.why.config != nil {
+		f.lacks("CONFIG GET: %v", f.why.config)
+		return false
+	}
+	return f.config["replica-ignore-maxmemory"] == "yes" || f.config["slave-ignore-maxmemory"] == "yes"
 }

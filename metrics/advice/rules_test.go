@@ -366,6 +366,19 @@ func TestSwapSeenFromAnotherMachine(t *testing.T) {
 	require.Contains(t, ids(v.unjudged), "swapped")
 }
 
+// TestMemoryOfReplicas is limited by their masters, unless they are told otherwise.
+func TestMemoryOfReplicas(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"noeviction_nearly_full", "volatile_policy_without_ttl"} {
+		for ignores, speaks := range map[string]bool{"config.replica-ignore-maxmemory=yes": false, "config.slave-ignore-maxmemory=yes": false,
+			"config.replica-ignore-maxmemory=no": true} {
+			changes := append(slices.Clone(ruleTests[id].speaks), "replication.role=slave", ignores)
+			v := judgeAll(t, subject{state: with(with(healthy, users), changes...), machine: machine1})
+			require.Equal(t, speaks, slices.Contains(ids(v.findings), id), "%s %s", id, ignores)
+		}
+	}
+}
+
 // TestWhoTurnedClientsAway may be protected mode.
 func TestWhoTurnedClientsAway(t *testing.T) {
 	t.Parallel()
