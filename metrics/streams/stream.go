@@ -217,6 +217,10 @@ func (s *reading) takeGroups() {
 			if g.delivered.Less(s.info.deleted) {
 				g.lagKnown = false
 			}
+			// XGROUP CREATE … ENTRIESREAD was given more than there were.
+			if s.info.lastKnown && !g.nothing && g.lag == 0 {
+				g.lagKnown = false
+			}
 		}
 	}
 }

@@ -335,3 +335,22 @@ func TestStreamGetOfARealServer(t *testing.T) {
 	_, err := metrictest.OfKey(t, Get, target, "s")
 	require.EqualError(t, err, `the key "s" is of type list and no stream`)
 }
+
+// TestALagOfNothingBehindTheLastEntry is none: who made the group gave more entries read
+// than there were, which the server takes down to all of them (8.2, 8.6).
+func TestALagOfNothingBehindTheLastEntry(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"redis-8.0", "redis-8.6", "valkey-9.1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := redistest.Start(t, redistest.Config{Bin: redistest.Find(t, name).Bin})
+			for _, id := range []string{"1-0", "2-0", "3-0", "4-0"} {
+				s.Do(t, "XADD", "s", id, "f", "v")
+			}
+			s.Do(t, "XGROUP", "CREATE", "s", "g", "2-0", "ENTRIESREAD", "99")
+			target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
+			g := document(t, target)["groups"].([]any)[0].(map[string]any)
+			require.Equal(t, []any{2.0, true}, []any{g["lag"], g["lag_counted"]})
+		})
+	}
+}
