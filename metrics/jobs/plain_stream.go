@@ -62,6 +62,9 @@ func readStream(p *poll, q *queue, then func(groups []streamGroup, err error)) {
 			case g.delivered.Less(deleted):
 				// Redis before 7.2.7 and Valkey before 8.1.2 count the deleted entry.
 				g.lagKnown = false
+			case g.lag == 0 && length > 0 && newest != (redisclient.StreamID{}):
+				// XGROUP CREATE … ENTRIESREAD was given more than there were.
+				g.lagKnown = false
 			}
 		}
 		then(groups, err)

@@ -119,6 +119,9 @@ func TestPlainStreams(t *testing.T) {
 	}
 	wantUnknown(t, &deleted("7-0").figures, figWaiting, `the server does not know how far group "g" is`)
 	want(t, &deleted("8-1").figures, figWaiting, 9)
+	// A lag of nothing behind the last entry: the group was made with more entries read than there were.
+	wantUnknown(t, &read(answers{"XINFO STREAM k": one(arrayOf("entries-added", "9", "last-generated-id", "9-0")),
+		"XINFO GROUPS k": groups(group("name", "g", "pending", "0", "last-delivered-id", "7-1", "lag", "0"))}).figures, figWaiting, "does not know how far")
 	for why, info := range map[string]resp.Value{"as Redis does from 7.0 on": arrayOf("length", "9"), "WRONGTYPE": wrongType} {
 		q = read(answers{"XINFO STREAM k": one(info)})
 		for _, f := range []figure{figAdded, figArrival, figDrain} {
