@@ -107,6 +107,14 @@ func (f *facts) settingNumber(names ...string) int64 {
 	return n
 }
 
+// ofAmazon knows the servers of ElastiCache and MemoryDB, whose operator does what
+// elsewhere is the user's work.
+// Source: INFO of ElastiCache, "os:Amazon ElastiCache"
+func (f *facts) ofAmazon() bool {
+	v, _ := f.x.Field("server", "os")
+	return bytes.HasPrefix(v, []byte("Amazon "))
+}
+
 func (f *facts) isMaster() bool { return f.role() == "master" }
 
 func (f *facts) role() string {

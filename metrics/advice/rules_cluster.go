@@ -53,14 +53,14 @@ var clusterRules = []Rule{
 	{
 		ID: "few_masters", Severity: Warning, Scope: Cluster,
 		Title:  "The cluster has too few masters to survive a failure",
-		When:   "Fewer than three masters have slots.",
+		When:   "Fewer than three masters have slots. Not of Amazon's services, which promote replicas by themselves.",
 		Why:    "A majority of the masters must agree on a failover. With one or two, none is left when one fails.",
 		Remedy: "Spread the slots over at least three masters.",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/",
 		judge: func(f *facts) string {
 			n := 0
 			f.eachShard(func(cluster.Node, []cluster.Node) { n++ })
-			if n >= 3 {
+			if n >= 3 || f.ofAmazon() {
 				return ""
 			}
 			return "with slots: " + counted(int64(n), "master")

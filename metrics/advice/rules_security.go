@@ -80,13 +80,13 @@ var securityRules = []Rule{
 	{
 		ID: "version_ended", Severity: Warning, Scope: Server,
 		Title:  "This version gets no fixes any more",
-		When:   "Redis before 6.2, or 7.0: their support had ended by 2024.",
+		When:   "Redis before 6.2, or 7.0: their support had ended by 2024. Not of Amazon's services, which maintain versions longer.",
 		Why:    "Known holes stay open, among them some that run code from a script.",
 		Remedy: "Upgrade to a supported release. If your distribution maintains its package of this version, install its updates and silence this rule.",
 		Source: "https://github.com/redis/redis/security/policy",
 		judge: func(f *facts) string {
 			var major, minor int
-			if f.id.Flavour != "redis" {
+			if f.id.Flavour != "redis" || f.ofAmazon() {
 				return ""
 			}
 			if n, _ := fmt.Sscanf(f.id.Version, "%d.%d", &major, &minor); n != 2 {

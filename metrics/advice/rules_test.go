@@ -379,6 +379,15 @@ func TestMemoryOfReplicas(t *testing.T) {
 	}
 }
 
+// TestServersOfAmazon are maintained, and promoted, by Amazon.
+func TestServersOfAmazon(t *testing.T) {
+	t.Parallel()
+	for _, id := range []string{"version_ended", "few_masters"} {
+		v := judgeAll(t, subject{state: with(with(healthy, users), append(slices.Clone(ruleTests[id].speaks), "server.os=Amazon ElastiCache")...), machine: machine1})
+		require.NotContains(t, ids(v.findings), id)
+	}
+}
+
 // TestWhoTurnedClientsAway may be protected mode.
 func TestWhoTurnedClientsAway(t *testing.T) {
 	t.Parallel()
