@@ -52,6 +52,7 @@ var (
 	errPort          = errors.New("port must be a number from 1 to 65535")
 	errDatabase      = fmt.Errorf("database in the path must be a number from 0 to %d", maxDatabase)
 	errBrackets      = errors.New("an IPv6 address needs brackets, as in tcp://[::1]:6379, and in an item key quotes around all of it")
+	errNoScheme      = errors.New("write the scheme before //, as in tcp://10.0.0.5:6379")
 	errSocket        = errors.New("a unix socket needs an absolute path, as in unix:///run/redis.sock")
 	errSockLen       = fmt.Errorf("the path of a unix socket can have at most %d bytes", maxSocketPath)
 )
@@ -68,6 +69,9 @@ func parseEndpoint(s string) (*endpoint, error) {
 		return unicode.IsSpace(r) || unicode.IsControl(r)
 	}) {
 		return nil, errBlank
+	}
+	if strings.HasPrefix(s, "//") { // a URI whose scheme is missing, perhaps with a password
+		return nil, errNoScheme
 	}
 	if strings.HasPrefix(s, "/") {
 		return parseSocket(s)

@@ -96,6 +96,7 @@ func TestConnStringRefuses(t *testing.T) {
 		{"a relative socket", "unix:run/s", errSocket.Error()},
 		{"a socket with a host", "unix://host/s", errSocket.Error()},
 		{"no socket", "unix:", errSocket.Error()},
+		{"no scheme", "//:secret@127.0.0.1", errNoScheme.Error()},
 		{"a long socket", "/" + strings.Repeat("s", 107), errSockLen.Error()},
 		{"a space", "my host", errBlank.Error()},
 		{"a line end", "host\n", errBlank.Error()},
