@@ -173,6 +173,7 @@ func TestCommandReadsLittle(t *testing.T) {
 		"XINFO|STREAM fat:stream FULL COUNT 1": "bytes are read", "SRANDMEMBER big:set -1000": "", "ZSCAN big:zset 0": "",
 		"BITCOUNT big:string":   `STRLEN of "big:string" is 1048577`,
 		"MEMORY|USAGE big:hash": "", "MEMORY|USAGE big:hash SAMPLES 0": "its SAMPLES", "MEMORY|USAGE big:hash SAMPLES 101": "its SAMPLES",
+		"MEMORY|USAGE big:hash SAMPLES 5 SAMPLES 0": "its SAMPLES", "MEMORY|USAGE big:hash SAMPLES 5 SAMPLES 6": "",
 		"PFCOUNT hll": "does not run", "TOUCH hll": "does not run", "MEMORY|PURGE": "does not run", "MEMORY|DOCTOR": "does not run", "post": "does not run",
 		"host:": "does not run", "SORT_RO big:set": "does not run", "LCS a b": "does not run", "SUNION big:set small:set": "does not run",
 		"DUMP hll": "does not run", "LOLWUT": "does not run", "KEYS *": "does not run", "GET|x hll": "does not run", "": "is required",

@@ -348,10 +348,13 @@ func onePath(args []string) (cost, error) {
 	return cost{}, nil
 }
 
-// memoryUsage is MEMORY USAGE key [SAMPLES n]; 0 would be all members.
+// memoryUsage is MEMORY USAGE key [SAMPLES n]; 0 would be all members. Of several
+// SAMPLES servers take the last.
 func memoryUsage(args []string) (cost, error) {
-	if len(args) >= 3 && !within(args[2], 1, maxSamples) {
-		return cost{}, fmt.Errorf("its SAMPLES are to be a number from 1 to %d", maxSamples)
+	for i := 2; i < len(args); i += 2 {
+		if !within(args[i], 1, maxSamples) {
+			return cost{}, fmt.Errorf("its SAMPLES are to be a number from 1 to %d", maxSamples)
+		}
 	}
 	return cost{}.ofStream(args, true), nil
 }
