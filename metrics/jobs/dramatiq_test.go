@@ -72,7 +72,7 @@ func TestDramatiqMessagesThatWereDelayed(t *testing.T) {
 // send messages.
 func TestBrokersOfDramatiq(t *testing.T) {
 	t.Parallel()
-	const beats = "ZRANGE dramatiq:__heartbeats__ -5000 -1 WITHSCORES"
+	const beats = "ZRANGE dramatiq:__heartbeats__ -3000 -1 WITHSCORES"
 	ago := func(seconds float64) string { return fmt.Sprintf("%.0f", (fieldAt-seconds)*1000) }
 	read := func(left int, a answers) *reading {
 		return readTold(t, "dramatiq", func(p *poll, r *reading) {

@@ -71,7 +71,7 @@ func TestTooManyWorkers(t *testing.T) {
 	for _, f := range []figure{figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figOldestRunning} {
 		_, known := r.Get(f)
 		require.False(t, known, f.String())
-		require.Contains(t, reasonOf(&r.figures, f), "there are 5001 workers, more than the 5000 that are read", f.String())
+		require.Contains(t, reasonOf(&r.figures, f), "there are 3001 workers, more than the 3000 that are read", f.String())
 	}
 	require.NotEmpty(t, reasonOf(&r.figures, figUtilisation))
 }

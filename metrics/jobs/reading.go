@@ -13,8 +13,8 @@ const (
 	// maxQueues bounds the queues that are read in one poll, all systems
 	// together.
 	maxQueues = 1000
-	// maxWorkers bounds the workers that are read of one system.
-	maxWorkers = 5000
+	// maxWorkers bounds the workers that are read of one system, as maxListed does.
+	maxWorkers = maxListed
 	// maxName is the longest name of a queue, in bytes.
 	maxName = 255
 )

@@ -123,7 +123,7 @@ func TestListsThatAreReadInPart(t *testing.T) {
 	r.OpenListed([]string{"a", "b"}, 5, nil)
 	require.True(t, r.hasList && r.partList)
 	require.Zero(t, r.Truncated+r.Unread)
-	require.Equal(t, "it is not among the 5000 names that are read of the list of queues", r.noQueue(r.Queues[0]))
+	require.Equal(t, "it is not among the 3000 names that are read of the list of queues", r.noQueue(r.Queues[0]))
 
 	r = readingOf(t, "sidekiq")
 	r.extra = []string{"z"}
@@ -143,7 +143,7 @@ func TestListsThatAreReadInPart(t *testing.T) {
 	require.Len(t, opened, maxWorkers)
 	require.Equal(t, "w00000", opened[0])
 	require.Equal(t, 9, r.CutWorkers)
-	require.Equal(t, "w05000", names[0], "the caller's list is as it was")
+	require.Equal(t, "w03000", names[0], "the caller's list is as it was")
 	require.Len(t, r.OpenWorkers(names[:maxWorkers], maxWorkers), maxWorkers)
 	require.Zero(t, r.CutWorkers)
 	r.OpenWorkers(names[:2], 1) // one registered in between
@@ -297,7 +297,7 @@ func TestSumsOverWorkers(t *testing.T) {
 	r.sumWorkers(pollAt(1000))
 	want(t, &r.figures, figWorkers, 10)
 	for _, f := range []figure{figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet} {
-		wantUnknown(t, &r.figures, f, "there are 10 workers, more than the 5000 that are read")
+		wantUnknown(t, &r.figures, f, "there are 10 workers, more than the 3000 that are read")
 	}
 	wantUnknown(t, &r.figures, figUtilisation, "a worker does not tell it")
 	want(t, &r.figures, figOldestRunning, 200)

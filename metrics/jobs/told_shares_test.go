@@ -32,7 +32,7 @@ func TestListsShareWhatIsRead(t *testing.T) {
 		}
 		return out
 	}
-	for n, count := range map[int]string{0: "5000", 1: "2500", 199: "100"} {
+	for n, count := range map[int]string{0: "3000", 1: "1500", 199: "100"} {
 		sent := sentFor(t, "celery", "SSCAN", func(r *reading) { r.Found = names(n) }, answers{})
 		require.Len(t, sent, n+1)
 		for _, cmd := range sent {
@@ -40,7 +40,7 @@ func TestListsShareWhatIsRead(t *testing.T) {
 		}
 	}
 	for n, count := range map[int]string{1: "1000", 2: "500", 500: "10"} {
-		sent := sentFor(t, "asynq", "SSCAN asynq:{", func(*reading) {}, answers{"SSCAN asynq:queues 0 COUNT 5000": one(scanOf("0", names(n)...))})
+		sent := sentFor(t, "asynq", "SSCAN asynq:{", func(*reading) {}, answers{"SSCAN asynq:queues 0 COUNT 3000": one(scanOf("0", names(n)...))})
 		require.Len(t, sent, n)
 		for _, cmd := range sent {
 			require.True(t, strings.HasSuffix(cmd, " COUNT "+count), cmd)
@@ -51,7 +51,7 @@ func TestListsShareWhatIsRead(t *testing.T) {
 // TestQueuesOfCelery: what their names become, and which lists they have.
 func TestQueuesOfCelery(t *testing.T) {
 	t.Parallel()
-	const bindings = "SSCAN _kombu.binding.celery 0 COUNT 5000"
+	const bindings = "SSCAN _kombu.binding.celery 0 COUNT 3000"
 	binding := func(name string) string { return name + "\x06\x16\x06\x16" + name }
 	long := strings.Repeat("q", maxName)
 	r := readTold(t, "celery", func(_ *poll, r *reading) { r.extra = []string{"own*"} }, answers{
@@ -127,7 +127,7 @@ func TestWhatConcernsAllSystems(t *testing.T) {
 func TestAJobOfThisMoment(t *testing.T) {
 	t.Parallel()
 	for text, latency := range map[string]float64{"2026-11-29T11:00:00Z": 0, "2026-11-29T11:00:01Z": 0, "2026-11-29T10:59:59Z": 1} {
-		q := readTold(t, "rq", nil, answers{"SSCAN rq:queues 0 COUNT 5000": one(scanOf("0", "rq:queue:a")),
+		q := readTold(t, "rq", nil, answers{"SSCAN rq:queues 0 COUNT 3000": one(scanOf("0", "rq:queue:a")),
 			"LINDEX rq:queue:a 0": one(bulkOf("j")), "HGET rq:job:j enqueued_at": one(bulkOf(text))}).Queues[0]
 		want(t, &q.figures, figLatency, latency)
 		require.Equal(t, "j", q.Head)

@@ -298,12 +298,12 @@ func TestMoreListsThanAPollFollows(t *testing.T) {
 		a       answers
 	}{
 		"asynq": {"asynq", []figure{figAggregating}, true, 2, answers{
-			"SSCAN asynq:queues 0 COUNT 5000": one(scanOf("0", "q")), "SSCAN asynq:{q}:groups 0 COUNT 1000": one(scanOf("0", "g", "h"))}},
+			"SSCAN asynq:queues 0 COUNT 3000": one(scanOf("0", "q")), "SSCAN asynq:{q}:groups 0 COUNT 1000": one(scanOf("0", "g", "h"))}},
 		"resque": {"resque", []figure{figFailed}, false, 2, answers{"SSCAN resque:failed_queues 0 COUNT 1000": one(scanOf("0", "a", "b"))}},
 		"resque-scheduler": {"resque", []figure{figScheduled, figOverdue}, false, 2, answers{
 			"ZCARD resque:delayed_queue_schedule": one(intOf(2)), "ZRANGE resque:delayed_queue_schedule 0 4999": one(arrayOf("1", "2"))}},
 		"rq":     {"rq", []figure{figRateLimited}, false, 2, answers{"SSCAN rq:rl-keys 0 COUNT 1000": one(scanOf("0", "a", "b"))}},
-		"celery": {"celery", []figure{figWaiting}, true, 2, answers{"SSCAN " + binding + " 0 COUNT 5000": one(scanOf("0", uuid+"1\x06\x16\x06\x16"+uuid+"1", uuid+"2\x06\x16\x06\x16"+uuid+"2"))}},
+		"celery": {"celery", []figure{figWaiting}, true, 2, answers{"SSCAN " + binding + " 0 COUNT 3000": one(scanOf("0", uuid+"1\x06\x16\x06\x16"+uuid+"1", uuid+"2\x06\x16\x06\x16"+uuid+"2"))}},
 	} {
 		for _, left := range []int{tt.lists, tt.lists - 1} {
 			a := answers{}

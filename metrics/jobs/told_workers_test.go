@@ -27,22 +27,22 @@ func TestWhoLives(t *testing.T) {
 	}{
 		"asynq": {"asynq", func(age float64) answers {
 			return answers{"ZCARD asynq:servers": one(intOf(1)),
-				"ZRANGE asynq:servers -5000 -1 WITHSCORES": one(arrayOf("asynq:servers:{a}", fmt.Sprint(int(fieldAt-age))))}
+				"ZRANGE asynq:servers -3000 -1 WITHSCORES": one(arrayOf("asynq:servers:{a}", fmt.Sprint(int(fieldAt-age))))}
 		}, 0, 1},
 		"horizon": {"horizon", func(age float64) answers {
 			return answers{"ZCARD laravel_horizon:supervisors": one(intOf(1)),
-				"ZRANGE laravel_horizon:supervisors -5000 -1 WITHSCORES": one(arrayOf("s", fmt.Sprint(int(fieldAt-age))))}
+				"ZRANGE laravel_horizon:supervisors -3000 -1 WITHSCORES": one(arrayOf("s", fmt.Sprint(int(fieldAt-age))))}
 		}, horizonAlive, horizonAlive + 1},
 		"resque": {"resque", func(age float64) answers {
-			return answers{"SSCAN resque:workers 0 COUNT 5000": one(scanOf("0", "h:1:a")),
-				"HSCAN resque:workers:heartbeat 0 COUNT 5000": one(scanOf("0", "h:1:a", time.Unix(int64(fieldAt-age), 0).UTC().Format(time.RFC3339)))}
+			return answers{"SSCAN resque:workers 0 COUNT 3000": one(scanOf("0", "h:1:a")),
+				"HSCAN resque:workers:heartbeat 0 COUNT 3000": one(scanOf("0", "h:1:a", time.Unix(int64(fieldAt-age), 0).UTC().Format(time.RFC3339)))}
 		}, resquePrune - 1, resquePrune},
 		"node-resque": {"resque", func(age float64) answers {
-			return answers{"SSCAN resque:workers 0 COUNT 5000": one(scanOf("0", "h:1:a")),
+			return answers{"SSCAN resque:workers 0 COUNT 3000": one(scanOf("0", "h:1:a")),
 				"GET resque:worker:ping:h:1": one(bulkOf(fmt.Sprintf(`{"time":%.0f}`, fieldAt-age)))}
 		}, nodeResquePrune - 1, nodeResquePrune},
 		"node-resque, one without queues": {"resque", func(age float64) answers {
-			return answers{"SSCAN resque:workers 0 COUNT 5000": one(scanOf("0", ":a")),
+			return answers{"SSCAN resque:workers 0 COUNT 3000": one(scanOf("0", ":a")),
 				"GET resque:worker:ping::a": one(bulkOf(fmt.Sprintf(`{"time":%.0f}`, fieldAt-age)))}
 		}, nodeResquePrune - 1, nodeResquePrune},
 	} {
@@ -60,11 +60,11 @@ func TestWhoLives(t *testing.T) {
 	// Those of a sorted set that are not read are dead when the first of the others is.
 	for score, dead := range map[int]bool{fieldAt - 1: true, fieldAt: false} {
 		r := readTold(t, "asynq", nil, answers{"ZCARD asynq:servers": one(intOf(9)),
-			"ZRANGE asynq:servers -5000 -1 WITHSCORES": one(arrayOf("asynq:servers:{a}", fmt.Sprint(score), "asynq:servers:{b}", "4000000000"))})
+			"ZRANGE asynq:servers -3000 -1 WITHSCORES": one(arrayOf("asynq:servers:{a}", fmt.Sprint(score), "asynq:servers:{b}", "4000000000"))})
 		require.Equal(t, 7, r.CutWorkers)
 		require.Equal(t, dead, r.CutDead)
 	}
-	for _, a := range []answers{{"ZCARD asynq:servers": one(wrongType)}, {"ZRANGE asynq:servers -5000 -1 WITHSCORES": one(wrongType)}} {
+	for _, a := range []answers{{"ZCARD asynq:servers": one(wrongType)}, {"ZRANGE asynq:servers -3000 -1 WITHSCORES": one(wrongType)}} {
 		wantUnknown(t, &readTold(t, "asynq", nil, a).figures, figWorkers, "WRONGTYPE")
 	}
 }
@@ -74,7 +74,7 @@ func TestServersOfAsynq(t *testing.T) {
 	t.Parallel()
 	read := func(record, tasks resp.Value) *reading {
 		return readTold(t, "asynq", nil, answers{
-			"ZCARD asynq:servers": one(intOf(1)), "ZRANGE asynq:servers -5000 -1 WITHSCORES": one(arrayOf("asynq:servers:{a}", "4000000000")),
+			"ZCARD asynq:servers": one(intOf(1)), "ZRANGE asynq:servers -3000 -1 WITHSCORES": one(arrayOf("asynq:servers:{a}", "4000000000")),
 			"GET asynq:servers:{a}": one(record), "HLEN asynq:workers:{a}": one(intOf(2)), "HSCAN asynq:workers:{a} 0 COUNT 1000": one(tasks),
 		})
 	}
@@ -100,7 +100,7 @@ func TestServersOfAsynq(t *testing.T) {
 
 	// A queue's oldest job.
 	queue := func(head, since resp.Value) *queue {
-		return readTold(t, "asynq", nil, answers{"SSCAN asynq:queues 0 COUNT 5000": one(scanOf("0", "q")),
+		return readTold(t, "asynq", nil, answers{"SSCAN asynq:queues 0 COUNT 3000": one(scanOf("0", "q")),
 			"LINDEX asynq:{q}:pending -1": one(head), "HGET asynq:{q}:t:j pending_since": one(since)}).Queues[0]
 	}
 	q := queue(bulkOf("j"), bulkOf(fmt.Sprint(fieldAt-30)+"000000000"))
@@ -116,7 +116,7 @@ func TestSupervisorsOfHorizon(t *testing.T) {
 	t.Parallel()
 	read := func(record resp.Value) *reading {
 		return readTold(t, "horizon", nil, answers{"ZCARD laravel_horizon:supervisors": one(intOf(1)),
-			"ZRANGE laravel_horizon:supervisors -5000 -1 WITHSCORES": one(arrayOf("s", "4000000000")),
+			"ZRANGE laravel_horizon:supervisors -3000 -1 WITHSCORES": one(arrayOf("s", "4000000000")),
 			"HMGET laravel_horizon:supervisor:s status processes":    one(record)})
 	}
 	r := read(arrayOf("paused", `{"a":2}`))
@@ -131,7 +131,7 @@ func TestSupervisorsOfHorizon(t *testing.T) {
 func TestWorkersOfRQ(t *testing.T) {
 	t.Parallel()
 	read := func(more answers) *reading {
-		a := answers{"SSCAN rq:workers 0 COUNT 5000": one(scanOf("0", "rq:worker:w"))}
+		a := answers{"SSCAN rq:workers 0 COUNT 3000": one(scanOf("0", "rq:worker:w"))}
 		for cmd, v := range more {
 			a[cmd] = v
 		}
@@ -179,7 +179,7 @@ func TestWorkersOfRQ(t *testing.T) {
 	r = read(answers{record: one(busy), executions: one(wrongType), "HGET rq:job:j started_at": one(bulkOf("2026-11-29T11:00:00Z"))})
 	require.EqualValues(t, 1795950000, r.Workers[0].RunningSince, "what an older version keeps stands")
 
-	r = readTold(t, "rq", nil, answers{"SCARD rq:queues": one(intOf(5)), "SSCAN rq:queues 0 COUNT 5000": one(scanOf("7", "rq:queue:a", "other")),
+	r = readTold(t, "rq", nil, answers{"SCARD rq:queues": one(intOf(5)), "SSCAN rq:queues 0 COUNT 3000": one(scanOf("7", "rq:queue:a", "other")),
 		"GET rq:suspended": one(wrongType), "GET rq:scheduler-lock:a": one(wrongType), "LINDEX rq:queue:a 0": one(bulkOf(""))})
 	require.Equal(t, []int{1, 3}, []int{r.Skipped, r.Truncated}, "what is no queue is not one that was left out")
 	wantUnknown(t, &r.Queues[0].figures, figPaused, "suspended: WRONGTYPE")
@@ -204,7 +204,7 @@ func TestProcessesOfSidekiq(t *testing.T) {
 		return v
 	}
 	read := func(record resp.Value, more answers) *reading {
-		a := answers{"SSCAN processes 0 COUNT 5000": one(scanOf("0", "h:1:a")), "HMGET h:1:a busy concurrency quiet info": one(record)}
+		a := answers{"SSCAN processes 0 COUNT 3000": one(scanOf("0", "h:1:a")), "HMGET h:1:a busy concurrency quiet info": one(record)}
 		for cmd, v := range more {
 			a[cmd] = v
 		}
@@ -249,8 +249,8 @@ func TestProcessesOfSidekiq(t *testing.T) {
 func TestJobsOfResque(t *testing.T) {
 	t.Parallel()
 	read := func(age int, more answers) *reading {
-		a := answers{"SSCAN resque:workers 0 COUNT 5000": one(scanOf("0", "h:1:a")), "SSCAN resque:queues 0 COUNT 5000": one(scanOf("0", "a")),
-			"HSCAN resque:workers:heartbeat 0 COUNT 5000": one(scanOf("0", "h:1:a", time.Unix(int64(fieldAt-age), 0).UTC().Format(time.RFC3339)))}
+		a := answers{"SSCAN resque:workers 0 COUNT 3000": one(scanOf("0", "h:1:a")), "SSCAN resque:queues 0 COUNT 3000": one(scanOf("0", "a")),
+			"HSCAN resque:workers:heartbeat 0 COUNT 3000": one(scanOf("0", "h:1:a", time.Unix(int64(fieldAt-age), 0).UTC().Format(time.RFC3339)))}
 		for cmd, v := range more {
 			a[cmd] = v
 		}
@@ -271,12 +271,12 @@ func TestJobsOfResque(t *testing.T) {
 	require.EqualValues(t, -1, r.Workers[0].Busy)
 	require.True(t, r.missed(figOrphaned) && r.missed(figActive))
 	for why, ping := range map[string]resp.Value{"it has no heartbeat": null, "WRONGTYPE": wrongType, "it is no time": bulkOf(`{"time":1}`)} {
-		r = read(10, answers{"HSCAN resque:workers:heartbeat 0 COUNT 5000": one(scanOf("0")), "GET resque:worker:ping:h:1": one(ping)})
+		r = read(10, answers{"HSCAN resque:workers:heartbeat 0 COUNT 3000": one(scanOf("0")), "GET resque:worker:ping:h:1": one(ping)})
 		wantUnknown(t, &r.figures, figOrphaned, why)
 		wantUnknown(t, &r.figures, figWorkersAlive, why)
 	}
-	r = read(10, answers{"HSCAN resque:workers:heartbeat 0 COUNT 5000": one(scanOf("7", "h:1:a", "x"))})
-	wantUnknown(t, &r.figures, figWorkersAlive, "workers:heartbeat: it has more than the 5000 members that are read")
+	r = read(10, answers{"HSCAN resque:workers:heartbeat 0 COUNT 3000": one(scanOf("7", "h:1:a", "x"))})
+	wantUnknown(t, &r.figures, figWorkersAlive, "workers:heartbeat: it has more than the 3000 members that are read")
 	for v, paused := range map[string]float64{"true": 1, "false": 0} {
 		want(t, &read(10, answers{"GET resque:pause-all-workers": one(bulkOf(v))}).Queues[0].figures, figPaused, paused)
 	}
