@@ -11,6 +11,7 @@ import (
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
+	"redisjobs/redisclient"
 )
 
 // totalSlots is the number of hash slots of a cluster.
@@ -82,8 +83,12 @@ func slotText(ranges []slotRange) string {
 	return b.String()
 }
 
+// maxNodes bounds the nodes of a cluster, which are kept while its nodes are asked.
+const maxNodes = 2000
+
 var (
 	errNoNodes      = errors.New("the reply to CLUSTER NODES is empty")
+	errTooManyNodes = fmt.Errorf("the reply to CLUSTER NODES has more than the %d nodes that clusters have at most", maxNodes)
 	errTooManySlots = fmt.Errorf("the reply to CLUSTER NODES gives away more than the %d slots there are", totalSlots)
 )
 
@@ -102,6 +107,9 @@ var (
 // Source: https://redis.io/docs/latest/commands/cluster-nodes/; dragonfly issues 7771
 // and 2734
 func parseNodes(text string) (nodes []node, unreadable int, err error) {
+	if len(text) > redisclient.MaxClusterNodes {
+		return nil, 0, redisclient.ErrClusterNodes
+	}
 	index := make(map[string]int)
 	lines, slots := 0, 0
 	var first error
@@ -119,6 +127,9 @@ func parseNodes(text string) (nodes []node, unreadable int, err error) {
 				first = fmt.Errorf("line %d of CLUSTER NODES: %w", lines, err)
 			}
 			continue
+		}
+		if len(nodes) == maxNodes {
+			return nil, 0, errTooManyNodes
 		}
 		at, seen := index[n.id]
 		switch {

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"redisjobs/metrics/info"
+	"redisjobs/redisclient"
 )
 
 func clusterReply(t testing.TB, name string) string {
@@ -180,4 +182,23 @@ func FuzzClusterNodes(f *testing.F) {
 		_, missing := have.missing()
 		require.LessOrEqual(t, missing, totalSlots)
 	})
+}
+
+// TestMoreNodesThanClustersHave are of no cluster, and are not kept.
+func TestMoreNodesThanClustersHave(t *testing.T) {
+	t.Parallel()
+	list := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "%040d 10.0.%d.%d:6379@16379 master - 0 0 1 connected\n", i, i/256, i%256)
+		}
+		return b.String()
+	}
+	nodes, _, err := parseNodes(list(maxNodes))
+	require.NoError(t, err)
+	require.Len(t, nodes, maxNodes)
+	_, _, err = parseNodes(list(maxNodes + 1))
+	require.ErrorIs(t, err, errTooManyNodes)
+	_, _, err = parseNodes(strings.Repeat("\n", redisclient.MaxClusterNodes+1))
+	require.ErrorIs(t, err, redisclient.ErrClusterNodes)
 }

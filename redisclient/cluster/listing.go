@@ -18,7 +18,7 @@ const (
 	// asked when a redirect names a node that is not in it.
 	listingPause = time.Second
 	// maxListed bounds the nodes of a listing.
-	maxListed = 10_000
+	maxListed = 2000
 )
 
 // listing is what the entry node lists: each address, in lower case, with what
@@ -75,6 +75,9 @@ func (r *Router) askListing(ctx context.Context) (map[string]string, error) {
 	text, err := values[0].Text()
 	if err != nil {
 		return nil, fmt.Errorf("CLUSTER NODES: %w", err)
+	}
+	if len(text) > redisclient.MaxClusterNodes {
+		return nil, redisclient.ErrClusterNodes
 	}
 	return readListing(text), nil
 }
