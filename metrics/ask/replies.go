@@ -19,14 +19,21 @@ func ConfigParams(v resp.Value) ([]ConfigParam, error) {
 		return nil, err
 	}
 	params := make([]ConfigParam, 0, len(pairs)/2)
+	var first error
 	for i := 0; i < len(pairs); i += 2 {
 		name, err := pairs[i].Text()
 		if err != nil {
 			return nil, fmt.Errorf("name of parameter %d: %w", i/2+1, err)
 		}
-		if value, ok := configValue(pairs[i+1]); ok {
+		value, err := configValue(pairs[i+1])
+		if err == nil {
 			params = append(params, ConfigParam{name, value})
+		} else if first == nil {
+			first = fmt.Errorf("value of %s: %w", name, err)
 		}
+	}
+	if len(params) == 0 {
+		return nil, first
 	}
 	return params, nil
 }
@@ -35,21 +42,18 @@ func ConfigParams(v resp.Value) ([]ConfigParam, error) {
 // which are as CONFIG SET takes them. Any other shape is not known, and costs no other
 // parameter.
 // Source: https://github.com/Snapchat/KeyDB src/config.cpp, configGetCommand
-func configValue(v resp.Value) (string, bool) {
-	if text, err := v.Text(); err == nil {
-		return text, true
+func configValue(v resp.Value) (string, error) {
+	if v.Kind != resp.Array {
+		return v.Text()
 	}
-	elems, err := v.Array()
-	if err != nil {
-		return "", false
-	}
-	words := make([]string, len(elems))
-	for i, e := range elems {
+	words := make([]string, len(v.Elems))
+	for i, e := range v.Elems {
+		var err error
 		if words[i], err = e.Text(); err != nil {
-			return "", false
+			return "", err
 		}
 	}
-	return strings.Join(words, " "), true
+	return strings.Join(words, " "), nil
 }
 
 // LatencyEvent is one row of LATENCY LATEST.
