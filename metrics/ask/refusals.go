@@ -3,6 +3,7 @@ package ask
 import (
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,9 @@ const (
 	// log, where it would look like an attack; the price is that a permission
 	// given later shows after at most this time.
 	RefusalMemory = time.Hour
+	// oddMemory is how long it is not sent again when the server's words are none of
+	// lastingTexts, and may be of a trouble that passes.
+	oddMemory = time.Minute
 	// maxRefusals bounds what is remembered of one target; the oldest is forgotten
 	// first. With maxRefusalName and the bound of a server's error text that is
 	// less than 400 KiB.
@@ -37,6 +41,8 @@ const (
 //   - A key or channel that the user may not use, and arguments that the server
 //     does not know, are remembered by the whole command, or by what the caller
 //     names instead when the arguments change from poll to poll.
+//   - What the server says in other words than those of a lasting refusal is
+//     remembered for a minute.
 //   - What concerns the moment is not remembered: the state of the server, of the
 //     cluster or of a key, and what a proxy says when it does not reach a server.
 //
@@ -95,7 +101,28 @@ func (r *Refusals) Note(cmd redisclient.Command, as string, err error) {
 	if _, ok := r.refused[name]; !ok && len(r.refused) >= maxRefusals {
 		r.forgetOldestLocked()
 	}
-	r.refused[name] = refusal{err, now.Add(RefusalMemory)}
+	r.refused[name] = refusal{err, now.Add(memoryOf(err))}
+}
+
+// lastingTexts are parts of error texts, in lower case, of what a server refuses each
+// time.
+// Sources: redis src/server.c, src/networking.c, src/cluster.c, src/module.c; documents of
+// managed services
+var lastingTexts = []string{
+	"unknown", "wrong number", "syntax", "disabled", "not allowed", "not supported", "unsupported", "not support", "not implemented",
+	"not permitted", "not enabled", "not available", "invalid", "permission", "restricted", "denied", "must be", "requires",
+}
+
+// memoryOf is how long a refusal is remembered.
+func memoryOf(err error) time.Duration {
+	if redisclient.ReasonOf(err) == redisclient.ReasonACL {
+		return RefusalMemory
+	}
+	text := strings.ToLower(err.Error())
+	if slices.ContainsFunc(lastingTexts, func(lasting string) bool { return strings.Contains(text, lasting) }) {
+		return RefusalMemory
+	}
+	return oddMemory
 }
 
 // Forget forgets the refusals of a command, as when another server answers now.

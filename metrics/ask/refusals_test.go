@@ -103,6 +103,26 @@ func TestARefusalOfArgumentsMayHaveAnotherName(t *testing.T) {
 	require.NoError(t, RefusalsOf(new(item.Memory)).Of(redisclient.Command{"XRANGE", "u"}, ""), "each target has its own")
 }
 
+// TestARefusalInOtherWords may be of a trouble that passes.
+func TestARefusalInOtherWords(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for text, memory := range map[string]time.Duration{
+			"ERR internal error": time.Minute, "ERR server closed connection": time.Minute, "ERR command": time.Minute,
+			"ERR unknown command 'TIME'": time.Hour, "ERR This instance has cluster support disabled": time.Hour,
+			"NOPERM this user has no permissions to run the 'time' command": time.Hour, "ERR operation not permitted": time.Hour,
+		} {
+			r := RefusalsOf(new(item.Memory))
+			cmd := redisclient.Command{"TIME"}
+			r.Note(cmd, "", serverError(text))
+			time.Sleep(memory - 1)
+			require.Error(t, r.Of(cmd, ""), text)
+			time.Sleep(time.Nanosecond)
+			require.NoError(t, r.Of(cmd, ""), text)
+		}
+	})
+}
+
 func TestARefusalIsForgotten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
