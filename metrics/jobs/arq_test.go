@@ -138,11 +138,12 @@ func TestArqJobsThatRunAreNotKnown(t *testing.T) {
 }
 
 // TestArqIsStuck when a job is due, none runs, and that lasts: a worker would take it
-// within a second. It is not while another one runs.
+// within a second. It is not while another one runs, and a worker lives that may run it.
 func TestArqIsStuck(t *testing.T) {
 	t.Parallel()
 	f := newField(t, fmt.Sprint("ZADD arq:queue ", fieldAt-1, "000 a"), fmt.Sprint("ZADD arq:busy ", fieldAt-1, "000 b ", fieldAt-2, "000 c"), "SET arq:in-progress:c 1",
 		"SET arq:busy:health-check x")
+	end := connect(t, f.s, 0, "ZRANGEBYSCORE arq:busy -inf 1 LIMIT 0 10")
 	f.poll(0, "arq/")
 	f.poll(30, "arq/")
 	r := f.poll(40, "arq/")
@@ -152,6 +153,15 @@ func TestArqIsStuck(t *testing.T) {
 	want(t, &r.figures, figQueuesStuck, 1)
 	f.s.Do(t, "ZREM", "arq:queue", "a") // the queue is empty, and was there
 	want(t, &f.poll(30, "arq/").Queues[1].figures, figWaiting, 0)
+
+	end() // its job is said to run until its time is over
+	r = f.poll(30, "arq/")
+	want(t, &r.figures, figWorkersAlive, 0)
+	want(t, &r.Queues[0].figures, figActive, 1)
+	want(t, &r.Queues[0].figures, figAbandoned, 1)
+	want(t, &r.Queues[0].figures, figSaturated, 0)
+	want(t, &r.Queues[0].figures, figStuck, 0) // for less than a minute
+	want(t, &f.poll(60, "arq/").Queues[0].figures, figStuck, 1)
 }
 
 func FuzzArqHealth(f *testing.F) {

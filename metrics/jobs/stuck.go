@@ -103,7 +103,7 @@ func (r *reading) holds(q *queue) hold {
 	}
 	active, activeKnown := q.Get(figActive)
 	orphaned, _ := q.Get(figOrphaned)
-	if activeKnown && active > max(orphaned, q.Orphans) && !r.nobody() {
+	if activeKnown && active > max(orphaned, q.Orphans) && !r.noneLives() {
 		return heldByWork
 	}
 	served, full, fullKnown := false, true, true
@@ -139,6 +139,13 @@ func (r *reading) someLives() bool {
 
 // nobody reports whether no client is connected that may be a worker.
 func (r *reading) nobody() bool { return r.counted && r.listenersErr == nil && r.listeners == 0 }
+
+// noneLives reports whether certainly no worker lives: then nobody works on what is
+// still said to run, as in arq until the time of a job is over.
+func (r *reading) noneLives() bool {
+	alive, known := r.Get(figWorkersAlive)
+	return r.nobody() || known && alive == 0 && !r.ownAlive
+}
 
 // judge says of a queue of which no job was taken for so long whether that is
 // wrong. freeFor is how long nothing has held it back.
