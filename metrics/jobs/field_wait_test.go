@@ -133,38 +133,63 @@ func TestASlotThatWasFreeForAMomentOnly(t *testing.T) {
 	want(t, &slow(t, f.poll(60, "sidekiq/")).figures, figStuck, 1)
 }
 
-// TestWorkersThatDoNotServeTheQueue are no help, and no excuse.
+// TestWorkersThatDoNotServeTheQueue are no help, and no excuse. The capsules of Sidekiq 7
+// are known by their queues alone, and not by their slots.
 func TestWorkersThatDoNotServeTheQueue(t *testing.T) {
 	t.Parallel()
+	const unknown = -1
+	const capsules8 = `{"concurrency":4,"queues":["slow","other"],"capsules":{"a":{"concurrency":1,"weights":{"slow":0}},"b":{"concurrency":3,"weights":{"other":0}}}}`
+	const capsules7 = `{"concurrency":6,"queues":["default","slow","other"],"weights":[{"default":0},{"slow":0,"other":0}]}`
 	for name, tt := range map[string]struct {
 		info      string
-		work      string
-		busy      int
+		work      []string
 		stuck     float64
 		full      float64
 		saturated float64
 	}{
 		// Two capsules: one of them is full, the other idle.
-		"full capsule": {`{"concurrency":4,"queues":["slow","other"],"capsules":{"a":{"concurrency":1,"weights":{"slow":0}},"b":{"concurrency":3,"weights":{"other":0}}}}`,
-			"slow", 1, 0, 1, 1},
+		"full capsule": {capsules8, []string{"slow"}, 0, 1, 1},
 		"idle capsule": {`{"concurrency":4,"queues":["slow","other"],"capsules":{"a":{"concurrency":3,"weights":{"slow":0}},"b":{"concurrency":1,"weights":{"other":0}}}}`,
-			"other", 1, 1, 1, 0},
-		// What a job of it says cannot be read: then the process is one.
-		"odd job": {`{"concurrency":4,"capsules":{"a":{"concurrency":1,"weights":{"slow":0}},"b":{"concurrency":3,"weights":{"other":0}}}}`,
-			"slow\",\"run_at\":\"x\",\"x\":\"", 1, 1, 0.25, 0},
-		"nobody serves it": {`{"concurrency":1,"queues":["other"]}`, "other", 1, 1, 1, 0},
-		"half":             {`{"concurrency":2,"queues":["other","slow"]}`, "other", 1, 1, 0.5, 0},
+			[]string{"other"}, 1, 1, 0},
+		// What a job of it says cannot be read: then it is not known which capsule runs it.
+		"odd job":          {capsules8, []string{`slow","run_at":"x","x":"`}, unknown, unknown, unknown},
+		"nobody serves it": {`{"concurrency":1,"queues":["other"]}`, []string{"other"}, 1, 1, 0},
+		"half":             {`{"concurrency":2,"queues":["other","slow"]}`, []string{"other"}, 1, 0.5, 0},
+
+		"7: its capsule runs another's job":  {capsules7, []string{"other"}, unknown, unknown, unknown},
+		"7: its capsule runs nothing":        {capsules7, []string{"default"}, 1, unknown, 0},
+		"7: nothing runs":                    {capsules7, nil, 1, 0, 0},
+		"7: all slots of the process":        {capsules7, []string{"default", "default", "default", "default", "default", "other"}, 0, 1, 1},
+		"7: all that others may leave to it": {capsules7, []string{"other", "other", "other", "other", "other"}, 0, 1, 1},
+		"7: all but one":                     {capsules7, []string{"other", "other", "other", "other"}, unknown, unknown, unknown},
+		"7: two capsules may run it":         {`{"concurrency":6,"weights":[{"other":0},{"slow":0,"other":0}]}`, []string{"other"}, unknown, unknown, unknown},
+		"7: two, and all slots are taken":    {`{"concurrency":2,"weights":[{"other":0},{"slow":0,"other":0}]}`, []string{"other", "other"}, 0, 1, 1},
+		"7: one capsule":                     {`{"concurrency":2,"queues":["slow","other"],"weights":[{"slow":0,"other":0}]}`, []string{"other"}, 1, 0.5, 0},
+		"7: no weights of capsules":          {`{"concurrency":2,"queues":["slow","other"],"weights":{"slow":0}}`, []string{"other"}, 1, 0.5, 0},
+		// Each queue of Exq has slots of its own.
+		"Exq": {`{"concurrency":0,"queues":["slow","other"]}`, []string{"other"}, 1, unknown, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newField(t, "SADD queues slow other", fmt.Sprintf(`LPUSH queue:slow {"jid":"j","enqueued_at":%d}`, fieldAt-5), "SADD processes h:1:a",
-				fmt.Sprintf(`HSET h:1:a busy %d quiet false info %s`, tt.busy, tt.info),
-				fmt.Sprintf(`HSET h:1:a:work t {"queue":"%s","run_at":%d}`, tt.work, fieldAt-5))
+			f := newField(t, "SADD queues slow other default", fmt.Sprintf(`LPUSH queue:slow {"jid":"j","enqueued_at":%d}`, fieldAt-5), "SADD processes h:1:a",
+				fmt.Sprintf(`HSET h:1:a busy %d quiet false info %s`, len(tt.work), tt.info))
+			for i, queue := range tt.work {
+				f.s.Do(t, "HSET", "h:1:a:work", fmt.Sprint(i), fmt.Sprintf(`{"queue":"%s","run_at":%d}`, queue, fieldAt-5))
+			}
 			f.poll(0, "sidekiq/")
 			r := f.poll(70, "sidekiq/")
-			want(t, &slow(t, r).figures, figStuck, tt.stuck)
-			want(t, &slow(t, r).figures, figSaturated, tt.saturated)
-			want(t, &r.figures, figUtilisation, tt.full)
+			for figure, value := range map[figure]float64{figStuck: tt.stuck, figSaturated: tt.saturated, figUtilisation: tt.full} {
+				of := &slow(t, r).figures
+				if figure == figUtilisation {
+					of = &r.figures
+				}
+				if value == unknown {
+					_, known := of.Get(figure)
+					require.False(t, known, figure.String())
+				} else {
+					want(t, of, figure, value)
+				}
+			}
 		})
 	}
 }

@@ -198,6 +198,8 @@ func TestWhatHoldsAQueueBack(t *testing.T) {
 	free, busy := worker{Alive: true, Busy: 1, Slots: 2}, worker{Alive: true, Busy: 2, Slots: 2}
 	mute, dead, quiet := worker{Alive: true, Busy: -1, Slots: -1}, worker{Busy: 0, Slots: 9}, worker{Alive: true, Quiet: true, Slots: 9}
 	elsewhere := worker{Alive: true, Busy: 0, Slots: 9, Queues: []string{"b"}}
+	own, shared := worker{Alive: true, Busy: -1, Slots: -1, Queues: []string{"a"}}, worker{Alive: true, Busy: 1, Slots: -1, Queues: []string{"a", "b"}}
+	idle := worker{Alive: true, Busy: 0, Slots: -1, Queues: []string{"a", "b"}}
 	const unknown = -1
 	for name, tt := range map[string]struct {
 		paused, limited, active, orphaned float64
@@ -219,7 +221,11 @@ func TestWhatHoldsAQueueBack(t *testing.T) {
 		"the free are dead or quiet":              {0, 0, 0, 0, 0, 0, []worker{busy, dead, quiet}, heldByWork},
 		"the dead come first":                     {0, 0, 0, 0, 0, 0, []worker{dead, quiet, busy}, heldByWork},
 		"a capsule of others is first":            {0, 0, 0, 0, 0, 0, []worker{{Alive: true, Capsules: []capsule{{[]string{"b"}, 0, 1}, {[]string{"a"}, 1, 1}}}}, heldByWork},
-		"one does not tell":                       {0, 0, 0, 0, 0, 0, []worker{busy, mute}, heldByNothing},
+		"one does not tell":                       {0, 0, 0, 0, 0, 0, []worker{busy, mute}, heldUnknown},
+		"one does not tell, beside a free one":    {0, 0, 0, 0, 0, 0, []worker{free, mute}, heldByNothing},
+		"one does not tell, and serves no other":  {0, 0, 0, 0, 0, 0, []worker{busy, own}, heldByNothing},
+		"one serves others as well":               {0, 0, 0, 0, 0, 0, []worker{shared}, heldUnknown},
+		"one does not tell, and runs nothing":     {0, 0, 0, 0, 0, 0, []worker{idle}, heldByNothing},
 		"one does not tell, nor jobs":             {0, 0, unknown, 0, 0, 0, []worker{busy, mute}, heldUnknown},
 		"jobs are not known":                      {0, 0, unknown, 0, 0, 0, []worker{free}, heldByNothing},
 		"jobs are not known, and not all workers": {0, 0, unknown, 0, 0, 1, []worker{free}, heldUnknown},
@@ -303,7 +309,8 @@ func TestCapsules(t *testing.T) {
 	t.Parallel()
 	fill := func(queues ...string) []float64 {
 		capsules := []capsule{{[]string{"a", "b", "c"}, 0, 2}, {[]string{"a"}, 0, 1}, {[]string{"b", "a"}, 0, 1}}
-		fillCapsules(capsules, queues)
+		w := &worker{Capsules: capsules, Slots: 4}
+		w.fillCapsules(queues, true)
 		require.Len(t, capsules[0].Queues, 1)
 		require.Len(t, capsules[2].Queues, 3)
 		return []float64{capsules[0].Busy, capsules[1].Busy, capsules[2].Busy}

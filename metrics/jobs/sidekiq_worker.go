@@ -69,12 +69,8 @@ func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 					w.RunningSince = at
 				}
 			}
-			switch {
-			case i == 0:
-			case known:
-				fillCapsules(w.Capsules, runs)
-			default:
-				w.Capsules = nil
+			if i > 0 {
+				w.fillCapsules(runs, known)
 			}
 		}, key+suffix)
 	}
@@ -100,14 +96,27 @@ func (w *worker) sidekiq(busy, concurrency, quiet, info resp.Value) {
 }
 
 // fillCapsules counts which capsule runs which job: of those that serve its
-// queue, the one with the fewest queues that has a slot for it.
-func fillCapsules(capsules []capsule, queues []string) {
+// queue, the one with the fewest queues that has a slot for it. Not known: there are
+// other jobs than those of these queues, and only the process tells how many.
+func (w *worker) fillCapsules(queues []string, known bool) {
+	capsules := w.Capsules
+	if !known {
+		for i := range capsules {
+			capsules[i].Busy = -1
+		}
+		if len(capsules) < 2 {
+			w.Capsules = nil
+		}
+		return
+	}
 	slices.SortStableFunc(capsules, func(a, b capsule) int { return len(a.Queues) - len(b.Queues) })
 	for _, queue := range queues {
 		best := -1
 		for i := range capsules {
 			c := &capsules[i]
-			if full, _ := c.full(); c.mayServe(queue) && (best < 0 || !full) {
+			full, knows := c.full()
+			full = full && knows
+			if c.mayServe(queue) && (best < 0 || !full) {
 				best = i
 				if !full {
 					break
@@ -118,13 +127,47 @@ func fillCapsules(capsules []capsule, queues []string) {
 			capsules[best].Busy++
 		}
 	}
+	w.fullCapsules(queues)
+}
+
+// fullCapsules says what it can of capsules that do not tell how many slots they have.
+// Those that serve the same queue do not tell either which of them runs its job. One is
+// certainly full that runs as many jobs as the process leaves to it: each of the others
+// has a slot at least, and those that it needs.
+func (w *worker) fullCapsules(queues []string) {
+	for i := range w.Capsules {
+		c := &w.Capsules[i]
+		if c.Slots >= 0 {
+			continue
+		}
+		left := w.Slots
+		shared := false
+		for j, other := range w.Capsules {
+			if j != i {
+				left -= max(1, other.Busy)
+				shared = shared || slices.ContainsFunc(queues, func(q string) bool { return c.mayServe(q) && other.mayServe(q) })
+			}
+		}
+		switch {
+		case w.Slots <= 0:
+		case float64(len(queues)) >= w.Slots:
+			c.Busy = max(1, c.Busy)
+			c.Slots = c.Busy
+		case shared:
+			c.Busy = -1
+		case c.Busy > 0 && c.Busy >= left:
+			c.Slots = c.Busy
+		}
+	}
 }
 
 // sidekiqInfo is what a process says of itself.
 type sidekiqInfo struct {
 	concurrency float64
 	queues      []string
-	capsules    []capsule // from 8.0.8 on
+	// capsules are its parts with slots of their own. How many slots each has is known
+	// from Sidekiq 8.0.8 on.
+	capsules []capsule
 }
 
 // parseSidekiqInfo reads the concurrency of a process and what it serves.
@@ -136,6 +179,7 @@ func parseSidekiqInfo(text []byte) (sidekiqInfo, error) {
 			Concurrency float64                    `json:"concurrency"`
 			Weights     map[string]json.RawMessage `json:"weights"`
 		} `json:"capsules"`
+		Weights json.RawMessage `json:"weights"`
 	}
 	if err := parseJSON(text, &info); err != nil {
 		return sidekiqInfo{}, err
@@ -156,5 +200,40 @@ func parseSidekiqInfo(text []byte) (sidekiqInfo, error) {
 	}
 	var err error
 	out.concurrency, err = info.Concurrency.Float64()
+	switch {
+	case len(info.Capsules) > 0:
+	case err == nil && out.concurrency == 0:
+		out.capsules = capsulesOfExq(info.Queues)
+	default:
+		out.capsules = capsulesWithoutSlots(info.Weights)
+	}
 	return out, err
+}
+
+// capsulesOfExq: each queue has slots of its own, and the process does not tell how many.
+// Source: lib/exq/manager/server.ex, its table of queues, of 0.23.0.
+func capsulesOfExq(queues []string) []capsule {
+	out := make([]capsule, len(queues))
+	for i, queue := range queues {
+		out[i] = capsule{[]string{queue}, 0, -1}
+	}
+	return out
+}
+
+// capsulesWithoutSlots are those of Sidekiq 7.0 to 8.0.7, whose processes tell the
+// queues of each, and the slots of all together; nil for a single one.
+// Source: lib/sidekiq/launcher.rb of 7.3.2, to_weights.
+func capsulesWithoutSlots(text json.RawMessage) []capsule {
+	var weights []map[string]json.RawMessage
+	if json.Unmarshal(text, &weights) != nil || len(weights) < 2 {
+		return nil
+	}
+	var out []capsule
+	for _, queues := range weights {
+		if len(queues) == 0 {
+			return nil
+		}
+		out = append(out, capsule{slices.Sorted(maps.Keys(queues)), 0, -1})
+	}
+	return out
 }

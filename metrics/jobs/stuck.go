@@ -28,6 +28,16 @@ func (c *capsule) full() (full, known bool) {
 	return c.Busy >= c.Slots, c.Busy >= 0 && c.Slots >= 0
 }
 
+// hasFree reports whether a capsule has a free slot, if that is known: one that runs
+// nothing has, however many it has.
+func (c *capsule) hasFree() (free, known bool) {
+	if c.Busy == 0 && c.Slots < 0 {
+		return true, true
+	}
+	full, known := c.full()
+	return !full, known
+}
+
 // mayServe reports whether a queue is one of the capsule's, as far as is known.
 // Names may be patterns: "*" serves all in Resque.
 func (c *capsule) mayServe(queue string) bool {
@@ -38,29 +48,36 @@ func (c *capsule) mayServe(queue string) bool {
 
 // fullest is the part of the slots that are taken among the capsules that serve
 // the same queues, of those where it is greatest. It is not known when a worker
-// does not tell what it runs, or could.
+// does not tell what it runs, or could, unless none of its group runs anything, or
+// another group is full.
 func (r *reading) fullest() (part float64, known bool) {
 	groups := make(map[string]capsule)
+	unsure := make(map[string]bool)
 	for i := range r.Workers {
 		w := &r.Workers[i]
 		if !w.Alive {
 			continue
 		}
 		for _, c := range w.capsules() {
-			if _, known := c.full(); !known {
+			if c.Busy < 0 {
 				return 0, false
 			}
 			key := strings.Join(r.servedBy(&c), "\x00")
 			g := groups[key]
-			groups[key] = capsule{nil, g.Busy + c.Busy, g.Slots + c.Slots}
+			groups[key] = capsule{nil, g.Busy + c.Busy, g.Slots + max(0, c.Slots)}
+			unsure[key] = unsure[key] || c.Slots < 0
 		}
 	}
-	for _, g := range groups {
-		if g.Slots > 0 {
+	known = true
+	for key, g := range groups {
+		switch {
+		case unsure[key]:
+			known = known && g.Busy == 0
+		case g.Slots > 0:
 			part = max(part, g.Busy/g.Slots)
 		}
 	}
-	return part, true
+	return part, known || part >= 1
 }
 
 // servedBy are the queues of a capsule, sorted and each once: one that serves all
@@ -106,7 +123,22 @@ func (r *reading) holds(q *queue) hold {
 	if activeKnown && active > max(orphaned, q.Orphans) && !r.noneLives() {
 		return heldByWork
 	}
-	served, full, fullKnown := false, true, true
+	some, free, unsure := r.serving(q, activeKnown)
+	switch {
+	case some && !free && unsure:
+		return heldUnknown
+	case some && !free:
+		return heldByWork
+	case activeKnown || !unsure && len(r.Workers) > 0 && r.CutWorkers == 0:
+		return heldByNothing
+	}
+	return heldUnknown
+}
+
+// serving looks at the capsules that may serve a queue: whether there are some, whether
+// one has a free slot, and whether that is not known of one. idle: none of the queue's
+// jobs runs, so that a capsule that serves no other queue has one.
+func (r *reading) serving(q *queue, idle bool) (some, free, unsure bool) {
 	for i := range r.Workers {
 		w := &r.Workers[i]
 		if !w.Alive || w.Quiet {
@@ -116,19 +148,19 @@ func (r *reading) holds(q *queue) hold {
 			if !c.mayServe(q.Name) {
 				continue
 			}
-			served = true
-			isFull, known := c.full()
-			full = full && isFull
-			fullKnown = fullKnown && known
+			some = true
+			hasFree, known := c.hasFree()
+			switch {
+			case known:
+				free = free || hasFree
+			case idle && len(c.Queues) == 1 && c.Queues[0] == q.Name:
+				free = true
+			default:
+				unsure = true
+			}
 		}
 	}
-	switch {
-	case served && fullKnown && full:
-		return heldByWork
-	case activeKnown || fullKnown && len(r.Workers) > 0 && r.CutWorkers == 0:
-		return heldByNothing
-	}
-	return heldUnknown
+	return some, free, unsure
 }
 
 // someLives reports whether a worker lives, or may.
