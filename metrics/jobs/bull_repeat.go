@@ -1,8 +1,6 @@
 package jobs
 
 import (
-	"crypto/md5"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"strconv"
@@ -19,7 +17,7 @@ import (
 // Source: src/commands/{addJobScheduler,updateJobScheduler,storeJobScheduler} and
 // src/classes/job-scheduler.ts of BullMQ 5.81.5 and 6.7.0; lib/repeatable.js of Bull
 // 4.16.5.
-func (b *bullReading) repeats(queues []*queue, entry func(s *scheduler, q *queue, member string, next float64)) {
+func (b *bullReading) repeats(queues []*queue, entry func(s *scheduler, q *queue, member string, score float64)) {
 	if b.r.only != "" || len(queues) == 0 {
 		return
 	}
@@ -57,7 +55,7 @@ func (b *bullReading) repeats(queues []*queue, entry func(s *scheduler, q *queue
 					s.unread += len(members) - i
 					return
 				}
-				entry(s, q, member, scores[member]/1000)
+				entry(s, q, member, scores[member])
 			}
 		}, "ZRANGE", set, "0", strconv.Itoa(each-1), "WITHSCORES")
 	}
@@ -96,9 +94,9 @@ func (b *bullReading) serving(queues []*queue) (float64, error) {
 
 // jobScheduler reads a job scheduler of BullMQ. It stays when it has come to its
 // limit or end. The job that it made last was made when the one before was begun.
-func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float64) {
+func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, score float64) {
 	k := b.base(q) + "repeat:" + id
-	j := &periodicJob{name: id, key: q.Name + "/" + id, queue: q, next: next}
+	j := &periodicJob{name: id, key: q.Name + "/" + id, queue: q, next: score / 1000}
 	s.jobs = append(s.jobs, j)
 	first := false // the job that it made last is its first one
 	var every, end float64
@@ -134,8 +132,11 @@ func (b *bullReading) jobScheduler(s *scheduler, q *queue, id string, next float
 		if waits := err == nil && fields[1].IsNull(); !waits && j.ended == "" && j.hasEnded(b.p.Now(), end/1000, every/1000) {
 			j.ended = "it has come to its end"
 		}
-	}, "HMGET", k+":"+strconv.FormatFloat(next*1000, 'f', 0, 64), "timestamp", "processedOn")
+	}, "HMGET", k+":"+millis(score), "timestamp", "processedOn")
 }
+
+// millis is a score as JavaScript writes it into the id of a job.
+func millis(score float64) string { return strconv.FormatFloat(score, 'f', -1, 64) }
 
 // hasEnded reports whether a job whose run at next was taken up has none left before
 // its end: then no other one was made.
@@ -154,74 +155,4 @@ func (j *periodicJob) hasEnded(now, end, every float64) bool {
 	}
 	next, err := c.next(j.next)
 	return err == nil && next > end
-}
-
-// repeatable reads a repeatable job of Bull: name, id, end, time zone and crontab, or
-// the interval in place of both, are its member. It stays when it has come to its limit
-// or end: then no other job is made when its last one is taken up. That one may be gone,
-// or was lost: it was deleted, or its worker died before it made the next one.
-// Source: bull issue 1739, bullmq issue 2790
-func (b *bullReading) repeatable(s *scheduler, q *queue, member string, next float64) {
-	parts := strings.SplitN(member, ":", 5)
-	if len(parts) < 4 {
-		s.unread++
-		return
-	}
-	id := ":"
-	if parts[1] != "" {
-		id = parts[1] + ":"
-	}
-	j := &periodicJob{name: parts[0], key: q.Name + "/" + member, queue: q, next: next}
-	every := 0.0
-	if len(parts) == 5 {
-		j.schedule = strings.TrimSpace(parts[4] + " " + parts[3])
-	} else if ms, err := strconv.ParseFloat(parts[3], 64); err == nil {
-		every = ms / 1000
-		j.schedule = everyText(every)
-	}
-	s.jobs = append(s.jobs, j)
-	key := b.base(q) + "repeat:" + bullRepeatHash(parts[0], id, member) + ":" + strconv.FormatFloat(next*1000, 'f', 0, 64)
-	b.p.AskPayload(func(v resp.Value, err error) {
-		fields, err := hashFields(3, v, err)
-		if err != nil {
-			j.next, j.nextWhy, j.lastWhy = 0, "its job cannot be read", "its job cannot be read"
-			return
-		}
-		end, _ := strconv.ParseFloat(parts[2], 64)
-		if fields[0].IsNull() {
-			j.lastWhy = "there is no job of it"
-			if j.hasEnded(b.p.Now(), end/1000, every) {
-				j.ended = "it has come to its end"
-			} else {
-				j.next, j.nextWhy = 0, "there is no job of it: it has come to its limit, or its job was lost"
-			}
-			return
-		}
-		var opts struct {
-			Repeat struct {
-				Count float64 `json:"count"`
-				Limit float64 `json:"limit"`
-			} `json:"repeat"`
-		}
-		_ = parseJSON(fields[1].Str, &opts)
-		if at, err := epochOf(fields[0]); err == nil && opts.Repeat.Count > 1 {
-			j.last = at
-		}
-		switch taken := !fields[2].IsNull(); {
-		case !taken:
-		case opts.Repeat.Limit > 0 && opts.Repeat.Count >= opts.Repeat.Limit:
-			j.ended = "it has come to its limit"
-		case j.hasEnded(b.p.Now(), end/1000, every):
-			j.ended = "it has come to its end"
-		}
-	}, "HMGET", key, "timestamp", "opts", "processedOn")
-}
-
-// bullRepeatHash is what Bull makes of a repeatable job in the ids of its jobs.
-func bullRepeatHash(name, id, member string) string {
-	hash := func(text string) string {
-		sum := md5.Sum([]byte(text))
-		return hex.EncodeToString(sum[:])
-	}
-	return hash(name + id + hash(member))
 }

@@ -211,7 +211,7 @@ func repeatableJobsOfBull(t *testing.T, s *redistest.Server) {
 	// As Bull 4.16.5 names the job of this one.
 	const member, next = "tick:::60000", 1795228140000
 	const gone, ended = "gone:id::Europe/Berlin:0 3 * * *", "ended::1795228150000:60000"
-	job := fmt.Sprintf("bull:a:repeat:%s:%d", bullRepeatHash("tick", ":", member), next)
+	job := bullJobKey(t, member, next)
 	f.s.Do(t, "ZADD", "bull:a:repeat", strconv.Itoa(next), member, strconv.Itoa(next), gone, strconv.Itoa(next), ended)
 	f.s.Do(t, "HSET", job, "timestamp", strconv.Itoa(next-60000), "opts", `{"repeat":{"count":2,"limit":2}}`)
 	f.d.at = next/1000 + 31
@@ -236,7 +236,7 @@ func repeatableJobsOfBull(t *testing.T, s *redistest.Server) {
 	f = fieldOn(t, s, "SET bull:a:id 1", "RPUSH bull:a:wait 1", "ZADD bull:a:repeat 1795228140000 "+until)
 	f.d.at = next/1000 + 31
 	require.NotEmpty(t, jobNamed(t, f.poll(0, "bull/bull"), "bull/a/until").ended)
-	f.s.Do(t, "HSET", fmt.Sprintf("bull:a:repeat:%s:%d", bullRepeatHash("until", ":", until), next), "timestamp", "1795228080000",
+	f.s.Do(t, "HSET", bullJobKey(t, until, next), "timestamp", "1795228080000",
 		"opts", `{"repeat":{"count":3,"endDate":1795228190000}}`, "processedOn", "1795228140001")
 	require.Equal(t, "it has come to its end", jobNamed(t, f.poll(0, "bull/bull"), "bull/a/until").ended)
 }
