@@ -2,7 +2,6 @@ package jobs
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -25,9 +24,6 @@ const (
 	// resquePrune is the age of a heartbeat from which Resque takes a worker for
 	// dead, its prune_interval. They beat every minute.
 	resquePrune = 300
-	// nodeResquePrune is the like for node-resque. Its workers beat every five
-	// seconds, or as often as they look for jobs.
-	nodeResquePrune = 60
 	// maxTimestamps bounds the moments that resque-scheduler has jobs for: each
 	// has a list of its own.
 	maxTimestamps = 5000
@@ -144,39 +140,16 @@ func (resque) Read(p *poll, r *reading) {
 // job, and stays when it is killed.
 func resqueWorker(p *poll, k, name string, w *worker, beats map[string]float64, jobs *running) {
 	w.Slots = 1
-	if i := strings.LastIndexByte(name, ':'); i > 0 { // host:pid:queues
-		w.Queues = strings.Split(name[i+1:], ",")
-	}
-	miss := func(err error) {
-		jobs.r.MissWorker(err)
-		jobs.r.Miss(figOrphaned, "a worker: "+err.Error())
-	}
 	if beat, ok := beats[name]; ok {
 		w.Alive = p.Age(beat) < resquePrune
-	} else {
-		// node-resque's have a key each, without the queues that end the name.
-		own := name
-		if i := strings.LastIndexByte(name, ':'); i > 0 {
-			own = name[:i]
+		if parts := strings.SplitN(name, ":", 3); len(parts) > 1 { // host:pid:queues
+			w.Queues = strings.Split(parts[len(parts)-1], ",")
 		}
-		p.AskPayload(func(v resp.Value, err error) {
-			if err == nil && v.IsNull() {
-				err = errors.New("it has no heartbeat")
-			}
-			var text []byte
-			if err == nil {
-				text, err = payload(v)
-			}
-			var beat float64
-			if err == nil {
-				beat, err = parseResquePing(text)
-			}
-			if err != nil {
-				miss(err)
-				return
-			}
-			w.Alive = p.Age(beat) < nodeResquePrune
-		}, "GET", k+"worker:ping:"+own)
+	} else {
+		nodeResqueWorker(p, k, name, w, func(err error) {
+			jobs.r.MissWorker(err)
+			jobs.r.Miss(figOrphaned, "a worker: "+err.Error())
+		})
 	}
 	p.AskPayload(func(v resp.Value, err error) {
 		if err == nil && v.IsNull() {
@@ -205,17 +178,6 @@ func resqueWorker(p *poll, k, name string, w *worker, beats map[string]float64, 
 			jobs.orphan(queue)
 		}
 	}, "GET", k+"worker:"+name)
-}
-
-// parseResquePing reads a heartbeat of node-resque.
-func parseResquePing(text []byte) (float64, error) {
-	var ping struct {
-		Time json.Number `json:"time"`
-	}
-	if err := parseJSON(text, &ping); err != nil {
-		return 0, err
-	}
-	return parseEpoch(ping.Time.String())
 }
 
 // resqueLayouts are how workers write times: Resque, Resque before 1.25 and Jesque,

@@ -2,7 +2,10 @@ package jobs
 
 import (
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"redisjobs/redisclient/resp"
 )
@@ -112,12 +115,91 @@ func FuzzResque(f *testing.F) {
 		if _, at, err := parseResqueWork(text); err == nil && at != 0 {
 			requireMoment(t, at)
 		}
-		if at, err := parseResquePing(text); err == nil {
+		bulk := resp.Value{Kind: resp.BulkString, Str: text}
+		if at, _, err := parseResquePing(bulk, nil); err == nil {
 			requireMoment(t, at)
 		}
-		bulk := resp.Value{Kind: resp.BulkString, Str: text}
 		for _, at := range parseResqueBeats([]resp.Value{bulk, bulk}) {
 			requireMoment(t, at)
 		}
 	})
+}
+
+// TestColonsInResque: a queue's name may have colons, and so may the own name of a worker of
+// node-resque; the heartbeats are those that node-resque 9.7.1 writes.
+func TestColonsInResque(t *testing.T) {
+	t.Parallel()
+	ping := func(name, queues string) string {
+		return fmt.Sprintf(`{"time":%d,"name":%q,"queues":%q}`, fieldAt, name, queues)
+	}
+	for _, tt := range []struct{ name, queues string }{
+		{"vm:7", "mail:eu"}, {"vm:7", "a b:é"}, {"vm:7+1", "a,mail:eu,x:y:z"}, {"w", "mail:eu"}, {"eu:vm:7:main", "a:b:c"}, {"vm:7", "*"}, {"w", ""},
+	} {
+		t.Run(tt.name+" "+tt.queues, func(t *testing.T) {
+			t.Parallel()
+			queue, _, _ := strings.Cut(tt.queues, ",")
+			if queue == "*" || queue == "" {
+				queue = "mail:eu"
+			}
+			member := tt.name + ":" + tt.queues
+			f := newField(t)
+			f.s.Do(t, "SADD", "resque:queues", queue, "unserved")
+			f.s.Do(t, "RPUSH", "resque:queue:"+queue, "{}")
+			f.s.Do(t, "SADD", "resque:workers", member)
+			f.s.Do(t, "SET", "resque:worker:ping:"+tt.name, ping(tt.name, tt.queues))
+			f.s.Do(t, "SET", "resque:worker:"+member, fmt.Sprintf(`{"queue":%q,"run_at":"Sun Nov 29 2026 11:00:00 GMT+0000 (UTC)"}`, queue))
+			r := f.poll(0, "resque/resque")
+			want(t, &r.figures, figWorkersAlive, 1)
+			want(t, &r.figures, figUtilisation, 1)
+			wantQueues(t, r.Workers[0], tt.queues)
+			f.s.Do(t, "RPUSH", "resque:queue:unserved", "{}")
+			r = f.poll(59, "resque/resque")
+			want(t, &r.figures, figWorkersAlive, 1)
+			r = f.poll(3, "resque/resque")
+			want(t, &r.figures, figWorkersAlive, 0)
+			want(t, &r.figures, figOrphaned, 1)
+			want(t, &r.figures, figAbandoned, 1)
+		})
+	}
+
+	// The name of one worker may be the beginning of another one's.
+	f := newField(t, "SADD resque:queues a", "SADD resque:workers vm:7:b:a vm:a")
+	f.s.Do(t, "SET", "resque:worker:ping:vm:7", ping("vm:7", "b:a"))
+	f.s.Do(t, "SET", "resque:worker:ping:vm", strings.Replace(ping("vm", "a"), "1795", "1794", 1))
+	r := f.poll(0, "resque/resque")
+	want(t, &r.figures, figWorkersAlive, 1)
+	wantQueues(t, r.Workers[0], "b:a")
+
+	// A worker of all queues may have found another one since its last heartbeat.
+	f = newField(t, "SADD resque:queues a", "SADD resque:workers vm:7:a,b:c")
+	f.s.Do(t, "SET", "resque:worker:ping:vm:7", ping("vm:7", "a"))
+	r = f.poll(0, "resque/resque")
+	want(t, &r.figures, figWorkersAlive, 1)
+	wantQueues(t, r.Workers[0], "a,b:c")
+
+	// A heartbeat that cannot be read may be the one.
+	f.s.Do(t, "SET", "resque:worker:ping:vm:7:a,b", "{")
+	wantUnknown(t, &f.poll(0, "resque/resque").figures, figWorkersAlive, "it is not the JSON object")
+
+	long := strings.Repeat("n:", maxPings) + "n"
+	f = newField(t, "SADD resque:queues a", "SADD resque:workers "+long+":a")
+	f.s.Do(t, "SET", "resque:worker:ping:"+long, ping(long, "a"))
+	wantUnknown(t, &f.poll(0, "resque/resque").figures, figWorkersAlive, "under the first 8 names that it may have")
+
+	// Resque registers host:pid:queues.
+	f = newField(t, "SADD resque:queues mail:eu", "RPUSH resque:queue:mail:eu {}", "SADD resque:workers vm:7:mail:eu,b",
+		"HSET resque:workers:heartbeat vm:7:mail:eu,b 2026-11-29T11:00:00Z")
+	r = f.poll(0, "resque/resque")
+	want(t, &r.figures, figWorkersAlive, 1)
+	wantQueues(t, r.Workers[0], "mail:eu,b")
+}
+
+// wantQueues requires what a worker serves; "" is unknown.
+func wantQueues(t *testing.T, w worker, queues string) {
+	t.Helper()
+	var names []string
+	if queues != "" {
+		names = strings.Split(queues, ",")
+	}
+	require.Equal(t, names, w.Queues)
 }
