@@ -110,7 +110,7 @@ func TestTheCommandOfASession(t *testing.T) {
 		_, ok = sentinel.PasswordCommand()
 		require.False(t, ok)
 	}
-	peer, err := o.Peer(a, "10.0.0.2:6379")
+	peer, err := o.Peer(a, "10.0.0.2:6379", "")
 	require.NoError(t, err)
 	_, ok = peer.PasswordCommand()
 	require.True(t, ok)

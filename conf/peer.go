@@ -21,20 +21,22 @@ import (
 // Redis means it. AddressMap goes before everything. Otherwise the announced
 // name is dialed, for certificates and NAT know names, but nothing that
 // PeersAllowed does not have, and no loopback address for a target that is
-// elsewhere: that is the target's own host. A target behind a unix socket has no
+// elsewhere: that is the target's own host. here is the address at which the server
+// that named it answered, if that is on the agent's own machine, whatever the name
+// of the target; "" if it is not, or not known. A target behind a unix socket has no
 // TLS settings, so that its peers are refused where Default asks for TLS: the
 // password would travel in the clear.
-func (o *Options) Peer(t *Target, addr string) (*Target, error) {
+func (o *Options) Peer(t *Target, addr, here string) (*Target, error) {
 	addr, name, _ := strings.Cut(addr, ",")
 	if len(name) > maxConnString || !validHost(name) {
 		if name != "" && strings.HasPrefix(addr, ":") {
-			return nil, fmt.Errorf("the server named a node at %s: %w", quote(name+addr), errHost)
+			return nil, fmt.Errorf("the server named a node at %s, which %w", quote(name+addr), errHost)
 		}
 		name = ""
 	}
-	e, err := t.peerEndpoint(addr, name)
+	e, err := t.peerEndpoint(addr, name, here)
 	if err != nil {
-		return nil, fmt.Errorf("the server named a node at %s: %w", quote(addr), err)
+		return nil, fmt.Errorf("the server named a node at %s, which %w", quote(addr), err)
 	}
 	if mode := o.def.tlsConnect; t.network == "unix" && mode != "" && mode != tlsDisabled {
 		return nil, fmt.Errorf("the node %s is not asked: the unix socket has no TLS settings, which Default.TLSConnect asks for", addr)
@@ -46,14 +48,15 @@ func (o *Options) Peer(t *Target, addr string) (*Target, error) {
 	return o.interned.target(peer), nil
 }
 
+// Why a server that another one named is not asked.
 var (
-	errLoopback = errors.New("is the agent's own machine, and the target is elsewhere: announce another address, or set AddressMap")
-	errAllowed  = errors.New("is not asked: PeersAllowed does not have it")
+	ErrPeerHere       = errors.New("is the agent's own machine, and the target is elsewhere: announce another address, or set AddressMap")
+	ErrPeerNotAllowed = errors.New("is not asked: PeersAllowed does not have it")
 )
 
 // peerEndpoint chooses what to dial for an address that a server named, and the
-// name that it has there, if any.
-func (t *Target) peerEndpoint(addr, name string) (*endpoint, error) {
+// name that it has there, if any. here is as in Peer.
+func (t *Target) peerEndpoint(addr, name, here string) (*endpoint, error) {
 	host, port, err := splitNamed(addr, t.endpoint.host)
 	if err != nil {
 		return nil, err
@@ -74,9 +77,9 @@ func (t *Target) peerEndpoint(addr, name string) (*endpoint, error) {
 		choices = []string{name, host}
 	}
 	if !t.isLocal() {
-		choices = slices.DeleteFunc(choices, isLoopback)
+		choices = slices.DeleteFunc(choices, func(host string) bool { return isLoopback(host) && !t.leadsHere(host, here) })
 		if len(choices) == 0 && t.endpoint.host == "" {
-			return nil, errLoopback
+			return nil, ErrPeerHere
 		}
 		if len(choices) == 0 {
 			choices = []string{t.endpoint.host}
@@ -87,11 +90,23 @@ func (t *Target) peerEndpoint(addr, name string) (*endpoint, error) {
 			return at(host, port), nil
 		}
 	}
-	return nil, errAllowed
+	return nil, ErrPeerNotAllowed
 }
 
-// isLocal reports whether the target is on the agent's own machine, so that its
-// peers may be.
+// leadsHere reports whether a loopback address that a server named may be dialed as
+// it is: the server that answered at here is on this machine too. The target's own
+// host, if it has one, stands for here itself: its certificate has that name.
+func (t *Target) leadsHere(host, here string) bool {
+	if here == "" {
+		return false
+	}
+	addr, err := netip.ParseAddr(host)
+	same := err == nil && (addr.IsUnspecified() || addr.Unmap().String() == here)
+	return !same || t.endpoint.host == ""
+}
+
+// isLocal reports whether the target is on the agent's own machine by its address, so
+// that its peers may be.
 func (t *Target) isLocal() bool {
 	switch t.network {
 	case "unix":

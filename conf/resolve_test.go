@@ -168,7 +168,7 @@ func TestTargetsThatOnlyASecretTellsApartAreNumbered(t *testing.T) {
 	require.Equal(t, "A (tcp://a:6379)", name(Ref{Conn: "B"}), "that is the same target")
 	require.Equal(t, "A (tcp://a:6379) #2", name(Ref{Conn: "A", Password: "hunter1"}))
 	require.Equal(t, "tcp://h:6379/1", name(Ref{Conn: "tcp://h/1"}))
-	peer, err := o.Peer(mustResolve(t, o, Ref{Conn: "h", Password: "hunter2"}), "node:1")
+	peer, err := o.Peer(mustResolve(t, o, Ref{Conn: "h", Password: "hunter2"}), "node:1", "")
 	require.NoError(t, err)
 	require.Equal(t, "tcp://node:1", peer.String())
 

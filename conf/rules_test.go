@@ -11,7 +11,7 @@ import (
 // the name its certificate must have.
 func peerOf(t *testing.T, o *Options, addr string) string {
 	t.Helper()
-	peer, err := o.Peer(mustResolve(t, o, Ref{Conn: "A"}), addr)
+	peer, err := o.Peer(mustResolve(t, o, Ref{Conn: "A"}), addr, "")
 	if err != nil {
 		requireNoSecret(t, err)
 		return "error: " + err.Error()
@@ -21,6 +21,35 @@ func peerOf(t *testing.T, o *Options, addr string) string {
 		out += " as " + config.ServerName
 	}
 	return out
+}
+
+// TestAPeerOfAServerThatAnsweredHereMayBeHere, whatever the target's name: a name of
+// this machine leads to a loopback address as well, as Debian's 127.0.1.1.
+func TestAPeerOfAServerThatAnsweredHereMayBeHere(t *testing.T) {
+	t.Parallel()
+	o := mustDecode(t, "Sessions.A.Uri=rediss://redis:7000", "Sessions.S.Uri=sentinel://redis/m", "Sessions.Few.Uri=sentinel://redis/m", "Sessions.Few.PeersAllowed=10.0.0.0/8")
+	const here = "127.0.41.1"
+	for _, c := range []struct{ session, announced, here, want string }{
+		{"S", "127.0.41.1:6379", here, "127.0.41.1:6379"},
+		{"S", "localhost:6379", here, "localhost:6379"},
+		{"S", "127.0.0.1:6379", "192.0.2.1", "127.0.0.1:6379"},
+		{"S", "0.0.0.0:6379", here, "0.0.0.0:6379"},
+		{"S", "127.0.41.1:6379", "", ""},
+		{"Few", "127.0.41.1:6379", here, ""},
+		{"A", "127.0.41.1:7001", here, "redis:7001"}, // its certificate has the name
+		{"A", "[::ffff:127.0.41.1]:7001", here, "redis:7001"},
+		{"A", "0.0.0.0:7001", here, "redis:7001"},
+		{"A", "127.0.41.2:7001", here, "127.0.41.2:7001"}, // another server, at another address
+		{"A", "127.0.41.2:7001", "", "redis:7001"},
+	} {
+		peer, err := o.Peer(mustResolve(t, o, Ref{Conn: c.session}), c.announced, c.here)
+		if c.want == "" {
+			require.Error(t, err, "%+v", c)
+			continue
+		}
+		require.NoError(t, err, "%+v", c)
+		require.Equal(t, c.want, peer.Address(), "%+v", c)
+	}
 }
 
 func TestWhatIsDialedForAnAnnouncedAddress(t *testing.T) {
@@ -56,7 +85,7 @@ func TestWhatIsDialedForAnAnnouncedAddress(t *testing.T) {
 			"127.0.0.1:7001,localhost": "localhost:7001",
 		}},
 		"sentinels elsewhere name no master on the agent's machine": {[]string{"Uri=sentinel://s1.example.com,s2.example.com/m"}, map[string]string{
-			"127.0.0.1:6379": `error: the server named a node at "127.0.0.1:6379": is the agent's own machine, and the target is elsewhere: announce another address, or set AddressMap`,
+			"127.0.0.1:6379": `error: the server named a node at "127.0.0.1:6379", which is the agent's own machine, and the target is elsewhere: announce another address, or set AddressMap`,
 			"10.0.0.5:6379":  "10.0.0.5:6379",
 		}},
 		"sentinels on the agent's own machine do": {[]string{"Uri=sentinel://localhost/m"}, map[string]string{
@@ -77,19 +106,19 @@ func TestWhatIsDialedForAnAnnouncedAddress(t *testing.T) {
 		"few may be asked": {[]string{"Uri=rediss://a.example.com", "PeersAllowed=10.0.0.0/8,*.good.example.com one.example.com 192.0.2.7 fd00::/8",
 			"AddressMap=172.16.0.1:1=198.51.100.1:1"}, map[string]string{
 			"10.1.2.3:1":                       "10.1.2.3:1 as 10.1.2.3",
-			"11.1.2.3:1":                       `error: the server named a node at "11.1.2.3:1": is not asked: PeersAllowed does not have it`,
+			"11.1.2.3:1":                       `error: the server named a node at "11.1.2.3:1", which is not asked: PeersAllowed does not have it`,
 			"10.1.2.3:1,evil.example.com":      "10.1.2.3:1 as evil.example.com", // the name is not dialed
 			"11.1.2.3:1,x.good.example.com":    "x.good.example.com:1 as x.good.example.com",
-			"good.example.com:1":               `error: the server named a node at "good.example.com:1": is not asked: PeersAllowed does not have it`,
-			"notgood.example.com:1":            `error: the server named a node at "notgood.example.com:1": is not asked: PeersAllowed does not have it`,
+			"good.example.com:1":               `error: the server named a node at "good.example.com:1", which is not asked: PeersAllowed does not have it`,
+			"notgood.example.com:1":            `error: the server named a node at "notgood.example.com:1", which is not asked: PeersAllowed does not have it`,
 			"ONE.example.com:1":                "one.example.com:1 as one.example.com",
 			"192.0.2.7:1":                      "192.0.2.7:1 as 192.0.2.7",
-			"192.0.2.8:1":                      `error: the server named a node at "192.0.2.8:1": is not asked: PeersAllowed does not have it`,
+			"192.0.2.8:1":                      `error: the server named a node at "192.0.2.8:1", which is not asked: PeersAllowed does not have it`,
 			"[fd00::1]:1":                      "[fd00::1]:1 as fd00::1",
 			":2":                               "a.example.com:2 as a.example.com", // its own host
 			"172.16.0.1:1":                     "198.51.100.1:1 as 198.51.100.1",   // the operator said so
 			"[::ffff:10.1.2.3]:1":              "[::ffff:10.1.2.3]:1 as ::ffff:10.1.2.3",
-			"[::ffff:11.1.2.3]:1,x.example.ne": `error: the server named a node at "[::ffff:11.1.2.3]:1": is not asked: PeersAllowed does not have it`,
+			"[::ffff:11.1.2.3]:1,x.example.ne": `error: the server named a node at "[::ffff:11.1.2.3]:1", which is not asked: PeersAllowed does not have it`,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -112,11 +141,11 @@ func TestPeersKeepTheRulesOfTheirTarget(t *testing.T) {
 		"Sessions.B.Uri=tcp://a", "Sessions.S.Uri=sentinel://s/m", "Sessions.S.RenameCommands=SENTINEL=x")
 	a, b := mustResolve(t, o, Ref{Conn: "A"}), mustResolve(t, o, Ref{Conn: "B"})
 	require.NotSame(t, a, b, "other rules make another target")
-	peer, err := o.Peer(a, "10.0.0.1:1")
+	peer, err := o.Peer(a, "10.0.0.1:1", "")
 	require.NoError(t, err)
-	_, err = o.Peer(peer, "11.0.0.1:1")
+	_, err = o.Peer(peer, "11.0.0.1:1", "")
 	require.Error(t, err)
-	again, err := o.Peer(peer, "10.0.0.1:1")
+	again, err := o.Peer(peer, "10.0.0.1:1", "")
 	require.NoError(t, err)
 	require.Same(t, peer, again)
 	for _, target := range []*Target{a, peer} {
@@ -174,7 +203,7 @@ func FuzzRules(f *testing.F) {
 			}
 		}
 		o := mustDecode(t, "Sessions.A.Uri=tcp://a.example.com", "Sessions.A.PeersAllowed=10.0.0.0/8")
-		peer, err := o.Peer(mustResolve(t, o, Ref{Conn: "A"}), addr)
+		peer, err := o.Peer(mustResolve(t, o, Ref{Conn: "A"}), addr, "")
 		if err == nil {
 			require.False(t, isLoopback(peer.Host()), addr)
 		}

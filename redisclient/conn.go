@@ -82,12 +82,24 @@ func newConn(raw net.Conn, cfg Config) *Conn {
 	}
 	c.reader = resp.NewReader(&c.flow, cfg.Limits)
 	c.info.Addr = raw.RemoteAddr().String()
+	c.info.Here = isHere(raw)
 	c.interrupt = func() {
 		_ = c.raw.SetDeadline(past)
 		c.interrupted <- struct{}{}
 	}
 	c.peek.init(raw)
 	return c
+}
+
+// isHere reports whether a connection leads to this machine itself: from one of its
+// own addresses the system dials that same one.
+func isHere(raw net.Conn) bool {
+	remote, ok1 := raw.RemoteAddr().(*net.TCPAddr)
+	local, ok2 := raw.LocalAddr().(*net.TCPAddr)
+	if !ok1 || !ok2 {
+		return raw.RemoteAddr().Network() == "unix"
+	}
+	return remote.IP.IsLoopback() || remote.IP.Equal(local.IP)
 }
 
 // Info describes how the connection came about. Auth is known after the first

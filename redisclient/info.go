@@ -6,6 +6,9 @@ import "time"
 type ConnInfo struct {
 	// Addr is the address that answered, after name resolution.
 	Addr string
+	// Here: the server is on this machine, by the addresses of the connection: its own
+	// end and the server's are the same one, or the server's is a loopback address.
+	Here bool
 	// Connect is the time for name resolution and the TCP or unix connect.
 	Connect time.Duration
 	// TLS is the time for the TLS handshake; 0 without TLS.

@@ -3,6 +3,7 @@ package targets
 import (
 	"container/list"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"redisjobs/conf"
@@ -83,9 +84,32 @@ func (rt *Runtime) forgetLocked(t *target) {
 	}
 }
 
+// here is the address at which the target answers on this machine, without its port;
+// "" when it answers elsewhere, or has not answered yet. Of sentinels, which know the
+// target's, it is that of the first one that is here.
+func (t *target) here() string {
+	if t.follow == nil {
+		info, ok := t.connInfo()
+		if !ok || !info.Here {
+			return ""
+		}
+		addr, err := netip.ParseAddrPort(info.Addr)
+		if err != nil { // a unix socket
+			return ""
+		}
+		return addr.Addr().Unmap().String()
+	}
+	for _, s := range t.follow.sentinels {
+		if here := t.rt.target(s).here(); here != "" {
+			return here
+		}
+	}
+	return ""
+}
+
 // at is another server that the target named.
 func (t *target) at(addr string) (*target, error) {
-	peer, err := t.rt.options.Peer(t.conf, addr)
+	peer, err := t.rt.options.Peer(t.conf, addr, t.here())
 	if err != nil {
 		return nil, &redisclient.Error{Op: "dial", Reason: redisclient.ReasonConfig, Err: err}
 	}
