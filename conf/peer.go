@@ -165,6 +165,7 @@ func (t *Target) at(e *endpoint) *Target {
 	peer := &Target{
 		settings: t.settings, endpoint: e, session: t.session, rules: t.rules,
 		passwordSource: t.passwordSource, commandSource: t.commandSource, tlsFiles: t.tlsFiles,
+		passwordBy: t.passwordBy, userBy: t.userBy, home: t.home,
 	}
 	peer.sentinelUser, peer.sentinelPassword, peer.sentinelPasswordFile = "", Secret{}, ""
 	peer.network = e.network

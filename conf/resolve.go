@@ -141,10 +141,10 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 	wrong := t.settleSecret(levels, lends)
 	for i, b := range levels {
 		if lends(b) {
-			t.user = cmp.Or(t.user, b.user)
+			t.settleUser(b, b.user, "User")
 		}
 		if i == uriLevel {
-			t.user = cmp.Or(t.user, t.endpoint.user)
+			t.settleUser(b, t.endpoint.user, "Uri")
 			t.settleDatabase(i, b, t.endpoint.database, "Uri")
 		}
 		t.settleDatabase(i, b, b.database, "Database")
@@ -159,6 +159,7 @@ func (o *Options) settle(key, session *block, name string) (*Target, error) {
 	if t.user == "default" && !t.Web() {
 		t.user = ""
 	}
+	t.settleLogin(levels, uriLevel)
 	t.network = t.endpoint.network
 	t.prefix = t.endpoint.prefix
 	t.address = t.endpoint.address()

@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"cmp"
 	"errors"
 	"net"
 	"strings"
@@ -65,11 +64,14 @@ func validMaster(name string) bool {
 // settleSentinel finds how the sentinels are asked.
 func (t *Target) settleSentinel(levels []*block) (wrong error) {
 	for _, b := range levels {
-		t.sentinelUser = cmp.Or(t.sentinelUser, b.sentinelUser)
+		if t.sentinelUser == "" && b.sentinelUser != "" {
+			t.sentinelUser, t.sentinelUserBy = b.sentinelUser, b.from("SentinelUser")
+		}
 		if t.sentinelPassword.IsEmpty() && t.sentinelPasswordFile == "" {
 			wrong = b.oneSentinelPassword()
 			t.sentinelPassword, t.sentinelPasswordFile = b.sentinelPassword, b.sentinelPasswordFile
 			t.sentinelSource = setting{b.sentinelPasswordFile, b.option("SentinelPasswordFile")}
+			t.sentinelPasswordBy = b.from(b.sentinelPasswordField())
 		}
 	}
 	if t.sentinelUser == "default" {
@@ -92,7 +94,8 @@ func (o *Options) Sentinels(t *Target) []*Target {
 		host, port, _ := net.SplitHostPort(addr) // it was joined when it was read
 		s := t.at(&endpoint{network: "tcp", host: host, port: port, database: -1})
 		s.user, s.password, s.passwordFile, s.database = t.sentinelUser, t.sentinelPassword, t.sentinelPasswordFile, 0
-		s.passwordSource = t.sentinelSource
+		s.passwordSource, s.passwordBy, s.userBy = t.sentinelSource, t.sentinelPasswordBy, t.sentinelUserBy
+		s.isSentinel = true
 		s.command, s.commandSource = Command{}, setting{}
 		s.withoutRenames()
 		out = append(out, o.interned.target(s))

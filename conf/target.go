@@ -45,11 +45,17 @@ type Target struct {
 	hint           string
 	databaseOption string // see DatabaseOption
 	passwordSource setting
-	commandSource  setting // its value is not used
-	tokenSource    setting // of the token, however it is given
-	sentinelSource setting // of sentinelPasswordFile
-	tlsFiles       tlsFiles
-	tlsState       atomic.Pointer[tlsState]
+	passwordBy     source // zero: no password
+	userBy         source // zero: no user
+	home           *block // see settleLogin
+	isSentinel     bool   // made by Options.Sentinels
+	// Of a target that sentinels know.
+	sentinelUserBy, sentinelPasswordBy source
+	commandSource                      setting // its value is not used
+	tokenSource                        setting // of the token, however it is given
+	sentinelSource                     setting // of sentinelPasswordFile
+	tlsFiles                           tlsFiles
+	tlsState                           atomic.Pointer[tlsState]
 }
 
 // String is the target as it may be shown: the address, after the name of the

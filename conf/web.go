@@ -109,6 +109,7 @@ func (t *Target) settleSecret(levels []*block, lends func(*block) bool) error {
 		}
 		t.password, t.passwordFile = b.password, b.passwordFile
 		t.passwordSource = setting{b.passwordFile, b.option("PasswordFile")}
+		t.passwordBy = b.from(b.passwordField())
 		t.setCommand(b)
 		t.token, t.tokenFile = b.token, b.tokenFile
 		t.tokenSource = setting{b.tokenFile, b.option("TokenFile")}

@@ -23,6 +23,8 @@ type Config struct {
 	// Password may be empty only for the default user of a server without
 	// one, or for an ACL user with nopass.
 	Password string
+	// Login names the settings that User and Password come from, for errors.
+	Login Login
 	// Database is selected if it is not 0.
 	Database int
 	// ClientName is shown by CLIENT LIST; none is set if empty. A server that
@@ -55,7 +57,8 @@ type opening struct {
 	answered int
 	// secret: a password is sent.
 	secret bool
-	user   bool // AUTH names one
+	user   string // that AUTH names, if it does
+	login  Login
 }
 
 func (o *opening) add(s step, cmd ...string) {
@@ -82,7 +85,7 @@ func (c Config) opening() *opening {
 	switch {
 	case user != "":
 		o.add(stepAuth, "AUTH", user, c.Password)
-		o.user = true
+		o.user = user
 	case c.Password != "":
 		// Servers before 6.0 know no user.
 		o.add(stepAuth, "AUTH", c.Password)
@@ -104,7 +107,7 @@ func (c Config) opening() *opening {
 			o.cmds[i][0] = name
 		}
 	}
-	o.secret = c.Password != ""
+	o.secret, o.login = c.Password != "", c.Login
 	return &o
 }
 

@@ -52,13 +52,16 @@ type Conn struct {
 	busy    atomic.Bool           // a conversation is going on
 	failure atomic.Pointer[Error] // why the connection must not be used again
 
-	opening  *opening          // what to say before the first command; nil once said
-	secret   string            // the password, "" for none
-	answered bool              // a whole reply was received
-	refusal  *resp.ServerError // the very first reply, if it was an error
-	served   bool              // a conversation was completed
-	pinging  bool              // the conversation asks for nothing but a sign of life
-	known    bool              // Config.Known
+	opening *opening // what to say before the first command; nil once said
+	secret  string   // the password, "" for none
+	login   Login    // Config.Login
+	// noCertificate: with TLS, and no certificate of ours.
+	noCertificate bool
+	answered      bool              // a whole reply was received
+	refusal       *resp.ServerError // the very first reply, if it was an error
+	served        bool              // a conversation was completed
+	pinging       bool              // the conversation asks for nothing but a sign of life
+	known         bool              // Config.Known
 
 	interrupt   func()        // ends blocking I/O
 	interrupted chan struct{} // one element for each interrupt that has ended
@@ -77,6 +80,7 @@ func newConn(raw net.Conn, cfg Config) *Conn {
 		flow:        flow{src: stream},
 		opening:     cfg.opening(),
 		secret:      cfg.Password,
+		login:       cfg.Login,
 		known:       cfg.Known,
 		interrupted: make(chan struct{}, 1),
 	}
@@ -89,17 +93,6 @@ func newConn(raw net.Conn, cfg Config) *Conn {
 	}
 	c.peek.init(raw)
 	return c
-}
-
-// isHere reports whether a connection leads to this machine itself: from one of its
-// own addresses the system dials that same one.
-func isHere(raw net.Conn) bool {
-	remote, ok1 := raw.RemoteAddr().(*net.TCPAddr)
-	local, ok2 := raw.LocalAddr().(*net.TCPAddr)
-	if !ok1 || !ok2 {
-		return raw.RemoteAddr().Network() == "unix"
-	}
-	return remote.IP.IsLoopback() || remote.IP.Equal(local.IP)
 }
 
 // Info describes how the connection came about. Auth is known after the first
@@ -244,14 +237,14 @@ func (c *Conn) read(ctx context.Context, cmds []Command, start time.Time) ([]res
 		}
 		v, err := c.reply()
 		if err == nil && i == 0 && !c.served {
-			err = judgeFirst(v)
+			err = c.login.judgeFirst(v)
 		}
 		if err != nil {
 			return values[:i], err
 		}
 		values[i] = v
 	}
-	return values, nil
+	return values, c.login.judgeAll(values, c.served)
 }
 
 // reply reads the next reply. The very first one may answer the connection
@@ -348,7 +341,7 @@ func (c *Conn) surplus() bool {
 // broken closes the connection after an I/O or protocol error and says what
 // follows from it. silent: no byte came since the commands were written.
 func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) error {
-	e := &Error{Op: op, Reason: ReasonOf(err), Err: explainEnd(withoutRoute(err))}
+	e := &Error{Op: op, Reason: ReasonOf(err), Err: explainEnd(withoutRoute(err)), NoCertificate: c.noCertificate}
 	var protocol *resp.ProtocolError
 	switch {
 	case e.Reason == ReasonTimeout && errors.Is(ctx.Err(), context.Canceled):
@@ -383,27 +376,4 @@ func (c *Conn) broken(ctx context.Context, op string, err error, silent bool) er
 		}
 	}
 	return c.fail(e)
-}
-
-// isEnd reports whether the peer ended the stream.
-func isEnd(err error) bool {
-	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
-}
-
-// explainEnd puts the end of the stream in words.
-func explainEnd(err error) error {
-	switch {
-	case errors.Is(err, io.EOF):
-		return fmt.Errorf("the server closed the connection: %w", err)
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return fmt.Errorf("the server closed the connection within a reply: %w", err)
-	default:
-		return err
-	}
-}
-
-func isTimeout(err error) bool {
-	var ne net.Error
-	return errors.As(err, &ne) && ne.Timeout()
 }

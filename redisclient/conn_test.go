@@ -203,7 +203,7 @@ func TestAServerThatDoesNotLetUsInIsRefusedWithItsReason(t *testing.T) {
 }
 
 // What answers NOAUTH to the very first command wants a password. A later NOAUTH is
-// an answer like any other.
+// an answer like any other, where anything else is answered.
 func TestOnlyTheFirstNOAUTHIsARefusal(t *testing.T) {
 	t.Parallel()
 	const no, yes = "-NOAUTH Authentication required.\r\n", "+PONG\r\n"

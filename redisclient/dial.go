@@ -39,11 +39,12 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	if cfg.TLS == nil {
 		return c, nil
 	}
+	c.noCertificate = len(cfg.TLS.Certificates) == 0 && cfg.TLS.GetClientCertificate == nil
 	start = time.Now()
 	secured := tls.Client(c.stream, cfg.tls())
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, handshakeError(err, secured.ConnectionState().Version == 0)
+		return nil, c.handshakeError(err, secured.ConnectionState().Version == 0)
 	}
 	c.info.TLS = time.Since(start)
 	if certs := secured.ConnectionState().PeerCertificates; len(certs) > 0 {
@@ -59,7 +60,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 // likely speaks no TLS. unanswered: it has not said hello. Redis and Valkey from
 // 5.0 to 9.1 take a ClientHello for the beginning of a line and wait for its
 // end; a server that hangs is as silent, so the reason stays timeout.
-func handshakeError(err error, unanswered bool) error {
+func (c *Conn) handshakeError(err error, unanswered bool) error {
 	reason := ReasonOf(err)
 	if reason != ReasonTimeout && reason != ReasonClosed {
 		reason = ReasonTLS
@@ -74,7 +75,7 @@ func handshakeError(err error, unanswered bool) error {
 	case reason == ReasonTimeout && unanswered:
 		err = fmt.Errorf("the server did not answer the TLS handshake: does it speak TLS on this port? (%w)", err)
 	}
-	return &Error{Op: "tls", Reason: reason, Err: err}
+	return &Error{Op: "tls", Reason: reason, Err: err, NoCertificate: c.noCertificate}
 }
 
 // withoutRoute takes from a network error what varies from try to try, such as

@@ -62,6 +62,9 @@ type Error struct {
 	// which some proxies do at every command they do not know. A connection
 	// without Config.ClientName may be served. Never together with Refused.
 	Unnamed bool
+	// NoCertificate: TLS is used, and no certificate of ours was set, which some
+	// servers want and say only in the alert that ends the connection.
+	NoCertificate bool
 }
 
 func (e *Error) Unwrap() error { return e.Err }

@@ -1,6 +1,9 @@
 package redisclient
 
-import "time"
+import (
+	"net"
+	"time"
+)
 
 // ConnInfo describes how a connection came about.
 type ConnInfo struct {
@@ -23,4 +26,15 @@ type ConnInfo struct {
 	// Anonymous: no password was sent. A server that answers all the same lets
 	// anybody in as its user default.
 	Anonymous bool
+}
+
+// isHere reports whether a connection leads to this machine itself: from one of its
+// own addresses the system dials that same one.
+func isHere(raw net.Conn) bool {
+	remote, ok1 := raw.RemoteAddr().(*net.TCPAddr)
+	local, ok2 := raw.LocalAddr().(*net.TCPAddr)
+	if !ok1 || !ok2 {
+		return raw.RemoteAddr().Network() == "unix"
+	}
+	return remote.IP.IsLoopback() || remote.IP.Equal(local.IP)
 }

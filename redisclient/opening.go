@@ -3,7 +3,6 @@ package redisclient
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 
 	"redisjobs/redisclient/resp"
@@ -22,11 +21,7 @@ func (o *opening) judge(s step, v resp.Value) error {
 		if reason == ReasonCommand {
 			reason = ReasonAuth
 		}
-		var err error = refused
-		if o.user && strings.Contains(strings.ToLower(refused.Message), "wrong number of arguments") {
-			err = fmt.Errorf("%w: servers before Redis 6 have no users, so leave the user out", refused)
-		}
-		return &Error{Op: "auth", Reason: reason, Err: err, Refused: true}
+		return &Error{Op: "auth", Reason: reason, Err: o.refused(refused), Refused: true}
 	case stepSelect:
 		if reason == ReasonCommand {
 			reason = ReasonDatabase
@@ -39,12 +34,40 @@ func (o *opening) judge(s step, v resp.Value) error {
 	}
 }
 
-// judgeFirst reads the reply to the first command: NOAUTH is what a
-// server that wants a password answers to all but AUTH.
-func judgeFirst(v resp.Value) error {
+// judgeFirst reads the reply to the first command: NOAUTH is what a server that wants
+// a password answers to all but AUTH.
+func (l Login) judgeFirst(v resp.Value) error {
+	if refused := wantsPassword(v); refused != nil {
+		return &Error{Op: "auth", Reason: ReasonAuth, Err: l.wanted(refused), Refused: true}
+	}
+	return nil
+}
+
+// judgeAll reads a conversation that only had errors: before Redis 6 a server that wants
+// a password says of what it does not know that it does not, and one that got its
+// password a moment ago refuses connections that had none. Where anything else was
+// answered, NOAUTH is an answer as well.
+func (l Login) judgeAll(values []resp.Value, served bool) error {
 	var refused *resp.ServerError
-	if errors.As(v.Err(), &refused) && refused.Code == "NOAUTH" {
-		return &Error{Op: "auth", Reason: ReasonAuth, Err: refused, Refused: true}
+	for _, v := range values {
+		if v.Kind != resp.Error {
+			return nil
+		}
+		if refused == nil {
+			refused = wantsPassword(v)
+		}
+	}
+	if refused == nil {
+		return nil
+	}
+	return &Error{Op: "auth", Reason: ReasonAuth, Err: l.wanted(refused), Refused: !served}
+}
+
+// wantsPassword is a reply that is NOAUTH; nil for any other.
+func wantsPassword(v resp.Value) *resp.ServerError {
+	var refused *resp.ServerError
+	if v.Kind == resp.Error && errors.As(v.Err(), &refused) && refused.Code == "NOAUTH" {
+		return refused
 	}
 	return nil
 }

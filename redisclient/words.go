@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -22,13 +24,14 @@ func (e *Error) Error() string {
 	if word, ok := phases[op]; ok {
 		op = word
 	}
-	return op + ": " + plainly(e.Op, e.Err)
+	return op + ": " + e.plainly()
 }
 
 // plainly is the text of an error in which the words of Go and of the system are
 // replaced by a cause and a cure. The well-known part of the system's words stays,
 // so that they can be searched for.
-func plainly(op string, err error) string {
+func (e *Error) plainly() string {
+	op, err := e.Op, e.Err
 	text := err.Error()
 	put := func(found error, words string) {
 		if words != "" {
@@ -56,7 +59,7 @@ func plainly(op string, err error) string {
 	case errors.As(err, &record):
 		put(record, "no TLS on this port (first record does not look like a TLS handshake): write tcp:// in place of rediss://, or TLSConnect=disabled")
 	case errors.As(err, &alert) && alert.Op == "remote error":
-		put(alert, endedBy(strings.TrimPrefix(alert.Err.Error(), "tls: ")))
+		put(alert, endedBy(strings.TrimPrefix(alert.Err.Error(), "tls: "), e.NoCertificate))
 	case errors.As(err, &refuse):
 		put(refuse, refusing(refuse))
 	case errors.Is(err, os.ErrDeadlineExceeded):
@@ -70,11 +73,15 @@ func plainly(op string, err error) string {
 	return text
 }
 
-// endedBy is about an end of the handshake that the server gives a reason for.
-func endedBy(why string) string {
+// endedBy is about an end of the handshake that the server gives a reason for. A
+// server that wants a certificate ends it with one of several alerts.
+func endedBy(why string, noCertificate bool) string {
 	text := "the server ends the TLS handshake (" + why + ")"
-	if strings.Contains(why, "certificate") {
-		text += ": do TLSCertFile and TLSKeyFile fit what it asks for?"
+	switch {
+	case noCertificate && (strings.Contains(why, "certificate") || why == "handshake failure"):
+		text += ": it may want a client certificate, and none is set (TLSCertFile, TLSKeyFile)"
+	case strings.Contains(why, "certificate"):
+		text += ": does the server accept the certificate in TLSCertFile?"
 	}
 	return text
 }
@@ -83,15 +90,6 @@ func endedBy(why string) string {
 func refusing(e *resp.ServerError) string {
 	text := e.Error()
 	switch serverReason(e) {
-	case ReasonAuth:
-		switch {
-		case e.Code == "NOAUTH":
-			return text + " Set Password or PasswordFile of the session."
-		case strings.Contains(text, "without any password configured"), strings.Contains(text, "no password is set"):
-			return text + " Leave the password out, or name the User."
-		case e.Code == "WRONGPASS", strings.Contains(text, "invalid password"):
-			return text + " Correct User and Password (or PasswordFile, PasswordCommand) of the session."
-		}
 	case ReasonProtected:
 		return "DENIED Redis is running in protected mode: on the server, set requirepass or ACL users, or protected-mode no"
 	case ReasonMaxClients:
@@ -165,4 +163,27 @@ func certifying(e *tls.CertificateVerificationError) string {
 		return "the server's certificate is not valid now (" + why + "): renew it, or correct the clock"
 	}
 	return "the server's certificate is not accepted: " + why
+}
+
+// isEnd reports whether the peer ended the stream.
+func isEnd(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// explainEnd puts the end of the stream in words.
+func explainEnd(err error) error {
+	switch {
+	case errors.Is(err, io.EOF):
+		return fmt.Errorf("the server closed the connection: %w", err)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("the server closed the connection within a reply: %w", err)
+	default:
+		return err
+	}
+}
+
+func isTimeout(err error) bool {
+	var ne net.Error
+	return errors.As(err, &ne) && ne.Timeout()
 }

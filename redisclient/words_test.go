@@ -53,8 +53,7 @@ func TestErrorsAreInPlainWords(t *testing.T) {
 		{"tls", tls.RecordHeaderError{Msg: "first record does not look like a TLS handshake"},
 			"TLS: no TLS on this port (first record does not look like a TLS handshake): write tcp:// in place of rediss://, or TLSConnect=disabled"},
 		{"tls", &net.OpError{Op: "remote error", Err: errors.New("tls: protocol version not supported")}, "TLS: the server ends the TLS handshake (protocol version not supported)"},
-		{"tls", &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, "TLS: the server ends the TLS handshake (bad certificate): do TLSCertFile and TLSKeyFile fit what it asks for?"},
-		{"auth", resp.NewServerError([]byte("NOAUTH Authentication required.")), "auth: NOAUTH Authentication required. Set Password or PasswordFile of the session."},
+		{"tls", &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}, "TLS: the server ends the TLS handshake (bad certificate): does the server accept the certificate in TLSCertFile?"},
 		{"select", resp.NewServerError([]byte("ERR DB index is out of range")), "select: ERR DB index is out of range: correct Database, or the path of the Uri"},
 		{"read", resp.NewServerError([]byte("DENIED Redis is running in protected mode because protected mode is enabled and " + strings.Repeat("x", 600))),
 			"read: DENIED Redis is running in protected mode: on the server, set requirepass or ACL users, or protected-mode no"},
@@ -66,6 +65,14 @@ func TestErrorsAreInPlainWords(t *testing.T) {
 		for _, bare := range []string{"dial ", "x509:", "lookup ", "EOF", "i/o timeout", "tls: ", "connect: connect"} {
 			require.NotContains(t, got, bare)
 		}
+	}
+	for why, want := range map[string]string{
+		"certificate required":           "TLS: the server ends the TLS handshake (certificate required): it may want a client certificate, and none is set (TLSCertFile, TLSKeyFile)",
+		"handshake failure":              "TLS: the server ends the TLS handshake (handshake failure): it may want a client certificate, and none is set (TLSCertFile, TLSKeyFile)",
+		"protocol version not supported": "TLS: the server ends the TLS handshake (protocol version not supported)",
+	} {
+		alert := &net.OpError{Op: "remote error", Err: errors.New("tls: " + why)}
+		require.Equal(t, want, (&Error{Op: "tls", Err: alert, NoCertificate: true}).Error())
 	}
 	expired := (&Error{Op: "tls", Err: cert(x509.CertificateInvalidError{Cert: &x509.Certificate{NotAfter: time.Unix(0, 0)}, Reason: x509.Expired, Detail: "d"})}).Error()
 	require.Equal(t, "TLS: the server's certificate is not valid now (certificate has expired or is not yet valid: d): renew it, or correct the clock", expired)

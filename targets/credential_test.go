@@ -12,7 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/conf"
 	"redisjobs/internal/redistest"
+	"redisjobs/redisclient"
 )
 
 // vault is a program that prints the password in a file, counts its runs and ends
@@ -146,4 +148,28 @@ func TestNodesOfAClusterShareARun(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, value, `"partial":false`)
 	require.Equal(t, 1, v.count(t))
+}
+
+// TestARefusedLoginNamesTheSettingOfThisTarget: an item key may have a password of its
+// own, and sentinels have theirs.
+func TestARefusedLoginNamesTheSettingOfThisTarget(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{Password: "right"})
+	sentinel := redistest.Start(t, redistest.Config{Password: "right", Args: []string{"--sentinel"}})
+	const p = "Plugins.RedisJobs.Sessions."
+	rt := loaded(t, p+"A.Uri=tcp://"+s.Addr+"\n"+p+"A.Password=wrong\n"+
+		p+"S.Uri=sentinel://"+s.Addr+"/m\n"+p+"S.Password=right\n"+p+"S.SentinelPassword=wrong2\n"+
+		p+"None.Uri=sentinel://"+sentinel.Addr+"/m\n"+p+"None.Password=right\n")
+	for want, ref := range map[string]conf.Ref{
+		"Correct Password of the session.":                              {Conn: "A"},
+		"Correct the parameter Password of the item key.":               {Conn: s.Addr, Password: "wrong3"},
+		"Correct SentinelPassword of the session.":                      {Conn: "S"},
+		"Set SentinelPassword or SentinelPasswordFile of the session.":  {Conn: "None"},
+		"Set the parameter Password of the item key, or a session with": {Conn: s.Addr},
+	} {
+		resolved, err := rt.options.Resolve(ref)
+		require.NoError(t, err)
+		_, err = rt.target(resolved).view().DoAll(soon(t), redisclient.Command{"PING"})
+		require.ErrorContains(t, err, want)
+	}
 }
