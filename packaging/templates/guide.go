@@ -108,7 +108,7 @@ example just after a queue was discovered.
 
 **Several servers on one agent.** Link *Redis sessions by RedisJobs* to the host of the agent. It finds the sessions in the
 configuration of the plugin and watches all their servers on this host, with thresholds by session
-(` + "`{$SESSIONS.MEM.PUSED.MAX.WARN:\"Prod\"}`" + `). It has those items and problems of *Redis by RedisJobs* that show many servers at a
+(` + "`{$SESSIONS.MEMORY.PUSED.MAX.WARN:\"Prod\"}`" + `). It has those items and problems of *Redis by RedisJobs* that show many servers at a
 glance. If a server needs all of them, with its databases, commands and replicas, maintenance and a dashboard of its own, create a
 host for it with the same agent interface and the name of its session in ` + "`{$REDIS.CONN}`" + `, and take it out of the first host with
 ` + "`{$SESSIONS.LLD.FILTER.SESSION.NOT_MATCHES}`" + `.

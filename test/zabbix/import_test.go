@@ -52,6 +52,49 @@ func (w *world) checkImport(t *testing.T) {
 	require.Empty(t, w.complaints(t))
 }
 
+// checkBeside holds our templates apart from all that the server came with: a host that is linked to both would have one
+// value for a macro of both, and cannot be linked to two templates with one key.
+func (w *world) checkBeside(t *testing.T) {
+	t.Helper()
+	ours, owner := map[string]string{}, map[string]string{} // by macro or key
+	count := 0
+	take := func(template, name string) {
+		if strings.HasPrefix(name, "{$") { // without a context
+			name, _, _ = strings.Cut(name, ":")
+			name = strings.TrimSuffix(name, "}") + "}"
+		}
+		if strings.Contains(template, "RedisJobs") {
+			ours[name] = template
+			count++
+		} else {
+			owner[name] = template
+		}
+	}
+	var templates []struct {
+		Host        string
+		Macros      []struct{ Macro string }
+		Items       []struct{ Key_ string }
+		Discoveries []struct{ Key_ string }
+	}
+	key := []string{"key_"}
+	w.api.call(t, "template.get", o{"output": []string{"host"}, "selectMacros": []string{"macro"}, "selectItems": key, "selectDiscoveries": key}, &templates)
+	require.Greater(t, len(templates), 200)
+	for _, of := range templates {
+		for _, m := range of.Macros {
+			take(of.Host, m.Macro)
+		}
+		for _, i := range append(of.Items, of.Discoveries...) {
+			take(of.Host, i.Key_)
+		}
+	}
+	require.Greater(t, count, 1000)
+	for name, template := range ours {
+		if owner[name] != "" {
+			t.Errorf("%s: %s is also in %s", template, name, owner[name])
+		}
+	}
+}
+
 // firstDifference are the first lines of two texts that differ.
 func firstDifference(a, b string) string {
 	left, right := strings.Split(a, "\n"), strings.Split(b, "\n")

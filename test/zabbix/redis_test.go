@@ -92,7 +92,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	// Memory without a limit, on a machine that counts as full from 60 MiB on.
 	unlimited := redistest.Start(t, redistest.Config{})
 	sc = host("unlimited", uri(unlimited), map[string]string{
-		"{$REDIS.MEM.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEM.FRAG.BYTES.MIN}": "20M"})
+		"{$REDIS.MEMORY.PUSED.MAX.WARN}": fmt.Sprint(60 * 100.0 / float64(machineMemory(t))), "{$REDIS.MEMORY.FRAG.BYTES.MIN}": "20M"})
 	sc.steps = []step{
 		{name: "a memory without a limit", want: []string{"Redis: Memory has no limit and the host is running out of memory"},
 			do: func(t testing.TB) { fill(t, unlimited, "a", 70) }, undo: func(t testing.TB) { unlimited.Do(t, "FLUSHALL") }},
@@ -230,7 +230,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 
 	// More databases than an answer has rows for.
 	many := redistest.Start(t, redistest.Config{Args: []string{"--databases", "1100"}})
-	sc = host("rows", uri(many), map[string]string{"{$REDIS.LLD.FILTER.DB.MATCHES}": "^db0$"})
+	sc = host("rows", uri(many), map[string]string{"{$REDIS.LLD.FILTER.DATABASE.MATCHES}": "^db0$"})
 	sc.steps = []step{{name: "a thousand databases", want: []string{"Redis: Some rows are truncated"},
 		do: func(t testing.TB) {
 			for n := range 1050 {

@@ -311,6 +311,7 @@ func TestTemplates(t *testing.T) {
 			w := newWorld(t, s, true)
 			t.Logf("ready after %v", time.Since(began).Round(time.Second))
 			w.checkImport(t)
+			w.checkBeside(t)
 			if *only == "^$" {
 				return
 			}

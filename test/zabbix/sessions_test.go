@@ -68,12 +68,12 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 			`{$SESSIONS.UPTIME.MIN:"Shop_main"}`: "15s",
 			`{$SESSIONS.PERIOD:"rejected"}`:      "40s",
 			// Of one session alone; others are slow while the machine has other work.
-			"{$SESSIONS.SLOWLOG.RATE.MAX.WARN}":          "1000",
-			`{$SESSIONS.SLOWLOG.RATE.MAX.WARN:"slow"}`:   "0.1",
-			"{$SESSIONS.LATENCY.MAX.WARN}":               "10",
-			`{$SESSIONS.LATENCY.MAX.WARN:"slow"}`:        "0.3",
-			`{$SESSIONS.EVICTED.RATE.MAX.WARN:"cache"}`:  "0.1",
-			`{$SESSIONS.MEM.PUSED.MAX.WARN:"Unlimited"}`: fmt.Sprint(60 * 100.0 / float64(machineMemory(t))),
+			"{$SESSIONS.SLOWLOG.RATE.MAX.WARN}":             "1000",
+			`{$SESSIONS.SLOWLOG.RATE.MAX.WARN:"slow"}`:      "0.1",
+			"{$SESSIONS.LATENCY.MAX.WARN}":                  "10",
+			`{$SESSIONS.LATENCY.MAX.WARN:"slow"}`:           "0.3",
+			`{$SESSIONS.EVICTED.RATE.MAX.WARN:"cache"}`:     "0.1",
+			`{$SESSIONS.MEMORY.PUSED.MAX.WARN:"Unlimited"}`: fmt.Sprint(60 * 100.0 / float64(machineMemory(t))),
 		},
 		lacks: []string{`rj\.sessions\.failing\[.*`, `rj\.redis\.(link\.(up|host)|tls\.\w+|slowlog\.rate|hit_ratio|lag|lag_bytes)\[.*`},
 		lines: []string{
