@@ -1,8 +1,9 @@
 package templates
 
 // hostScripts make rows for host prototypes of the plugin's answers. A host's technical name may have letters, digits,
-// blanks, dots, dashes and underscores: slug is what else there is in a name or an address, made so. A host group is a
-// member of each row, since a group prototype knows no macros but those of rows.
+// blanks, dots, dashes and underscores: slug is what else there is in a name or an address, made so. The colons of an
+// IPv6 address are underscores: [2001:db8::1]:6379 is 2001_db8__1-6379. A host group is a member of each row, since a
+// group prototype knows no macros but those of rows.
 //
 //   - sessions: those that a session names.
 //   - listening: those that no session names, and that are no sentinels.
@@ -23,7 +24,7 @@ var hostScripts = map[string]string{
 }
 
 // slug is a call that makes a text one that a host may be called.
-const slug = `.replace(/[^0-9A-Za-z_.-]+/g, "-")`
+const slug = `.replace(/^\[([^\]]*)\]/, function (m, ip) { return ip.replace(/:/g, "_"); }).replace(/[^0-9A-Za-z_.-]+/g, "-")`
 
 // hosts are the host prototypes of a rule.
 func (g *generator) hosts(list []sourceHost) (out []hostPrototype) {

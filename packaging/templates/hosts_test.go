@@ -2,15 +2,23 @@ package templates
 
 import (
 	"cmp"
+	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 )
 
 // What hostScripts do, in Go: a script that is changed must be reviewed here again.
 func init() {
-	slug := func(text string) string { return regexp.MustCompile(`[^0-9A-Za-z_.-]+`).ReplaceAllString(text, "-") }
+	slug := func(text string) string {
+		text = regexp.MustCompile(`^\[[^\]]*\]`).ReplaceAllStringFunc(text, func(ip string) string {
+			return strings.ReplaceAll(ip[1:len(ip)-1], ":", "_")
+		})
+		return regexp.MustCompile(`[^0-9A-Za-z_.-]+`).ReplaceAllString(text, "-")
+	}
 	texts := func(row any) func(name string) string {
 		return func(name string) string { text, _ := row.(map[string]any)[name].(string); return text }
 	}
@@ -122,6 +130,31 @@ func TestHostPrototypes(t *testing.T) {
 		}
 	}
 	says(t, made > 20, cmp.Or("", "no recorded answer makes hosts"))
+}
+
+// TestHostsOfIPv6: a host is called by an IPv6 address so that people can read it, and two addresses make two names.
+func TestHostsOfIPv6(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ kind, answer, want string }{
+		{"listening", `[{"{#URI}":"tcp://[::1]:6379"},{"{#URI}":"tcp://[1::]:6379"},{"{#URI}":"tcp://127.0.0.1:6379"},{"{#URI}":"unix:/run/redis/redis.sock"}]`,
+			"__1-6379 1__-6379 127.0.0.1-6379 run-redis-redis.sock"},
+		{"nodes", `{"nodes":[{"addr":"[2001:db8::1]:6379"},{"addr":"[fe80::1%eth0]:6379"},{"addr":"node-1.example.com:6379"}]}`,
+			"2001_db8__1-6379 fe80__1-eth0-6379 node-1.example.com-6379"},
+		{"masters", `{"sentinels":[{"addr":"[::1]:26379"}],"masters":[{"name":"my:master"}]}`, "my-master"},
+	} {
+		var doc any
+		require.NoError(t, json.Unmarshal([]byte(c.answer), &doc))
+		rows := scripts[hostScripts[c.kind]](doc)
+		if d, ok := rows.(map[string]any); ok {
+			rows = d["rows"]
+		}
+		var got []string
+		for _, row := range rows.([]any) {
+			got = append(got, row.(map[string]any)["slug"].(string))
+			require.Regexp(t, technical, got[len(got)-1])
+		}
+		require.Equal(t, c.want, strings.Join(got, " "), c.kind)
+	}
 }
 
 func pairs(row map[string]string) (out []string) {

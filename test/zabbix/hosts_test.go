@@ -96,6 +96,7 @@ type hostsWorld struct {
 	*world
 	sessions []string // lines of the configuration
 	plain    *redistest.Server
+	six      string // the port of a server that listens on ::1 alone
 	cluster  []*redistest.Node
 	watched  *redistest.Watched
 	machine  *scene   // the host of the agent
@@ -108,6 +109,9 @@ func TestHosts(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			w := &hostsWorld{world: newWorld(t, s, true), plain: redistest.Start(t, redistest.Config{})}
+			six := redistest.Start(t, redistest.Config{})
+			six.Do(t, "CONFIG", "SET", "bind", "::1")
+			w.six = portOf(six.Addr)
 			servers := []*redistest.Server{redistest.Start(t, redistest.Config{}), redistest.Start(t, redistest.Config{})}
 			for k := range *hostCount {
 				w.sessions = append(w.sessions, fmt.Sprintf("Sessions.S_%02d.Uri=tcp://%s/%d", k, servers[k%2].Addr, k/2%16))
@@ -116,7 +120,7 @@ func TestHosts(t *testing.T) {
 			w.watched = redistest.NewWatched(t, "", "", "")
 			w.machine = &scene{host: "web-1", templates: []string{hostsTemplate}, config: w.plugin(t, "", w.sessions),
 				// Other tests have servers on this machine, too.
-				macros: map[string]string{"{$HOSTS.LLD.FILTER.LISTENING.MATCHES}": portOf(w.plain.Addr) + "$|" + portOf(servers[0].Addr) + "$",
+				macros: map[string]string{"{$HOSTS.LLD.FILTER.LISTENING.MATCHES}": portOf(w.plain.Addr) + "$|" + w.six + "$|" + portOf(servers[0].Addr) + "$",
 					"{$HOSTS.GROUP}": "Team/Redis", "{$REDIS.LATENCY.MAX.WARN}": "7"}}
 			w.machine.running = agent.Start(t, w.agent, w.machine.config)
 			w.machine.hostid = w.host(t, w.machine.host, w.machine.running.Addr, w.machine.templates, w.machine.macros)
@@ -141,7 +145,10 @@ func TestHosts(t *testing.T) {
 
 // wanted are the technical names of the hosts that there must be, with what they ask.
 func (w *hostsWorld) wanted() map[string]string {
-	out := map[string]string{"web-1 " + strings.ReplaceAll(w.plain.Addr, ":", "-"): "tcp://" + w.plain.Addr}
+	out := map[string]string{
+		"web-1 " + strings.ReplaceAll(w.plain.Addr, ":", "-"): "tcp://" + w.plain.Addr,
+		"web-1 __1-" + w.six: "tcp://[::1]:" + w.six,
+	}
 	for k := range w.sessions {
 		name := fmt.Sprintf("S_%02d", k)
 		out["web-1 "+name] = name
