@@ -312,38 +312,53 @@ var arqLooks = []string{"zrangebyscore"}
 
 // nobody reports whether certainly no worker is connected, and remembers one that is.
 // The last command of one with a free slot is its look for jobs, twice a second, or
-// until then what it has sent of a job over the same connection. That of one whose
-// slots are all taken may be the end of a transaction, as that of a client that adds
-// jobs is; but with no more jobs running than when a worker was seen to look, there are
-// free slots.
+// until then what it has sent of a job over the same connection: the end of a
+// transaction, as of a client that adds jobs. Such a one is no worker when it has been
+// there for long and was never seen to look, while a job waits; and none has all slots
+// taken when no more jobs run than when a worker was seen to look.
 func (a *arqReading) nobody() bool {
-	looks, ends, begins := false, false, false
+	looks, ends, strangers := false, false, false
 	out := a.p.lookout(a.r.instance)
 	for _, c := range a.clients {
 		if c.silent {
 			return false
 		}
-		looks = out.sees(c, arqLooks) || looks
-		ends = ends || c.cmd == "exec"
-		begins = begins || c.cmd == "exec" && out.begins(c)
+		switch {
+		case out.sees(c, arqLooks):
+			looks = true
+		case c.cmd == "exec":
+			ends = true
+			strangers = !out.bystander(c) || strangers
+		}
 	}
 	if a.clientsKnown {
 		out.keep()
 	}
-	active := 0.0
+	active, waits := 0.0, false
 	for q := range a.r.all() {
 		n, known := q.Get(figActive)
 		if !known {
 			return false
 		}
 		active += n
+		latency, known := q.Get(figLatency)
+		waits = waits || known && latency > arqWaits
 	}
 	before, seen := a.p.state.workerSeen(a.r.instance)
 	if looks && a.r.only == "" {
 		a.p.state.sawWorker(a.r.instance, active)
 	}
-	if a.r.only != "" { // jobs of other queues may run
-		return a.clientsKnown && !looks && !ends
+	switch {
+	case !a.clientsKnown || looks:
+		return false
+	case !ends:
+		return true
+	case a.r.only != "": // jobs of other queues may run
+		return false
 	}
-	return a.clientsKnown && !looks && !begins && (!ends || active == 0 || seen && active <= before)
+	return !strangers && waits && (active == 0 || seen && active <= before)
 }
+
+// arqWaits is from when on a job waits that a worker with a free slot would have taken,
+// in seconds.
+const arqWaits = 30

@@ -36,9 +36,8 @@ type client struct {
 	// addr is its own end of the connection, which no other client has meanwhile; "" for
 	// one that is not looked at.
 	addr string
-	// fresh: it sent that command within the last second or two. young: it connected
-	// within the last newcomerFor.
-	fresh, young bool
+	// fresh: it sent that command within the last second or two.
+	fresh bool
 	// silent: the server does not say what it does.
 	silent bool
 }
@@ -51,13 +50,13 @@ var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "x
 // listeners counts the clients that may be workers of a system whose workers do not
 // register: those whose last command is in takes, which only workers send, and those of
 // which it was so a short time ago, for a worker may use one connection for everything.
-// When that may not have been seen yet, those count as well that have just sent one of
-// works, which others send too. Without any, none lives.
+// Those count as well that have just sent one of works, which others may send, too.
+// Without any, none lives.
 func (p *poll) listeners(r *reading, takes, works []string) {
 	p.clients(func(nodes [][]client, err error) {
 		out := p.lookout(r.instance)
 		r.count(nodes, err, func(c client) bool {
-			return out.sees(c, takes) || slices.Contains(works, c.cmd) && out.begins(c)
+			return out.sees(c, takes) || slices.Contains(works, c.cmd) && out.maySee(c)
 		})
 		if err == nil {
 			out.keep()
@@ -287,7 +286,7 @@ func clientsOf(list []byte, database string, known func(addr string) bool) []cli
 // readClient reads a client's line.
 func readClient(line []byte) client {
 	c := client{silent: true}
-	idle, age := -1, -1
+	idle := -1
 	for len(line) > 0 {
 		var name, value []byte
 		switch name, value, line = ask.ClientField(line); string(name) {
@@ -307,22 +306,12 @@ func readClient(line []byte) client {
 				c.addr = string(value)
 			}
 		case "idle":
-			idle = seconds(value)
-		case "age":
-			age = seconds(value)
+			if n, err := strconv.Atoi(string(value)); err == nil {
+				idle = n
+			}
 		}
 	}
 	c.listens = c.patterns || c.cmd == "brpop"
 	c.fresh = c.cmd != "" && (idle == 0 || idle == 1)
-	c.young = c.cmd != "" && age >= 0 && age < int(newcomerFor/time.Second)
 	return c
-}
-
-// seconds reads a time, -1 for none.
-func seconds(value []byte) int {
-	n, err := strconv.Atoi(string(value))
-	if err != nil {
-		return -1
-	}
-	return n
 }

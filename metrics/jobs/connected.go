@@ -46,6 +46,8 @@ type listened struct {
 	since time.Time // of the first look
 	// sent has when clients, by their addresses, last sent what only workers send.
 	sent map[string]time.Time
+	// others has since when there are clients that sent what others send as well.
+	others map[string]time.Time
 }
 
 const (
@@ -54,11 +56,11 @@ const (
 	listenedFor = 24 * time.Hour
 	// firstLooks is how long a worker may be there of which that was not seen so far.
 	firstLooks = 2 * time.Minute
-	// newcomerFor is as much for a client that has just connected: a worker that is
-	// started anew may take a job before its first look for another.
-	newcomerFor   = 15 * time.Second
-	maxListeners  = 1000
-	maxListenedOf = 100 // instances
+	// bystanderAfter is how long a client must be there, without having been seen to
+	// look for jobs, to be taken for none that does.
+	bystanderAfter = 10 * time.Minute
+	maxListeners   = 1000
+	maxListenedOf  = 100 // instances
 )
 
 // lookout looks at the clients of one poll, with what is remembered of them.
@@ -76,7 +78,7 @@ func (p *poll) lookout(i instance) *lookout {
 	if !ok {
 		before.since = time.Now()
 	}
-	return &lookout{s, i, before, listened{before.since, make(map[string]time.Time)}}
+	return &lookout{s, i, before, listened{before.since, make(map[string]time.Time), make(map[string]time.Time)}}
 }
 
 // listenedTo reports whether the client with that address was seen to send what only
@@ -92,16 +94,15 @@ func (s *state) listenedTo(addr string) bool {
 	return false
 }
 
-// enqueues are what clients that are no workers send all the time, over connections that
-// may be new with each.
+// enqueues are what clients that are no workers send all the time.
 var enqueues = []string{"lpush", "zadd"}
 
-// begins reports whether a client that was not seen to send what only workers send may
-// be one nevertheless: it has just sent something, and it is new, or these are the first
-// looks, in which little was seen yet.
-func (l *lookout) begins(c client) bool {
-	first := time.Since(l.before.since) < firstLooks
-	return c.fresh && (first || c.young && !slices.Contains(enqueues, c.cmd))
+// maySee reports whether a client that was not seen to send what only workers send may
+// be one nevertheless, by what it has just sent. Its looks for jobs come in between, and
+// polls at a fixed pace may miss them again and again where jobs come at such a pace.
+func (l *lookout) maySee(c client) bool {
+	first := time.Since(l.before.since) < firstLooks // little was seen yet
+	return c.fresh && (first || !slices.Contains(enqueues, c.cmd))
 }
 
 // sees reports whether a client sends what only workers send, or did so a short time
@@ -115,6 +116,20 @@ func (l *lookout) sees(c client, takes []string) bool {
 		l.now.sent[c.addr] = at
 	}
 	return ok
+}
+
+// bystander reports whether a client that does not look for jobs has been there for
+// long.
+func (l *lookout) bystander(c client) bool {
+	if c.addr == "" || len(l.now.others) >= maxListeners {
+		return false
+	}
+	since, ok := l.before.others[c.addr]
+	if !ok {
+		since = time.Now()
+	}
+	l.now.others[c.addr] = since
+	return time.Since(since) >= bystanderAfter
 }
 
 // keep remembers what was seen.

@@ -69,7 +69,7 @@ func TestWorkersAmongTheClients(t *testing.T) {
 		"celery/": {[]string{"SADD", "_kombu.binding.celery", "celery\x06\x16\x06\x16celery"}, []string{"PSUBSCRIBE /0.celery.pidbox", "BRPOP none 0"}, []string{"PUBLISH x y"}},
 		"huey/":   {[]string{"LPUSH", "huey.redis.app", "x"}, []string{"BRPOP none 0"}, []string{"LLEN huey.redis.app"}},
 		"taskiq/": {[]string{"LPUSH", "taskiq", `{"task_id":"1","task_name":"a"}`}, []string{"BRPOP none 0"}, []string{"LLEN taskiq"}},
-		"arq/":    {[]string{"ZADD", "arq:queue", "1795950000000", "a"}, []string{"ZRANGEBYSCORE arq:queue -inf 1 LIMIT 0 10"}, []string{"ZADD arq:queue 1795950000000 a", "EXEC"}},
+		"arq/":    {[]string{"ZADD", "arq:queue", "1795949965000", "a"}, []string{"ZRANGEBYSCORE arq:queue -inf 1 LIMIT 0 10"}, []string{"ZADD arq:queue 1795949965000 a", "EXEC"}},
 	} {
 		t.Run(id, func(t *testing.T) {
 			t.Parallel()
@@ -105,7 +105,7 @@ func TestAWorkerThatUsesOneConnectionForEverything(t *testing.T) {
 	end = connect(t, f.s, 0, "MULTI", "EXEC")
 	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
 	f.forgetFirstLooks()
-	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected") // it has just been started
+	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected") // it may look between two polls
 	rest(t, f.s)
 	want(t, alive(), figWorkersAlive, 0) // others do that as well
 	end()
@@ -133,23 +133,20 @@ func rest(t testing.TB, s *redistest.Server) {
 	}, 10*time.Second, 10*time.Millisecond)
 }
 
-// TestWhoMayBeginATask without having been seen to look for one.
-func TestWhoMayBeginATask(t *testing.T) {
+// TestWhoMayBeAWorker without having been seen to look for jobs.
+func TestWhoMayBeAWorker(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]struct{ first, later bool }{
-		"age=14 idle=1 cmd=hset":   {true, true},
-		"age=15 idle=1 cmd=hset":   {true, false},
-		"age=0 idle=2 cmd=hset":    {false, false},
-		"idle=0 cmd=hset":          {true, false},
-		"age=0 idle=0 cmd=zadd":    {true, false},
-		"age=5000 idle=0 cmd=exec": {true, false},
+		"idle=1 cmd=hset": {true, true},
+		"idle=2 cmd=hset": {false, false},
+		"idle=0 cmd=zadd": {true, false},
 	} {
 		clients := clientsOf([]byte("id=1 addr=10.0.0.9:4711 name= db=0 "+line+"\n"), "0 ", func(string) bool { return false })
 		require.Len(t, clients, 1, line)
 		out := &lookout{before: listened{since: time.Now()}}
-		require.Equal(t, want.first, out.begins(clients[0]), line)
+		require.Equal(t, want.first, out.maySee(clients[0]), line)
 		out.before.since = time.Now().Add(-firstLooks)
-		require.Equal(t, want.later, out.begins(clients[0]), line)
+		require.Equal(t, want.later, out.maySee(clients[0]), line)
 	}
 }
 
@@ -160,6 +157,9 @@ func (f *field) forgetFirstLooks() {
 	defer s.mu.Unlock()
 	for i, l := range s.listened {
 		l.since = l.since.Add(-firstLooks)
+		for addr, since := range l.others {
+			l.others[addr] = since.Add(-bystanderAfter)
+		}
 		s.listened[i] = l
 	}
 }
@@ -198,6 +198,37 @@ func TestAnArqWorkerBetweenTwoLooks(t *testing.T) {
 	want(t, alive(), figWorkersAlive, 0)
 }
 
+// TestAnArqWorkerThatIsNeverSeenToLook: jobs come at the pace of our polls. Another one
+// that only adds jobs is told from it by the time for which it did, while a job waits.
+func TestAnArqWorkerThatIsNeverSeenToLook(t *testing.T) {
+	t.Parallel()
+	f := newField(t, "ZADD arq:queue 1795949990000 a")
+	alive := func(seconds float64) *figures { return &f.poll(seconds, "arq/").figures }
+	send, _ := open(t, f.s, 0, "EXEC")
+	alive(0)
+	age := func(d time.Duration) {
+		s := stateOf(f.m)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for i, l := range s.listened {
+			l.since = l.since.Add(-d)
+			for addr, since := range l.others {
+				l.others[addr] = since.Add(-d)
+			}
+			s.listened[i] = l
+		}
+	}
+	age(bystanderAfter - time.Minute)
+	send("EXEC")
+	wantUnknown(t, alive(30), figWorkersAlive, "workers do not register")
+	age(time.Minute)
+	send("EXEC")
+	wantUnknown(t, alive(-20), figWorkersAlive, "workers do not register") // no job waits long
+	want(t, alive(20), figWorkersAlive, 0)
+	send("ZRANGEBYSCORE arq:queue -inf 1")
+	wantUnknown(t, alive(0), figWorkersAlive, "workers do not register")
+}
+
 // TestArqWorkersWithoutAFreeSlot do not look for jobs.
 func TestArqWorkersWithoutAFreeSlot(t *testing.T) {
 	t.Parallel()
@@ -211,8 +242,6 @@ func TestArqWorkersWithoutAFreeSlot(t *testing.T) {
 	connect(t, f.s, 0, "EXEC")
 	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // it may be about to look
 	f.forgetFirstLooks()
-	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // it has just been started
-	rest(t, f.s)
 	want(t, alive(), figWorkersAlive, 0) // no job runs, and nobody looks for one
 	run("a")
 	wantUnknown(t, alive(), figWorkersAlive, "workers do not register") // its slot may be taken
