@@ -99,6 +99,7 @@ var aboutJobs = map[string]jobPage{
 		},
 		instead: []string{
 			"Workers do not register without Horizon. Watch `stalled` and `latency`, or use Horizon.",
+			"`orphaned` are reserved jobs whose `retry_after` is over, while no client is connected that may be their worker (`CLIENT LIST`). While one is, a web server with a lasting connection included, `orphaned` is unknown: a job may run for longer than `retry_after`.",
 			"Failed jobs are in the database of the application, in the table `failed_jobs`. Watch it with Zabbix' ODBC or with Horizon.",
 			"The times of Laravel's scheduler are not in Redis. Run it with [`record`](../jobs.md#records-for-jobs-that-write-none).",
 		},
@@ -119,7 +120,7 @@ var aboutJobs = map[string]jobPage{
 		instead: []string{
 			"The messages in a failure transport are `failed` there and not `waiting`. It is recognized by the stamp in its first message, or by `fail` in its name if it has no consumers.",
 			"`workers` are names of consumers. They are never removed, and several processes may share one. Whether one lives is unknown while it handles a message, and before Redis 7.2 also while it is idle.",
-			"`orphaned` are messages that were taken an hour ago, the default of `redeliver_timeout`.",
+			"`orphaned` are messages that were taken an hour ago, the default of `redeliver_timeout`, while no client is connected that may be their worker (`CLIENT LIST`). While one is, it may handle them still, and `orphaned` is unknown.",
 			"Before Redis 7.0 `processed_total` is unknown, and so is `waiting` if acknowledged messages are kept.",
 		},
 	},
@@ -161,7 +162,7 @@ var aboutJobs = map[string]jobPage{
 		more:  []string{"added_total", "orphaned"},
 		setup: []string{"Streams are found by SCAN, lists only if `taskiq` is in their names. Name others in `Jobs.Queues=taskiq:mails`, also before you run `-acl`."},
 		instead: []string{
-			"A stream shows what waits and what workers have fetched (`active`). `orphaned` are the messages that were fetched ten minutes ago or earlier by a worker that has not asked for messages since; Taskiq then gives them to another worker. A list shows only what waits.",
+			"A stream shows what waits and what workers have fetched (`active`). `orphaned` are the messages that were fetched ten minutes ago or earlier by a worker that has not asked for messages since, if no client is connected that may be that worker. While one is, `orphaned` is unknown: a worker with long tasks does not ask either. A list shows only what waits.",
 			"Workers do not register. The plugin counts the clients whose last command only a worker sends. Without any, a queue in which jobs have waited for a minute is `stuck`; with one, `stuck` is unknown unless jobs of the queue run.",
 			"Scheduled tasks and results are not read.",
 		},

@@ -38,13 +38,16 @@ type client struct {
 	addr string
 	// fresh: it sent that command within the last second or two.
 	fresh bool
+	// idle is how long ago it sent that command, and age how long it has been connected, in
+	// seconds; -1 if that is not known.
+	idle, age int
 	// silent: the server does not say what it does.
 	silent bool
 }
 
 // workerCommands are what workers of systems send that do not register.
 var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "xautoclaim", "xreadgroup",
-	"blmove", "bzpopmin", "eval", "evalsha", "exec", "rpop", "zpopmin", "zrangebyscore",
+	"blmove", "bzpopmin", "eval", "evalsha", "exec", "rpop", "xadd", "xclaim", "zpopmin", "zrangebyscore", "zrem",
 	"hdel", "hexists", "hset", "hsetnx", "lpush", "zadd"} // of Huey, see hueyWorks
 
 // listeners counts the clients that may be workers of a system whose workers do not
@@ -285,8 +288,7 @@ func clientsOf(list []byte, database string, known func(addr string) bool) []cli
 
 // readClient reads a client's line.
 func readClient(line []byte) client {
-	c := client{silent: true}
-	idle := -1
+	c := client{silent: true, idle: -1, age: -1}
 	for len(line) > 0 {
 		var name, value []byte
 		switch name, value, line = ask.ClientField(line); string(name) {
@@ -306,12 +308,21 @@ func readClient(line []byte) client {
 				c.addr = string(value)
 			}
 		case "idle":
-			if n, err := strconv.Atoi(string(value)); err == nil {
-				idle = n
-			}
+			c.idle = seconds(value)
+		case "age":
+			c.age = seconds(value)
 		}
 	}
 	c.listens = c.patterns || c.cmd == "brpop"
-	c.fresh = c.cmd != "" && (idle == 0 || idle == 1)
+	c.fresh = c.cmd != "" && (c.idle == 0 || c.idle == 1)
 	return c
+}
+
+// seconds reads a time, -1 for none.
+func seconds(value []byte) int {
+	n, err := strconv.Atoi(string(value))
+	if err != nil {
+		return -1
+	}
+	return n
 }

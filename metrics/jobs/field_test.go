@@ -139,14 +139,14 @@ func TestWithoutOurOwnLineWorkersAreNotKnown(t *testing.T) {
 	d.Replies["CLIENT ID"] = ":3\r\n"
 	names, err := clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.NoError(t, err)
-	require.Equal(t, []client{{name: "bull:bWFpbA==", cmd: "blpop", addr: "a"}}, names)
+	require.Equal(t, []client{{name: "bull:bWFpbA==", cmd: "blpop", addr: "a", idle: -1, age: -1}}, names)
 	delete(d.Replies, "CLIENT ID") // before Redis 5.0
 	_, err = clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.ErrorContains(t, err, "CLIENT ID")
 	d.Replies["CLIENT LIST"] = metrictest.Bulk(strings.ReplaceAll(list, "db=1", "db=0"))
 	names, err = clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.NoError(t, err)
-	require.Equal(t, []client{{name: "bull:bWFpbA==", cmd: "blpop", addr: "a"}}, names, "there is one database only")
+	require.Equal(t, []client{{name: "bull:bWFpbA==", cmd: "blpop", addr: "a", idle: -1, age: -1}}, names, "there is one database only")
 	d.Replies["CLIENT ID"] = "-NOPERM this user has no permissions to run the 'client|id' command\r\n"
 	_, err = clientsOfNode(t.Context(), node{Doer: d}, unknownAddr)
 	require.ErrorContains(t, err, "NOPERM")

@@ -42,7 +42,8 @@ const (
 	// figAdded is the total counter of jobs that were ever added.
 	figAdded
 	// figOrphaned are the active jobs whose worker is dead; if not all are read, those
-	// among the oldest ones.
+	// among the oldest ones. Where a system keeps just when a job was taken, it is not known
+	// while a client is connected that may be its worker.
 	figOrphaned
 
 	// figDeferred wait for other jobs to end.

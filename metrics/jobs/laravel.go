@@ -20,6 +20,10 @@ type laravel struct{}
 // laravelPrefix is that of an application without a name of its own.
 const laravelPrefix = "laravel_database_"
 
+// laravelReserved is the least that an application gives to a job, its retry_after, in
+// seconds: by default it is 90. A request of the web is over sooner.
+const laravelReserved = 10
+
 var laravelSpec = &spec{
 	Name:          "laravel",
 	DefaultPrefix: laravelPrefix,
@@ -69,7 +73,7 @@ var laravelSpec = &spec{
 			figWorkersQuiet),
 		lackOfSystem("a reserved job does not say when it began", figOldestRunning),
 	),
-	Commands: []string{"lindex", "llen", "zcard", "zcount", "zrange"},
+	Commands: []string{"client|id", "client|list", "lindex", "llen", "zcard", "zcount", "zrange"},
 	Keys: func(prefix string, _ []string) []string {
 		out := []string{prefix + "queues:*"}
 		if prefix == laravelPrefix {
@@ -82,6 +86,8 @@ var laravelSpec = &spec{
 func (laravel) Spec() *spec { return laravelSpec }
 
 func (laravel) Read(p *poll, r *reading) {
+	// Scripts take jobs, and others put them in; the last command tells no more.
+	p.holders(r, holder{takes: []string{"blpop", "eval", "evalsha", "zrem"}, asks: []string{"blpop"}, since: laravelReserved, brief: true})
 	queues := r.Open(r.Found)
 	r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", r.Prefix+"queues:"+q.Name) })
 	for _, q := range queues {
@@ -93,7 +99,14 @@ func (laravel) Read(p *poll, r *reading) {
 			// The server's time is known by now. A reserved job's score is when another
 			// worker may take it.
 			p.Count(&q.figures, figOverdue, "ZCOUNT", k+":delayed", "-inf", p.OverdueArg(1))
-			p.Count(&q.figures, figOrphaned, "ZCOUNT", k+":reserved", "-inf", p.NowArg(1))
+			p.Ask(func(v resp.Value, err error) {
+				n, err := number(v, err)
+				if err != nil {
+					q.Miss(figOrphaned, "ZCOUNT: "+err.Error())
+					return
+				}
+				r.lapsed(q, n)
+			}, "ZCOUNT", k+":reserved", "-inf", p.NowArg(1))
 			p.oldest(q, v, err, laravelOldest)
 		}, "LINDEX", k, "0")
 	}

@@ -65,6 +65,10 @@ type reading struct {
 	counted      bool
 	listeners    int
 	listenersErr error
+	// holders are the clients that may have jobs whose time is over, see lapsed.go;
+	// holdersErr is why that is not known.
+	holders    int
+	holdersErr error
 	// named: the item key says which prefix or queue.
 	named bool
 	// found: a search has found the instance. searched: all keys were looked at not

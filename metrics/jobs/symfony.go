@@ -25,7 +25,8 @@ import (
 // Workers are consumers. Their names come from the application, several processes may
 // have the same, and they are never removed. One that is idle asks for messages each
 // second, and one that handles a message does not; so whether the latter lives is not
-// known for redeliver_timeout, an hour by default.
+// known for redeliver_timeout, an hour by default, and after that as long as a client is
+// connected that may be it.
 // Sources: Transport/Connection.php of symfony/redis-messenger 5.4 and 7.4, and
 // https://redis.io/docs/latest/commands/xinfo-consumers/
 type symfony struct{}
@@ -63,7 +64,7 @@ var symfonySpec = &spec{
 		lackEverywhere("failed messages are acknowledged as well", figFailedTotal),
 		lackOfSystem("consumers are names, and several processes may share one", figWorkersBusy, figWorkersSlots, figWorkersQuiet, figUtilisation),
 	),
-	Commands: []string{"xinfo|consumers", "xinfo|groups", "xinfo|stream", "xlen", "xpending", "xrange", "zcard", "zcount", "zrange"},
+	Commands: []string{"client|id", "client|list", "xinfo|consumers", "xinfo|groups", "xinfo|stream", "xlen", "xpending", "xrange", "zcard", "zcount", "zrange"},
 	Keys: func(_ string, queues []string) []string {
 		var out []string
 		for _, stream := range append(slices.Clone(symfonyNames), queues...) {
@@ -147,6 +148,10 @@ func (symfony) Spec() *spec { return symfonySpec }
 
 func (symfony) Read(p *poll, r *reading) {
 	s := &symfonyReading{p: p, r: r, names: make(map[string]*symfonyWorker)}
+	p.holders(r, holder{
+		takes: []string{"xack", "xclaim", "xreadgroup"}, asks: []string{"xreadgroup"}, works: []string{"exec", "xadd", "zadd"},
+		since: symfonyRedeliver,
+	})
 	queues := r.Open(r.Found)
 	s.left = len(queues)
 	r.ReadRest(p, 1, s.rest)

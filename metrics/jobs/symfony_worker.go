@@ -68,12 +68,14 @@ func (t *symfonyStream) taken() {
 		return
 	}
 	t.q.Set(figOrphaned, 0)
+	lapsed := 0.0
 	for _, m := range t.pending {
 		t.r.Began(t.p.Now() - m.idle)
 		if m.idle >= symfonyRedeliver {
-			t.q.Add(figOrphaned, 1)
+			lapsed++
 		}
 	}
+	t.r.lapsed(t.q, lapsed)
 }
 
 // symfonyWorker is what all streams tell of a consumer's name.
@@ -81,6 +83,7 @@ type symfonyWorker struct {
 	idle    float64
 	asks    bool
 	handles bool // it has taken a message, less than symfonyRedeliver ago
+	lapsed  bool // or longer ago
 	queues  []string
 }
 
@@ -102,8 +105,9 @@ func (t *symfonyStream) merge() {
 		w.queues = append(w.queues, t.q.Name)
 	}
 	for _, m := range t.pending {
-		if w := t.names[m.consumer]; w != nil && m.idle < symfonyRedeliver {
-			w.handles = true
+		if w := t.names[m.consumer]; w != nil {
+			w.handles = w.handles || m.idle < symfonyRedeliver
+			w.lapsed = w.lapsed || m.idle >= symfonyRedeliver
 		}
 	}
 }
@@ -121,7 +125,8 @@ func (s *symfonyReading) workers() {
 		}
 		w := s.names[name]
 		out := worker{Alive: true, Queues: w.queues, Slots: 1}
-		if w.handles {
+		nobody, why := s.r.nobodyHolds()
+		if w.handles || w.lapsed && !nobody {
 			out.Busy = 1
 		}
 		reason := ""
@@ -129,6 +134,8 @@ func (s *symfonyReading) workers() {
 		case w.idle <= symfonyIdle:
 		case w.handles:
 			reason = "a consumer handles a message, and does not ask for others meanwhile"
+		case w.lapsed && !nobody:
+			reason = fmt.Sprintf("a consumer has had a message for more than %d s, and %s", symfonyRedeliver, why)
 		case !w.asks:
 			reason = "the server does not tell when a consumer asked in vain, as Redis does from 7.2 on"
 		default:

@@ -114,7 +114,9 @@ func (taskiq) Spec() *spec { return taskiqSpec }
 
 func (taskiq) Read(p *poll, r *reading) {
 	// A worker waits for messages, or confirms them on the same connection.
-	p.listeners(r, []string{"brpop", "xack", "xautoclaim", "xreadgroup"}, nil)
+	takes := []string{"brpop", "xack", "xautoclaim", "xreadgroup"}
+	p.listeners(r, takes, nil)
+	p.holders(r, holder{takes: takes, asks: []string{"xreadgroup"}, works: []string{"exec", "xadd"}, since: taskiqIdle / 1000})
 	queues := r.Open(r.Found)
 	limit := min(taskiqPending, taskiqRows/max(1, len(queues)))
 	for _, q := range queues {
@@ -123,7 +125,7 @@ func (taskiq) Read(p *poll, r *reading) {
 			if err == nil {
 				typ, err = v.Text()
 			}
-			if err == nil && !taskiqQueue(p, q, typ, limit) {
+			if err == nil && !taskiqQueue(p, r, q, typ, limit) {
 				err = errors.New("a key of type " + typ + " is no queue")
 			}
 			if err != nil {
@@ -136,7 +138,7 @@ func (taskiq) Read(p *poll, r *reading) {
 }
 
 // taskiqQueue asks for what a key of that type tells.
-func taskiqQueue(p *poll, q *queue, typ string, limit int) bool {
+func taskiqQueue(p *poll, r *reading, q *queue, typ string, limit int) bool {
 	missing := []figure{figActive, figOrphaned, figArrival, figDrain}
 	reason := "a list does not keep it, and workers that are killed lose their tasks"
 	switch typ {
@@ -151,7 +153,7 @@ func taskiqQueue(p *poll, q *queue, typ string, limit int) bool {
 		reason = "a list does not keep it"
 	case "stream":
 		q.Exists = true
-		readStream(p, q, func(groups []streamGroup, err error) { taskiqOrphans(p, q, limit, groups, err) })
+		readStream(p, q, func(groups []streamGroup, err error) { taskiqOrphans(p, r, q, limit, groups, err) })
 		return true
 	default:
 		return false
@@ -164,7 +166,7 @@ func taskiqQueue(p *poll, q *queue, typ string, limit int) bool {
 
 // taskiqOrphans counts the messages that should have been handed out again, and whose
 // consumer has not asked for any for as long: the oldest of each group are looked at.
-func taskiqOrphans(p *poll, q *queue, limit int, groups []streamGroup, err error) {
+func taskiqOrphans(p *poll, r *reading, q *queue, limit int, groups []streamGroup, err error) {
 	if err == nil && !p.FollowUps(2*len(groups)) {
 		err = errManyFollowUps
 	}
@@ -195,7 +197,7 @@ func taskiqOrphans(p *poll, q *queue, limit int, groups []streamGroup, err error
 			case n == 0 && int(g.pending) > limit:
 				q.Miss(figOrphaned, tooMany(int(g.pending), "messages that are not confirmed", limit).Error())
 			default:
-				q.Add(figOrphaned, n)
+				r.lapsed(q, n)
 			}
 		}, "XPENDING", q.Name, g.name, "-", "+", strconv.Itoa(limit))
 	}

@@ -317,11 +317,13 @@ func TestClientsThatMayBeWorkers(t *testing.T) {
 	list := "id=1 name=a db=0 psub=0 cmd=get\nid=2 name= db=0 psub=1 cmd=psubscribe\nid=3 name= db=0 psub=0 cmd=BRPOP\n" +
 		"id=4 name= db=0 cmd=brpop\nid=5 name=b db=1 cmd=brpop\nid=6 name=c db=0 namespace=x cmd=brpop\nid=7 name= db=0 psub=0 cmd=get\n" +
 		"id=8 name=" + name + " db=0\nid=9 name=" + name + "n db=0\nid=10 name=" + name + "n db=0 cmd=brpop\r\n"
-	pops := client{listens: true, cmd: "brpop"}
-	require.Equal(t, []client{{name: "a"}, {patterns: true, listens: true}, pops, pops, {name: name, silent: true}, {silent: true}, pops}, clientsOf([]byte(list), "0 ", unknownAddr))
-	require.Equal(t, []client{{name: "c", listens: true, cmd: "brpop"}}, clientsOf([]byte(list), "0 x", unknownAddr))
-	require.Equal(t, []client{{cmd: "evalsha", addr: "10.0.0.9:4711", fresh: true}, {cmd: "exec"}, {cmd: "exec", addr: "[::1]:1"}},
-		clientsOf([]byte("id=1 addr=10.0.0.9:4711 name= idle=1 db=0 cmd=evalsha\nid=2 addr=/run/redis.sock:0 name= idle=2 db=0 cmd=exec\n"+
+	pops := client{listens: true, cmd: "brpop", idle: -1, age: -1}
+	require.Equal(t, []client{{name: "a", idle: -1, age: -1}, {patterns: true, listens: true, idle: -1, age: -1}, pops, pops,
+		{name: name, silent: true, idle: -1, age: -1}, {silent: true, idle: -1, age: -1}, pops}, clientsOf([]byte(list), "0 ", unknownAddr))
+	require.Equal(t, []client{{name: "c", listens: true, cmd: "brpop", idle: -1, age: -1}}, clientsOf([]byte(list), "0 x", unknownAddr))
+	require.Equal(t, []client{{cmd: "evalsha", addr: "10.0.0.9:4711", fresh: true, idle: 1, age: 70}, {cmd: "exec", idle: 2, age: -1},
+		{cmd: "exec", addr: "[::1]:1", idle: 10, age: -1}},
+		clientsOf([]byte("id=1 addr=10.0.0.9:4711 name= age=70 idle=1 db=0 cmd=evalsha\nid=2 addr=/run/redis.sock:0 name= idle=2 db=0 cmd=exec\n"+
 			"id=3 addr=[::1]:1 name= idle=10 db=0 cmd=exec\nid=4 addr=/srv/my app db=0 cmd=exec/redis.sock:0 name= idle=0 db=1 cmd=exec\n"),
 			"0 ", unknownAddr), "an address that all share is none")
 	for list, want := range map[string]string{"": "", "id=1 db=3\nid=2 db=3\n": "3 ", "id=1 db=3\nid=2 db=4\n": "", "id=1 db=3 namespace=x\n": "3 x"} {
