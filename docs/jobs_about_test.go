@@ -86,6 +86,7 @@ var aboutJobs = map[string]jobPage{
 	"asynq": {
 		title:    "Asynq",
 		intro:    "Asynq (Go), with its scheduler. Every value is known.",
+		setup:    []string{"A client lists a queue (`asynq:queues`) with its first task, and never again. If the list loses it, because the database was emptied or the queue was deleted, the queue still has its row, with `listed` 0: it is found by SCAN, or known from before, from a server or from a scheduler."},
 		more:     []string{"aggregating", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
 		failures: "the archived tasks and those to be tried again: all of them up to 200 for each queue",
 	},

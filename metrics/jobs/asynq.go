@@ -24,6 +24,7 @@ var asynqSpec = &spec{
 			{Key: "asynq:queues", Type: "set"}, {Key: "asynq:servers", Type: "zset"}, {Key: "asynq:schedulers", Type: "zset"},
 		}
 	},
+	Clue: asynqClue,
 	Commands: []string{"exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "lrange", "scard", "sscan", "zcard",
 		"zcount", "zrange", "zrangebyscore"},
 	FailureCommands: []string{"get", "hmget", "hstrlen", "scard", "sscan", "zcard", "zcount", "zrange"},
@@ -33,13 +34,13 @@ var asynqSpec = &spec{
 func (asynq) Spec() *spec { return asynqSpec }
 
 func (asynq) Read(p *poll, r *reading) {
-	p.Members(maxListed, func(names []string, size int, err error) {
+	asynqQueues(p, r, func(names []string, size int, err error) {
 		queues := r.OpenListed(names, size, err)
 		for _, q := range queues {
 			asynqQueue(p, q, max(10, maxFollowed/len(queues)))
 		}
 		r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", "asynq:{"+q.Name+"}:pending") })
-	}, "asynq:queues")
+	})
 	// The score is when a server is taken for dead; those that are stay listed.
 	p.scoredWorkers(r, "asynq:servers",
 		func(until float64) bool { return until >= p.Now() },
@@ -173,6 +174,7 @@ func asynqServer(p *poll, r *reading, key string, w *worker) {
 		}
 		w.Alive = true
 		w.Slots, w.Quiet, w.Queues = info.concurrency, info.status == "stopped", info.queues
+		p.state.heard(r.instance, info.queues...)
 	}, "GET", key)
 	tasksKey := strings.Replace(key, "asynq:servers:", "asynq:workers:", 1)
 	p.Ask(func(v resp.Value, err error) {

@@ -8,7 +8,7 @@ import (
 // to be tried again those whose turn comes first: all of them when there are not
 // many. The queue's own counter tells how many others there are.
 func (asynq) ReadFailures(p *poll, f *failures) {
-	p.Members(maxListed, func(names []string, size int, err error) {
+	asynqQueues(p, f.reading, func(names []string, size int, err error) {
 		if err != nil {
 			f.problem("failures", err)
 		}
@@ -27,7 +27,7 @@ func (asynq) ReadFailures(p *poll, f *failures) {
 			f.newest(p, idList{key: k + "archived", n: n, at: func(s float64) float64 { return s }}, take(true))
 			f.newest(p, idList{key: k + "retry", n: n, retry: true}, take(false))
 		}
-	}, "asynq:queues")
+	})
 }
 
 // asynqTask takes a failed task.

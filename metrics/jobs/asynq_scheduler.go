@@ -39,13 +39,13 @@ func asynqScheduler(p *poll, r *reading) {
 			}
 			// It writes them anew when half of its time is over: they are not older than
 			// what is left.
-			asynqEntries(p, s, key, scores[key]-p.Now())
+			asynqEntries(p, r, s, key, scores[key]-p.Now())
 		}
 	}, "ZRANGE", "asynq:schedulers", strconv.Itoa(-maxSchedulers), "-1", "WITHSCORES")
 }
 
 // asynqEntries reads the entries of a scheduler, whose times may be so old.
-func asynqEntries(p *poll, s *scheduler, key string, stale float64) {
+func asynqEntries(p *poll, r *reading, s *scheduler, key string, stale float64) {
 	p.Ask(func(v resp.Value, err error) {
 		if n, err := number(v, err); err == nil {
 			s.unread += max(0, int(n)-maxPeriodic)
@@ -67,6 +67,7 @@ func asynqEntries(p *poll, s *scheduler, key string, stale float64) {
 				s.fail("an entry", err)
 				continue
 			}
+			p.state.heard(r.instance, j.queueName)
 			// The same type and schedule in one scheduler is another entry.
 			j.key = j.schedule
 			if seen[j.name+j.key]++; seen[j.name+j.key] > 1 {

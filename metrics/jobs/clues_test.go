@@ -74,6 +74,12 @@ func TestCluesOfKeys(t *testing.T) {
 		"my:_index":                     nil,
 		"_index":                        nil,
 		"exq:queues":                    {"sidekiq exq "},
+		"asynq:{mail}:pending":          {"asynq  mail"},
+		"asynq:{a}b}:archived":          {"asynq  a}b"},
+		"asynq:{}:pending":              nil,
+		"asynq:{mail}:processed":        nil, // which outlives the queue
+		"asynq:{mail}:t:1":              nil,
+		"asynq:mail:pending":            nil,
 		"exq:processes":                 {"sidekiq exq "},
 		"arq:queue":                     {"arq  arq:queue"},
 		"arq:high":                      {"arq  arq:high"},
