@@ -15,12 +15,12 @@ func TestACounterOfAttemptsIsNoCounterOfJobs(t *testing.T) {
 			t.Parallel()
 			f := newField(t, mark, "SET bull:slow:id 1", "LPUSH bull:slow:wait 1", fmt.Sprintf("HSET bull:slow:1 timestamp %d000", fieldAt-5))
 			poll := func() (*reading, *queue) {
-				r := f.poll(20, id)
+				r := f.poll(40, id)
 				return r, slow(t, r)
 			}
 			r, _ := poll()
 			wantUnknown(t, &r.figures, figAdded, "")
-			// Nothing is taken: 100 times a second a job is refused.
+			// Nothing is taken: 50 times a second a job is refused.
 			f.s.Do(t, "SET", "bull:slow:id", "2001")
 			_, q := poll()
 			for _, name := range []figure{figArrival, figDrain} {
@@ -31,7 +31,7 @@ func TestACounterOfAttemptsIsNoCounterOfJobs(t *testing.T) {
 			f.s.Do(t, "LPUSH", "bull:slow:wait", "2", "3")
 			r, q = poll()
 			for _, figures := range []*figures{&q.figures, &r.figures} {
-				want(t, figures, figArrival, 0.1)
+				want(t, figures, figArrival, 0.05)
 				want(t, figures, figDrain, 0)
 			}
 			// One of them ends.
@@ -39,7 +39,7 @@ func TestACounterOfAttemptsIsNoCounterOfJobs(t *testing.T) {
 			f.s.Do(t, "ZADD", "bull:slow:completed", "1", "1")
 			_, q = poll()
 			want(t, &q.figures, figArrival, 0)
-			want(t, &q.figures, figDrain, 0.05)
+			want(t, &q.figures, figDrain, 0.025)
 			// Another one comes, and ends, and is deleted.
 			f.s.Do(t, "SET", "bull:slow:id", "2004")
 			_, q = poll()
@@ -50,8 +50,8 @@ func TestACounterOfAttemptsIsNoCounterOfJobs(t *testing.T) {
 			f.s.Do(t, "HSET", "bull:slow:metrics:completed", "count", "9")
 			f.s.Do(t, "SET", "bull:slow:id", "4000")
 			_, q = poll()
-			want(t, &q.figures, figDrain, 0.2)
-			want(t, &q.figures, figArrival, 0.2)
+			want(t, &q.figures, figDrain, 0.1)
+			want(t, &q.figures, figArrival, 0.1)
 		})
 	}
 }

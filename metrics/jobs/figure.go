@@ -102,9 +102,12 @@ const (
 	// when none is.
 	figSchedulerLate
 
-	// figGrowth is the change of figWaiting.
+	// figGrowth is the change of figWaiting, per second, between the last polls that were
+	// at least 30 s apart.
 	figGrowth
-	// figArrival and figDrain are the rates at which jobs come and go.
+	// figArrival and figDrain are the rates at which jobs come and go, over the same time.
+	// Processes of Sidekiq add to the counter every ten seconds only, which is accounted
+	// for.
 	figArrival
 	figDrain
 	// figTimeToEmpty is when figWaiting will be 0 if it goes on as between the last

@@ -76,7 +76,7 @@ func (r *reading) settable(f figure) bool {
 
 func (r *reading) sumWorkers(p *poll) {
 	r.aliveOfListeners()
-	var registered, alive, busy, slots, quiet, since float64
+	var registered, alive, busy, slots, quiet, since, uncounted float64
 	cut := float64(r.CutWorkers)
 	busyKnown, slotsKnown := true, true
 	for _, w := range r.Workers {
@@ -92,6 +92,7 @@ func (r *reading) sumWorkers(p *poll) {
 		slotsKnown = slotsKnown && w.Slots >= 0
 		busy += w.Busy
 		slots += w.Slots
+		uncounted += w.Uncounted
 		if w.RunningSince > 0 && (since == 0 || w.RunningSince < since) {
 			since = w.RunningSince
 		}
@@ -122,6 +123,7 @@ func (r *reading) sumWorkers(p *poll) {
 			r.Miss(figUtilisation, "a worker does not tell it")
 		}
 	}
+	r.uncounted = uncounted / max(1, alive)
 	r.Began(cmp.Or(since, math.Inf(1)))
 	r.oldestRunning(p)
 }

@@ -19,6 +19,10 @@ func TestRatesBetweenMoments(t *testing.T) {
 		m.done, m.hasDone, m.more, m.hasMore = done, done >= 0, more, more >= 0
 		return m
 	}
+	uncounted := func(m moment, seconds float64) moment {
+		m.uncounted = seconds
+		return m
+	}
 	for _, tt := range []struct {
 		name                   string
 		a, b                   moment
@@ -36,6 +40,9 @@ func TestRatesBetweenMoments(t *testing.T) {
 		{"both were reset", counters(momentOf(100, 10), 50, 50), counters(momentOf(120, 30), 0, 0), 1, -1, -1},
 		{"known at the end", momentOf(100, 10), counters(momentOf(120, 30), 90, 90), 1, -1, -1},
 		{"known at the beginning", counters(momentOf(100, 10), 0, 0), momentOf(120, 30), 1, -1, -1},
+		{"counted before", uncounted(counters(momentOf(100, 30), 50, -1), 2), uncounted(counters(momentOf(120, 10), 62, -1), 10), -1, 0, 1},
+		{"counted since", uncounted(counters(momentOf(100, 30), 50, -1), 10), uncounted(counters(momentOf(120, 10), 80, -1), 0), -1, 0, 1},
+		{"counted too seldom", uncounted(counters(momentOf(100, 30), 50, -1), 1), uncounted(counters(momentOf(120, 10), 80, -1), 12), -1, -1, -1},
 	} {
 		got := ratesBetween(tt.a, tt.b)
 		want(t, &got, figGrowth, tt.growth)
@@ -53,7 +60,7 @@ func TestRatesBetweenMoments(t *testing.T) {
 	}
 }
 
-// TestObservedMoments: rates are made of ten seconds at least, and stand until the
+// TestObservedMoments: rates are made of half a minute at least, and stand until the
 // next ones; a clock that goes back begins anew.
 func TestObservedMoments(t *testing.T) {
 	t.Parallel()
@@ -65,24 +72,24 @@ func TestObservedMoments(t *testing.T) {
 		return &f
 	}
 	wantNothing(t, see(momentOf(100, 50)), figGrowth, figTimeToEmpty)
-	wantNothing(t, see(momentOf(109.9, 40)), figGrowth)
-	f := see(momentOf(110, 40))
+	wantNothing(t, see(momentOf(129.9, 20)), figGrowth)
+	f := see(momentOf(130, 20))
 	want(t, f, figGrowth, -1)
-	want(t, f, figTimeToEmpty, 40)
-	f = see(momentOf(115, 90))
+	want(t, f, figTimeToEmpty, 20)
+	f = see(momentOf(145, 90))
 	want(t, f, figGrowth, -1)
 	want(t, f, figTimeToEmpty, 90)
-	f = see(momentOf(120, 40))
+	f = see(momentOf(160, 20))
 	want(t, f, figGrowth, 0)
 	wantNothing(t, f, figTimeToEmpty) // it does not shrink
-	f = see(momentOf(130, 0))
+	f = see(momentOf(190, 0))
 	want(t, f, figTimeToEmpty, 0)
-	f = see(moment{at: 131})
-	want(t, f, figGrowth, -4)
+	f = see(moment{at: 191})
+	want(t, f, figGrowth, -2./3)
 	wantNothing(t, f, figTimeToEmpty)
 	f = see(momentOf(90, 10)) // the clock went back
 	wantNothing(t, f, figGrowth)
-	want(t, see(momentOf(100, 20)), figGrowth, 1)
+	want(t, see(momentOf(120, 40)), figGrowth, 1)
 
 	// When the oldest job was first seen at the head.
 	head := func(at float64, head string) float64 {

@@ -6,9 +6,12 @@ import (
 )
 
 const (
-	// minWindow is the shortest time that rates are made of: of two polls that
-	// follow each other at once, they would be noise.
-	minWindow = 10 * time.Second
+	// minWindow is the shortest time that rates are made of. It is long against the ten
+	// seconds for which a process of Sidekiq keeps what it has done to itself: of two
+	// polls between two of its heartbeats the one would count twice as much, and the
+	// other nothing. It is the same for all systems, and for any number of items that
+	// poll one.
+	minWindow = 30 * time.Second
 	// stuckAfter is how long nothing must have moved for a queue to be stuck.
 	stuckAfter = time.Minute
 	// keepUnlisted is for how long workers are remembered that do not register.
@@ -30,6 +33,9 @@ type moment struct {
 	hasWaiting          bool
 	hasDone             bool // done is known: the total counter of jobs taken
 	hasMore             bool // more is known: the total counter of jobs added
+	// uncounted is for how long done has not been added to, on average, where workers do
+	// so in steps.
+	uncounted float64
 	// attempts is a counter of attempts to add a job, and kept are all jobs that there
 	// are, waiting, running or done, where hasAttempts.
 	attempts, kept float64
@@ -92,6 +98,7 @@ func (s *state) rates(p *poll, r *reading) {
 			}
 			m.count(q)
 		}
+		m.uncounted = r.uncounted
 		alive, known := r.Get(figWorkersAlive)
 		m.nobody = known && alive == 0
 		systemMoved = old.moved(m)
@@ -262,9 +269,13 @@ func ratesBetween(a, b moment) figures {
 	}
 	growth := (b.waiting - a.waiting) / seconds
 	out.Set(figGrowth, growth)
+	counted := seconds + a.uncounted - b.uncounted
 	switch {
 	case a.hasDone && b.hasDone && b.done >= a.done:
-		drain := (b.done - a.done) / seconds
+		if counted < seconds/2 { // the workers hang
+			break
+		}
+		drain := (b.done - a.done) / counted
 		out.Set(figDrain, drain)
 		out.Set(figArrival, max(0, growth+drain))
 	case explained(a, b):

@@ -2,6 +2,7 @@ package jobs
 
 import (
 	"fmt"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -84,32 +85,77 @@ func TestRates(t *testing.T) {
 
 	x.add("a", 10)
 	x.take("a", 20)
-	r, a, _ = x.poll(5)
+	r, a, _ = x.poll(29)
 	x.unknown(&r.figures, figGrowth)
 	x.unknown(&a.figures, figGrowth) // too short a time
 
-	r, a, b = x.poll(15)
-	x.require(&r.figures, figGrowth, -0.5)
-	x.require(&r.figures, figDrain, 1)
-	x.require(&r.figures, figArrival, 0.5)
-	x.require(&r.figures, figTimeToEmpty, 60)
-	x.require(&a.figures, figGrowth, -0.5)
-	x.require(&a.figures, figTimeToEmpty, 60)
+	r, a, b = x.poll(11)
+	x.require(&r.figures, figGrowth, -0.25)
+	x.require(&r.figures, figDrain, 0.5)
+	x.require(&r.figures, figArrival, 0.25)
+	x.require(&r.figures, figTimeToEmpty, 120)
+	x.require(&a.figures, figGrowth, -0.25)
+	x.require(&a.figures, figTimeToEmpty, 120)
 	x.unknown(&a.figures, figArrival, figDrain)
 	x.require(&b.figures, figGrowth, 0)
 
 	x.add("a", 5)
 	_, a, _ = x.poll(5)
-	x.require(&a.figures, figGrowth, -0.5) // as it was
-	x.require(&a.figures, figTimeToEmpty, 70)
+	x.require(&a.figures, figGrowth, -0.25) // as it was
+	x.require(&a.figures, figTimeToEmpty, 140)
 
-	x.poll(10)
+	x.poll(25)
 	x.add("a", 30)
 	x.s.Do(t, "SET", "stat:processed", "0")
 	r, a, _ = x.poll(60)
 	x.require(&r.figures, figGrowth, 0.5)
 	x.unknown(&r.figures, figDrain, figArrival, figTimeToEmpty) // the counter was reset
 	x.unknown(&a.figures, figTimeToEmpty)
+}
+
+// TestRatesOfASteadyDrain: 6 jobs are done each second and none is added. Processes of
+// Sidekiq add to the counter with their heartbeats, every ten seconds; no poll at any moment
+// may take that for jobs that come.
+func TestRatesOfASteadyDrain(t *testing.T) {
+	t.Parallel()
+	const jobs, perSecond, beat = 3000, 6, 10
+	for i, polls := range [][]float64{{11}, {17}, {17, 43}, {3, 57}, {60}, {31, 1}} {
+		phases := [][]float64{{0}, {0, 3, 5}}[i%2] // of the processes
+		t.Run(fmt.Sprint(polls), func(t *testing.T) {
+			t.Parallel()
+			x := &shop{t: t, s: redistest.Borrow(t), m: &item.Memory{}}
+			x.d = dial(t, x.s, "", 0)
+			x.d.at = 1795229000
+			x.s.Do(t, "SADD", "queues", "a", "b")
+			known, past := 0, 0.0
+			for i := 0; past < 400; i++ {
+				step := polls[i%len(polls)]
+				past += step
+				done := 0.0
+				for p, phase := range phases {
+					process := fmt.Sprintf("vm:%d:0123456789ab", p)
+					since := math.Mod(past+phase, beat)
+					done += perSecond * max(0, past-since) / float64(len(phases))
+					x.s.Do(t, "SADD", "processes", process)
+					x.s.Do(t, "HSET", process, "busy", "1", "concurrency", "2")
+					x.s.Do(t, "PEXPIRE", process, fmt.Sprintf("%.0f", 1000*(sidekiqRecord-since)))
+				}
+				x.s.Do(t, "SET", "stat:processed", fmt.Sprintf("%.0f", done))
+				x.s.Do(t, "EVAL", "redis.call('DEL', KEYS[1]) for i = 1, ARGV[1] do redis.call('RPUSH', KEYS[1], i) end", "1", "queue:a",
+					fmt.Sprintf("%.0f", jobs-perSecond*past))
+				r, _, _ := x.poll(step)
+				if _, ok := r.Get(figDrain); !ok {
+					continue
+				}
+				known++
+				for name, rate := range map[figure]float64{figGrowth: -perSecond, figDrain: perSecond, figArrival: 0} {
+					got, _ := r.Get(name)
+					require.InDelta(t, rate, got, 0.3, "%s", name)
+				}
+			}
+			require.Greater(t, known, 4)
+		})
+	}
 }
 
 func TestAClockThatGoesBack(t *testing.T) {
@@ -124,9 +170,9 @@ func TestAClockThatGoesBack(t *testing.T) {
 	x.unknown(&a.figures, figGrowth)
 	x.require(&a.figures, figStalled, 0)
 	x.take("a", 5)
-	r, a, _ := x.poll(10)
-	x.require(&a.figures, figGrowth, -0.5)
-	x.require(&r.figures, figDrain, 0.5)
+	r, a, _ := x.poll(40)
+	x.require(&a.figures, figGrowth, -0.125)
+	x.require(&r.figures, figDrain, 0.125)
 	_, a, _ = x.poll(60)
 	x.require(&a.figures, figStalled, 60)
 	// Nothing is taken on either side of the step: it is counted by the new clock.

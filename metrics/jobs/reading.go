@@ -60,6 +60,9 @@ type reading struct {
 	began       float64
 	runsUnknown int
 	runsWhy     string
+	// uncounted is for how long the living workers have kept what they have done to
+	// themselves, on average, where they add to the counters in steps.
+	uncounted float64
 	// counted: listeners are the clients that may be workers, of a system whose workers
 	// do not register; listenersErr is why that is not known.
 	counted      bool
@@ -160,6 +163,9 @@ type worker struct {
 	// RunningSince is when the oldest of its running jobs began, in unix seconds;
 	// 0 for none.
 	RunningSince float64
+	// Uncounted is for how long it has not added to the counters, in seconds, where it
+	// does so in steps.
+	Uncounted float64
 }
 
 // Lacks is what the system does not keep.

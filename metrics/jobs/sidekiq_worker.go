@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 
 	"redisjobs/redisclient/resp"
@@ -11,13 +12,17 @@ import (
 
 const (
 	// sidekiqRecord is how long a process' hash lives after a heartbeat, in seconds.
-	// Processes send one every 5 (Sidekiq 6, Exq) or 10 seconds.
+	// Processes send one every 5 (Sidekiq 6, Exq) or 10 seconds, and those of Sidekiq
+	// add what they have done to the counters just before.
 	// Sources: lib/sidekiq/launcher.rb of 6.5.12 and 8.1.7, lib/exq/redis/job_stat.ex.
 	sidekiqRecord = 60
 	// sidekiqAlive is how old the last heartbeat of a process that lives may be, in
 	// seconds: two in a row are missing then.
 	sidekiqAlive = 25
 )
+
+// sidekiqIdentity ends the name of a process of Sidekiq: HOST:PID:NONCE.
+var sidekiqIdentity = regexp.MustCompile(`:\d+:[0-9a-f]{12}$`)
 
 // sidekiqWorker reads one process and the jobs it runs. It is dead when its last
 // heartbeat is too old: that is known from the time to live of its hash, by the
@@ -28,7 +33,14 @@ func sidekiqWorker(p *poll, key string, w *worker, jobs *running) {
 	gone, late, aliveErr := false, false, error(nil)
 	p.Ask(func(v resp.Value, err error) {
 		left, err := number(v, err)
-		late = err == nil && left >= 0 && left < 1000*(sidekiqRecord-sidekiqAlive)
+		if err != nil || left < 0 {
+			return
+		}
+		since := sidekiqRecord - left/1000
+		late = since > sidekiqAlive
+		if sidekiqIdentity.MatchString(key) { // Exq counts each job at once
+			w.Uncounted = max(0, since)
+		}
 	}, "PTTL", key)
 	p.Ask(func(v resp.Value, err error) {
 		fields, err := hashFields(4, v, err)

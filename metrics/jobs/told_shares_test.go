@@ -85,7 +85,7 @@ func TestPollsInTheSameMoment(t *testing.T) {
 	t.Parallel()
 	s := stateOf(&item.Memory{})
 	key := sampleKey{queue: "a"}
-	for _, at := range []float64{100, 110, 110} {
+	for _, at := range []float64{100, 130, 130} {
 		var f figures
 		s.observe(key, s.sampleOf(key), momentOf(at, at), &f)
 		if at > 100 {
