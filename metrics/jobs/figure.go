@@ -75,11 +75,13 @@ const (
 	figWorkersDead
 	// figWorkersBusy are jobs that living workers run.
 	figWorkersBusy
-	// figWorkersSlots are jobs that living workers could run at once.
+	// figWorkersSlots are jobs that living workers could run at once. Of those that take
+	// no more (figWorkersQuiet) only what they still run counts.
 	figWorkersSlots
 	// figUtilisation is figWorkersBusy / figWorkersSlots, 0-1, of the busiest of the
 	// groups of workers that serve the same queues, because slots of one group do not
-	// help the queues of another.
+	// help the queues of another. Groups that take no more jobs are left out where others
+	// do.
 	figUtilisation
 	// figWorkersQuiet are living workers that take no more jobs.
 	figWorkersQuiet

@@ -74,11 +74,22 @@ func (r *reading) settable(f figure) bool {
 	return !known && !r.missed(f) && !r.spec.lacks(f, false)
 }
 
+const noTelling = "a worker does not tell it"
+
+// usable is a part of a worker with the slots that count: one that takes no more jobs has
+// none but those of the jobs that it still runs.
+func (w *worker) usable(c capsule) capsule {
+	if w.Quiet {
+		c.Slots = c.Busy
+	}
+	return c
+}
+
 func (r *reading) sumWorkers(p *poll) {
 	r.aliveOfListeners()
 	var registered, alive, busy, slots, quiet, since, uncounted float64
 	cut := float64(r.CutWorkers)
-	busyKnown, slotsKnown := true, true
+	busyKnown, slotsKnown, slotsWhy := true, true, noTelling
 	for _, w := range r.Workers {
 		registered++
 		if !w.Alive {
@@ -89,38 +100,42 @@ func (r *reading) sumWorkers(p *poll) {
 			quiet++
 		}
 		busyKnown = busyKnown && w.Busy >= 0
-		slotsKnown = slotsKnown && w.Slots >= 0
+		own := w.usable(capsule{Busy: w.Busy, Slots: w.Slots}).Slots
+		if own < 0 && w.Slots >= 0 {
+			slotsWhy = "a worker that takes no more jobs does not tell how many it still runs"
+		}
+		slotsKnown = slotsKnown && own >= 0
 		busy += w.Busy
-		slots += w.Slots
+		slots += own
 		uncounted += w.Uncounted
 		if w.RunningSince > 0 && (since == 0 || w.RunningSince < since) {
 			since = w.RunningSince
 		}
 	}
-	set := func(f figure, value float64, known bool) {
+	set := func(f figure, value float64, known bool, why string) {
 		switch {
 		case !r.settable(f):
 		case r.CutWorkers > 0 && f != figWorkers && !r.CutDead:
 			r.Miss(f, r.tooManyWorkers())
 		case !known:
-			r.Miss(f, "a worker does not tell it")
+			r.Miss(f, why)
 		default:
 			r.Set(f, value)
 		}
 	}
-	set(figWorkers, registered+cut, true)
-	set(figWorkersAlive, alive, true)
-	set(figWorkersDead, registered+cut-alive, true)
-	set(figWorkersBusy, busy, busyKnown)
-	set(figWorkersSlots, slots, slotsKnown)
-	set(figWorkersQuiet, quiet, true)
+	set(figWorkers, registered+cut, true, "")
+	set(figWorkersAlive, alive, true, "")
+	set(figWorkersDead, registered+cut-alive, true, "")
+	set(figWorkersBusy, busy, busyKnown, noTelling)
+	set(figWorkersSlots, slots, slotsKnown, slotsWhy)
+	set(figWorkersQuiet, quiet, true, "")
 	if r.settable(figUtilisation) {
 		_, ok1 := r.Get(figWorkersBusy)
 		_, ok2 := r.Get(figWorkersSlots)
 		if fullest, ok := r.fullest(); ok && ok1 && ok2 {
 			r.Set(figUtilisation, fullest)
 		} else {
-			r.Miss(figUtilisation, "a worker does not tell it")
+			r.Miss(figUtilisation, noTelling)
 		}
 	}
 	r.uncounted = uncounted / max(1, alive)

@@ -81,7 +81,7 @@ func rqCases() []conformance {
 			},
 			figures: system(map[string]float64{
 				"active": 2, "orphaned": 1, "completed": 2, "workers": 3, "workers_alive": 2, "workers_dead": 1,
-				"workers_busy": 1, "workers_slots": 2, "workers_quiet": 1, "utilisation": 0.5,
+				"workers_busy": 1, "workers_slots": 1, "workers_quiet": 1, "utilisation": 1,
 				"oldest_running": 1795229100 - 1795229098.344489, "queue_count": 1, "queues_paused": 1,
 			}),
 			queues: map[string]map[string]float64{

@@ -88,7 +88,7 @@ func sidekiqCases() []conformance {
 			figures: map[string]float64{
 				"waiting": 2, "active": 3, "scheduled": 0, "retry": 0, "overdue": 0, "failed": 0, "processed_total": 7,
 				"failed_total": 0, "latency": 1795229000 - 1795228977.923, "workers": 4, "workers_alive": 3,
-				"workers_dead": 1, "workers_busy": 3, "workers_slots": 10, "workers_quiet": 1, "utilisation": 2. / 3, // of the first
+				"workers_dead": 1, "workers_busy": 3, "workers_slots": 8, "workers_quiet": 1, "utilisation": 2. / 3, // of the first
 				"oldest_running": 50, "queue_count": 2, "queues_paused": 1, "queues_stuck": 0,
 			},
 			queues: map[string]map[string]float64{
@@ -120,6 +120,42 @@ func sidekiqCases() []conformance {
 			},
 			unknown: map[string][]figure{"": {figWorkersSlots, figUtilisation}},
 		},
+	}
+}
+
+// TestARollingDeployment: the old process takes no more jobs, and runs one; the new one is
+// full. What counts are the jobs that the old one still runs.
+func TestARollingDeployment(t *testing.T) {
+	t.Parallel()
+	const before, after = "vm:1:0123456789ab", "vm:2:0123456789ab"
+	f := newField(t, "SADD queues default", "LPUSH queue:default {} {}", "SADD processes "+before+" "+after)
+	process := func(key, busy, concurrency, quiet, queue string) {
+		f.s.Do(t, "HSET", key, "busy", busy, "concurrency", concurrency, "quiet", quiet, "info", fmt.Sprintf(`{"queues":[%q]}`, queue))
+	}
+	process(before, "1", "5", "true", "default")
+	process(after, "1", "1", "false", "default")
+	r := f.poll(0, "sidekiq/")
+	requireWorkers(t, r, map[figure]float64{figWorkersBusy: 2, figWorkersSlots: 2, figWorkersQuiet: 1, figUtilisation: 1})
+	process(after, "1", "4", "false", "default")
+	r = f.poll(0, "sidekiq/")
+	requireWorkers(t, r, map[figure]float64{figWorkersBusy: 2, figWorkersSlots: 5, figUtilisation: 0.4})
+	// The new one serves other queues, and is idle; that the old one is not says nothing.
+	process(after, "0", "4", "false", "low")
+	r = f.poll(0, "sidekiq/")
+	requireWorkers(t, r, map[figure]float64{figWorkersBusy: 1, figWorkersSlots: 5, figUtilisation: 0})
+	// None takes jobs: there is no free slot as long as one runs.
+	process(after, "0", "4", "true", "low")
+	r = f.poll(0, "sidekiq/")
+	requireWorkers(t, r, map[figure]float64{figWorkersBusy: 1, figWorkersSlots: 1, figWorkersQuiet: 2, figUtilisation: 1})
+	process(before, "0", "5", "true", "default")
+	r = f.poll(0, "sidekiq/")
+	requireWorkers(t, r, map[figure]float64{figWorkersBusy: 0, figWorkersSlots: 0, figWorkersQuiet: 2, figUtilisation: 0})
+}
+
+func requireWorkers(t *testing.T, r *reading, figures map[figure]float64) {
+	t.Helper()
+	for f, value := range figures {
+		want(t, &r.figures, f, value)
 	}
 }
 

@@ -47,34 +47,39 @@ func (c *capsule) mayServe(queue string) bool {
 }
 
 // fullest is the part of the slots that are taken among the capsules that serve
-// the same queues, of those where it is greatest. It is not known when a worker
-// does not tell what it runs, or could, unless none of its group runs anything, or
-// another group is full.
+// the same queues, of those where it is greatest; of workers that take no more jobs only
+// where no other takes any. It is not known when a worker does not tell what it runs, or
+// could, unless none of its group runs anything, or another group is full.
 func (r *reading) fullest() (part float64, known bool) {
-	groups := make(map[string]capsule)
-	unsure := make(map[string]bool)
+	type group struct {
+		busy, slots   float64
+		takes, unsure bool
+	}
+	groups := make(map[string]group)
+	someTake := false
 	for i := range r.Workers {
 		w := &r.Workers[i]
 		if !w.Alive {
 			continue
 		}
+		someTake = someTake || !w.Quiet
 		for _, c := range w.capsules() {
 			if c.Busy < 0 {
 				return 0, false
 			}
+			c = w.usable(c)
 			key := strings.Join(r.servedBy(&c), "\x00")
 			g := groups[key]
-			groups[key] = capsule{nil, g.Busy + c.Busy, g.Slots + max(0, c.Slots)}
-			unsure[key] = unsure[key] || c.Slots < 0
+			groups[key] = group{g.busy + c.Busy, g.slots + max(0, c.Slots), g.takes || !w.Quiet, g.unsure || c.Slots < 0}
 		}
 	}
 	known = true
-	for key, g := range groups {
+	for _, g := range groups {
 		switch {
-		case unsure[key]:
-			known = known && g.Busy == 0
-		case g.Slots > 0:
-			part = max(part, g.Busy/g.Slots)
+		case g.unsure:
+			known = known && g.busy == 0
+		case g.slots > 0 && (g.takes || !someTake):
+			part = max(part, g.busy/g.slots)
 		}
 	}
 	return part, known || part >= 1

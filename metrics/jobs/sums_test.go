@@ -286,7 +286,7 @@ func TestSumsOverWorkers(t *testing.T) {
 	r.Workers = workers
 	r.sumWorkers(pollAt(1000))
 	for f, value := range map[figure]float64{
-		figWorkers: 4, figWorkersAlive: 3, figWorkersDead: 1, figWorkersBusy: 4, figWorkersSlots: 10, figWorkersQuiet: 1, figUtilisation: 0.75,
+		figWorkers: 4, figWorkersAlive: 3, figWorkersDead: 1, figWorkersBusy: 4, figWorkersSlots: 6, figWorkersQuiet: 1, figUtilisation: 0.75,
 		figOldestRunning: 200, figRunningUnknown: 0,
 	} {
 		want(t, &r.figures, f, value)
@@ -322,6 +322,19 @@ func TestSumsOverWorkers(t *testing.T) {
 		wantUnknown(t, &r.figures, unknown, "a worker does not tell it")
 		_, ok := r.Get(known)
 		require.True(t, ok)
+		wantUnknown(t, &r.figures, figUtilisation, "a worker does not tell it")
+	}
+	// A quiet one that does not tell what it runs may still run something, and one whose
+	// slots are not known has none but those.
+	for _, odd := range []worker{{Alive: true, Quiet: true, Busy: -1, Slots: 2}, {Alive: true, Quiet: true, Busy: 1, Slots: -1}} {
+		r = readingOf(t, "asynq")
+		r.Workers = []worker{{Alive: true, Busy: 1, Slots: 2}, odd}
+		r.sumWorkers(pollAt(1000))
+		if odd.Busy > 0 {
+			want(t, &r.figures, figWorkersSlots, 3)
+			continue
+		}
+		wantUnknown(t, &r.figures, figWorkersSlots, "a worker that takes no more jobs does not tell how many it still runs")
 		wantUnknown(t, &r.figures, figUtilisation, "a worker does not tell it")
 	}
 	// Of those that run, none says since when.
