@@ -107,7 +107,7 @@ func TestAsynqQueuesThatTheListHad(t *testing.T) {
 	s.mu.Unlock()
 	require.Empty(t, s.names(i))
 
-	p := &poll{doer: &told{answers: answers{"SCARD asynq:queues": one(intOf(9)), "SSCAN asynq:queues 0 COUNT 5000": one(scanOf("7", "a", "b")),
+	p := &poll{doer: &told{answers: answers{"SCARD asynq:queues": one(intOf(9)), "SSCAN asynq:queues 0 COUNT 3000": one(scanOf("7", "a", "b")),
 		"EXISTS asynq:{x}:pending asynq:{x}:active asynq:{x}:scheduled asynq:{x}:retry asynq:{x}:archived asynq:{x}:groups": one(intOf(1))}},
 		state: s, options: &item.JobsOptions{}}
 	r := readingOf(t, "asynq")
