@@ -36,7 +36,7 @@ const (
 	ReasonDatabase   Reason = "database"   // SELECT refused
 	ReasonConfig     Reason = "config"     // a file of the session cannot be read
 	ReasonCommand    Reason = "command"    // the server refused the command otherwise
-	ReasonSentinel   Reason = "sentinel"   // the sentinels name no master, or a server that is none
+	ReasonSentinel   Reason = "sentinel"   // the sentinels name no master, or a server that is none; or they are no sentinels
 	ReasonClosed     Reason = "closed"     // the plugin is stopping
 )
 

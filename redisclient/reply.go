@@ -37,6 +37,16 @@ func UnknownCommand(err error) bool {
 	return strings.Contains(text, "unknown command") || strings.Contains(text, "unknown subcommand")
 }
 
+// NotSentinel is the refusal of SENTINEL by what does not know the command, in words;
+// any other error as it is.
+func NotSentinel(err error) error {
+	if !UnknownCommand(err) {
+		return err
+	}
+	return InWords("this is a server, not a sentinel (it does not know SENTINEL): sentinels listen on port 26379 unless configured otherwise",
+		&Error{Op: "read", Reason: ReasonSentinel, Err: err})
+}
+
 // Misread names what was tried when a reply is a refusal, or has not the form
 // that its command answers with.
 func Misread(op string, err error) error {

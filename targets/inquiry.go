@@ -110,18 +110,14 @@ func (f *follower) ask(ctx context.Context, q *inquiry) (string, error) {
 	f.mu.Lock()
 	first := f.first
 	f.mu.Unlock()
-	var said []string
+	var said sayings
 	var suspect string
 	var failure error
 	for i := range f.sentinels {
 		at := (first + i) % len(f.sentinels)
 		addr, err := f.askOne(ctx, f.t.rt.target(f.sentinels[at]), len(f.sentinels)-i)
-		word := addr
-		if err != nil {
-			word = err.Error()
-		}
-		said = append(said, fmt.Sprintf("sentinel %s: %s", f.sentinels[at].Address(), word))
-		q.said = strings.Join(said, "; ")
+		said.add(f.sentinels[at].Address(), addr, err)
+		q.said = said.String()
 		switch {
 		case err != nil:
 			if failure == nil {
@@ -143,9 +139,8 @@ func (f *follower) ask(ctx context.Context, q *inquiry) (string, error) {
 }
 
 // errUnknownMaster: SENTINEL GET-MASTER-ADDR-BY-NAME answers null.
-var errUnknownMaster = &redisclient.Error{
-	Op: "sentinel", Reason: redisclient.ReasonSentinel, Err: errors.New("no master is known by this name"),
-}
+var errUnknownMaster = redisclient.InWords("no master is known by this name",
+	&redisclient.Error{Op: "sentinel", Reason: redisclient.ReasonSentinel, Err: errors.New("null")})
 
 // askOne asks one sentinel, which may take its share of the time that is left.
 // Source: https://redis.io/docs/latest/develop/reference/sentinel-clients/
@@ -164,10 +159,8 @@ func (f *follower) askOne(ctx context.Context, s *target, left int) (string, err
 	switch {
 	case errors.Is(err, resp.ErrNull):
 		return "", errUnknownMaster
-	case redisclient.ReasonOf(err) == redisclient.ReasonCommand:
-		return "", fmt.Errorf("%w: a server and no sentinel answers here; sentinels listen at port 26379 unless configured otherwise", err)
 	case err != nil:
-		return "", err
+		return "", redisclient.NotSentinel(err)
 	case len(parts) != 2:
 		return "", fmt.Errorf("expected host and port, got %d members", len(parts))
 	}

@@ -95,7 +95,7 @@ func TestASentinelsAnswerIsRead(t *testing.T) {
 		}
 		for want, v := range map[string]resp.Value{
 			"no master is known by this name":       {Kind: resp.Null},
-			"a server and no sentinel answers here": {Kind: resp.Error, Str: []byte("ERR unknown command 'SENTINEL'")},
+			"this is a server, not a sentinel":      {Kind: resp.Error, Str: []byte("ERR unknown command 'SENTINEL'")},
 			"NOPERM":                                {Kind: resp.Error, Str: []byte("NOPERM no")},
 			"integer":                               {Kind: resp.Integer, Int: 1},
 			"expected host and port, got 1 members": array("a"),
@@ -104,7 +104,7 @@ func TestASentinelsAnswerIsRead(t *testing.T) {
 		} {
 			_, err := say(v)
 			require.ErrorContains(t, err, want)
-			if want != "a server and no sentinel answers here" {
+			if want != "this is a server, not a sentinel" {
 				require.NotContains(t, err.Error(), "26379")
 			}
 		}
@@ -140,7 +140,7 @@ func TestAMasterThatFailsIsNotAskedTwice(t *testing.T) {
 		sentinel func(s *stage)
 		said     string
 	}{
-		"they name it":  {func(*stage) {}, "(sentinel 10.0.0.0:26379: " + masterA + ")"},
+		"they name it":  {func(*stage) {}, "(sentinel 10.0.0.0:26379 says " + masterA + ")"},
 		"they are gone": {func(s *stage) { s.fails(sentinelAddr(0), refusedDial()) }, "(sentinel 10.0.0.0:26379: connect: connection refused)"},
 	} {
 		t.Run(name, func(t *testing.T) {

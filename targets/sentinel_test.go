@@ -116,7 +116,7 @@ func TestEverySentinelIsNamedWhenNoneKnows(t *testing.T) {
 	_, target := followed(t, unknowing, garbled)
 	_, err := getKey(t, target)
 	require.Equal(t, redisclient.ReasonSentinel, redisclient.ReasonOf(err))
-	require.ErrorContains(t, err, "master mymaster: sentinel "+unknowing.Addr+": sentinel: no master is known by this name; sentinel "+
+	require.ErrorContains(t, err, "master mymaster: sentinel "+unknowing.Addr+": no master is known by this name; sentinel "+
 		garbled.Addr+": expected host and port, got 3 members")
 	_, target = followed(t, hostile)
 	_, err = getKey(t, target)
@@ -132,7 +132,7 @@ func TestAServerInPlaceOfASentinelIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { rt.Close(time.Second) })
 	_, err = getKey(t, rt.targetAt(t, "sentinel://"+server.Addr+"/mymaster"))
-	require.ErrorContains(t, err, "a server and no sentinel answers here; sentinels listen at port 26379")
+	require.ErrorContains(t, err, "this is a server, not a sentinel (it does not know SENTINEL): sentinels listen on port 26379")
 }
 
 func TestAUserThatMayNotAskForTheRoleIsServed(t *testing.T) {

@@ -62,7 +62,7 @@ func Down(w *jsondoc.Writer, target string, err error) error {
 // ErrorLine says in one line of at most MaxErrorLine characters what could
 // not be done to which target.
 func ErrorLine(target string, err error) string {
-	return Line("Cannot query "+target+": "+redisclient.Words(err), MaxErrorLine)
+	return ClipWords(Line("Cannot query "+target+": "+redisclient.Words(err), 2*MaxErrorLine), MaxErrorLine)
 }
 
 // Truncations counts the rows that were left out of a document's lists.

@@ -37,6 +37,20 @@ func Clip(s string, n int) string {
 	return s
 }
 
+// ClipWords shortens s to at most n characters at the end of a word, with an ellipsis
+// behind it; within a word that alone is longer than half of n.
+func ClipWords(s string, n int) string {
+	clipped := Clip(s, n)
+	if clipped == s {
+		return s
+	}
+	whole := strings.TrimSuffix(clipped, "…")
+	if i := strings.LastIndexByte(whole, ' '); i >= len(whole)/2 && !strings.ContainsAny(s[len(whole):][:1], " ,;)") {
+		whole = whole[:i]
+	}
+	return strings.TrimRight(whole, " ,;:(") + "…"
+}
+
 // ClipBytes bounds what an error text quotes of a reply.
 func ClipBytes(b []byte) []byte {
 	const limit = 40

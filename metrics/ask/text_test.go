@@ -1,6 +1,7 @@
 package ask
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"unicode"
@@ -26,6 +27,27 @@ func TestALineIsPrintableAndBounded(t *testing.T) {
 		got := Line(text, 5)
 		require.Equal(t, want, got, "%.20q", text)
 	}
+}
+
+// TestAnErrorIsNotCutWithinAWord: half of an address or a name is another one.
+func TestAnErrorIsNotCutWithinAWord(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"short":                    "short",
+		"0123456789 123456789":     "0123456789 123456789",
+		"0123456789 12345678 01":   "0123456789 12345678…",
+		"0123456789 123456789 0":   "0123456789…",
+		"0123456789 12345678, 01":  "0123456789 12345678…",
+		"0123456789 (1234567890)":  "0123456789…",
+		"a 01234567890123456789":   "a 01234567890123456…",
+		"žlutý kůň pěl ďábelské ó": "žlutý kůň pěl…",
+	} {
+		got := ClipWords(text, 20)
+		require.Equal(t, want, got)
+		require.LessOrEqual(t, utf8.RuneCountInString(got), 20)
+	}
+	long := ErrorLine("tcp://h:6379", errors.New(strings.Repeat("sentinel 127.0.0.1:26379 says 127.0.0.1:6379; ", 20)))
+	require.Equal(t, "Cannot query tcp://h:6379: "+strings.Repeat("sentinel 127.0.0.1:26379 says 127.0.0.1:6379; ", 4)+"sentinel 127.0.0.1:26379 says…", long)
 }
 
 func FuzzLine(f *testing.F) {

@@ -145,7 +145,7 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 		err := s.views[0].err
 		if len(s.views) > 1 {
 			err = &redisclient.Error{
-				Op: "sentinel", Reason: redisclient.ReasonOf(err), Err: errors.New(strings.Join(failures, "; ")),
+				Op: "sentinel", Reason: redisclient.ReasonOf(err), Err: errors.New(few(failures)),
 			}
 		}
 		return ask.Down(w, r.Target.Name, err)
@@ -160,6 +160,16 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	s.dropTwins()
 	s.write(w)
 	return nil
+}
+
+// few lists the first failures whole, and how many there are beside them: half of one
+// would name another server.
+func few(failures []string) string {
+	const most = 3
+	if len(failures) <= most {
+		return strings.Join(failures, "; ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(failures[:most], "; "), len(failures)-most)
 }
 
 // plainAddr is the address of a target as the sentinels themselves would write
@@ -194,6 +204,9 @@ func (v *view) ask(ctx context.Context) error {
 	}
 	list, unread, err := readMembers(&masters)
 	if err != nil {
+		if redisclient.UnknownCommand(err) {
+			return redisclient.NotSentinel(err)
+		}
 		return fmt.Errorf("SENTINEL MASTERS: %w", err)
 	}
 	v.unread = unread

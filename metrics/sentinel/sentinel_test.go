@@ -130,7 +130,16 @@ func TestNoSentinelAnswers(t *testing.T) {
 	server := &metrictest.ScriptDoer{Replies: map[string]string{}}
 	doc = metrictest.Decode(t, metrictest.Must(metrictest.Collect(t, Get, server)))
 	require.Equal(t, 0.0, doc["up"])
-	require.Equal(t, "command", doc["reason"], "a server that is no sentinel")
+	require.Equal(t, "sentinel", doc["reason"], "a server that is no sentinel")
+	require.Contains(t, doc["error"], ": this is a server, not a sentinel (it does not know SENTINEL): sentinels listen on port 26379 unless configured otherwise")
+
+	var many []*item.Target
+	for i := range 20 {
+		many = append(many, down(fmt.Sprintf("tcp://sentinel-%d.example.com:26379", i)))
+	}
+	target.Sentinels = func() []*item.Target { return many }
+	doc = metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, target)))
+	require.True(t, strings.HasSuffix(doc["error"].(string), "sentinel-2.example.com:26379: connect: refused and 17 more"), doc["error"])
 
 	twoThree := sentinelOf("id1", listReply(masterFields("10.0.0.1", "master", "x")))
 	twoThree.Doer.(*metrictest.ScriptDoer).Replies["SENTINEL SENTINELS m"] = "-NOPERM no\r\n"
