@@ -16,7 +16,11 @@ import (
 // Timeout. It is for the command line.
 func Load(c *agentconf.Config) (*Options, error) {
 	if c == nil {
-		return Decode(nil, Global{})
+		o, err := Decode(nil, Global{})
+		if err == nil {
+			o.origin = noFile
+		}
+		return o, err
 	}
 	if err := c.Err(); err != nil {
 		return nil, err
@@ -29,7 +33,32 @@ func Load(c *agentconf.Config) (*Options, error) {
 		}
 		global.Timeout = int(n)
 	}
-	return decode(tree(c.Lines), global)
+	o, err := decode(tree(c.Lines), global)
+	if err == nil {
+		o.origin = fromFile
+	}
+	return o, err
+}
+
+// origin is where options come from, which decides what makes a change of them
+// effective.
+type origin int
+
+const (
+	fromAgent origin = iota // it sends them once, when it starts
+	fromFile                // which is read each time, for the command line
+	noFile                  // was named
+)
+
+// afterChange is what to do where a session was not found.
+func (o origin) afterChange() string {
+	switch o {
+	case fromFile:
+		return ""
+	case noFile:
+		return "; no configuration was read: name the file with -c"
+	}
+	return "; restart the agent after a change"
 }
 
 // LoadFile reads the options of a file and of what it includes, and leaves

@@ -83,3 +83,24 @@ func TestLoadFileRefuses(t *testing.T) {
 		require.ErrorContains(t, err, file, name)
 	}
 }
+
+// TestASessionThatIsNotThereIsLookedForWhereTheOptionsComeFrom: only an agent has to be
+// restarted.
+func TestASessionThatIsNotThereIsLookedForWhereTheOptionsComeFrom(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "a.conf")
+	require.NoError(t, os.WriteFile(file, []byte("Plugins.RedisJobs.Sessions.Prod.Uri=h\n"), 0o600))
+	read, err := LoadFile(file)
+	require.NoError(t, err)
+	none, err := Load(nil)
+	require.NoError(t, err)
+	for o, want := range map[*Options]string{
+		mustDecode(t, "Sessions.Prod.Uri=h"): "no session named Pord; did you mean Prod?; sessions: Prod; restart the agent after a change",
+		read:                                 "no session named Pord; did you mean Prod?; sessions: Prod",
+		none:                                 "no session named Pord; no configuration was read: name the file with -c",
+	} {
+		require.Equal(t, want, mustResolve(t, o, Ref{Conn: "Pord"}).Hint())
+		_, err := o.Session("Pord")
+		require.EqualError(t, err, want)
+	}
+}

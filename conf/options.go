@@ -42,6 +42,7 @@ type Options struct {
 	names         []string  // the sessions' names, in the same order
 	contradictory []Broken  // sessions and Default
 	notes         []string  // warnings that need no look at a file
+	origin        origin
 	// fmt follows plain pointers for verbs that do not fit, and item keys hold
 	// passwords; it cannot see what is behind an atomic one.
 	refs     atomic.Pointer[refCache]

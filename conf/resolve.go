@@ -109,6 +109,7 @@ func (o *Options) noSession(name string) string {
 	const most = 10
 	text := "no session named " + shownName(name) + didYouMean(name, o.names)
 	switch n := len(o.names); {
+	case n == 0 && o.origin == noFile: // what follows says why
 	case n == 0:
 		text += "; no session is configured"
 	case n > most:
@@ -116,7 +117,7 @@ func (o *Options) noSession(name string) string {
 	default:
 		text += "; sessions: " + strings.Join(o.names, ", ")
 	}
-	return text + "; restart the agent after a change"
+	return text + o.origin.afterChange()
 }
 
 // settle makes the target of what an item key says, a session (nil: none) and

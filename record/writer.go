@@ -84,9 +84,22 @@ func (w *writer) write(ctx context.Context, fields func() []string) error {
 		err = w.store(ctx, fields())
 	}
 	if err != nil {
-		return fmt.Errorf("the record of the job %q was not written to %s: %w", w.job, w.target, err)
+		return fmt.Errorf("the record of the job %q was not written to %s: %w", w.job, w.target, inFlags(err))
 	}
 	return nil
+}
+
+// flagWords are the flags that stand here for the parameters of an item key.
+var flagWords = strings.NewReplacer(
+	"the parameters User and Password of the item key", "--user and --password-file (or "+PasswordVariable+")",
+	"the parameter Password of the item key", "--password-file (or "+PasswordVariable+")",
+	"the parameter User of the item key", "--user",
+	"the address of the item key", "--redis", "the address and", "--redis and",
+)
+
+// inFlags is an error in the words of this command line.
+func inFlags(err error) error {
+	return redisclient.InWords(flagWords.Replace(redisclient.Words(err)), err)
 }
 
 func (w *writer) synchronise(ctx context.Context) error {
