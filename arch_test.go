@@ -28,7 +28,8 @@ var rooms = []struct {
 	{"redisclient/cluster", []string{"redisclient", "redisclient/resp"}},
 	{"pool", nil},
 	{"agentconf", nil},
-	{"conf", []string{sdk, "agentconf"}},
+	{"nearest", nil},
+	{"conf", []string{sdk, "agentconf", "nearest"}},
 
 	{"metrics/jsondoc", nil},
 	{"metrics/item", []string{"metrics/jsondoc", "pool", "redisclient"}},
@@ -43,7 +44,7 @@ var rooms = []struct {
 	{"metrics/hot", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/group", append([]string{"metrics/settings"}, core...)},
 	{"metrics/instances", core},
-	{"metrics/jobs", append([]string{"metrics/cluster"}, core...)},
+	{"metrics/jobs", append([]string{"metrics/cluster", "nearest"}, core...)},
 	{"metrics/passes", append([]string{"metrics/cluster"}, core...)},
 	{"metrics/keys", append([]string{"metrics/cluster", "metrics/passes"}, core...)},
 	{"metrics/keyspace", append([]string{"metrics/passes"}, core...)},
@@ -58,18 +59,18 @@ var rooms = []struct {
 	{"metrics", []string{"metrics/item", "metrics/cluster", "metrics/clients", "metrics/instances", "metrics/jobs", "metrics/keys",
 		"metrics/keyspace", "metrics/search", "metrics/self", "metrics/sentinel", "metrics/server", "metrics/slow", "metrics/storm",
 		"metrics/streams", "metrics/acllog", "metrics/advice", "metrics/config", "metrics/group", "metrics/pubsub", "metrics/hot",
-		"metrics/jsondoc"}},
+		"metrics/jsondoc", "nearest"}},
 
 	{"targets/httpclient", []string{"redisclient"}},
 	{"targets/passwords", []string{"conf"}},
 	{"targets", []string{"conf", "metrics/item", "metrics/jsondoc", "pool", "redisclient", "redisclient/resp", "redisclient/cluster",
 		"targets/httpclient", "targets/passwords"}},
 	{"plugin", []string{sdk, "agentconf", "conf", "metrics", "metrics/item", "metrics/jsondoc", "socket", "targets", "github.com/Microsoft/go-winio"}},
-	{"doctor", []string{"agentconf", "conf", "metrics", "metrics/item", "metrics/jobs", "metrics/storm", "redisclient", "targets"}},
+	{"doctor", []string{"agentconf", "conf", "metrics", "metrics/item", "metrics/jobs", "metrics/storm", "nearest", "redisclient", "targets"}},
 	{"completion", []string{"metrics", "metrics/jobs"}},
 	{"migrate", []string{"agentconf", "conf", "metrics", "redisclient", "targets"}},
 	{"record", []string{"agentconf", "conf", "metrics/storm", "redisclient", "redisclient/resp", "targets"}},
-	{"", []string{sdk, "agentconf", "completion", "conf", "doctor", "migrate", "plugin", "record"}},
+	{"", []string{sdk, "agentconf", "completion", "conf", "doctor", "migrate", "nearest", "plugin", "record"}},
 }
 
 // notShipped are the folders of tests and tools.

@@ -20,6 +20,7 @@ import (
 	"redisjobs/conf"
 	"redisjobs/doctor"
 	"redisjobs/migrate"
+	"redisjobs/nearest"
 	"redisjobs/plugin"
 	"redisjobs/record"
 )
@@ -96,18 +97,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, usage)
 		return 0
 	case err != nil:
-		fmt.Fprintf(stderr, "%v\n\n%s", err, usage)
-		return 2
+		return misused(stderr, err.Error())
 	case len(words) > 0 && !showACL:
-		fmt.Fprintf(stderr, "unexpected argument %q\n\n%s", words[0], usage)
-		return 2
+		return misused(stderr, fmt.Sprintf("unexpected argument %q%s", words[0], nearest.Question(words[0], commands)))
 	case showVersion:
 		fmt.Fprintf(stdout, "Zabbix %s plugin\nVersion %s, built with %s\nProtocol version %s, others are accepted\n\nMIT licence\n",
 			conf.PluginName, version, runtime.Version(), comms.ProtocolVersion)
 		return 0
 	case key == "" && !showACL:
-		fmt.Fprintf(stderr, "-c is of use only with -t and -acl\n\n%s", usage)
-		return 2
+		return misused(stderr, "-c is of use only with -t and -acl")
 	}
 	if file == "" {
 		var note string
@@ -127,6 +125,15 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	fmt.Fprintln(stdout, value)
 	return 0
+}
+
+// commands are the words that may stand first on the command line.
+var commands = []string{"record", "doctor", "migrate", "completion"}
+
+// misused reports a command line that is wrong and returns the exit code.
+func misused(stderr io.Writer, why string) int {
+	fmt.Fprintf(stderr, "%s\n(-h shows how it is used)\n", why)
+	return 2
 }
 
 // help is the help text of the program and of each of its commands.

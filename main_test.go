@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -159,11 +160,15 @@ func TestCommandLine(t *testing.T) {
 		"--version":                          {[]string{"--version"}, 0, "Protocol version 6.4.0", ""},
 		"-acl":                               {[]string{"-acl"}, 0, "ACL SETUSER zabbix on >PASSWORD resetkeys resetchannels %R~storm:job:*", ""},
 		"-acl for purposes, flags behind":    {[]string{"-acl", "server", "jobs", "sidekiq", "--config", ""}, 0, "resetchannels %R~*:[0-9]*:[0-9a-f]", ""},
-		"-acl for what there is not":         {[]string{"-acl", "servers"}, 1, "", `unknown purpose "servers"; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ...`},
+		"-acl for what there is not":         {[]string{"-acl", "servers"}, 1, "", `unknown purpose "servers"; did you mean server?; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ...`},
 		"an unknown flag":                    {[]string{"-x"}, 2, "", "-x"},
 		"a stray argument":                   {[]string{"-V", "stray"}, 2, "", `unexpected argument "stray"`},
 		"-c alone":                           {[]string{"-c", "x"}, 2, "", "-c is of use only with -t and -acl"},
 		"-t with no key":                     {[]string{"-t", "redis.nosuch"}, 1, "", `unknown item key "redis.nosuch"`},
+		"-t with a misspelled key":           {[]string{"-t", "redis.gte[x]"}, 1, "", `unknown item key "redis.gte"; did you mean redis.get?`},
+		"a misspelled command":               {[]string{"doctr"}, 2, "", `unexpected argument "doctr"; did you mean doctor?`},
+		"a misspelled purpose":               {[]string{"-acl", "job"}, 1, "", `unknown purpose "job"; did you mean jobs?`},
+		"a misspelled system":                {[]string{"-acl", "jobs", "sidekik"}, 1, "", `no job system is called "sidekik"; did you mean sidekiq?`},
 		"-t with an alias":                   {[]string{"-t", "redis.info[x]"}, 1, "", "ask for redis.server.info"},
 		"-t with half a key":                 {[]string{"-t", "redis.server.info[x"}, 1, "", "closing bracket is missing"},
 		"-t with a file that is absent":      {[]string{"-t", "redis.pool.get", "-c", "/nosuch/file"}, 1, "", "/nosuch/file"},
@@ -186,6 +191,7 @@ func TestCommandLine(t *testing.T) {
 			require.Contains(t, stderr.String(), c.stderr)
 			if c.stdout == "" {
 				require.Empty(t, stdout.String())
+				require.Less(t, strings.Count(stderr.String(), "\n"), 3, "the help is for those who ask for it")
 			}
 			if c.stderr == "" {
 				require.Empty(t, stderr.String())

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	sdkconf "golang.zabbix.com/sdk/conf"
+
+	"redisjobs/nearest"
 )
 
 // PluginName is what the agent calls the plugin, and its options in the
@@ -217,7 +219,7 @@ func (d *decoder) child(node *sdkconf.Node, pattern, name string, b *block) {
 		d.fail(fullName(childName), node.Line, errors.New("unknown option; "+namesOfSessions))
 		return
 	}
-	d.fail(fullName(childName), node.Line, errors.New("unknown option"+didYouMean(node.Name, children[pattern])))
+	d.fail(fullName(childName), node.Line, errors.New("unknown option"+nearest.Question(node.Name, children[pattern])))
 }
 
 // namesOfSessions says which there may be.

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"redisjobs/nearest"
 )
 
 // agentTimeout is an agent's own default for Timeout.
@@ -112,7 +114,7 @@ func (o *Options) settleAll() {
 	for _, name := range o.names {
 		o.named = append(o.named, settle(o.sessions[name], name))
 		if s := o.sessions[name]; s.uri == nil && len(s.lines) > 0 {
-			why := didYouMean(name, o.whole())
+			why := nearest.Question(name, o.whole())
 			if why == "" {
 				why = ": is a line missing, or an environment variable?"
 			}

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+
+	"redisjobs/nearest"
 )
 
 // Ref is what an item key says of its target; every part may be empty.
@@ -107,7 +109,7 @@ func (o *Options) sessionsOnly(ref Ref, named bool) error {
 // do after a change.
 func (o *Options) noSession(name string) string {
 	const most = 10
-	text := "no session named " + shownName(name) + didYouMean(name, o.names)
+	text := "no session named " + shownName(name) + nearest.Question(name, o.names)
 	switch n := len(o.names); {
 	case n == 0 && o.origin == noFile: // what follows says why
 	case n == 0:

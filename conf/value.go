@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"redisjobs/nearest"
 )
 
 // Zabbix's suffixes. Both are optional.
@@ -119,7 +121,7 @@ func parseBySystem(text string) (map[string][]string, error) {
 			return nil, fmt.Errorf("entry %d is not SYSTEM:TEXT", i+1)
 		}
 		if !slices.Contains(jobSystems, system) {
-			return nil, fmt.Errorf("entry %d is of no job system%s; there are %s", i+1, didYouMean(system, jobSystems), strings.Join(jobSystems, ", "))
+			return nil, fmt.Errorf("entry %d is of no job system%s; there are %s", i+1, nearest.Question(system, jobSystems), strings.Join(jobSystems, ", "))
 		}
 		if _, err := parseKeyName(value); err != nil {
 			return nil, fmt.Errorf("entry %d %w", i+1, err)

@@ -13,6 +13,7 @@ import (
 	"redisjobs/conf"
 	"redisjobs/metrics"
 	"redisjobs/targets"
+	"redisjobs/nearest"
 )
 
 // keysOf is a row of INFO keyspace: databases without a key have none.
@@ -81,7 +82,7 @@ func (d *doctor) queues(client *targets.Client, options *conf.Options) {
 // which are.
 func missingQueue(system, queue string, there []string) string {
 	text := fmt.Sprintf("%sJobs.Queues: no session has a queue %s of %s", prefix, queue, system)
-	if near := conf.Nearest(queue, there); near != "" {
+	if near := nearest.Of(queue, there); near != "" {
 		text += "; did you mean " + near + "?"
 	}
 	if len(there) > 0 {

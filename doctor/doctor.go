@@ -100,7 +100,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "doctor: %v\n\n%s", err, usage)
+		fmt.Fprintf(stderr, "doctor: %v\n(doctor -h shows how it is used)\n", err)
 		return 2
 	}
 	d := &doctor{agent: cmp.Or(agent, agentconf.FindAgent()), offline: offline, selinux: systemSELinux}

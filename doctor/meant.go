@@ -7,6 +7,7 @@ import (
 	"redisjobs/agentconf"
 	"redisjobs/conf"
 	"redisjobs/metrics"
+	"redisjobs/nearest"
 )
 
 // builtinPrefix is what the options of the agent's built-in plugin begin with.
@@ -58,7 +59,7 @@ func nearly(name string) (begin, rest string, ok bool) {
 		return "", "", false
 	}
 	begin = first + "." + second + "."
-	near := conf.Nearest(first, []string{"Plugins"}) != "" && conf.Nearest(second, []string{conf.PluginName}) != ""
+	near := nearest.Of(first, []string{"Plugins"}) != "" && nearest.Of(second, []string{conf.PluginName}) != ""
 	return begin, rest, near && begin != prefix
 }
 

@@ -8,6 +8,7 @@ import (
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jobs"
 	"redisjobs/metrics/storm"
+	"redisjobs/nearest"
 )
 
 // ACL is a user in Redis that can do what the plugin needs for its purposes, and
@@ -60,7 +61,7 @@ func ParseACLPurposes(words []string) (ACLPurposes, error) {
 		case "jobs":
 			for _, name := range rest {
 				if !slices.Contains(jobs.Names(), name) {
-					return p, fmt.Errorf("no job system is called %q; there are: %s", name, strings.Join(jobs.Names(), ", "))
+					return p, fmt.Errorf("no job system is called %q%s; there are: %s", name, nearest.Question(name, jobs.Names()), strings.Join(jobs.Names(), ", "))
 				}
 			}
 			if p.Systems = append(p.Systems, rest...); len(rest) == 0 {
@@ -74,14 +75,17 @@ func ParseACLPurposes(words []string) (ACLPurposes, error) {
 			p.Keys = append(p.Keys, rest...)
 			i += len(rest)
 		default:
-			return p, fmt.Errorf("unknown purpose %q; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ... (any number)", words[i])
+			return p, fmt.Errorf("unknown purpose %q%s; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ... (any number)",
+				words[i], nearest.Question(words[i], aclPurposeWords))
 		}
 	}
 	return p, nil
 }
 
+var aclPurposeWords = []string{"server", "storm", "jobs", "keys"}
+
 func isACLPurpose(word string) bool {
-	return slices.Contains([]string{"server", "storm", "jobs", "keys"}, word)
+	return slices.Contains(aclPurposeWords, word)
 }
 
 // basics are commands that every purpose needs. AUTH needs no permission; CLIENT

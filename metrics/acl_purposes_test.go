@@ -35,9 +35,9 @@ func TestPurposesOfTheCommandLine(t *testing.T) {
 		require.Equal(t, want, got, line)
 	}
 	for line, says := range map[string]string{
-		"servers":            `unknown purpose "servers"; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ...`,
+		"servers":            `unknown purpose "servers"; did you mean server?; there are: server; storm; jobs [SYSTEM ...]; keys PATTERN ...`,
 		"server sidekiq":     `unknown purpose "sidekiq"`,
-		"jobs sidekick":      `no job system is called "sidekick"; there are: sidekiq, `,
+		"jobs sidekick":      `no job system is called "sidekick"; did you mean sidekiq?; there are: sidekiq, `,
 		"keys":               "keys needs at least one pattern",
 		"keys server cache*": "keys needs at least one pattern",
 	} {

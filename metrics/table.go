@@ -1,6 +1,9 @@
 package metrics
 
 import (
+	"fmt"
+	"slices"
+
 	"redisjobs/metrics/acllog"
 	"redisjobs/metrics/advice"
 	"redisjobs/metrics/clients"
@@ -21,7 +24,7 @@ import (
 	"redisjobs/metrics/slow"
 	"redisjobs/metrics/storm"
 	"redisjobs/metrics/streams"
-	"slices"
+	"redisjobs/nearest"
 )
 
 // table is every metric, in the order in which help and documentation list
@@ -77,4 +80,14 @@ func Lookup(key string) (*item.Metric, bool) {
 		}
 	}
 	return nil, false
+}
+
+// UnknownKey is the error for a key that Lookup does not find. It names the one that
+// was probably meant.
+func UnknownKey(key string) error {
+	names := make([]string, len(table))
+	for i, m := range table {
+		names[i] = m.Key
+	}
+	return fmt.Errorf("unknown item key %q%s", key, nearest.Question(key, names))
 }

@@ -53,7 +53,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		err = errors.New("--on-install goes with none of --back and --apply")
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "migrate: %v\n\n%s", err, usage)
+		fmt.Fprintf(stderr, "migrate: %v\n(migrate -h shows how it is used)\n", err)
 		return 2
 	}
 	s := readSettings(file)

@@ -54,7 +54,7 @@ func check(key, file, version string) (string, error) {
 		if target, ok := metrics.Builtin(name); ok {
 			return "", fmt.Errorf("%s is an alias that only the agent resolves: ask for %s", name, target)
 		}
-		return "", fmt.Errorf("unknown item key %q", name)
+		return "", metrics.UnknownKey(name)
 	}
 	rt, err := targets.New(options)
 	if err != nil {

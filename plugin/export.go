@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"redisjobs/metrics"
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/targets"
 )
@@ -139,7 +140,7 @@ func (s *server) late(rt *targets.Runtime, r request, allowed time.Duration) (an
 	}()
 	metric := s.byKey[r.key]
 	if metric == nil {
-		return nil, fmt.Errorf("unknown item key %q", r.key)
+		return nil, metrics.UnknownKey(r.key)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), allowed)
 	defer cancel()
@@ -162,7 +163,7 @@ func (s *server) check(r request, dst []byte) (answer []byte, err error) {
 	}()
 	metric := s.byKey[r.key]
 	if metric == nil {
-		return nil, fmt.Errorf("unknown item key %q", r.key)
+		return nil, metrics.UnknownKey(r.key)
 	}
 	rt := s.current.Load()
 	if rt == nil {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"redisjobs/nearest"
 )
 
 // An item key may name a prefix or a queue that does not exist. An empty list and
@@ -31,12 +33,20 @@ func (r *reading) missAbsent() {
 		if reason == "" {
 			continue
 		}
+		reason += r.meant(q.Name)
+		q.absent = reason
 		for f := range figureCount {
 			if !r.spec.lacks(f, true) && (q.known&(1<<f) != 0 || slices.Contains(figuresOfQueues, f) || f == figStuck) {
 				q.Miss(f, reason)
 			}
 		}
 	}
+}
+
+// meant suggests a queue that there is in place of one that there is not.
+func (r *reading) meant(name string) string {
+	there := slices.DeleteFunc(slices.Concat(r.names, r.extra), func(name string) bool { return checkQueue(name) != nil })
+	return nearest.Question(name, there)
 }
 
 // remember notes the queue that an item key names when there is something in it: when

@@ -159,7 +159,7 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 // collectQueue returns the head and the members of one row of queues in collectGet,
 // and workers_alive of its system; why that is not known, or whether the queue is
 // abandoned, is in unavailable. If a system lists its queues, a queue that is not
-// in the list has no values.
+// in the list has no values; queue in unavailable says so, once for all of them.
 func collectQueue(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	result, err := read(ctx, r, r.Arg("Queue"))
 	if err != nil {
@@ -216,7 +216,14 @@ func writeQueue(w *jsondoc.Writer, s *reading, q *queue) {
 	}
 	writeFigures(w, &q.figures)
 	w.Key("unavailable").BeginObject()
-	writeProblems(w, &q.figures)
+	if q.absent != "" {
+		w.Key("queue").String(q.absent)
+	}
+	for _, p := range q.Problems {
+		if p.Reason != q.absent {
+			w.Key(p.Figure.String()).String(p.Reason)
+		}
+	}
 	w.EndObject()
 }
 

@@ -105,8 +105,15 @@ func TestJobQueueGet(t *testing.T) {
 	doc = askJobs(t, queueGet, target, "", "", "", "sidekiq", "default")
 	require.Equal(t, 0.0, doc["listed"])
 	require.NotContains(t, doc, "waiting", "there is no such queue, and no such system")
-	require.Equal(t, "there is no such queue in the list of queues", doc["unavailable"].(map[string]any)["waiting"])
+	require.Equal(t, map[string]any{
+		"queue":         "there is no such queue in the list of queues",
+		"workers_alive": `there is no key of sidekiq under the prefix ""`, "abandoned": "it needs waiting and workers_alive",
+	}, doc["unavailable"], "the reason is there once")
 	require.NotContains(t, doc, "workers_alive")
+	doc = askJobs(t, queueGet, target, "", "", "", "sidekiq", "defualt", "app")
+	require.Equal(t, map[string]any{
+		"queue": "there is no such queue in the list of queues; did you mean default?", "abandoned": "it needs waiting and workers_alive",
+	}, doc["unavailable"])
 
 	for _, raw := range [][]string{
 		{"", "", "", "cron", "default"}, {"", "", "", "sidekiq", "a\x00b"}, {"", "", "", "sidekiq"}, {"", "", "", "", "a"},

@@ -54,6 +54,7 @@ type reading struct {
 	spec  *spec
 	extra []string // configured names of queues
 	only  string   // the one queue that is wanted; "" for all
+	names []string // of the queues that were found; only for suggestions
 	share *share
 	// began is when the oldest running job began that is not among those of Workers;
 	// 0 for none. runsUnknown counts what does not tell it, and runsWhy is a reason.
@@ -117,6 +118,8 @@ type queue struct {
 	// Listed: the system's own list has it. Configured names may be missing in
 	// it.
 	Listed bool
+	// absent says why there is no such queue, once for all figures; "" where there is.
+	absent string
 	// Head tells the oldest waiting job from the next one; "" when not known. HeadAt is
 	// when it was added, as far as it says that, and tells it from a later one of the same
 	// id: ids begin anew when a queue is emptied, and an application may choose them.
@@ -177,6 +180,7 @@ func (r *reading) Lacks() []lack { return r.spec.Lacks }
 func (r *reading) Open(names []string) []*queue {
 	listed := slices.Clone(names)
 	slices.Sort(listed)
+	r.names = listed
 	want := slices.Concat(names, r.extra)
 	if r.only != "" {
 		want = []string{r.only}

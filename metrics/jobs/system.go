@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"redisjobs/metrics/item"
+	"redisjobs/nearest"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -175,7 +176,7 @@ func Names() []string {
 // checkName says whether there is a system of that name.
 func checkName(name string) error {
 	if _, ok := lookup(name); !ok {
-		return fmt.Errorf("no job system is called %q; there are: %s", name, strings.Join(Names(), ", "))
+		return fmt.Errorf("no job system is called %q%s; there are: %s", name, nearest.Question(name, Names()), strings.Join(Names(), ", "))
 	}
 	return nil
 }

@@ -1,23 +1,24 @@
-package conf
+// Package nearest guesses which of several names a misspelled one was meant to be.
+package nearest
 
 import (
 	"fmt"
 	"strings"
 )
 
-// didYouMean suggests the candidate that name was probably meant to be, as the
-// end of an error text; "" when none is near.
-func didYouMean(name string, candidates []string) string {
-	best := Nearest(name, candidates)
+// Question suggests the candidate that name was probably meant to be, as the end of an
+// error text; "" when none is near.
+func Question(name string, candidates []string) string {
+	best := Of(name, candidates)
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf("; did you mean %s?", best)
 }
 
-// Nearest is the candidate that name was probably meant to be: one in other
+// Of is the candidate that name was probably meant to be: one in other
 // capitals, else one that differs in at most two letters; "" when none is near.
-func Nearest(name string, candidates []string) string {
+func Of(name string, candidates []string) string {
 	best, distance := "", 3
 	for _, c := range candidates {
 		if strings.EqualFold(name, c) {
