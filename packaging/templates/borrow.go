@@ -147,6 +147,8 @@ func (b *borrower) trigger(t sourceTrigger) sourceTrigger {
 	t.If, t.Until = b.text(t.If), b.text(t.Until)
 	// An event that says its whole name begins with the other template's prefix.
 	t.Event = b.text(strings.Replace(t.Event, "="+b.from.Prefix+": ", "="+b.prefix+": ", 1))
+	// What it tells people to ask is the row, too.
+	t.About = anyConn.ReplaceAllLiteralString(t.About, b.Row)
 	for _, kv := range b.And {
 		if kv[0] == t.Name {
 			t.If += " and " + kv[1]

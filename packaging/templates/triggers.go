@@ -100,6 +100,9 @@ func (g *generator) place(s sourceTrigger, i *item, r *rule) {
 	severity, scope, _ := strings.Cut(s.Is, " ")
 	t.Priority, t.OpData, t.Description = strings.ToUpper(severity), s.Shows, s.About
 	t.Tags = append(ordered{{"scope", scope}}, s.Tags...).tags()
+	if slices.Contains(g.Roots, s.Name) {
+		g.hint(s, t)
+	}
 	switch {
 	case s.Event == "":
 	case s.Event[0] == '=':
