@@ -111,7 +111,7 @@ func TestProblems(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(texts["redis_get_tls"]), &secure))
 	ends := secure.TLS.NotAfter
-	const redis, jobs, pool = "Redis by RedisJobs", "Storm jobs by RedisJobs", "RedisJobs plugin health"
+	const redis, jobs, pool, sentinel = "Redis by RedisJobs", "Storm jobs by RedisJobs", "RedisJobs plugin health", "Redis Sentinel by RedisJobs"
 	const day = 86400
 	restarted := "Redis: Server was restarted" // every recorded server had just been started
 	var replica string
@@ -202,6 +202,12 @@ func TestProblems(t *testing.T) {
 		{name: "too many jobs", template: jobs, get: "storm_jobs_truncated", want: []string{
 			"Storm: Job backup failed", "Storm: Job broken has an unreadable record", "Storm: Some jobs are truncated"}},
 
+		{name: "sentinels at work", template: sentinel, get: "redis_sentinel_ok"},
+		{name: "the last server after a failover", template: sentinel, get: "redis_sentinel_failed_over",
+			want: []string{"Sentinel: Master mymaster has too few replicas", "Sentinel: Replicas of mymaster are unreachable"}},
+		{name: "an old master that stays away, with a replica left", template: sentinel, get: "redis_sentinel_failed_over",
+			change: map[string]string{`rj.sentinel.master.replicas["mymaster"]`: "1"}, want: []string{"Sentinel: Replicas of mymaster are unreachable"}},
+
 		{name: "an idle plugin", template: pool, get: "redis_pool_idle", want: []string{"RedisJobs: Plugin was restarted"}},
 		{name: "a failing target", template: pool, get: "redis_pool", want: []string{"RedisJobs: Plugin was restarted", "RedisJobs: Targets are failing"}},
 		{name: "no plugin", template: pool, want: []string{"RedisJobs: No data from the plugin"}},
@@ -209,7 +215,7 @@ func TestProblems(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			given := map[string]string{}
-			root := map[string]string{redis: "redis.get", jobs: "storm.jobs.get", pool: "redis.pool.get"}[tt.template]
+			root := map[string]string{redis: "redis.get", jobs: "storm.jobs.get", pool: "redis.pool.get", sentinel: "redis.sentinel.get"}[tt.template]
 			if tt.get != "" {
 				require.NotEmpty(t, texts[tt.get])
 				given[root] = texts[tt.get]

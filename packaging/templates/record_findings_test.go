@@ -176,8 +176,24 @@ func TestRecordGroups(t *testing.T) {
 	nodes := redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{})
 	nodes[2].Do(t, "CONFIG", "SET", "timeout", "77")
 	r.configured("redis_config_cluster", "redis.config.get[tcp://"+nodes[0].Addr+",,,cluster]", "")
+}
 
+// TestRecordSentinels writes what sentinels say when they differ, and after a failover whose old master stays away.
+func TestRecordSentinels(t *testing.T) {
+	if !*record {
+		t.Skip("the recorded answers are kept; -record writes them anew")
+	}
+	r := recorder{t}
 	watched := redistest.NewWatched(t, "", "", "")
 	watched.Sentinels[1].Do(t, "SENTINEL", "SET", "mymaster", "down-after-milliseconds", "5000")
 	r.document("redis_sentinel_drift", "redis.sentinel.get", watched.Sentinels[0].Addr)
+	for _, s := range watched.Sentinels {
+		s.Do(t, "SENTINEL", "SET", "mymaster", "down-after-milliseconds", "1000")
+	}
+	watched.Servers[0].Kill(t)
+	r.until(func() bool {
+		replicas := watched.Sentinels[0].Do(t, "SENTINEL", "REPLICAS", "mymaster")
+		return strings.Contains(replicas, watched.Servers[0].Addr) && strings.Contains(replicas, "s_down")
+	})
+	r.document("redis_sentinel_failed_over", "redis.sentinel.get", watched.Sentinels[0].Addr)
 }

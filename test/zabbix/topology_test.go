@@ -235,6 +235,16 @@ func (w *world) sentinelScenes(t testing.TB) []*scene {
 		{name: "a replica that is lost", want: []string{"Sentinel: Master mymaster has too few replicas"},
 			do:   func(t testing.TB) { patient(t, "3000"); v.Servers[1].Kill(t) },
 			undo: func(t testing.TB) { v.Servers[1].Restart(t) }},
+		{name: "a replica that is lost where enough are left", want: []string{"Sentinel: Replicas of mymaster are unreachable"},
+			do: func(t testing.TB) {
+				w.macro(t, sc, "{$SENTINEL.REPLICAS.MIN}", "0")
+				v.Servers[1].Kill(t)
+			},
+			undo: func(t testing.TB) {
+				v.Servers[1].Restart(t)
+				await(t, "the problem to end", func() string { return strings.Join(w.troubles(sc), ", ") })
+				w.macro(t, sc, "{$SENTINEL.REPLICAS.MIN}", "1")
+			}},
 		{name: "a master that dies with nobody to replace it", want: []string{"Sentinel: Master mymaster is down"},
 			do: func(t testing.TB) {
 				v.Servers[1].Do(t, "CONFIG", "SET", "replica-priority", "0") // no failover to this one
