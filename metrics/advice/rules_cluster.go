@@ -13,7 +13,7 @@ var clusterRules = []Rule{
 		Title:  "Shards have no replica",
 		When:   "A master with slots has no replica, or only ones that fail or never take over (cluster-replica-no-failover).",
 		Why:    "If it fails, its slots are down, and with cluster-require-full-coverage yes (the default) the whole cluster.",
-		Remedy: "Add a replica to each shard (redis-cli --cluster add-node … --cluster-slave), or set cluster-replica-no-failover no.",
+		Remedy: "Add a replica to each shard (redis-cli --cluster add-node new:6379 any:6379 --cluster-slave), or set cluster-replica-no-failover no.",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/",
 		judge: func(f *facts) string {
 			var alone []string

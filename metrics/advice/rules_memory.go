@@ -195,7 +195,7 @@ var memoryRules = []Rule{
 		Title:  "Scripts pile up",
 		When:   "number_of_cached_scripts is more than 1,000.",
 		Why:    "A client puts values into the text of its scripts, so that each call is a new script. They stay in memory, and each is compiled.",
-		Remedy: "Hand values over as KEYS and ARGV. SCRIPT FLUSH ASYNC frees the memory.",
+		Remedy: "Hand values over as KEYS and ARGV. SCRIPT FLUSH frees the memory (SCRIPT FLUSH ASYNC from 6.2 on, without a pause).",
 		Source: "MEMORY DOCTOR (redis src/object.c, getMemoryDoctorReport); https://redis.io/docs/latest/develop/programmability/eval-intro/",
 		judge: func(f *facts) string {
 			if n := f.number("memory", "number_of_cached_scripts"); n > 1000 {
