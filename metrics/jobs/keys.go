@@ -234,7 +234,7 @@ func (r *reading) tellAlive(q *queue) {
 		q.Miss(figWorkersAlive, cmp.Or(r.reason(figWorkersAlive), "it is not known whether workers live"))
 	}
 	if _, known := q.Get(figAbandoned); !known && !q.missed(figAbandoned) {
-		q.Miss(figAbandoned, "it needs waiting and workers_alive")
+		q.Miss(figAbandoned, "it follows from waiting and workers_alive, and one of them is not known")
 	}
 }
 
