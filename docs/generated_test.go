@@ -267,8 +267,20 @@ agent: it reads the options only when it starts, and not at ` + "`zabbix_agent2 
 * The name of a session takes letters, digits and underscores: ` + "`Shop_1`" + `, not ` + "`shop-1`" + `.
 * An unknown option or a value out of range keeps the agent from starting, with a message that names the line.
 * A file that cannot be read, and options of a session that contradict each other, are errors of the items of that session,
-  and warnings in the agent's log.
+  and warnings in the agent's log as soon as an item is polled: [the log](troubleshooting.md#the-agents-log) says more.
 * Each field of a connection is taken from the first of these that has it: item key, session, ` + "`Default.…`" + `, built-in
   default. ` + "`Default.`" + ` has every field of a session.
 * Times are seconds, or have a unit: ` + "`90`, `90s`, `5m`, `1h`" + `. Sizes are bytes, or have a unit: ` + "`64K`, `1M`" + `.
+
+### System.Path
+
+Where the program is: this line makes the agent load the plugin. The file that the packages install has it. Write it yourself
+if you have copied the program alone, with the absolute path, in a file that the agent's configuration includes. Options that begin
+with ` + "`System.`" + ` are the agent's own, not the plugin's.
+
+Default: nothing.
+
+` + "```conf" + `
+Plugins.RedisJobs.System.Path=/usr/sbin/zabbix-agent2-plugin/zabbix-agent2-plugin-redisjobs
+` + "```" + `
 `

@@ -202,6 +202,7 @@ func TestABrokenSessionIsWarnedAboutAtStart(t *testing.T) {
 			"Sessions.Good.Uri=tcp://" + server.Addr, "Sessions.Empty.Uri=tcp://" + server.Addr, "Sessions.Empty.PasswordFile=" + empty,
 			"Sessions.CA.Uri=rediss://" + server.Addr, "Sessions.CA.TLSCAFile=/nonexistent", "Sessions.NoUri.User=u", "KeepAlive=60", "KeepAlive=70",
 		}})
+		require.Empty(t, r.pluginLines(), "docs/troubleshooting.md says that the agent starts the plugin for the first item")
 		require.Equal(t, "1", r.value(t, "redis.ping[Good]"))
 		log := strings.Join(r.pluginLines(), "")
 		for _, want := range []string{
