@@ -13,7 +13,6 @@ import (
 	"redisjobs/metrics/info"
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
-	"redisjobs/redisclient"
 )
 
 // Get shows a whole Redis Cluster from any of its nodes: the entry node is asked for
@@ -21,18 +20,23 @@ import (
 // the nodes that they see failing, with one round trip each and within the deadline of
 // the request. If a node does not answer, the answer is partial, not late.
 //
+// The document shows the cluster as the entry node sees it. A node that is cut off sees
+// all others failing: while its own state is fail and most masters with slots say ok,
+// the view of one of those is shown instead. views.of names the node whose view it is.
+//
 // A server that is not part of a cluster is up, with cluster_enabled 0 and nothing
 // more. Otherwise, in addition to the head (up: the entry node answered):
 //
 //	cluster_enabled  1
-//	state            ok or fail, as the entry node judges; known_nodes, size (masters
-//	                 with slots), current_epoch: all of CLUSTER INFO
+//	state            ok or fail, as the node judges whose view it is; known_nodes, size
+//	                 (masters with slots), current_epoch: all of its CLUSTER INFO
 //	slots            assigned, ok, pfail and fail as CLUSTER INFO counts them;
-//	                 uncovered: slots that no node has, or only one in state fail;
+//	                 uncovered: slots that no node has, or only one with the flag fail;
 //	                 uncovered_ranges of those, as "0-5460 5462"
 //	shards           a row per master that has slots, in their order: shard (its
 //	                 first slot, a name that survives a failover), slots, slot_count,
-//	                 state (ok, pfail, fail: as the entry node sees the master),
+//	                 state (ok, pfail, fail: as the master is seen; fail also when it
+//	                 says so of itself and refuses commands),
 //	                 master {"id","addr"}, replicas [{"id","addr"}], has_replica (0
 //	                 when each is failing), takes_over (0 when none becomes the master
 //	                 by itself: each is failing, or has the flag nofailover), keys, memory (bytes) and ops
@@ -41,17 +45,25 @@ import (
 //	                 address, and of one without, with the begin of its id behind),
 //	                 ip, hostname, role, shard, master (its id), flags
 //	                 ("master,fail"), link (connected,
-//	                 disconnected), epoch, slot_count, seen_failing (how many nodes
+//	                 disconnected), epoch, slot_count, state (ok or fail, what it says
+//	                 of itself), seen_failing (how many nodes
 //	                 see it in fail? or fail) and seen_failing_by (their addresses, at
-//	                 most maxWitnesses); up, reason, error; keys, used_memory,
+//	                 most maxWitnesses), failing (1 when it counts as failing, see
+//	                 there); up, reason, error; keys, used_memory,
 //	                 maxmemory, ops, clients; for a replica link_up (to its master),
 //	                 lag_bytes and lag (seconds since the master heard from it)
 //	views            asked: how many nodes told what they see; distinct: how many
-//	                 pictures of roles, failures and slots that made
+//	                 pictures of the state, roles, failures and slots that made; of: the
+//	                 address of the node whose view the document shows
 //	views_disagree   1 when there is more than one
 //	masters_without_replica
 //	                 shards with has_replica 0
-//	failing          nodes that any node sees in fail? or fail
+//	failing          nodes that any node sees in fail? or fail. One that answers and says
+//	                 ok of itself does not count for what a node in state fail sees
+//	refusing         nodes that answer and whose own state is fail: they refuse commands
+//	                 on keys with CLUSTERDOWN, but for reads where
+//	                 cluster-allow-reads-when-down is yes. Left out when no node told
+//	                 its state. refusing_nodes has their addresses
 //	skew             of slots, keys, memory and ops: the largest shard divided by the
 //	                 average one; 1 is even. Left out while there is nothing
 //	moving           slots under way: slot, state (migrating, importing), node, other;
@@ -91,10 +103,13 @@ const (
 type member struct {
 	node
 	shard   string // name of its shard, or ""
-	err     error  // why it did not answer
+	asked   bool
+	err     error // why it did not answer
 	figures nodeFigures
-	noInfo  error // why it has no figures though it answered
-	view    *view // nil when it was not asked, or did not tell
+	noInfo  error  // why it has no figures though it answered
+	view    *view  // nil when it was not asked, or did not tell
+	state   string // ok or fail by its own CLUSTER INFO; "" when not known
+	noState error  // why not, though it answered
 
 	migrations []migration
 	refused    error // why it did not tell of its migrations
@@ -155,7 +170,7 @@ func askEntry(ctx context.Context, t *item.Target, parts []*ask.Part) error {
 // finish asks the other nodes and writes the answer.
 func (c *cluster) finish(ctx context.Context, w *jsondoc.Writer) {
 	c.now = time.Now()
-	c.gather(ctx)
+	c.askAll(ctx)
 	c.rate()
 	c.nameRows()
 	c.write(w)
@@ -180,9 +195,14 @@ type cluster struct {
 	info, state *ask.Part // of the entry node
 	members     []*member
 	entry       *member // nil when the view names no "myself"
-	unreadable  int     // lines of the entry node's view
 	entryErr    error   // why another node stands in for the configured one
 	now         time.Time
+
+	// What follows is of the node whose view is shown: of the entry, or see outvoted.
+	viewer     *member           // nil when the view names no "myself"
+	fields     map[string]string // of CLUSTER INFO
+	unreadable int               // lines
+	others     pictures
 }
 
 // newCluster reads the entry node's view.
@@ -196,22 +216,34 @@ func newCluster(t *item.Target, reply *ask.Part) (*cluster, error) {
 	for _, n := range view {
 		m := &member{node: n}
 		if n.is("myself") && c.entry == nil {
-			c.entry = m
+			c.entry, c.viewer = m, m
 			m.view = newView(view)
 			if strings.HasPrefix(n.addr, ":") { // it has met nobody yet
 				m.addr = cmp.Or(here.Addr, m.addr)
 			}
-		} else if strings.HasPrefix(n.addr, ":") { // that is not known of others
-			m.addr = ""
 		}
-		if n.hostname != "" && isLoopback(n.ip) && !atLoopback(t, here.Addr) {
-			m.addr = net.JoinHostPort(n.hostname, n.port)
-		}
+		c.place(m, here.Addr)
 		c.members = append(c.members, m)
 	}
+	c.arrange()
+	return c, nil
+}
+
+// place finds the address of a member's row, which is also where it is asked. here is
+// where the connection to the entry ends.
+func (c *cluster) place(m *member, here string) {
+	if strings.HasPrefix(m.addr, ":") && m != c.entry { // that is not known of others
+		m.addr = ""
+	}
+	if m.hostname != "" && isLoopback(m.ip) && !atLoopback(c.target, here) {
+		m.addr = net.JoinHostPort(m.hostname, m.port)
+	}
+}
+
+// arrange sorts the members and names their shards.
+func (c *cluster) arrange() {
 	slices.SortStableFunc(c.members, func(a, b *member) int { return strings.Compare(a.addr+a.id, b.addr+b.id) })
 	c.nameShards()
-	return c, nil
 }
 
 func nodesReply(reply *ask.Part) (nodes []node, unreadable int, err error) {
@@ -245,86 +277,4 @@ func firstSlot(m *member) int {
 		first = min(first, r.first)
 	}
 	return first
-}
-
-// gather asks the nodes for their figures and views. Those that are seen
-// failing come last, so that they cannot take the time of the others.
-func (c *cluster) gather(ctx context.Context) {
-	if c.entry != nil {
-		c.entry.err = c.entry.read(c.info)
-		if c.entry.err == nil {
-			c.entry.migrations, c.entry.refused = migrationsOf{}.read(ctx, c.target, c.entry)
-		}
-	}
-	var others []*member
-	for _, m := range c.members {
-		if m != c.entry {
-			others = append(others, m)
-		}
-	}
-	slices.SortStableFunc(others, func(a, b *member) int { return ask.Number(a.failing()) - ask.Number(b.failing()) })
-	if len(others) > ask.MaxRows {
-		for _, m := range others[ask.MaxRows:] {
-			m.err = fmt.Errorf("more than %d nodes: it was not asked", ask.MaxRows)
-		}
-		others = others[:ask.MaxRows]
-	}
-	ctx, cancel := ask.BeforeDeadline(ctx)
-	defer cancel()
-	ask.SideBySide(len(others), func(i int) {
-		others[i].err = c.ask(ctx, others[i], i < maxViews)
-	}, func(i int, err error) { others[i].err = err })
-}
-
-// ask asks one node.
-func (c *cluster) ask(ctx context.Context, m *member, forView bool) error {
-	peer, err := c.peer(m)
-	if err != nil {
-		return err
-	}
-	reply := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO"}}
-	nodes := ask.Part{Name: "cluster_nodes", Cmd: redisclient.Command{"CLUSTER", "NODES"}}
-	moves := knownMigrations(peer, m)
-	parts := append([]*ask.Part{&reply}, moves.parts()...)
-	if forView {
-		parts = append(parts, &nodes)
-	}
-	if err := ask.Do(ctx, peer, parts...); err != nil {
-		return err
-	}
-	if forView {
-		if m.view, err = readView(m.id, &nodes); err != nil {
-			return err
-		}
-	}
-	if err := m.read(&reply); err != nil {
-		m.view = nil
-		return err
-	}
-	m.migrations, m.refused = moves.read(ctx, peer, m)
-	return nil
-}
-
-// readView reads what the node with that id sees; nil when it may not tell. It
-// fails when another server answers.
-func readView(id string, reply *ask.Part) (*view, error) {
-	if reply.Err != nil {
-		if isAlone(reply.Err) {
-			return nil, strangerError("a server that is no node of a cluster")
-		}
-		if ask.Lasting(reply.Err) {
-			return nil, nil
-		}
-		return nil, reply.Err
-	}
-	nodes, _, err := nodesReply(reply)
-	if err != nil {
-		return nil, err
-	}
-	for i := range nodes {
-		if nodes[i].is("myself") && nodes[i].id != id && !isAddr(id) {
-			return nil, strangerError("the node " + string(ask.ClipBytes([]byte(nodes[i].id))))
-		}
-	}
-	return newView(nodes), nil
 }

@@ -91,7 +91,9 @@ func TestClusterOfSixNodes(t *testing.T) {
 	require.Equal(t, map[string]any{"assigned": 16384.0, "ok": 16384.0, "pfail": 0.0, "fail": 0.0, "uncovered": 0.0, "uncovered_ranges": ""}, doc["slots"])
 	require.Equal(t, false, doc["partial"])
 	require.Equal(t, []any{}, doc["unanswered"])
-	require.Equal(t, map[string]any{"asked": 6.0, "distinct": 1.0}, doc["views"])
+	require.Equal(t, map[string]any{"asked": 6.0, "distinct": 1.0, "of": "127.0.0.1:17001"}, doc["views"])
+	require.Equal(t, 0.0, doc["refusing"])
+	require.Equal(t, []any{}, doc["refusing_nodes"])
 	require.Equal(t, 0.0, doc["views_disagree"])
 	require.Equal(t, 0.0, doc["masters_without_replica"])
 	require.Len(t, doc["shards"], 3)
@@ -103,7 +105,7 @@ func TestClusterOfSixNodes(t *testing.T) {
 	}, doc["shards"].([]any)[0])
 	require.Equal(t, map[string]any{
 		"id": "744f80795128be35dba0d66e484e9ada53feeadd", "addr": "127.0.0.1:17004", "ip": "127.0.0.1", "role": "replica", "shard": "0", "master": recorded1,
-		"flags": "slave", "link": "connected", "epoch": 1.0, "slot_count": 0.0, "seen_failing": 0.0, "seen_failing_by": []any{},
+		"flags": "slave", "link": "connected", "epoch": 1.0, "slot_count": 0.0, "state": "ok", "seen_failing": 0.0, "seen_failing_by": []any{}, "failing": 0.0,
 		"up": 1.0, "reason": "", "error": "", "keys": 7.0, "used_memory": 17004000.0, "maxmemory": 0.0, "clients": 4.0,
 		"link_up": 1.0, "lag_bytes": 10.0, "lag": 1.0,
 	}, metrictest.Row(t, doc["nodes"], "addr", "127.0.0.1:17004"))

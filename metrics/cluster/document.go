@@ -42,6 +42,7 @@ func (c *cluster) write(w *jsondoc.Writer) {
 	shards := c.shards()
 	c.writeShards(w, shards, &cut)
 	c.writeNodes(w, &cut)
+	c.writeRefusing(w, &cut)
 	c.writeViews(w)
 	alone := 0
 	for _, s := range shards {
@@ -51,60 +52,13 @@ func (c *cluster) write(w *jsondoc.Writer) {
 	writeSkew(w, shards)
 	c.writeMoving(w, &cut)
 	c.writeUnanswered(w, &cut)
-	ask.Unavailable(w, c.info, c.first("info", func(m *member) error { return m.noInfo }), c.state,
+	ask.Unavailable(w, c.info, c.first("info", func(m *member) error { return m.noInfo }),
+		c.state, c.first("cluster_info", func(m *member) error { return m.noState }),
 		c.first("cluster_migrations", func(m *member) error { return m.refused }))
 	cut.Write(w)
 	var unreadable ask.Unreadable
 	unreadable.Add("nodes", c.unreadable)
 	unreadable.Write(w)
-	w.EndObject()
-}
-
-// stateMembers are the fields of CLUSTER INFO that stand at the document's top.
-var stateMembers = []struct{ field, member string }{
-	{"cluster_state", "state"},
-	{"cluster_known_nodes", "known_nodes"},
-	{"cluster_size", "size"},
-	{"cluster_current_epoch", "current_epoch"},
-}
-
-// writeState writes what CLUSTER INFO says, and the slots nobody serves.
-// Source: https://redis.io/docs/latest/commands/cluster-info/
-func (c *cluster) writeState(w *jsondoc.Writer) {
-	fields := make(map[string]string)
-	if c.state.Err == nil {
-		var text string
-		if text, c.state.Err = c.state.Value.Text(); c.state.Err == nil {
-			for line := range strings.Lines(text) {
-				name, value, _ := strings.Cut(strings.TrimSpace(line), ":")
-				fields[name] = value
-			}
-		}
-	}
-	for _, m := range stateMembers {
-		if value, ok := fields[m.field]; ok {
-			info.WriteField(w, []byte(m.member), []byte(value))
-		}
-	}
-	w.Key("slots").BeginObject()
-	for _, name := range []string{"assigned", "ok", "pfail", "fail"} {
-		if value := []byte(fields["cluster_slots_"+name]); jsondoc.IsNumber(value) {
-			w.Key(name).Number(value)
-		}
-	}
-	var served slotSet
-	for _, m := range c.members {
-		if !m.is("fail") {
-			served.add(m.slots)
-		}
-	}
-	if c.unreadable > 0 { // they may be those of a node that is left out
-		w.EndObject()
-		return
-	}
-	ranges, missing := served.missing()
-	w.Key("uncovered").Int(int64(missing))
-	w.Key("uncovered_ranges").String(slotText(ranges))
 	w.EndObject()
 }
 
@@ -122,6 +76,17 @@ func (s *shard) hasReplica() bool {
 
 func (s *shard) takesOver() bool {
 	return slices.ContainsFunc(s.replicas, func(m *member) bool { return m.takesOver() })
+}
+
+// state is that of the master, as it is seen and as it says itself.
+func (s *shard) state() string {
+	switch {
+	case s.master.is("fail"), s.master.refuses():
+		return "fail"
+	case s.master.is("fail?"):
+		return "pfail"
+	}
+	return "ok"
 }
 
 // shards are sorted by their first slots.
@@ -151,14 +116,7 @@ func (c *cluster) writeShards(w *jsondoc.Writer, shards []*shard, cut *ask.Trunc
 		w.Key("shard").String(s.master.shard)
 		w.Key("slots").String(s.master.slotText())
 		w.Key("slot_count").Int(int64(s.master.slotCount()))
-		state := "ok"
-		switch {
-		case s.master.is("fail"):
-			state = "fail"
-		case s.master.is("fail?"):
-			state = "pfail"
-		}
-		w.Key("state").String(state)
+		w.Key("state").String(s.state())
 		w.Key("master")
 		writeNodeName(w, s.master)
 		w.Key("replicas").BeginArray()
@@ -186,21 +144,15 @@ func writeNodeName(w *jsondoc.Writer, m *member) {
 
 func (c *cluster) writeNodes(w *jsondoc.Writer, cut *ask.Truncations) {
 	byID := make(map[string]*member, len(c.members))
-	witnesses := make(map[string][]string)
 	for _, m := range c.members {
 		byID[m.id] = m
-		if m.view == nil {
-			continue
-		}
-		for _, id := range m.view.failing {
-			witnesses[id] = append(witnesses[id], m.addr)
-		}
 	}
+	witnesses := c.witnesses()
 	failing := 0
 	w.Key("nodes").BeginArray()
 	limit := cut.Limit("nodes", len(c.members))
 	for i, m := range c.members {
-		failing += ask.Number(len(witnesses[m.id]) > 0)
+		failing += ask.Number(isFailing(m, witnesses[m.id]))
 		if i < limit {
 			writeNode(w, m, byID[m.master], witnesses[m.id])
 		}
@@ -209,7 +161,7 @@ func (c *cluster) writeNodes(w *jsondoc.Writer, cut *ask.Truncations) {
 	w.Key("failing").Int(int64(failing))
 }
 
-func writeNode(w *jsondoc.Writer, m, master *member, witnesses []string) {
+func writeNode(w *jsondoc.Writer, m, master *member, witnesses []*member) {
 	w.BeginObject()
 	w.Key("id").String(m.id)
 	w.Key("addr").String(m.addr)
@@ -239,12 +191,16 @@ func writeNode(w *jsondoc.Writer, m, master *member, witnesses []string) {
 	w.Key("link").String(link)
 	info.WriteReading(w, "epoch", m.epoch)
 	w.Key("slot_count").Int(int64(m.slotCount()))
+	if m.err == nil && m.state != "" {
+		w.Key("state").String(m.state)
+	}
 	w.Key("seen_failing").Int(int64(len(witnesses)))
 	w.Key("seen_failing_by").BeginArray()
-	for _, addr := range witnesses[:min(len(witnesses), maxWitnesses)] {
-		w.String(addr)
+	for _, witness := range witnesses[:min(len(witnesses), maxWitnesses)] {
+		w.String(witness.addr)
 	}
 	w.EndArray()
+	w.Key("failing").Int(int64(ask.Number(isFailing(m, witnesses))))
 	w.Key("up").Int(int64(ask.Number(m.err == nil)))
 	w.Key("reason").String(string(redisclient.ReasonOf(m.err)))
 	text := ""
@@ -265,22 +221,6 @@ func writeNode(w *jsondoc.Writer, m, master *member, witnesses []string) {
 		info.WriteReading(w, "lag", lag)
 	}
 	w.EndObject()
-}
-
-func (c *cluster) writeViews(w *jsondoc.Writer) {
-	asked := 0
-	pictures := make(map[uint64]bool)
-	for _, m := range c.members {
-		if m.view != nil {
-			asked++
-			pictures[m.view.digest] = true
-		}
-	}
-	w.Key("views").BeginObject()
-	w.Key("asked").Int(int64(asked))
-	w.Key("distinct").Int(int64(len(pictures)))
-	w.EndObject()
-	w.Key("views_disagree").Int(int64(ask.Number(len(pictures) > 1)))
 }
 
 // writeSkew compares the largest shard with the average one. A figure that one

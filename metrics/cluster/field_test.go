@@ -135,7 +135,7 @@ func TestClusterViewsSeenInTheField(t *testing.T) {
 			require.Equal(t, []any{"10.0.0.1:6379", 1.0, 5.0}, []any{own["addr"], own["up"], own["keys"]})
 			require.Equal(t, true, doc["partial"])
 			require.Len(t, doc["unanswered"], 1)
-			require.Equal(t, map[string]any{"asked": 1.0, "distinct": 1.0}, doc["views"], "a stranger is no witness")
+			require.Equal(t, map[string]any{"asked": 1.0, "distinct": 1.0, "of": "10.0.0.1:6379"}, doc["views"], "a stranger is no witness")
 			require.LessOrEqual(t, bad["seen_failing"], 1.0)
 		})
 	}

@@ -1,12 +1,7 @@
 package cluster
 
 import (
-	"cmp"
 	"fmt"
-	"hash/fnv"
-	"slices"
-	"strconv"
-	"strings"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
@@ -101,44 +96,4 @@ func replicaLag(replica, master *member) (lagBytes, lag info.Reading) {
 	}
 	ours := master.figures.offset
 	return master.figures.id.Behind(info.Reading{Value: max(ours.Value, theirs.Value), Known: ours.Known}, theirs), lag
-}
-
-// view is what remains of one node's CLUSTER NODES.
-type view struct {
-	digest  uint64
-	failing []string // ids
-	moves   []slotMove
-}
-
-// newView keeps who fails, and a digest of what the nodes of a settled
-// cluster agree on: who is there, in which role, with which slots, and who has
-// failed. A mere suspicion (fail?) is each node's own.
-func newView(nodes []node) *view {
-	v := &view{}
-	var lines []string
-	for i := range nodes {
-		n := &nodes[i]
-		if n.failing() {
-			v.failing = append(v.failing, n.id)
-		}
-		// From Valkey 8 on replicas repeat what their master has under way.
-		if n.is("myself") && !n.is("slave") {
-			v.moves = n.moves
-		}
-		if n.is("handshake") {
-			continue
-		}
-		sorted := slices.Clone(n.slots)
-		slices.SortFunc(sorted, func(a, b slotRange) int { return cmp.Compare(a.first, b.first) })
-		lines = append(lines, strings.Join([]string{
-			n.id, strconv.FormatBool(n.is("master")), strconv.FormatBool(n.is("fail")), n.master, slotText(sorted),
-		}, "|"))
-	}
-	slices.Sort(lines)
-	h := fnv.New64a()
-	for _, line := range lines {
-		_, _ = h.Write([]byte(line + "\n")) // a hash.Hash never fails
-	}
-	v.digest = h.Sum64()
-	return v
 }

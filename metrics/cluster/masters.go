@@ -67,6 +67,6 @@ func isMaster(ctx context.Context, t *item.Target, id string) error {
 	if err := ask.Do(ctx, t, nodes); err != nil || nodes.Err != nil && !isAlone(nodes.Err) {
 		return nil
 	}
-	_, err := readView(id, nodes)
+	_, _, err := nodesOf(id, nodes)
 	return err
 }
