@@ -25,7 +25,9 @@ import (
 // the view of one of those is shown instead. views.of names the node whose view it is.
 //
 // A server that is not part of a cluster is up, with cluster_enabled 0 and nothing
-// more. Otherwise, in addition to the head (up: the entry node answered):
+// more. One that answers and refuses CLUSTER NODES (a user without the permission, a
+// proxy) is up, with what INFO and CLUSTER INFO tell, and unavailable.cluster_nodes.
+// Otherwise, in addition to the head (up: the entry node answered):
 //
 //	cluster_enabled  1
 //	state            ok or fail, as the node judges whose view it is; known_nodes, size
@@ -128,6 +130,9 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 		}
 		asked = asked[1:]
 	}
+	// What was refused is not sent again, but for a refusal that another server gave.
+	refusal := q.nodes.RefusedBefore(t)
+	q.nodes.Must = refusal == nil || isAlone(refusal)
 	if err := askEntry(ctx, t, asked); err != nil {
 		c := askStandIn(ctx, t, standInsOf(t))
 		if c == nil {
@@ -139,13 +144,9 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	}
 	t.Memory.Store(offMemory, false)
 	if q.nodes.Err != nil {
-		if isOff(q.info, q.nodes.Err) {
-			t.Memory.Store(offMemory, true)
-			q.state.Forget(t) // it holds for this state only
-			writeOff(w, t.Name, q.info, q.state, q.nodes)
-			return nil
-		}
-		return ask.Down(w, t.Name, fmt.Errorf("CLUSTER NODES: %w", q.nodes.Err))
+		q.nodes.Err = cmp.Or(ask.StateProblem(q.info, q.state), q.nodes.Err)
+		writeUntold(w, t, q)
+		return nil
 	}
 	c, err := newCluster(t, q.nodes)
 	if err != nil {
@@ -179,14 +180,24 @@ func (c *cluster) finish(ctx context.Context, w *jsondoc.Writer) {
 // isOff reports whether the server is no cluster: by INFO, else by what it
 // says to CLUSTER.
 func isOff(reply *ask.Part, err error) bool {
-	if text, e := info.Reply(reply.Value); reply.Err == nil && e == nil {
-		if x, e := info.Scan(text, nil, nil); e == nil {
-			if enabled, ok := x.Field("cluster", "cluster_enabled"); ok {
-				return string(enabled) == "0"
-			}
-		}
+	if enabled := enabledBy(reply); enabled != "" {
+		return enabled == "0"
 	}
 	return err != nil && strings.Contains(err.Error(), "cluster support disabled")
+}
+
+// enabledBy is cluster_enabled of INFO; "" when that does not tell.
+func enabledBy(reply *ask.Part) string {
+	text, err := info.Reply(reply.Value)
+	if reply.Err != nil || err != nil {
+		return ""
+	}
+	x, err := info.Scan(text, nil, nil)
+	if err != nil {
+		return ""
+	}
+	enabled, _ := x.Field("cluster", "cluster_enabled")
+	return string(enabled)
 }
 
 // cluster is everything that one check learns.

@@ -255,9 +255,13 @@ func TestClusterNodeWithoutAPermission(t *testing.T) {
 	require.Equal(t, 1, count(c.doer("17001").Sent, "CLUSTER INFO"), "refusals are remembered")
 
 	c.doer("17001").Replies["CLUSTER NODES"] = refused
-	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, c["17001"])))
-	require.Equal(t, 0.0, doc["up"])
-	require.Equal(t, "acl", doc["reason"])
+	for range 2 {
+		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, c["17001"])))
+		require.Equal(t, []any{1.0, "", 1.0}, []any{doc["up"], doc["reason"], doc["cluster_enabled"]}, "a permission that is missing is no outage")
+		require.Contains(t, doc["unavailable"], "cluster_nodes")
+		require.NotContains(t, doc, "nodes")
+	}
+	require.Equal(t, 3, count(c.doer("17001").Sent, "CLUSTER NODES"), "two that were answered, and one refusal that is remembered")
 }
 
 func count(sent []redisclient.Command, cmd string) int {

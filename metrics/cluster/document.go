@@ -2,11 +2,13 @@ package cluster
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"redisjobs/metrics/ask"
 	"redisjobs/metrics/info"
+	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
 )
@@ -25,6 +27,38 @@ func writeOff(w *jsondoc.Writer, target string, parts ...*ask.Part) {
 	ask.Unavailable(w, slices.DeleteFunc(parts, func(p *ask.Part) bool {
 		return redisclient.ReasonOf(p.Err) != redisclient.ReasonACL
 	})...)
+	w.EndObject()
+}
+
+// writeUntold writes the answer for a server that did not answer CLUSTER NODES: it is no
+// cluster, or the user may not ask, or it has no such command. That is no outage.
+func writeUntold(w *jsondoc.Writer, t *item.Target, q questions) {
+	switch err := q.nodes.Err; {
+	case isOff(q.info, err):
+		t.Memory.Store(offMemory, true)
+		q.state.Forget(t) // it holds for this state only
+		writeOff(w, t.Name, q.info, q.state, q.nodes)
+		return
+	case !ask.Lasting(err):
+		_ = ask.Down(w, t.Name, fmt.Errorf("CLUSTER NODES: %w", err))
+		return
+	}
+	ask.RefusalsOf(t.Memory).Note(q.nodes.Cmd, q.nodes.As, q.nodes.Err)
+	var fields map[string]string
+	fields, q.state.Err = stateFields(q.state)
+	w.Grow(512)
+	w.BeginObject()
+	ask.Head(w, t.Name, nil)
+	if enabledBy(q.info) == "1" {
+		w.Key("cluster_enabled").Int(1)
+	}
+	writeStateMembers(w, fields)
+	if fields != nil {
+		w.Key("slots").BeginObject()
+		writeSlotCounts(w, fields)
+		w.EndObject()
+	}
+	ask.Unavailable(w, q.info, q.state, q.nodes)
 	w.EndObject()
 }
 
