@@ -31,6 +31,7 @@ type facts struct {
 
 	users   []user
 	nodes   []cluster.Node
+	myself  string // the id of the one of them that was asked; "" when not known
 	topSlot slotFact
 	masters []map[string]string // of a sentinel
 	// listed are the rows of each master's replicas, by its name, where there are any.

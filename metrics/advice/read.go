@@ -79,11 +79,14 @@ func (p *poll) readCluster(t *item.Target, f *facts) {
 		return
 	}
 	if p.nodes.Err == nil {
-		var unreadable int
+		var entry, unreadable int
 		here := *t
 		here.Peer = noPeer
-		if f.nodes, _, unreadable, p.nodes.Err = cluster.ReadNodes(&here, &p.nodes); unreadable > 0 && p.nodes.Err == nil {
+		if f.nodes, entry, unreadable, p.nodes.Err = cluster.ReadNodes(&here, &p.nodes); unreadable > 0 && p.nodes.Err == nil {
 			p.nodes.Err = fmt.Errorf("%d lines cannot be read", unreadable)
+		}
+		if entry >= 0 {
+			f.myself = f.nodes[entry].ID
 		}
 	}
 	f.why.cluster, f.why.slots = p.nodes.Err, errNoSlotStats

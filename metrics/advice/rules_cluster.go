@@ -5,23 +5,32 @@ import (
 	"slices"
 
 	"redisjobs/metrics/cluster"
+	"redisjobs/metrics/info"
 )
 
 var clusterRules = []Rule{
 	{
 		ID: "shard_without_replica", Severity: Warning, Scope: Cluster,
-		Title:  "Shards have no replica",
-		When:   "A master with slots has no replica, or only ones that fail or never take over (cluster-replica-no-failover).",
+		Title: "Shards have no replica",
+		When: "A master with slots has no replica, or only ones that fail or never take over (cluster-replica-no-failover). A replica that is asked " +
+			"itself does not count, too, if it was never synchronized, or has been without its master for longer than " +
+			"cluster-replica-validity-factor allows.",
 		Why:    "If it fails, its slots are down, and with cluster-require-full-coverage yes (the default) the whole cluster.",
 		Remedy: "Add a replica to each shard (redis-cli --cluster add-node new:6379 any:6379 --cluster-slave), or set cluster-replica-no-failover no.",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/",
 		judge: func(f *facts) string {
-			var alone []string
+			var alone, doubtful []string
 			f.eachShard(func(master cluster.Node, replicas []cluster.Node) {
-				if !slices.ContainsFunc(replicas, func(r cluster.Node) bool { return r.TakesOver }) {
+				switch {
+				case !slices.ContainsFunc(replicas, f.takesOver):
 					alone = append(alone, master.Addr)
+				case master.ID == f.myself && f.hasNoneInSync():
+					doubtful = append(doubtful, master.Addr)
 				}
 			})
+			if len(alone) == 0 && len(doubtful) > 0 {
+				f.lacks("no replica of %s has a link to it, and for how long is not known here: see takes_over of redis.cluster.get", list(doubtful))
+			}
 			return list(alone)
 		},
 	},
@@ -86,6 +95,40 @@ var clusterRules = []Rule{
 			return fmt.Sprintf("slot %d has %d of %d keys", f.topSlot.slot, f.topSlot.keys, keys)
 		},
 	},
+}
+
+// takesOver reports whether a node, a replica, becomes the master when that fails: by
+// its flags, and by its INFO and configuration if it is the node that was asked.
+func (f *facts) takesOver(n cluster.Node) bool {
+	return n.TakesOver && (n.ID != f.myself || info.TakesOver(&f.id, info.Masters(f.x, &f.id, f.x.SectionLines("replication")), f.validity()))
+}
+
+// validity is what the configuration says of it, as far as that is known.
+func (f *facts) validity() info.Validity {
+	of := func(names ...string) info.Reading {
+		for _, name := range names {
+			if v, ok := f.config[name]; ok {
+				return info.ParseCount([]byte(v))
+			}
+		}
+		return info.Reading{}
+	}
+	return info.Validity{
+		NodeTimeout: of("cluster-node-timeout"),
+		PingPeriod:  of("repl-ping-replica-period", "repl-ping-slave-period"),
+		Factor:      of("cluster-replica-validity-factor", "cluster-slave-validity-factor"),
+	}
+}
+
+// hasNoneInSync reports whether a master says that no replica follows it at this moment.
+func (f *facts) hasNoneInSync() bool {
+	connected, ok := f.x.Field("replication", "connected_slaves")
+	if n := info.ParseCount(connected); !ok || !n.Known {
+		return false
+	}
+	return !slices.ContainsFunc(info.Replicas(f.x, &f.id, f.x.SectionLines("replication")), func(r info.Replica) bool {
+		return !r.InSync.Known || r.InSync.Value > 0
+	})
 }
 
 // eachShard visits each master that has slots, with its replicas that work.

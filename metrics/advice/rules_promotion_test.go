@@ -3,6 +3,7 @@ package advice
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -32,6 +33,39 @@ func TestAReplicaThatNeverTakesOver(t *testing.T) {
 	} {
 		v := judgeAll(t, subject{state: with(with(healthy, users), append(slices.Clone(member), nodes(tt.nodes...))...), machine: machine1})
 		require.ElementsMatch(t, tt.want, ids(v.findings))
+	}
+}
+
+// TestWhatANodeKnowsOfItsOwnReplication: a replica knows for how long it has had no link,
+// a master only that none follows it now.
+func TestWhatANodeKnowsOfItsOwnReplication(t *testing.T) {
+	t.Parallel()
+	asked := slices.Clone(shards)
+	asked[0], asked[3] = strings.Replace(asked[0], "myself,", "", 1), strings.Replace(asked[3], "slave", "myself,slave", 1)
+	replica := func(down string) []string {
+		return []string{"server.redis_mode=cluster", "cluster.cluster_enabled=1", slot(10), nodes(asked...), "replication.role=slave", "replication.master_host=10.0.0.1",
+			"replication.master_link_status=down", "replication.slave_repl_offset=9000", "replication.master_link_down_since_seconds=" + down,
+			"config.cluster-node-timeout=15000", "config.repl-ping-replica-period=10"}
+	}
+	lonely := append(slices.Clone(member), "replication.connected_slaves=0", "-replication.slave0", "config.min-replicas-to-write=0")
+	for _, tt := range []struct {
+		name             string
+		changes          []string
+		speaks, unjudged bool
+	}{
+		{"a replica that has lost its master a moment ago", append(replica("160"), "config.cluster-replica-validity-factor=10"), false, false},
+		{"one without it for too long", append(replica("161"), "config.cluster-replica-validity-factor=10"), true, false},
+		{"one that may be without it for as long as it wants", append(replica("161"), "config.cluster-replica-validity-factor=0"), false, false},
+		{"one whose configuration is not known", replica("161"), false, false},
+		{"one that was never synchronized", replica("-1"), true, false},
+		{"a master that nobody follows", lonely, false, true},
+		{"a master of which a replica copies everything", append(slices.Clone(member), "replication.slave0=ip=10.0.0.2,port=6380,state=wait_bgsave,offset=0,lag=0"), false, true},
+		{"a master that nobody follows, and a shard without a replica", append(slices.Clone(lonely), nodes(shards[:5]...)), true, false},
+		{"a master that does not tell", append(slices.Clone(lonely), "-replication.connected_slaves"), false, false},
+	} {
+		v := judgeAll(t, subject{state: with(with(healthy, users), tt.changes...), machine: machine1})
+		require.Equal(t, []bool{tt.speaks, tt.unjudged},
+			[]bool{slices.Contains(ids(v.findings), "shard_without_replica"), slices.Contains(ids(v.unjudged), "shard_without_replica")}, tt.name)
 	}
 }
 

@@ -142,7 +142,7 @@ var (
 	slot = func(keys int) string {
 		return "reply.CLUSTER SLOT-STATS ORDERBY key-count LIMIT 1=" + fmt.Sprintf("*1\r\n*2\r\n:866\r\n*2\r\n+key-count\r\n:%d\r\n", keys)
 	}
-	member    = []string{"server.redis_mode=cluster", "cluster.cluster_enabled=1", nodes(shards...), slot(10)}
+	member    = append(slices.Clone(master), "server.redis_mode=cluster", "cluster.cluster_enabled=1", nodes(shards...), slot(10))
 	sentinels = func(others, quorum, replicas int) []string {
 		return []string{"server.redis_mode=sentinel", "-replication.role", "reply.SENTINEL MASTERS=*1\r\n" + metrictest.WireArray("name", "mymaster",
 			"num-slaves", fmt.Sprint(replicas), "num-other-sentinels", fmt.Sprint(others), "quorum", fmt.Sprint(quorum),

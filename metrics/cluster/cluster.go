@@ -40,8 +40,12 @@ import (
 //	                 state (ok, pfail, fail: as the master is seen; fail also when it
 //	                 says so of itself and refuses commands),
 //	                 master {"id","addr"}, replicas [{"id","addr"}], has_replica (0
-//	                 when each is failing), takes_over (0 when none becomes the master
-//	                 by itself: each is failing, or has the flag nofailover), keys, memory (bytes) and ops
+//	                 when each is failing, or says that it has not been synchronized
+//	                 since it was started), takes_over (0 when none becomes the master by
+//	                 itself with its data: each is such a one, has the flag nofailover, or
+//	                 says that it has been without its master for more than half an hour;
+//	                 with the defaults it gives up after 160 seconds, see
+//	                 cluster-replica-validity-factor), keys, memory (bytes) and ops
 //	                 (commands per second since an earlier poll) of the master
 //	nodes            a row per node, sorted by address: id, addr (of two nodes with one
 //	                 address, and of one without, with the begin of its id behind),

@@ -103,13 +103,14 @@ type shard struct {
 }
 
 // hasReplica reports whether a replica could become the master, and takesOver whether
-// one does so by itself when that fails.
+// one does so by itself when that fails: as far as the replicas say. One that does not
+// answer, and one that does not show INFO, are judged by their flags alone.
 func (s *shard) hasReplica() bool {
-	return slices.ContainsFunc(s.replicas, func(m *member) bool { return !m.failing() })
+	return slices.ContainsFunc(s.replicas, func(m *member) bool { return !m.failing() && !m.figures.neverSynced })
 }
 
 func (s *shard) takesOver() bool {
-	return slices.ContainsFunc(s.replicas, func(m *member) bool { return m.takesOver() })
+	return slices.ContainsFunc(s.replicas, func(m *member) bool { return m.takesOver() && !m.figures.staysReplica })
 }
 
 // state is that of the master, as it is seen and as it says itself.

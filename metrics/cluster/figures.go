@@ -18,8 +18,11 @@ type nodeFigures struct {
 	runID                            string
 	offset                           info.Reading // of the replication stream: what a master has written, a replica has read
 	linkUp                           info.Reading // of a replica to its master: 1 or 0
-	replicas                         []info.Replica
-	id                               info.Identity
+	// neverSynced and staysReplica: the replica is no copy, and does not take over; see
+	// info.NeverSynced and info.TakesOver.
+	neverSynced, staysReplica bool
+	replicas                  []info.Replica
+	id                        info.Identity
 }
 
 // read takes the figures from a reply to INFO. A node that says who it is and does
@@ -69,7 +72,10 @@ func (m *member) take(x *info.Text) {
 	replication := x.SectionLines("replication")
 	f.replicas = info.Replicas(x, &id, replication)
 	f.offset = get("replication", "master_repl_offset")
-	f.linkUp = info.SumLinks(x, &id, info.Masters(x, &id, replication)).Up
+	masters := info.Masters(x, &id, replication)
+	f.linkUp = info.SumLinks(x, &id, masters).Up
+	f.neverSynced = info.NeverSynced(&id, masters)
+	f.staysReplica = !info.TakesOver(&id, masters, info.Validity{})
 	if id.Role == "replica" {
 		f.offset = get("replication", "slave_repl_offset")
 		if f.linkUp.Value == 0 && f.offset.Value <= 1 {

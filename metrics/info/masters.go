@@ -16,6 +16,9 @@ type Master struct {
 	// LastIO is how many seconds ago the replica heard of it, Down how many
 	// seconds the link has been down.
 	LastIO, Down Reading
+	// never: the link has not been up since the server was started. downTold: that,
+	// or Down, is what the server says.
+	never, downTold bool
 	// Syncing: the replica copies everything; SyncLeft is what is left of that,
 	// in bytes.
 	Syncing  bool
@@ -80,6 +83,8 @@ func (m *Master) take(id *Identity, name, value []byte) {
 		m.LastIO = id.age(value)
 	case "link_down_since_seconds":
 		m.Down = id.age(value)
+		m.downTold = true
+		m.never = !m.Down.Known && (string(value) == "-1" || ParseCount(value).Known) // before Redis 6.2: since 1970
 	case "sync_in_progress":
 		m.Syncing = string(value) == "1"
 	case "sync_total_bytes":

@@ -53,6 +53,49 @@ func hasFlag(row map[string]string, flag string) bool {
 	return slices.Contains(strings.Split(row["flags"], ","), flag)
 }
 
+// NeverSynced reports whether a replica has had no link to its master since it was
+// started: it has nothing of it, or what it found on its disk. Its masters are those of
+// its INFO; what that does not say makes no replica one.
+func NeverSynced(id *Identity, masters []Master) bool {
+	never := len(masters) > 0
+	for i := range masters {
+		m := &masters[i]
+		noOffset := !m.downTold && m.Applied.Known && m.Applied.Value <= 1 && id.Means.Offset == UnitBytes
+		never = never && m.LinkUp.Known && m.LinkUp.Value == 0 && (m.never || noOffset)
+	}
+	return never
+}
+
+// Validity is how long a replica of a cluster may be without its master and still take
+// over by itself: cluster-node-timeout in milliseconds, repl-ping-replica-period in
+// seconds, and cluster-replica-validity-factor, with 0 for any time.
+type Validity struct{ NodeTimeout, PingPeriod, Factor Reading }
+
+// longWithoutMaster is how long a replica may be without its master where its Validity is
+// not known, in seconds: ten times as long as with the defaults, and more.
+const longWithoutMaster = 30 * 60
+
+// TakesOver reports whether a replica of a cluster becomes the master by itself, with
+// its data, when that fails: not one that was never synchronized, nor one that has been
+// without its master for too long. What is not said excludes no replica.
+// Source: redis src/cluster_legacy.c, clusterHandleSlaveFailover (data_age)
+func TakesOver(id *Identity, masters []Master, v Validity) bool {
+	if NeverSynced(id, masters) {
+		return false
+	}
+	if len(masters) != 1 || masters[0].LinkUp != Known(0) || !masters[0].Down.Known {
+		return true
+	}
+	limit := float64(longWithoutMaster)
+	if v.NodeTimeout.Known && v.PingPeriod.Known && v.Factor.Known {
+		if v.Factor.Value == 0 {
+			return true
+		}
+		limit = float64(v.PingPeriod.Value) + float64(v.NodeTimeout.Value)/1000*float64(v.Factor.Value)
+	}
+	return float64(masters[0].Down.Value) <= limit
+}
+
 // Available is how many replicas of a master sentinels may promote, as far as they
 // say, of its row, the rows of SENTINEL REPLICAS and all the replicas that they know. Those
 // that are not listed (replica-announced no) count: they may be promoted, and nobody

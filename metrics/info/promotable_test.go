@@ -71,3 +71,39 @@ func TestReplicasThatSentinelPassesOver(t *testing.T) {
 		require.Equal(t, tt.whileUp, available == 1, tt.name)
 	}
 }
+
+// TestWhichReplicasOfAClusterTakeOver: what they say of the link, as servers print it.
+func TestWhichReplicasOfAClusterTakeOver(t *testing.T) {
+	t.Parallel()
+	defaults := Validity{NodeTimeout: Known(15_000), PingPeriod: Known(10), Factor: Known(10)}
+	always := Validity{NodeTimeout: Known(15_000), PingPeriod: Known(10), Factor: Known(0)}
+	const down = "master_host:10.0.0.1\r\nmaster_link_status:down\r\n"
+	for _, tt := range []struct {
+		name, text             string
+		validity               Validity
+		neverSynced, takesOver bool
+	}{
+		{"the link is up", "master_host:10.0.0.1\r\nmaster_link_status:up\r\nslave_repl_offset:1\r\n", defaults, false, true},
+		{"nothing is said", "", defaults, false, true},
+		{"never up", down + "slave_repl_offset:1\r\nmaster_link_down_since_seconds:-1\r\n", defaults, true, false},
+		{"never up, and any age is allowed: it has no data", down + "slave_repl_offset:0\r\nmaster_link_down_since_seconds:-1\r\n", always, true, false},
+		{"never up since a restart", down + "slave_repl_offset:9000\r\nmaster_link_down_since_seconds:-1\r\n", defaults, true, false},
+		{"never up, before Redis 6.2", down + "slave_repl_offset:1\r\nmaster_link_down_since_seconds:1796066234\r\n", defaults, true, false},
+		{"no offset, and no time", down + "slave_repl_offset:1\r\n", Validity{}, true, false},
+		{"no time", down + "slave_repl_offset:2\r\n", Validity{}, false, true},
+		{"for as long as it may", down + "slave_repl_offset:90\r\nmaster_link_down_since_seconds:160\r\n", defaults, false, true},
+		{"for longer", down + "slave_repl_offset:90\r\nmaster_link_down_since_seconds:161\r\n", defaults, false, false},
+		{"for longer, and any age is allowed", down + "slave_repl_offset:90\r\nmaster_link_down_since_seconds:99999\r\n", always, false, true},
+		{"for longer, and the configuration is not known", down + "slave_repl_offset:90\r\nmaster_link_down_since_seconds:161\r\n", Validity{}, false, true},
+		{"for much longer, and the configuration is not known", down + "slave_repl_offset:90\r\nmaster_link_down_since_seconds:1801\r\n", Validity{}, false, false},
+		{"a part of the configuration", down + "slave_repl_offset:90\r\nmaster_link_down_since_seconds:161\r\n", Validity{Factor: Known(1)}, false, true},
+		{"no number", down + "slave_repl_offset:90\r\nmaster_link_down_since_seconds:x\r\n", defaults, false, true},
+		{"one of two masters (KeyDB)", down + "slave_repl_offset:1\r\nmaster_link_down_since_seconds:-1\r\nmaster_1_host:10.0.0.3\r\nmaster_1_link_status:up\r\n", defaults, false, true},
+	} {
+		x, err := Scan([]byte("# Server\r\nredis_version:7.0.15\r\nuptime_in_seconds:100000\r\n# Replication\r\nrole:slave\r\n"+tt.text), nil, nil)
+		require.NoError(t, err)
+		id := Identify(&x)
+		masters := Masters(&x, &id, x.SectionLines("replication"))
+		require.Equal(t, []bool{tt.neverSynced, tt.takesOver}, []bool{NeverSynced(&id, masters), TakesOver(&id, masters, tt.validity)}, tt.name)
+	}
+}
