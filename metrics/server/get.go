@@ -295,13 +295,7 @@ func (p *getParts) askMore(ctx context.Context, t *item.Target, text []byte, ext
 	if p.ping.Err == nil && linkDown(text) {
 		more = append(more, &p.read)
 	}
-	if len(more) > 0 {
-		if err := ask.Do(ctx, t, more...); err != nil {
-			for _, part := range more {
-				part.Err = err
-			}
-		}
-	}
+	askMore(ctx, t, more)
 	if !isCluster || p.cluster.Err != nil {
 		return text
 	}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 
 	"redisjobs/metrics/ask"
@@ -8,6 +9,7 @@ import (
 	"redisjobs/metrics/item"
 	"redisjobs/metrics/jsondoc"
 	"redisjobs/redisclient"
+	"redisjobs/redisclient/resp"
 )
 
 // Status reports whether a server serves commands, and if not, why.
@@ -20,13 +22,17 @@ import (
 // not permitted or not known, a server that answers INFO is up, and unavailable.ping
 // has the error.
 //
-// The members are those that redis.get begins with, and unavailable for what the server
-// refused, as in redis.get.
+// The members are those that redis.get begins with, cluster_state of a node of a cluster,
+// and unavailable for what the server refused, as in redis.get. cluster_state is ok or
+// fail by the node's own CLUSTER INFO. With fail the node answers PING and INFO, so that
+// it is up, and refuses commands on keys with CLUSTERDOWN: all of them, or with
+// cluster-allow-reads-when-down those that write. The first poll of such a node takes a
+// second round trip.
 var Status = &item.Metric{
 	Key:         "redis.status",
 	Description: "Returns whether a server serves commands, and if not why, as JSON.",
 	Params:      item.ConnParams(),
-	Commands:    []string{"ping", "info", "dbsize"},
+	Commands:    []string{"ping", "info", "dbsize", "cluster|info"},
 	Collect:     collectStatus,
 }
 
@@ -40,6 +46,11 @@ func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) erro
 		{Name: "info", Cmd: redisclient.Command{"INFO", "persistence"}},
 	}
 	parts := append([]*ask.Part{&ping}, sections...)
+	state := ask.Part{Name: "cluster_info", Cmd: getCommands.cluster, Value: resp.Value{Kind: resp.Null}}
+	known, _ := t.Memory.Load(statusMemory)
+	if known == true {
+		parts = append(parts, &state)
+	}
 	c, err := info.AskCondition(ctx, t, parts...)
 	if err != nil {
 		return ask.Down(w, t.Name, err)
@@ -50,23 +61,73 @@ func collectStatus(ctx context.Context, r *item.Request, w *jsondoc.Writer) erro
 	var id info.Identity
 	if x != nil {
 		id = info.Identify(x)
-		if problem == nil && ping.Err == nil && linkDown(x.Text) {
-			if err := ask.Do(ctx, t, &read); err != nil {
-				read.Err = err
-			}
+		var more []*ask.Part
+		checks := problem == nil && ping.Err == nil && linkDown(x.Text)
+		if checks {
+			more = append(more, &read)
+		}
+		isNode := id.Mode == "cluster"
+		t.Memory.Store(statusMemory, isNode)
+		switch {
+		case isNode && known != true:
+			more = append(more, &state)
+		case !isNode && known == true:
+			state.Forget(t) // another server refused it
+			state.Value, state.Err = resp.Value{Kind: resp.Null}, nil
+		}
+		askMore(ctx, t, more)
+		if checks {
 			problem = ask.StateProblem(&read)
 		}
 	}
 	w.Grow(1024)
 	w.BeginObject()
 	c.Write(w, problem, x, &id)
+	writeClusterState(w, &state)
 	if problem != nil {
 		ping.Err, read.Err = nil, nil // it stands under error
+		if redisclient.ConcernsServer(state.Err) {
+			state.Err = nil
+		}
 	}
 	forgive(&read)
-	ask.Unavailable(w, append(parts, &read)...)
+	ask.Unavailable(w, append(append([]*ask.Part{&ping}, sections...), &read, &state)...)
 	w.EndObject()
 	return nil
+}
+
+// statusMemory is where the target's Memory has whether it is a node of a cluster.
+const statusMemory = "redis.status cluster"
+
+// askMore asks for what the answers before have shown to be worth asking for. A
+// conversation that fails here costs these parts alone.
+func askMore(ctx context.Context, t *item.Target, parts []*ask.Part) {
+	if len(parts) == 0 {
+		return
+	}
+	if err := ask.Do(ctx, t, parts...); err != nil {
+		for _, p := range parts {
+			p.Err = err
+		}
+	}
+}
+
+// writeClusterState writes what a node of a cluster says of itself.
+func writeClusterState(w *jsondoc.Writer, state *ask.Part) {
+	if state.Err != nil || state.Value.IsNull() {
+		return
+	}
+	var text []byte
+	if text, state.Err = info.Reply(state.Value); state.Err != nil {
+		return
+	}
+	for line := range bytes.Lines(text) {
+		value, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("cluster_state:"))
+		if ok && (string(value) == "ok" || string(value) == "fail") {
+			w.Key("cluster_state").StringBytes(value)
+			return
+		}
+	}
 }
 
 // readCheck is a command that reads data, so that a replica refuses it which
