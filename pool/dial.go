@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 	"time"
 )
 
@@ -25,7 +27,33 @@ func (p *Pool[K, C]) startDialLocked(t *target[K, C], now instant) {
 	p.open++
 	t.dialing++
 	t.Dials++
-	go p.dial(t, t.generation, victim, now)
+	at := new(progress)
+	t.dials = append(t.dials, at)
+	go p.dial(t, t.generation, victim, now, at)
+}
+
+// progress is what a dial says that it is doing.
+type progress struct{ doing atomic.Pointer[string] }
+
+type progressKey struct{}
+
+// Doing notes what a dial is doing from now on, such as "TLS handshake with 10.0.0.1:6379".
+// ctx is that of Config.Dial, or made of it. A caller whose time ends before the
+// dial does is told so in its WaitError.
+func Doing(ctx context.Context, what string) {
+	if at, ok := ctx.Value(progressKey{}).(*progress); ok {
+		at.doing.Store(&what)
+	}
+}
+
+// doing is what the oldest dial is doing, or "".
+func (t *target[K, C]) doing() string {
+	if len(t.dials) > 0 {
+		if what := t.dials[0].doing.Load(); what != nil {
+			return *what
+		}
+	}
+	return ""
 }
 
 // fullLocked reports whether a place must be given up before another is taken.
@@ -37,15 +65,15 @@ func (p *Pool[K, C]) placeLocked() bool { return !p.fullLocked() || p.idle.len >
 
 // dial makes one connection and gives it to whoever is next. It outlives the
 // caller it was begun for.
-func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C], began instant) {
+func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C], began instant, at *progress) {
 	if victim != nil {
 		_ = victim.conn.Close() // before the dial, so that the total limit holds
 		p.evicted(victim.target)
 	}
 	var conn C
 	err := errDialExited
-	defer func() { p.dialed(t, generation, began, conn, err) }()
-	conn, err = p.callDial(t.key)
+	defer func() { p.dialed(t, generation, began, at, conn, err) }()
+	conn, err = p.callDial(t.key, at)
 }
 
 // errDialExited stands when Config.Dial has called runtime.Goexit, as a test's
@@ -53,10 +81,12 @@ func (p *Pool[K, C]) dial(t *target[K, C], generation uint64, victim *entry[K, C
 var errDialExited = errors.New("the dial ended its goroutine")
 
 // dialed books the end of a dial.
-func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began instant, conn C, err error) {
+func (p *Pool[K, C]) dialed(t *target[K, C], generation uint64, began instant, at *progress, conn C, err error) {
 	now := p.now()
 	p.mu.Lock()
 	t.dialing--
+	i := slices.Index(t.dials, at)
+	t.dials = slices.Delete(t.dials, i, i+1)
 	if err != nil {
 		p.freePlaceLocked()
 		t.DialErrors++
@@ -86,8 +116,8 @@ func (p *Pool[K, C]) evicted(t *target[K, C]) {
 
 // callDial runs Config.Dial under its time limit; a panic in it becomes an
 // error, because it would end the process otherwise.
-func (p *Pool[K, C]) callDial(key K) (conn C, err error) {
-	ctx, cancel := context.WithTimeout(p.dialCtx, p.cfg.DialTimeout)
+func (p *Pool[K, C]) callDial(key K, at *progress) (conn C, err error) {
+	ctx, cancel := context.WithTimeout(context.WithValue(p.dialCtx, progressKey{}, at), p.cfg.DialTimeout)
 	defer cancel()
 	defer func() {
 		if r := recover(); r != nil {

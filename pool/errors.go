@@ -21,11 +21,26 @@ type WaitError struct {
 	Gauges
 	// TotalFull: the total limit, not the target's, was in the way.
 	TotalFull bool
+	// Doing is what the oldest dial to the target was doing, as it has said by the
+	// function Doing; "" when there was none, or it has said nothing.
+	Doing string
 	// Err is the context's error.
 	Err error
 }
 
+// OnlyDialed reports whether the target had no connection yet: the caller waited for a
+// dial that is not over.
+func (e *WaitError) OnlyDialed() bool { return e.InUse == 0 && e.Dialing > 0 }
+
 func (e *WaitError) Error() string {
+	if e.OnlyDialed() {
+		doing := ""
+		if e.Doing != "" {
+			doing = " (" + e.Doing + ")"
+		}
+		return fmt.Sprintf("no connection to %s was made within %s: %d being dialed%s, %d others waiting",
+			e.Target, short(e.Waited), e.Dialing, doing, e.Waiting)
+	}
 	limit := fmt.Sprintf("limit %d for this target", e.MaxPerTarget)
 	if e.TotalFull {
 		limit = fmt.Sprintf("limit %d in all", e.MaxTotal)

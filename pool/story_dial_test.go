@@ -2,10 +2,15 @@ package pool_test
 
 import (
 	"context"
+	"fmt"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"redisjobs/pool"
 )
 
 // Dialing.
@@ -106,5 +111,35 @@ func TestADialThatEndsItsGoroutineIsAFailedDial(t *testing.T) {
 		w.wantDial("a").end(answer{exit: true})
 		require.Equal(t, 1, x.returned)
 		require.ErrorContains(t, x.err, "the dial ended its goroutine")
+	})
+}
+
+// TestAWaitForADialSaysWhatThatDoes: of several dials the oldest, which is the next to end.
+func TestAWaitForADialSaysWhatThatDoes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var begun atomic.Int64
+		p, err := pool.New(config{Name: func(key string) string { return key }, DialTimeout: 2 * time.Second, Dial: func(ctx context.Context, _ string) (*sock, error) {
+			n := begun.Add(1)
+			pool.Doing(ctx, fmt.Sprintf("connecting to %d", n))
+			time.Sleep(time.Second)
+			pool.Doing(context.WithoutCancel(ctx), fmt.Sprintf("TLS handshake with %d", n))
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}})
+		require.NoError(t, err)
+		defer func() { require.NoError(t, closeWithin(p, time.Minute)) }()
+		wait := func(d time.Duration) error {
+			ctx, cancel := context.WithTimeout(t.Context(), d)
+			defer cancel()
+			return p.Do(ctx, "a", func(context.Context, *sock) error { return nil })
+		}
+		require.EqualError(t, wait(500*time.Millisecond), "no connection to a was made within 500ms: 1 being dialed (connecting to 1), 0 others waiting")
+		done := make(chan error)
+		go func() { done <- wait(1200 * time.Millisecond) }()
+		synctest.Wait()
+		require.EqualError(t, wait(700*time.Millisecond), "no connection to a was made within 700ms: 2 being dialed (TLS handshake with 1), 1 others waiting")
+		require.EqualError(t, <-done, "no connection to a was made within 1.2s: 2 being dialed (TLS handshake with 1), 0 others waiting")
+		pool.Doing(t.Context(), "no dial of a pool")
 	})
 }

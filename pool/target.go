@@ -13,7 +13,8 @@ type target[K comparable, C Conn] struct {
 	inUse      int            // of all, used by somebody or being closed
 	proven     int            // of inUse, those that had served before
 	dialing    int
-	evicting   int // evicted ones that are not closed yet; their place in all is another's
+	dials      []*progress // of those, the oldest first
+	evicting   int         // evicted ones that are not closed yet; their place in all is another's
 	waiters    list[waiter[K, C]]
 	claim      uint64 // arrival number of who waits for a place; 0: t is not in Pool.claims
 	claimAt    int    // where in Pool.claims

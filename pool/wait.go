@@ -166,6 +166,7 @@ func (p *Pool[K, C]) waitErrorLocked(t *target[K, C], waited time.Duration, caus
 		MaxTotal:     p.cfg.MaxTotal,
 		Gauges:       t.gauges(),
 		TotalFull:    t.claim != 0,
+		Doing:        t.doing(),
 		Err:          cause,
 	}
 }

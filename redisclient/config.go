@@ -38,6 +38,14 @@ type Config struct {
 	Renamed func(command string) (string, bool)
 	// Limits bound each reply.
 	Limits resp.Limits
+	// Stage, if set, is called with what Dial does from now on, in words for people.
+	Stage func(what string)
+}
+
+func (c Config) stage(what string) {
+	if c.Stage != nil {
+		c.Stage(what)
+	}
 }
 
 // step names the commands that open a conversation.

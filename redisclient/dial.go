@@ -28,6 +28,7 @@ var dialer = net.Dialer{
 // the first DoAll. An error is an *Error with the Op dial or tls.
 func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	start := time.Now()
+	cfg.stage("connecting to " + cfg.Address)
 	raw, err := dialer.DialContext(ctx, cfg.network(), cfg.Address)
 	if err != nil {
 		return nil, &Error{Op: "dial", Reason: ReasonOf(err), Err: withoutRoute(err)}
@@ -41,6 +42,7 @@ func Dial(ctx context.Context, cfg Config) (*Conn, error) {
 	}
 	c.noCertificate = len(cfg.TLS.Certificates) == 0 && cfg.TLS.GetClientCertificate == nil
 	start = time.Now()
+	cfg.stage("TLS handshake with " + raw.RemoteAddr().String() + ": does it speak TLS on this port?")
 	secured := tls.Client(c.stream, cfg.tls())
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()

@@ -256,6 +256,7 @@ func (rt *Runtime) dial(ctx context.Context, t *conf.Target) (*redisclient.Conn,
 		Limits:     replyLimits,
 		Known:      known.hasAnswered(),
 		Renamed:    t.Renamed,
+		Stage:      func(what string) { pool.Doing(ctx, what) },
 	})
 	if redisclient.ReasonOf(err) == redisclient.ReasonDNS && t.Hint() != "" {
 		if !known.hasAnswered() {
@@ -359,7 +360,7 @@ func (t *target) noteInfo(info redisclient.ConnInfo) {
 func explain(err error) error {
 	var wait *pool.WaitError
 	switch {
-	case errors.As(err, &wait) && wait.InUse == 0 && wait.Dialing > 0:
+	case errors.As(err, &wait) && wait.OnlyDialed():
 		return &redisclient.Error{Op: "dial", Reason: redisclient.ReasonTimeout, Err: err}
 	case errors.As(err, &wait):
 		return &redisclient.Error{Op: "wait", Reason: redisclient.ReasonPool, Err: err}

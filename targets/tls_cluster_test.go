@@ -1,9 +1,12 @@
 package targets
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics"
 	"redisjobs/metrics/jsondoc"
@@ -61,4 +65,53 @@ func TestAClusterWhoseCertificatesHaveNamesOnly(t *testing.T) {
 	for _, k := range []string{"a", "b", "c", "d"} { // on both nodes
 		require.NotContains(t, fmt.Sprint(textsOf(t, rt.targetAt(t, "A"), []string{"GET", k})), "MOVED")
 	}
+}
+
+// TestATLSClusterThatAnnouncesItsPlainPorts: with tls-cluster no a Redis before 7.2 does not know the TLS
+// ports of other nodes. The first answer says what was tried, and AddressMap leads to those ports.
+func TestATLSClusterThatAnnouncesItsPlainPorts(t *testing.T) {
+	t.Parallel()
+	var nodes [2]*redistest.Server
+	for i := range nodes {
+		nodes[i] = redistest.Start(t, redistest.Config{TLS: true, ClusterBus: true, Args: []string{"--cluster-enabled", "yes", "--tls-cluster", "no"}})
+		nodes[i].Do(t, "CLUSTER", "ADDSLOTSRANGE", strconv.Itoa(8192*i), strconv.Itoa(8192*i+8191))
+		nodes[i].Do(t, "CLUSTER", "SET-CONFIG-EPOCH", strconv.Itoa(i+1))
+	}
+	_, port, err := net.SplitHostPort(nodes[1].Addr)
+	require.NoError(t, err)
+	nodes[0].Do(t, "CLUSTER", "MEET", "127.0.0.1", port, nodes[1].BusPort)
+	for i := range nodes {
+		require.Eventually(t, func() bool { return strings.Contains(nodes[i].Do(t, "CLUSTER", "INFO"), "cluster_state:ok") }, time.Minute, 50*time.Millisecond)
+	}
+	authorities := filepath.Join(t.TempDir(), "authorities.pem") // each server has one of its own here
+	var all []byte
+	for _, n := range nodes {
+		pem, err := os.ReadFile(n.CAFile)
+		require.NoError(t, err)
+		all = append(all, pem...)
+	}
+	require.NoError(t, os.WriteFile(authorities, all, 0o600))
+	other := func(t *testing.T, lines ...string) map[string]any {
+		rt, err := New(decoded(t, append(lines, "Timeout=3", "Sessions.A.Uri=rediss://"+nodes[0].TLSAddr, "Sessions.A.TLSCAFile="+authorities)...))
+		require.NoError(t, err)
+		t.Cleanup(func() { rt.Close(time.Second) })
+		metric, ok := metrics.Lookup("redis.cluster.get")
+		require.True(t, ok)
+		ctx, cancel := context.WithTimeout(t.Context(), rt.Allowed(0))
+		defer cancel()
+		w := jsondoc.New(0)
+		require.NoError(t, rt.Collect(ctx, metric, []string{"A"}, w))
+		return metrictest.Row(t, metrictest.Decode(t, w.Document())["nodes"], "addr", nodes[1].Addr)
+	}
+	t.Run("as it is", func(t *testing.T) {
+		t.Parallel()
+		n := other(t)
+		require.Equal(t, []any{0.0, "timeout"}, []any{n["up"], n["reason"]})
+		require.Contains(t, n["error"], "TLS handshake with "+nodes[1].Addr+": does it speak TLS on this port?")
+	})
+	t.Run("AddressMap", func(t *testing.T) {
+		t.Parallel()
+		n := other(t, "Sessions.A.AddressMap="+nodes[0].Addr+"="+nodes[0].TLSAddr+" "+nodes[1].Addr+"="+nodes[1].TLSAddr)
+		require.Equal(t, []any{1.0, "ok"}, []any{n["up"], n["state"]}, n["error"])
+	})
 }
