@@ -12,8 +12,8 @@ import (
 
 	"redisjobs/conf"
 	"redisjobs/metrics"
-	"redisjobs/targets"
 	"redisjobs/nearest"
+	"redisjobs/targets"
 )
 
 // keysOf is a row of INFO keyspace: databases without a key have none.
