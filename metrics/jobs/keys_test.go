@@ -107,12 +107,12 @@ func TestJobQueueGet(t *testing.T) {
 	require.NotContains(t, doc, "waiting", "there is no such queue, and no such system")
 	require.Equal(t, map[string]any{
 		"queue":         "there is no such queue in the list of queues",
-		"workers_alive": `there is no key of sidekiq under the prefix ""`, "abandoned": "it needs waiting and workers_alive",
+		"workers_alive": `there is no key of sidekiq under the prefix ""`, "abandoned": "it follows from waiting and workers_alive, and one of them is not known",
 	}, doc["unavailable"], "the reason is there once")
 	require.NotContains(t, doc, "workers_alive")
 	doc = askJobs(t, queueGet, target, "", "", "", "sidekiq", "defualt", "app")
 	require.Equal(t, map[string]any{
-		"queue": "there is no such queue in the list of queues; did you mean default?", "abandoned": "it needs waiting and workers_alive",
+		"queue": "there is no such queue in the list of queues; did you mean default?", "abandoned": "it follows from waiting and workers_alive, and one of them is not known",
 	}, doc["unavailable"])
 
 	for _, raw := range [][]string{
