@@ -13,10 +13,12 @@ import (
 // next. It is crontab's own language: five fields, or six with seconds before them,
 // and a time zone or an offset as +09:00 behind them; names of months and days, lists,
 // ranges and steps; L or -1 for the last day of a month, -2 for the one before; mon#2 and
-// mon#-1 for the second and the last Monday of a month; @daily and the like; "every 5
-// minutes".
-// Source: crontab(5); lib/fugit/cron.rb of fugit 1.12, which sidekiq-cron reads it
-// with. What goes beyond that is not understood: no time is better than a wrong one.
+// mon#-1 or mon#last for the second and the last Monday of a month; @daily and the like;
+// and what naturalCrontab reads.
+// Source: crontab(5); lib/fugit/cron.rb of fugit 1.14, which sidekiq-cron reads it
+// with. What goes beyond that is not understood: no time is better than a wrong one. So it
+// is with each second Monday, mon%2: from which week they are counted depends on the
+// version of et-orbi, and on what the application has set.
 type crontab struct {
 	second, minute, hour, day, month, weekday uint64 // a bit for each value
 	// fromEnd are days of the month counted from its end, 1 for the last one. nth are
@@ -43,9 +45,7 @@ var (
 	cronAliases = map[string]string{
 		"@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
 		"@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@noon": "0 12 * * *", "@hourly": "0 * * * *",
-		"every second": "* * * * * *", "every minute": "* * * * *", "every hour": "0 * * * *", "every day": "0 0 * * *",
 	}
-	cronEvery  = regexp.MustCompile(`^every (\d{1,2}) (second|minute|hour)s?$`)
 	cronOffset = regexp.MustCompile(`^[-+](0\d|1[0-4]):?(00|15|30|45)$`)
 )
 
@@ -69,11 +69,10 @@ func parseCrontab(text string, zone *time.Location) (*crontab, error) {
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	low := strings.ToLower(text)
-	if m := cronEvery.FindStringSubmatch(low); m != nil {
-		low = map[string]string{"second": "*/# * * * * *", "minute": "*/# * * * *", "hour": "0 */# * * *"}[m[2]]
-		text = strings.Replace(low, "#", m[1], 1)
-	} else if alias, ok := cronAliases[low]; ok {
+	if alias, ok := cronAliases[low]; ok {
 		text = alias
+	} else if natural := naturalCrontab(low); natural != "" {
+		text = natural
 	}
 	fields := strings.Fields(text)
 	if n := len(fields); n > 5 && cronOffset.MatchString(fields[n-1]) {
@@ -114,6 +113,9 @@ func parseCrontab(text string, zone *time.Location) (*crontab, error) {
 		if !ok {
 			weekdays = append(weekdays, part)
 			continue
+		}
+		if strings.EqualFold(which, "l") || strings.EqualFold(which, "last") {
+			which = "-1"
 		}
 		day, known := cronWeekdays.value(name)
 		n, err := strconv.Atoi(which)

@@ -38,6 +38,8 @@ func TestCrontab(t *testing.T) {
 		{"0 0 3 * * * Europe/Berlin", "2026-07-01 03:00:00", "2026-07-02 01:00:00"},
 		{"0 9 * * mon#2", "2026-11-29 00:00:00", "2026-12-14 09:00:00"},
 		{"0 9 * * 1#-1", "2026-11-29 00:00:00", "2026-11-30 09:00:00"},
+		{"0 9 * * MON#Last", "2026-11-29 00:00:00", "2026-11-30 09:00:00"},
+		{"0 9 * * 1#l", "2026-11-29 00:00:00", "2026-11-30 09:00:00"},
 		{"0 9 * * 1#-1", "2026-11-30 09:00:00", "2026-12-28 09:00:00"},
 		{"0 9 * * sun#5", "2026-11-29 10:00:00", "2027-01-31 09:00:00"}, // not each month has a fifth one
 		{"0 9 * * 7#1,wed", "2026-12-03 00:00:00", "2026-12-06 09:00:00"},
@@ -63,9 +65,9 @@ func TestCrontab(t *testing.T) {
 	}
 	for _, text := range []string{
 		"", "* * * *", "* * * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *", "* * * * 8", "*/0 * * * *",
-		"* * * * mon#6", "* * * * mon#0", "* * * * mon-fri#2", "* * * * mon#L", "* * * * mon#+1", "* * * * mon#", "* * * * mon%2",
+		"* * * * mon#6", "* * * * mon#0", "* * * * mon-fri#2", "* * * * mon#la", "* * * * mon#+1", "* * * * mon#", "* * * * mon%2", "* * * * tue%4+1",
 		"0 0 -32 * *", "0 0 -3--1 * *", "0 0 * * * +15:00", "0 0 * * * +09:20", "0 0 * * 5L", "a * * * *", "+1 * * * *", "-1 * * * *", "0 0 * * * Nowhere/Else", "0 0 * * * Local", "@never",
-		"every blue moon", "every 5 days", "0 0 * * * %2", "1--2 * * * *", ", * * * *", "1,, * * * *",
+		"every blue moon", "0 0 * * * %2", "1--2 * * * *", ", * * * *", "1,, * * * *",
 	} {
 		_, err := parseCrontab(text, time.UTC)
 		require.ErrorIs(t, err, errCrontab, text)
@@ -97,7 +99,7 @@ func TestCrontab(t *testing.T) {
 // FuzzCrontab: whatever an application calls a schedule, the next time is later and
 // soon found.
 func FuzzCrontab(f *testing.F) {
-	for _, text := range []string{"*/10 * * * * *", "0 22-2 1,L jan-mar mon-fri Europe/Berlin", "every 5 minutes", "@daily", "0 0 30 2 *", "0 9 -3 * mon#2,fri#-1 +05:30"} {
+	for _, text := range []string{"*/10 * * * * *", "0 22-2 1,L jan-mar mon-fri Europe/Berlin", "every 5 minutes", "@daily", "0 0 30 2 *", "0 9 -3 * mon#2,fri#last +05:30", "every mon, wed and fri at 8, noon or five pm"} {
 		f.Add(text, int64(1795950763))
 	}
 	f.Fuzz(func(t *testing.T, text string, after int64) {
