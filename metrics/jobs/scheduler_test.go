@@ -70,6 +70,7 @@ func TestSchedulers(t *testing.T) {
 		{"aDeadSchedulerOfAsynq", aDeadSchedulerOfAsynq},
 		{"aChangedDefinitionIsNotLate", aChangedDefinitionIsNotLate},
 		{"otherNamespacesOfSidekiqCron", otherNamespacesOfSidekiqCron},
+		{"cronJobsAlone", cronJobsAlone},
 		{"manyPeriodicJobs", manyPeriodicJobs},
 		{"schedulersThatMayNotBeRead", schedulersThatMayNotBeRead},
 	} {
@@ -271,6 +272,38 @@ func otherNamespacesOfSidekiqCron(t *testing.T, s *redistest.Server) {
 	require.Equal(t, "@hourly", jobNamed(t, r, "sidekiq-cron/a").schedule)
 	require.Equal(t, "@daily", jobNamed(t, r, "sidekiq-cron/b").schedule)
 	want(t, &r.figures, figSchedulersAlive, 0)
+}
+
+// cronJobsAlone: where Sidekiq has never run, or its processes are dead and its queues
+// gone, its cron jobs are there, and nobody runs them.
+func cronJobsAlone(t *testing.T, s *redistest.Server) {
+	for set, id := range map[string]string{
+		"cron_jobs": "sidekiq/", "cron_jobs:default": "sidekiq/", "cron_jobs:shop": "sidekiq/", "app:cron_jobs": "sidekiq/app", "app:cron_jobs:shop": "sidekiq/app",
+	} {
+		f := fieldOn(t, s)
+		require.Empty(t, pollOnce(t, f.d, f.m, f.o, query{}).Systems)
+		prefix, _, _ := strings.Cut(set, "cron_jobs")
+		for i := range 41 {
+			key := fmt.Sprintf("cron_job:%d", i)
+			f.s.Do(t, "SADD", set, key)
+			f.s.Do(t, "HSET", prefix+key, "name", strconv.Itoa(i), "cron", "@hourly", "status", "enabled", "last_enqueue_time", "2026-11-29 09:00:00 +0000")
+		}
+		pollOnce(t, f.d, f.m, f.o, query{}) // which finds it
+		r := f.poll(0, id)
+		requireFigures(t, scheduled(0, 41, 41, 3600), ofSchedulers(&r.figures), set)
+		want(t, &r.figures, figWorkersAlive, 0)
+		want(t, &r.figures, figWaiting, 0)
+		r = pollOnce(t, f.d, &item.Memory{}, f.o, query{}).Systems[0]
+		want(t, &r.figures, figPeriodicJobs, 41)
+	}
+	// What an application calls so.
+	for _, seed := range []string{"SADD cron_jobs a b", "SADD cron_jobs: cron_job:a", "SADD mycron_jobs cron_job:a", "SADD cron_jobs2 cron_job:a",
+		"SET cron_jobs x", "HSET cron_jobs:default cron_job:a x"} {
+		f := fieldOn(t, s, seed)
+		for range 2 {
+			require.Empty(t, pollOnce(t, f.d, f.m, f.o, query{}).Systems, seed)
+		}
+	}
 }
 
 // manyPeriodicJobs: rows and what is read are bounded, and the late ones are

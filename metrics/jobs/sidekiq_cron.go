@@ -13,18 +13,37 @@ import (
 // sidekiqCronMark begins a namespace of sidekiq-cron among the names that SCAN found.
 const sidekiqCronMark = "\x00cron "
 
-// sidekiqCronClue recognizes the jobs of sidekiq-cron in a namespace other than
-// default, beside the keys of a Sidekiq.
+// sidekiqCronClue recognizes the jobs of sidekiq-cron, whose set is called after their
+// namespace. They are there before the first queue is and the first process, and when all
+// processes are dead.
 func sidekiqCronClue(key string) (clue, bool) {
-	prefix, namespace, ok := strings.Cut(key, "cron_jobs:")
-	if !ok || namespace == "" || namespace == "default" || len(namespace) > maxName || prefix != "" && !strings.HasSuffix(prefix, ":") {
+	prefix, namespace, ok := strings.Cut(key, "cron_jobs")
+	if !ok || len(namespace) > maxName || prefix != "" && !strings.HasSuffix(prefix, ":") {
 		return clue{}, false
 	}
+	name := ""
+	switch namespace {
+	case "", ":default": // which are always asked for
+	default:
+		if namespace[0] != ':' || namespace == ":" {
+			return clue{}, false
+		}
+		name = sidekiqCronMark + namespace[1:]
+	}
 	return clue{
-		Prefix: withoutColon(prefix), Name: sidekiqCronMark + namespace, Rare: true,
-		Proof:  []redisclient.Command{{"TYPE", key}, {"TYPE", prefix + "queues"}},
-		Proves: areTypes("set", "set"),
+		Prefix: withoutColon(prefix), Name: name, Rare: true,
+		Proof: []redisclient.Command{{"SSCAN", key, "0", "COUNT", "10"}},
+		Proves: func(replies []resp.Value) bool {
+			_, members, err := scanned(replies[0], nil)
+			return err == nil && slices.ContainsFunc(members, func(m string) bool { return isCronJob(m, prefix) })
+		},
 	}, true
+}
+
+// isCronJob reports whether a member of a set is the key of a job of sidekiq-cron: an
+// application may have a set of that name, too.
+func isCronJob(member, prefix string) bool {
+	return strings.HasPrefix(strings.TrimPrefix(member, prefix), "cron_job:") && len(member) <= 2*maxName
 }
 
 // sidekiqCron reads the jobs of sidekiq-cron. Every living process looks for due ones
@@ -50,10 +69,7 @@ func sidekiqCron(p *poll, r *reading, k string) {
 				return
 			}
 			read := len(members)
-			// An application may have a set of that name, too.
-			members = slices.DeleteFunc(members, func(m string) bool {
-				return !strings.HasPrefix(strings.TrimPrefix(m, k), "cron_job:") || len(m) > 2*maxName
-			})
+			members = slices.DeleteFunc(members, func(m string) bool { return !isCronJob(m, k) })
 			if len(members) == 0 {
 				return
 			}
