@@ -30,6 +30,50 @@ func inflate(packed []byte, limit int) ([]byte, error) {
 	return out, nil
 }
 
+// pickledPairs reads a pickle of one dict, whose keys are texts and whose values are texts
+// or numbers; other simple values are "". One with anything in it that could be another
+// dict, or whose texts refer to each other, is not read: then it would not be sure which
+// value is whose. Nothing of it is executed.
+// Source: Lib/pickletools.py
+func pickledPairs(text []byte) (map[string]string, error) {
+	var parts []string // keys and values
+	dicts := 0
+	for i := 0; i < len(text); {
+		op := text[i]
+		i++
+		size, err := pickleSize(op, text[i:])
+		if err != nil {
+			return nil, err
+		}
+		arg := text[i : i+size.before+size.length]
+		i += len(arg)
+		switch op {
+		case '.': // the end
+			if dicts != 1 || len(parts)%2 != 0 {
+				return nil, errPickle
+			}
+			out := make(map[string]string, len(parts)/2)
+			for n := 0; n < len(parts); n += 2 {
+				out[parts[n]] = parts[n+1]
+			}
+			return out, nil
+		case '\x80', '\x95', '\x94', '(', 'p', 'q', 'r', 's', 'u': // no value
+		case '}', 'd':
+			dicts++
+		case 'N', '\x88', '\x89', 'G':
+			parts = append(parts, "")
+		default:
+			before := len(parts)
+			add := func(s string) { parts = append(parts, s) }
+			pickleValue(op, arg, arg[size.before:], add, add)
+			if len(parts) == before {
+				return nil, errPickle
+			}
+		}
+	}
+	return nil, errPickle
+}
+
 // pickled goes through a pickle of Python and gives its texts and numbers, in the
 // order in which they stand there. Nothing of it is executed.
 // Source: Lib/pickletools.py
@@ -44,24 +88,31 @@ func pickled(text []byte, onText func(string), onNumber func(string)) error {
 		arg := text[i : i+size.before+size.length]
 		value := arg[size.before:]
 		i += len(arg)
-		switch op {
-		case '.': // the end
+		if op == '.' { // the end
 			return nil
-		case 'X', '\x8c', '\x8d', 'U', 'T', 'V', 'S', 'B', 'C', '\x8e', '\x96':
-			onText(string(bytes.TrimSuffix(value, []byte("\n"))))
-		case 'I', 'L', 'F':
-			onNumber(string(bytes.TrimRight(value, "L\n")))
-		case 'K':
-			onNumber(strconv.Itoa(int(arg[0])))
-		case 'M':
-			onNumber(strconv.Itoa(int(binary.LittleEndian.Uint16(arg))))
-		case 'J':
-			onNumber(strconv.Itoa(int(int32(binary.LittleEndian.Uint32(arg)))))
-		case '\x8a', '\x8b':
-			onNumber(pickleLong(value))
 		}
+		pickleValue(op, arg, value, onText, onNumber)
 	}
 	return errPickle
+}
+
+// pickleValue gives the text or number of an opcode, if it has one; value is its argument
+// without the length before it.
+func pickleValue(op byte, arg, value []byte, onText, onNumber func(string)) {
+	switch op {
+	case 'X', '\x8c', '\x8d', 'U', 'T', 'V', 'S', 'B', 'C', '\x8e', '\x96':
+		onText(string(bytes.TrimSuffix(value, []byte("\n"))))
+	case 'I', 'L', 'F':
+		onNumber(string(bytes.TrimRight(value, "L\n")))
+	case 'K':
+		onNumber(strconv.Itoa(int(arg[0])))
+	case 'M':
+		onNumber(strconv.Itoa(int(binary.LittleEndian.Uint16(arg))))
+	case 'J':
+		onNumber(strconv.Itoa(int(int32(binary.LittleEndian.Uint32(arg)))))
+	case '\x8a', '\x8b':
+		onNumber(pickleLong(value))
+	}
 }
 
 // pickleLong reads a long integer, the least byte first.

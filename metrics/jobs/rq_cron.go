@@ -247,6 +247,7 @@ func rqScheduledJob(p *poll, s *scheduler, id string, next float64) {
 			return
 		}
 		j.once = !bytes.Contains(fields[3].Str, []byte("cron_string")) && !bytes.Contains(fields[3].Str, []byte("interval"))
+		j.schedule = rqSchedule(fields[3].Str)
 		j.queueName = string(fields[0].Str)
 		if at, err := parseRQTime(fields[1]); err == nil {
 			j.last = at
@@ -255,4 +256,21 @@ func rqScheduledJob(p *poll, s *scheduler, id string, next float64) {
 			j.name = fmt.Sprintf("%s %s", name, id)
 		}
 	}, "HMGET", "rq:job:"+id, "origin", "enqueued_at", "description", "meta")
+}
+
+// rqSchedule is the schedule of a job of rq-scheduler, which is among what the application
+// notes of it; "" where that is not sure.
+func rqSchedule(meta []byte) string {
+	if len(meta) > maxPayload {
+		return ""
+	}
+	noted, err := pickledPairs(meta)
+	if err != nil {
+		return ""
+	}
+	if cron := noted["cron_string"]; cron != "" {
+		return cron
+	}
+	seconds, _ := strconv.ParseFloat(noted["interval"], 64)
+	return everyText(seconds)
 }

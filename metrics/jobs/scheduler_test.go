@@ -141,6 +141,9 @@ func schedulersOfRealRuns(t *testing.T, s *redistest.Server) {
 					}
 				}
 				require.NotNil(t, r, "not found")
+				if tt.db == 9 {
+					require.Equal(t, "every 10s", jobNamed(t, r, "rq-scheduler/rqt.ok e95ad1ce-c7a4-4c62-966b-0f25766919d4").schedule)
+				}
 				requireFigures(t, w.figures, ofSchedulers(&r.figures), fmt.Sprintf("%s at %.0f: %v", tt.id, w.at, r.Problems))
 				for id, times := range tt.rows {
 					if i > 0 {
