@@ -115,27 +115,41 @@ type clock struct {
 	statusMap  map[string]int
 }
 
-// since is how long ago a moment was: to a microsecond, as TIME has it, and
-// not less than 0, because a writer's clock may be ahead.
-func (c clock) since(moment float64) float64 {
-	return max(0, math.Round((c.now-moment)*1e6)/1e6)
+// clockSlack is by how much a writer's clock may be ahead of the server's, in seconds. A
+// job whose clock is wrong by more would hide its death for as long.
+const clockSlack = 60
+
+// since is how long ago a moment was: to a microsecond, as TIME has it, and not less
+// than 0, because a writer's clock may be a little ahead. what is the moment's field.
+func (c clock) since(what string, moment float64) (float64, error) {
+	if c.err != nil {
+		return 0, c.err
+	}
+	if ahead := moment - c.now; ahead > clockSlack {
+		return 0, fmt.Errorf("%s is %.0f s ahead of the server's clock: check the clock of the machine that writes the record", what, ahead)
+	}
+	return ageOf(c.now - moment), nil
 }
 
+func ageOf(seconds float64) float64 { return max(0, math.Round(seconds*1e6)/1e6) }
+
 // judge sets the job's status and ages from its record. Without the server's time
-// they are unknown, and so is the status of a live job whose record may be stale.
+// they are unknown, and so is the status of a live job whose record may be stale. It is
+// the same where the record's time lies in the future.
 func (j *job) judge(c clock) {
-	signed, hasSign := j.lastSign()
+	sign, signed, hasSign := j.lastSign()
 	succeeded, hasSuccess := j.Number("last_success_at")
-	if c.err == nil {
-		if j.HasAge = hasSign; hasSign {
-			j.Age = c.since(signed)
-		}
-		if j.HasSuccessAge = hasSuccess; hasSuccess {
-			j.SuccessAge = c.since(succeeded)
-		}
-	} else {
-		j.lose("age", hasSign, c.err)
-		j.lose("success_age", hasSuccess, c.err)
+	var ageErr error
+	if hasSign {
+		j.Age, ageErr = c.since(sign, signed)
+		j.HasAge = ageErr == nil
+		j.lose("age", ageErr)
+	}
+	if hasSuccess {
+		var err error
+		j.SuccessAge, err = c.since("last_success_at", succeeded)
+		j.HasSuccessAge = err == nil
+		j.lose("success_age", err)
 	}
 	raw, ok := j.Text("status")
 	if !ok {
@@ -152,31 +166,34 @@ func (j *job) judge(c clock) {
 	j.Status = statusOf(raw, c.statusMap)
 	switch {
 	case !j.Status.live() || !hasSign:
-	case c.err != nil:
-		j.Err = fmt.Errorf("%s, or stale: %w", j.Status, c.err)
-		j.lose("status", true, j.Err)
+	case ageErr != nil:
+		j.Err = fmt.Errorf("%s, or stale: %w", j.Status, ageErr)
+		j.lose("status", j.Err)
 	case j.Age > j.limit(c):
 		j.Status = statusStale
 	}
 }
 
-// lose notes why something that the record has is unavailable.
-func (j *job) lose(name string, has bool, err error) {
-	if has {
+// lose notes why something that the record has is unavailable, if it is.
+func (j *job) lose(name string, err error) {
+	if err != nil {
 		j.Unavailable = append(j.Unavailable, unreadable{Name: name, Reason: err.Error()})
 	}
 }
 
-// lastSign is when the job was last heard of. A record without updated_at may
-// tell when its run began or ended; the later one counts, for a batch that is
-// running again still has the end of its last run.
-func (j *job) lastSign() (float64, bool) {
+// lastSign is when the job was last heard of, and which field says so. A record without
+// updated_at may tell when its run began or ended; the later one counts, for a batch that
+// is running again still has the end of its last run.
+func (j *job) lastSign() (name string, at float64, ok bool) {
 	if at, ok := j.Number("updated_at"); ok {
-		return at, true
+		return "updated_at", at, true
 	}
 	started, began := j.Number("started_at")
 	finished, ended := j.Number("finished_at")
-	return max(started, finished), began || ended
+	if began && started >= finished {
+		return "started_at", started, true
+	}
+	return "finished_at", finished, ended
 }
 
 // limit is the age in seconds from which a live job is stale.

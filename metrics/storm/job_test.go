@@ -21,6 +21,8 @@ func TestSuccessAge(t *testing.T) {
 		{"by the server's clock", []string{"status", "FAILED", "last_success_at", "1794913600.5"}, true, 86399.5},
 		{"of a writer whose clock is ahead", []string{"status", "DONE", "last_success_at", "1795000007"}, true, 0},
 		{"without a success it is unknown", []string{"status", "DONE", "finished_at", "1794999000"}, false, 0},
+		{"of one whose clock is as far ahead as it may be", []string{"status", "DONE", "last_success_at", "1795000060"}, true, 0},
+		{"of one whose clock is wrong", []string{"status", "DONE", "last_success_at", "1795000060.5"}, false, 0},
 		{"of a record without a status", []string{"last_success_at", "1794999999"}, true, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -81,6 +83,40 @@ func TestJudge(t *testing.T) {
 				require.Equal(t, tt.age, j.Age)
 			}
 		})
+	}
+}
+
+// TestATimeInTheFuture: a worker whose clock is wrong would hide its death until the
+// server's clock has come as far.
+func TestATimeInTheFuture(t *testing.T) {
+	t.Parallel()
+	const wrong = " is 5000 s ahead of the server's clock: check the clock of the machine that writes the record"
+	for _, tt := range []struct {
+		record []string
+		field  string
+		status Status // of one that is not expected to go on writing
+	}{
+		{[]string{"status", "ACTIVE", "updated_at", "1795005000"}, "updated_at", 0},
+		{[]string{"status", "QUEUED", "updated_at", "1795005000", "max_age", "9000"}, "updated_at", 0},
+		{[]string{"status", "RUNNING", "started_at", "1795005000"}, "started_at", 0},
+		{[]string{"status", "RUNNING", "started_at", "1795005000", "finished_at", "1794990000"}, "started_at", 0},
+		{[]string{"status", "DONE", "started_at", "1794990000", "finished_at", "1795005000"}, "finished_at", Success},
+		{[]string{"status", "PAUSED", "updated_at", "1795005000"}, "updated_at", statusInactive},
+	} {
+		r, err := parseHash(pairs(tt.record...))
+		require.NoError(t, err)
+		j := job{record: r}
+		j.judge(clock{now: now})
+		require.False(t, j.HasAge)
+		require.Equal(t, unreadable{"age", tt.field + wrong}, j.Unavailable[0])
+		if tt.status != 0 {
+			require.NoError(t, j.Err)
+			require.Equal(t, tt.status, j.Status)
+			require.Len(t, j.Unavailable, 1)
+			continue
+		}
+		require.EqualError(t, j.Err, j.Status.String()+", or stale: "+tt.field+wrong)
+		require.Equal(t, "status", j.Unavailable[1].Name)
 	}
 }
 

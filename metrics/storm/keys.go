@@ -171,7 +171,8 @@ func collectJobs(ctx context.Context, r *item.Request, w *jsondoc.Writer) error 
 // record has it, age and success_age in seconds by the server's clock, the
 // record's other fields as far as it has them, what writeTopology writes, and
 // why what could not be read is unavailable. key is left out for a topology that
-// is missing.
+// is missing. A time that is more than 60 s ahead of the server's clock tells no
+// age, and not whether a live job is stale: its status is not known.
 func writeJob(w *jsondoc.Writer, job *job) {
 	w.Key("job").String(job.Name)
 	ask.WriteText(w, "key", job.Key)

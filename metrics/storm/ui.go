@@ -188,7 +188,7 @@ func (u *ui) judge(j *job, s *sign, now time.Time, maxAge time.Duration) {
 		return
 	}
 	c := clock{now: unixTime(now), maxAge: maxAge, staleAfter: u.staleAfter}
-	j.Age, j.HasAge = c.since(unixTime(s.changed)), true
+	j.Age, j.HasAge = ageOf(c.now-unixTime(s.changed)), true // both by our own clock
 	if j.Age > j.limit(c) {
 		j.Status = statusStale
 	}
