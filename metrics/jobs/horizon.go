@@ -88,9 +88,10 @@ func (horizon) Read(p *poll, r *reading) {
 	p.Count(&r.figures, figFailed, "ZCARD", r.Prefix+"failed_jobs")
 	p.Count(&r.figures, figCompleted, "ZCARD", r.Prefix+"completed_jobs")
 	// Sorted sets of names and the time of their last sign of life; the dead ones
-	// stay until a master tidies up.
+	// stay until a master tidies up. The record of one whose clock is ahead shows whether
+	// it lives.
 	p.scoredWorkers(r, r.Prefix+"supervisors",
-		func(seen float64) bool { return p.Age(seen) <= horizonAlive },
+		func(seen float64) bool { return p.Age(seen) <= horizonAlive && p.ahead(seen) == nil },
 		func(name string, w *worker) { horizonSupervisor(p, r, r.Prefix+"supervisor:"+name, w) })
 }
 

@@ -78,6 +78,17 @@ func horizonCases() []conformance {
 	}}
 }
 
+// TestASupervisorFromTheFuture: its clock is ahead, so that its record shows whether it
+// lives, which Redis deletes.
+func TestASupervisorFromTheFuture(t *testing.T) {
+	t.Parallel()
+	f := newField(t, fmt.Sprintf("ZADD laravel_horizon:supervisors %d vm:one", fieldAt+5000),
+		`HSET laravel_horizon:supervisor:vm:one status running processes {"redis:default":3}`)
+	want(t, &f.poll(0, "horizon/laravel_horizon:").figures, figWorkersAlive, 1)
+	f.s.Do(t, "DEL", "laravel_horizon:supervisor:vm:one")
+	want(t, &f.poll(0, "horizon/laravel_horizon:").figures, figWorkersAlive, 0)
+}
+
 func FuzzLaravel(f *testing.F) {
 	f.Add([]byte(`{"uuid":"8fb5587d","displayName":"SlowJob","job":"SlowJob","data":{"s":60},"id":"4L49","attempts":0}`))
 	f.Add([]byte(`{"id":"a","job":"J","createdAt":1795230090,"pushedAt":"1795230080.25"}`))

@@ -146,6 +146,19 @@ func (p *poll) OverdueArg(perSecond float64) string {
 // clocks of their own.
 func (p *poll) Age(at float64) float64 { return math.Round(max(0, p.Now()-at)*1e6) / 1e6 }
 
+// clockSlack is by how much a worker's clock may be ahead of the server's, in seconds. The
+// heartbeat of one whose clock is wrong by more says nothing: it would hide the worker's
+// death for as long.
+const clockSlack = 60
+
+// ahead says by how much a heartbeat lies in the future; nil for no more than clockSlack.
+func (p *poll) ahead(at float64) error {
+	if by := at - p.Now(); by > clockSlack {
+		return fmt.Errorf("its heartbeat is %.0f s ahead of the server's clock: check the clock of its machine", by)
+	}
+	return nil
+}
+
 func (p *poll) rounds() int { return cmp.Or(p.most, maxRounds) }
 
 func (p *poll) weights() *heavy { return cmp.Or(p.weight, &p.state.heavy) }

@@ -36,6 +36,9 @@ func nodeResqueWorker(p *poll, k, member string, w *worker, miss func(error)) {
 			if err != nil || !v.IsNull() {
 				queues := strings.TrimPrefix(member[len(name):], ":")
 				at, told, err := parseResquePing(v, err)
+				if err == nil {
+					err = p.ahead(at)
+				}
 				switch {
 				case err != nil:
 					problem = cmp.Or(problem, err)

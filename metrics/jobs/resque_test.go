@@ -177,7 +177,14 @@ func TestColonsInResque(t *testing.T) {
 	want(t, &r.figures, figWorkersAlive, 1)
 	wantQueues(t, r.Workers[0], "a,b:c")
 
+	// Its clock is ahead, by no more than is usual, and by more.
+	f.s.Do(t, "SET", "resque:worker:ping:vm:7", fmt.Sprintf(`{"time":%d}`, fieldAt+60))
+	want(t, &f.poll(0, "resque/resque").figures, figWorkersAlive, 1)
+	f.s.Do(t, "SET", "resque:worker:ping:vm:7", fmt.Sprintf(`{"time":%d}`, fieldAt+5000))
+	wantUnknown(t, &f.poll(0, "resque/resque").figures, figWorkersAlive, "its heartbeat is 5000 s ahead of the server's clock")
+
 	// A heartbeat that cannot be read may be the one.
+	f.s.Do(t, "SET", "resque:worker:ping:vm:7", ping("vm:7", "a"))
 	f.s.Do(t, "SET", "resque:worker:ping:vm:7:a,b", "{")
 	wantUnknown(t, &f.poll(0, "resque/resque").figures, figWorkersAlive, "it is not the JSON object")
 
