@@ -29,11 +29,14 @@ var aboutJobs = map[string]jobPage{
 		failures: "the list of failed jobs, or one for each queue (`failed_queues`)",
 	},
 	"rq": {
-		title:    "RQ",
-		intro:    "RQ 1 to 3, with its own cron (2.6 and newer) and rq-scheduler.",
-		more:     []string{"deferred", "canceled", "rate_limited", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
-		setup:    []string{"`RQ_KEY_PREFIX` (RQ 3) is the prefix. It is found by SCAN, or named in `Jobs.Prefixes=rq:myapp`."},
-		instead:  []string{"Counters belong to each worker and end with it, so there are no rates. Watch `growth_rate` and `finished` jobs (`completed`, as long as RQ keeps them)."},
+		title: "RQ",
+		intro: "RQ 1 to 3, with its own cron (2.6 and newer) and rq-scheduler.",
+		more:  []string{"deferred", "canceled", "rate_limited", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
+		setup: []string{"`RQ_KEY_PREFIX` (RQ 3) is the prefix. It is found by SCAN, or named in `Jobs.Prefixes=rq:myapp`."},
+		instead: []string{
+			"If a job id is queued again while it waits, RQ keeps both entries and the time of the last one. `latency` is then the time since the plugin saw the first one, or unknown.",
+			"Counters belong to each worker and end with it, so there are no rates. Watch `growth_rate` and `finished` jobs (`completed`, as long as RQ keeps them).",
+		},
 		failures: "the registries of failed jobs, without those that are to be tried again",
 	},
 	"celery": {

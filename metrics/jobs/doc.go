@@ -65,7 +65,8 @@
 //     lease on their jobs, count those in Queue.Held: see held.go. For the
 //     rates give Processed (or Added) of the queue where the system has such
 //     counters; for Stalled give Queue.Head, whatever tells the oldest waiting job
-//     from the next one, and Queue.HeadAt, if it says when it was added.
+//     from the next one, and Queue.HeadAt, if it says when it was added; where that
+//     may be rewritten though the job stays, Queue.Rewrites, see entry.go.
 //  4. Payloads are what strangers wrote: ask for them with Poll.AskPayload, which
 //     does not ask for a huge one each time, and parse them with payload.go's helpers,
 //     which bound them, or with a parser of your own that has a fuzz test.

@@ -29,6 +29,7 @@ func (r *reading) finish(p *poll, s *state) {
 	r.believeJobs()
 	r.missPart()
 	r.sumSchedulers(p, s)
+	s.sameEntries(p, r)
 	s.sight(p, r)
 	r.missAbsent()
 	s.remember(r)

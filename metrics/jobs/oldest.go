@@ -54,6 +54,8 @@ type oldestJob struct {
 	at float64 // when it was added, in unix seconds
 	// again: it was added a second time since, and does not say when.
 	again bool
+	// attempts is how often it was tried, where at is then when it was touched last.
+	attempts float64
 	// problem is why it cannot be told when it was added, though it is a job.
 	problem error
 }

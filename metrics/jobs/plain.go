@@ -119,7 +119,7 @@ func plainZset(p *poll, q *queue) {
 		if first > 1e11 {
 			perSecond = 1000
 		}
-		q.Head, q.HeadAt = names[0][:min(len(names[0]), maxName)], first
+		q.Head, q.HeadAt, q.Rewrites = names[0][:min(len(names[0]), maxName)], first, rewriteMoves
 		if at := first / perSecond; at < moment2000 || at > moment2200 {
 			q.Set(figWaiting, all)
 			q.Miss(figScheduled, "the scores are no times")

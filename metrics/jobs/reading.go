@@ -136,6 +136,10 @@ type queue struct {
 	oldestAt float64
 	// HeadRepeats: two jobs may have the same Head.
 	HeadRepeats bool
+	// Rewrites is how HeadAt may change while the job at the head stays, and HeadTwice that
+	// its id was seen in the queue once more: see entry.go.
+	Rewrites  rewrite
+	HeadTwice bool
 	// Made is when the job at the head was made, in unix seconds, of a system whose jobs
 	// do not say that they were delayed before; 0 for none.
 	Made float64
@@ -163,6 +167,8 @@ type worker struct {
 	// Busy are the jobs that it runs, Slots those that it could run at once;
 	// negative when not known.
 	Busy, Slots float64
+	// Done are the jobs that it has done, if it counts them.
+	Done float64
 	// RunningSince is when the oldest of its running jobs began, in unix seconds;
 	// 0 for none.
 	RunningSince float64

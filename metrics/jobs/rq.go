@@ -216,7 +216,7 @@ func rqLatency(p *poll, prefix string, q *queue, v resp.Value, err error) {
 		q.Miss(figLatency, "oldest job: "+err.Error())
 		return
 	}
-	q.Head = id
+	q.Head, q.Rewrites = id, rewriteAdds
 	p.addedAt(q, parseRQTime, "HGET", prefix+"job:"+id, "enqueued_at")
 }
 
@@ -246,9 +246,12 @@ func rqOlder(p *poll, r *reading, q *queue) {
 	for _, i := range indexes {
 		p.Ask(func(v resp.Value, err error) {
 			id, err := firstText(v, err)
-			if err == nil {
-				look(id)
+			if err != nil {
+				return
 			}
+			waiting, _ := q.Get(figWaiting)
+			q.HeadTwice = q.HeadTwice || id != "" && id == q.Head && (i != "-1" || waiting > 1)
+			look(id)
 		}, "LINDEX", r.Prefix+":queue:"+q.Name, i)
 	}
 	look(p.state.waitedLongest(r.instance, q.Name))

@@ -132,7 +132,7 @@ func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
 	var executionsErr error
 	p.Ask(func(v resp.Value, err error) { _, executions, executionsErr = scanned(v, err) }, "SSCAN", key+":executions", "0", "COUNT", "10")
 	p.Ask(func(v resp.Value, err error) {
-		fields, err := hashFields(3, v, err)
+		fields, err := hashFields(5, v, err)
 		if err != nil {
 			r.MissWorker(err)
 			signs.arrived(nil)
@@ -145,6 +145,11 @@ func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
 		signs.arrived(func() {
 			w.Alive = !fields[0].IsNull() && !signs.gone(rqWorkerName(r.Prefix, key), state == "busy", left)
 			w.Quiet = state == "suspended"
+			for _, count := range fields[3:] {
+				if n, err := number(count, nil); err == nil {
+					w.Done += n
+				}
+			}
 			if queues := string(fields[2].Str); queues != "" {
 				w.Queues = strings.Split(queues, ",")
 			}
@@ -178,7 +183,7 @@ func rqReadWorker(p *poll, r *reading, signs *rqSigns, key string, w *worker) {
 				}
 			}, "HGET", r.Prefix+":job:"+id, "started_at")
 		})
-	}, "HMGET", key, "state", "current_job", "queues")
+	}, "HMGET", key, "state", "current_job", "queues", "successful_job_count", "failed_job_count")
 }
 
 const (

@@ -141,8 +141,16 @@ func (s *saqQueue) oldest(v resp.Value, err error) {
 			if err == nil && v.IsNull() {
 				err = errNoRecord
 			}
-			s.p.oldest(s.q, v, err, saqOldest)
+			attempts := 0.0
+			s.p.oldest(s.q, v, err, func(text []byte) (oldestJob, error) {
+				job, err := saqOldest(text)
+				attempts = job.attempts
+				return job, err
+			})
 			s.q.Head = id
+			if attempts > 0 { // an application may touch it, and only a worker tries it again
+				s.q.Head, s.q.Rewrites = fmt.Sprint(id, "/", attempts), rewriteUpdates
+			}
 		}, "GET", id)
 	}
 }
@@ -353,6 +361,7 @@ func saqOldest(text []byte) (oldestJob, error) {
 	}
 	job := oldestJob{id: raw.Key}
 	if n, err := raw.Attempts.Float64(); err == nil && n > 0 {
+		job.attempts = n
 		if delay, err := raw.Delay.Float64(); err == nil && delay > 0 {
 			job.again = true
 			return job, nil

@@ -151,9 +151,9 @@ func TestSinceWhenAJobOfSAQWaits(t *testing.T) {
 		`{"key":"a","queued":1795230000500}`:                                                             {id: "a", at: 1795230000.5},
 		`{"key":"a","queued":1795230000500,"scheduled":1795230090}`:                                      {id: "a", at: 1795230090},
 		`{"key":"a","queued":1795230000500,"scheduled":1795220000}`:                                      {id: "a", at: 1795230000.5},
-		`{"key":"a","queued":1795230000500,"attempts":1,"touched":1795230010000}`:                        {id: "a", at: 1795230010},
-		`{"key":"a","queued":1795230000500,"attempts":1,"touched":1795230010000,"retry_delay":0.0}`:      {id: "a", at: 1795230010},
-		`{"key":"a","queued":1795230000500,"attempts":2,"touched":1795230010000,"retry_delay":600}`:      {id: "a", again: true},
+		`{"key":"a","queued":1795230000500,"attempts":1,"touched":1795230010000}`:                        {id: "a", at: 1795230010, attempts: 1},
+		`{"key":"a","queued":1795230000500,"attempts":1,"touched":1795230010000,"retry_delay":0.0}`:      {id: "a", at: 1795230010, attempts: 1},
+		`{"key":"a","queued":1795230000500,"attempts":2,"touched":1795230010000,"retry_delay":600}`:      {id: "a", again: true, attempts: 2},
 		`{"key":"a","queued":1795230000500,"attempts":0,"touched":1795230010000,"scheduled":0,"meta":7}`: {id: "a", at: 1795230000.5},
 	} {
 		got, err := saqOldest([]byte(text))

@@ -26,6 +26,8 @@ type state struct {
 	connected map[instance]float64
 	// listened has those that may be workers of systems whose workers show only there.
 	listened map[instance]listened
+	// entries are the jobs at the heads of queues, where the time of one may be rewritten.
+	entries map[sampleKey]*entry
 	// lists has the names in a system's own list of queues when it was read last.
 	lists map[instance][]string
 	// schedulers is what is remembered of those of periodic jobs.

@@ -137,22 +137,22 @@ func TestWorkersOfRQ(t *testing.T) {
 		}
 		return readTold(t, "rq", nil, a)
 	}
-	const record, executions = "HMGET rq:worker:w state current_job queues", "SSCAN rq:worker:w:executions 0 COUNT 10"
-	r := read(answers{record: one(arrayOf("idle", "", "a,b"))})
-	require.Equal(t, worker{Alive: true, Slots: 1, Queues: []string{"a", "b"}}, r.Workers[0])
-	r = read(answers{record: one(resp.Value{Kind: resp.Array, Elems: []resp.Value{null, null, null}})})
+	const record, executions = "HMGET rq:worker:w state current_job queues successful_job_count failed_job_count", "SSCAN rq:worker:w:executions 0 COUNT 10"
+	r := read(answers{record: one(arrayOf("idle", "", "a,b", "7", "2"))})
+	require.Equal(t, worker{Alive: true, Slots: 1, Queues: []string{"a", "b"}, Done: 9}, r.Workers[0])
+	r = read(answers{record: one(resp.Value{Kind: resp.Array, Elems: []resp.Value{null, null, null, null, null}})})
 	require.Equal(t, worker{Slots: 1}, r.Workers[0])
-	busy := arrayOf("busy", "j", "")
+	busy := arrayOf("busy", "j", "", "", "x")
 	r = read(answers{record: one(busy), "HGET rq:job:j started_at": one(bulkOf("2026-11-29T11:00:00Z"))})
 	require.Equal(t, worker{Alive: true, Busy: 1, Slots: 1, RunningSince: 1795950000}, r.Workers[0])
 	r = read(answers{record: one(busy)})
 	require.Equal(t, "a running job: its record does not tell the time, or is gone", r.runsWhy)
-	r = read(answers{record: one(arrayOf("busy", "", ""))})
+	r = read(answers{record: one(arrayOf("busy", "", "", "", ""))})
 	require.Equal(t, "a worker does not name its job", r.runsWhy)
 	r = read(answers{record: one(busy), "HGET rq:job:j started_at": one(wrongType)})
 	require.Contains(t, r.runsWhy, "a running job: WRONGTYPE")
 	r = read(answers{record: one(arrayOf("busy", "j"))})
-	wantUnknown(t, &r.figures, figWorkersBusy, "a worker: HMGET: expected 3 members")
+	wantUnknown(t, &r.figures, figWorkersBusy, "a worker: HMGET: expected 5 members")
 
 	// RQ 3 names what runs in a set of its own; of ten the oldest counts.
 	longest := strings.Repeat("e", 2*maxJobID)
@@ -321,8 +321,7 @@ func TestClientsThatMayBeWorkers(t *testing.T) {
 	require.Equal(t, []client{{name: "a", idle: -1, age: -1}, {patterns: true, listens: true, idle: -1, age: -1}, pops, pops,
 		{name: name, silent: true, idle: -1, age: -1}, {silent: true, idle: -1, age: -1}, pops}, clientsOf([]byte(list), "0 ", unknownAddr))
 	require.Equal(t, []client{{name: "c", listens: true, cmd: "brpop", idle: -1, age: -1}}, clientsOf([]byte(list), "0 x", unknownAddr))
-	require.Equal(t, []client{{cmd: "evalsha", addr: "10.0.0.9:4711", fresh: true, idle: 1, age: 70}, {cmd: "exec", idle: 2, age: -1},
-		{cmd: "exec", addr: "[::1]:1", idle: 10, age: -1}},
+	require.Equal(t, []client{{cmd: "evalsha", addr: "10.0.0.9:4711", fresh: true, idle: 1, age: 70}, {cmd: "exec", idle: 2, age: -1}, {cmd: "exec", addr: "[::1]:1", idle: 10, age: -1}},
 		clientsOf([]byte("id=1 addr=10.0.0.9:4711 name= age=70 idle=1 db=0 cmd=evalsha\nid=2 addr=/run/redis.sock:0 name= idle=2 db=0 cmd=exec\n"+
 			"id=3 addr=[::1]:1 name= idle=10 db=0 cmd=exec\nid=4 addr=/srv/my app db=0 cmd=exec/redis.sock:0 name= idle=0 db=1 cmd=exec\n"),
 			"0 ", unknownAddr), "an address that all share is none")
