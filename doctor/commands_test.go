@@ -24,7 +24,7 @@ func TestThePasswordOfACommandIsUsed(t *testing.T) {
 
 	require.NoError(t, os.Chmod(tr.path("bin/token"), 0o700))
 	out := tr.examine(1)
-	require.Contains(t, out, "A (tcp://"+s.Addr+") lets the user default in; every key of this plugin is permitted")
+	require.Contains(t, out, "A (tcp://"+s.Addr+"): the user default has the rights that this plugin needs")
 	require.Contains(t, out, "PROBLEM  files          PasswordCommand: the user nobody may not run DIR/bin/token")
 	require.Contains(t, out, "-> chgrp nobody DIR/bin/token && chmod 0750 DIR/bin/token")
 

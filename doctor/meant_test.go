@@ -174,7 +174,7 @@ func TestABrokenSessionIsReportedOnce(t *testing.T) {
 	out := tr.examine(1)
 	require.Regexp(t, `redisjobs\.conf:\d+: Plugins.RedisJobs.Sessions.Bad.PasswordFile: `, out, "the value may be a password; its place is shown")
 	require.Contains(t, out, "Plugins.RedisJobs.Sessions.Bad.PasswordFile: the file cannot be read: no such file or directory: items of the session Bad are errors, all others work")
-	require.Contains(t, out, "Good (tcp://"+s.Addr+") lets the user default in")
+	require.Contains(t, out, "Good (tcp://"+s.Addr+"): the user default has the rights")
 	require.Contains(t, out, "problems: 1, warnings: 0")
 }
 

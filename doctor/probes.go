@@ -1,13 +1,8 @@
 package doctor
 
 import (
-	"slices"
 	"strings"
 
-	"redisjobs/metrics"
-	"redisjobs/metrics/item"
-	"redisjobs/metrics/jobs"
-	"redisjobs/metrics/storm"
 	"redisjobs/redisclient"
 )
 
@@ -65,41 +60,36 @@ var own = map[string]string{
 	"command|info":      "get",
 	"sentinel|masters":  "",
 
-	"acl|log":            "0",
-	"cluster|slot-stats": "SLOTSRANGE 0 0",
-	"hotkeys|get":        "",
-	"pubsub|channels":    "K",
-	"pubsub|numsub":      "",
-	"pubsub|shardnumsub": "",
+	"acl|log":                   "0",
+	"cluster|getslotmigrations": "",
+	"cluster|migration":         "STATUS ALL",
+	"cluster|slot-stats":        "SLOTSRANGE 0 0",
+	"hotkeys|get":               "",
+	"pubsub|channels":           "K",
+	"pubsub|numsub":             "",
+	"pubsub|shardnumsub":        "",
 }
 
-// probes are the commands for all keys of the plugin, or for a sentinel.
-func probes(records item.StormOptions, o item.JobsOptions, sentinel bool) []probe {
-	var out []probe
-	key := strings.Replace(records.KeyPattern, "{job}", "redisjobs-doctor", 1)
-	for _, command := range commands(sentinel) {
-		words := strings.Split(command, "|")
-		rest, known := own[command]
-		if !known {
-			rest = "K"
+// commandProbe tries a command out, on a key that does not exist where it takes one.
+func commandProbe(command, key string) probe {
+	rest, known := own[command]
+	if !known {
+		rest = "K"
+	}
+	send := redisclient.Command(strings.Split(command, "|"))
+	for word := range strings.FieldsSeq(rest) {
+		if word == "K" {
+			word = key
 		}
-		send := redisclient.Command(words)
-		for word := range strings.FieldsSeq(rest) {
-			if word == "K" {
-				word = key
-			}
-			send = append(send, word)
-		}
-		out = append(out, probe{command: command, send: send})
+		send = append(send, word)
 	}
-	if sentinel {
-		return out
-	}
-	for _, pattern := range storm.KeyPatterns(records) {
-		out = append(out, keyProbe("storm.", pattern))
-	}
-	for _, pattern := range jobs.KeyPatterns(o, jobs.Names()) {
-		out = append(out, keyProbe("job.", pattern))
+	return probe{command: command, send: send}
+}
+
+func commandProbes(commands []string, key string) []probe {
+	out := make([]probe, len(commands))
+	for i, command := range commands {
+		out[i] = commandProbe(command, key)
 	}
 	return out
 }
@@ -109,24 +99,4 @@ func probes(records item.StormOptions, o item.JobsOptions, sentinel bool) []prob
 func keyProbe(family, pattern string) probe {
 	key := strings.NewReplacer(`\\`, `\`, `\*`, "*", `\?`, "?", `\[`, "[", `\]`, "]", "[0-9]", "0", "[A-Z]", "A", "[0-9a-f]", "0", "*", "redisjobs-doctor", `\`, "").Replace(pattern)
 	return probe{command: "type", pattern: pattern, family: family, send: redisclient.Command{"TYPE", key}}
-}
-
-// commands are those that the keys send to a server, or to a sentinel.
-func commands(sentinel bool) []string {
-	var out []string
-	for _, m := range metrics.All() {
-		for _, command := range m.Commands {
-			if metrics.OnRequest(command) {
-				continue
-			}
-			if strings.HasPrefix(command, "sentinel|") == (sentinel && m.Key == "redis.sentinel.get") {
-				out = append(out, command)
-			}
-		}
-	}
-	if sentinel {
-		out = []string{"ping", "info", "sentinel|masters"}
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
 }

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -13,10 +14,7 @@ import (
 func TestAProbeOfAPatternIsAKeyThatItMatches(t *testing.T) {
 	t.Parallel()
 	patterns := 0
-	for _, p := range probes(metrictest.DefaultStorm(), metrictest.DefaultJobs(), false) {
-		if p.pattern == "" {
-			continue
-		}
+	for _, p := range slices.Concat(patternProbes(metrictest.DefaultStorm(), metrictest.DefaultJobs())...) {
 		patterns++
 		require.True(t, ask.GlobMatch(p.pattern, p.send[1]), "%s: %s", p.pattern, p.send[1])
 	}

@@ -229,21 +229,23 @@ func (a ACL) RuleNoConfig() string {
 }
 
 // Text returns all rules: the first line is the one for Redis 7.0 and newer, and
-// each of the others stands under a comment that says what it is for.
+// each of the others stands under a comment that says which servers it is for.
 func (a ACL) Text() string {
 	lines := []string{
 		a.Rule(),
+		"# The line above is for Redis 7.0 and newer, and for Valkey. Run it, then each line below whose comment names your server:",
 		"# instead, on Redis 6, where keys cannot be read-only:", a.RuleRedis6(),
 	}
 	additions := []ACLAddition{
 		{"in addition, on Valkey 8.1 and newer:", a.RuleValkey()},
 		{"in addition, where there are search indexes (Redis 8, RediSearch 2, valkey-search):", a.RuleSearch()},
-		{"in addition, for redis.advice.get with the parameter Users=yes, on Redis 6 and newer; it shows this user the hashes of all users' passwords:", a.RuleUsers()},
 	}
-	for _, more := range append(append(additions, a.RulesNewer()...), ACLAddition{
-		"CONFIG GET shows this user the passwords in requirepass and masterauth. Without it redis.server.config is an error, " +
+	for _, more := range slices.Concat(additions, a.RulesNewer(), []ACLAddition{{
+		"not needed, only for redis.advice.get with the parameter Users=yes, on Redis 6 and newer; it shows this user the hashes of all users' passwords:", a.RuleUsers(),
+	}, {
+		"not needed, takes CONFIG GET away, which shows this user the passwords in requirepass and masterauth. Without it redis.server.config is an error, " +
 			"redis.get has limits only as far as INFO has them, redis.config.get has nothing to compare, and a part of the rules of redis.advice.get is not judged:", a.RuleNoConfig(),
-	}) {
+	}}) {
 		if more.Rule != "" {
 			lines = append(lines, "# "+more.Where, more.Rule)
 		}

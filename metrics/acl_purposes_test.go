@@ -243,7 +243,7 @@ func TestEveryMetricHasAPurpose(t *testing.T) {
 	}
 	text := testACL().Text()
 	require.True(t, strings.HasPrefix(text, testACL().Rule()+"\n"))
-	require.Contains(t, text, "# CONFIG GET shows this user the passwords in requirepass and masterauth.")
+	require.Contains(t, text, "# not needed, takes CONFIG GET away, which shows this user the passwords in requirepass and masterauth.")
 	require.NotContains(t, testACL("storm").Text(), "CONFIG GET", "storm alone has no such right")
 }
 

@@ -41,7 +41,7 @@ func TestTheDoctorFindsARunningAgentWellAndLeavesItSo(t *testing.T) {
 		require.Zero(t, code, report)
 		require.Contains(t, report, "problems: 0, warnings: 0")
 		require.Contains(t, report, "has version "+a.Version)
-		require.Contains(t, report, "Prod (tcp://"+s.Addr+") lets the user default in")
+		require.Contains(t, report, "Prod (tcp://"+s.Addr+"): the user default has the rights")
 		require.Equal(t, "1", r.value(t, "redis.ping[Prod]"))
 		require.Equal(t, pid, r.servingPID(t))
 	})
