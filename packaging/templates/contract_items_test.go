@@ -129,7 +129,7 @@ func usualInterval(key string) string {
 
 // dimensionless are numbers that need neither a unit nor a value map.
 var dimensionless = regexp.MustCompile(`^rj\.(sessions\.(configured|down)|hosts\.(sessions|listening)\.count|redis\.(advice\.(high|warning)|config\.(changes|drifts)|pubsub\.(channels|patterns|unheard)|acl\.refused|keys|clients\.(connected|blocked|max|cut\.\w+)|sync\.full|connections\.rejected|memory\.frag\.ratio|rdb\.changes|slowlog\.length|replicas|db\.(keys|expires))|` +
-	`cluster\.(slots\.\w+|nodes|config\.drifts|size|epoch|failing|alone|views|moving|skew\.\w+|keys|shard\.(slots|keys)|node\.(seen_failing|clients|keys))|` +
+	`cluster\.(slots\.\w+|nodes|config\.drifts|size|epoch|failing|refusing|alone|views|moving|skew\.\w+|keys|shard\.(slots|keys)|node\.(seen_failing|clients|keys))|` +
 	`sentinel\.(count|unanswered|tilt|disagreements|drifts|masters(\.down)?|master\.(quorum|usable|known|replicas(\.down)?|epoch))|` +
 	`keys\.(count|permanent|truncated|streams\.(count|unread|dead|truncated)|key\.length|stream\.(length|groups)|group\.(lag|pending|consumers|dead))|` +
 	`group\.(unreachable|primaries|replicas|strangers|chained|links_down|misfits|versions|drifts)|` +

@@ -59,6 +59,17 @@ func init() {
 		}
 		return map[string]any{"rows": rows}
 	}
+	scripts[refusingScript] = func(d any) any {
+		m := d.(map[string]any)
+		n, told := m["refusing"]
+		switch {
+		case m["state"] == "fail":
+			return map[string]any{"n": 0}
+		case told:
+			return map[string]any{"n": n}
+		}
+		return map[string]any{}
+	}
 	scripts[hostScripts["masters"]] = func(d any) any {
 		masters, _ := d.(map[string]any)["masters"].([]any)
 		sentinels, _ := d.(map[string]any)["sentinels"].([]any)

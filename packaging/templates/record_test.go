@@ -89,19 +89,6 @@ func TestRecord(t *testing.T) {
 	r.document("redis_get_cluster", "redis.get", node.Addr)
 	r.document("redis_get_sentinel", "redis.get", r.sentinel())
 
-	nodes := redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{Args: []string{"--cluster-replica-no-failover", "yes", "--maxmemory", "64mb"}})
-	for i := range 100 {
-		for _, n := range nodes[:3] {
-			_, _ = n.TryDo("SET", fmt.Sprint("key", i), "x") // two of three nodes say MOVED
-		}
-	}
-	r.document("redis_cluster_ok", "redis.cluster.get", nodes[0].Addr)
-	nodes[1].Kill(t)
-	r.until(func() bool { return strings.Contains(nodes[0].Do(t, "CLUSTER", "INFO"), "cluster_state:fail") })
-	r.document("redis_cluster_fail", "redis.cluster.get", nodes[0].Addr)
-	r.document("redis_cluster_down", "redis.cluster.get", nodes[1].Addr)
-	r.document("redis_cluster_none", "redis.cluster.get", plain.Addr)
-
 	watched := redistest.NewWatched(t, "", "", "")
 	r.document("redis_sentinel_ok", "redis.sentinel.get", watched.Sentinels[0].Addr)
 	watched.Sentinels[1].Kill(t)

@@ -38,6 +38,10 @@ func failuresScript(n int) string {
 		"if (rows.length > n) { lines.push((rows.length - n) + ' more'); } return lines.length > 0 ? lines.join('" + between + "') : 'none';"
 }
 
+// refusingScript has as n how many nodes of a cluster refuse commands while it is up: of one that is down all do, and some
+// still do for a moment when it comes back.
+const refusingScript = `var d = JSON.parse(value); return JSON.stringify(d.state === "fail" ? {n: 0} : {n: d.refusing});`
+
 // labelScript calls a queue or a job system as people do: celery: mail, and with the prefix where it is not the system's
 // default, as metrics/jobs has them.
 var labelScript = "r.system + (/" + defaultPrefix + "/.test(r.prefix) ? '' : '/' + r.prefix) + (r.queue === undefined ? '' : ': ' + r.queue)"

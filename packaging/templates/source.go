@@ -238,6 +238,7 @@ func decodeSource(file string) (*source, error) {
 //	each N: EXPR     the first N rows, a line each, as JavaScript says of the row r; "none" when there are none
 //	one: EXPR        what JavaScript says of the object r
 //	names            the first ten of an array's texts in one line, or "none": see namesScript
+//	refusing         nodes that refuse commands, as the member n: see refusingScript
 //	hosts of WHAT    rows for host prototypes: see hostScripts
 //	js SCRIPT        JavaScript
 func parseStep(text string) (step, error) {
@@ -289,6 +290,8 @@ func parseStep(text string) (step, error) {
 		return step{Type: "JAVASCRIPT", Parameters: []string{eachScript(n, expression)}}, err
 	case word == "one:":
 		return step{Type: "JAVASCRIPT", Parameters: []string{oneScript + rest + ";"}}, nil
+	case text == "refusing":
+		return step{Type: "JAVASCRIPT", Parameters: []string{refusingScript}}, nil
 	case text == "names":
 		return step{Type: "JAVASCRIPT", Parameters: []string{namesScript}}, nil
 	case word == "hosts":

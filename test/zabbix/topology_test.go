@@ -72,6 +72,15 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 			undo: nodes[1].Restart,
 			may: []string{"Cluster: Some nodes are unreachable", "Cluster: Nodes are failing", "Cluster: Cluster is down",
 				"Cluster: Replica " + addr(4) + " is disconnected from its master"}},
+		{name: "a node that lacks a slot", want: []string{"Cluster: Nodes refuse commands"},
+			do: func(t testing.TB) {
+				nodes[2].Do(t, "CONFIG", "SET", "cluster-require-full-coverage", "yes")
+				nodes[2].Do(t, "CLUSTER", "DELSLOTS", "16383") // the others still take it for that node's
+			},
+			undo: func(t testing.TB) {
+				nodes[2].Do(t, "CLUSTER", "ADDSLOTS", "16383")
+				nodes[2].Do(t, "CONFIG", "SET", "cluster-require-full-coverage", "no")
+			}},
 		{name: "a shard that is fuller than the others", want: []string{"Cluster: Memory is unevenly distributed"},
 			do:   func(t testing.TB) { fillTo(t, nodes[0].Server, key(0), 40) },
 			undo: func(t testing.TB) { nodes[0].Do(t, "FLUSHALL") }},
@@ -142,6 +151,13 @@ func (w *world) clusterScenes(t testing.TB) []*scene {
 				nodes[4].Do(t, "CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
 			},
 			undo: func(t testing.TB) { nodes[4].Do(t, "CONFIG", "SET", "requirepass", "") }},
+		{name: "a permission that is taken away", want: []string{"Cluster: Some metrics are unavailable"},
+			do: func(t testing.TB) { nodes[0].Do(t, "ACL", "SETUSER", "default", "-cluster|nodes") },
+			undo: func(t testing.TB) { // what was refused is asked again after an hour, or by a new agent
+				nodes[0].Do(t, "ACL", "SETUSER", "default", "+cluster|nodes")
+				sc.running.Kill()
+				w.newAgent(t, sc)
+			}},
 		{name: "an address that leads elsewhere", want: []string{"Cluster: Server is not in cluster mode"},
 			do: func(testing.TB) {
 				entry.to.Store(plain.Addr)
