@@ -264,6 +264,19 @@ func TestClusterNodeWithoutAPermission(t *testing.T) {
 	require.Equal(t, 3, count(c.doer("17001").Sent, "CLUSTER NODES"), "two that were answered, and one refusal that is remembered")
 }
 
+// TestARefusalOfAServerThatWasNoCluster, which other keys remember as well, is not that of a node
+// which has got its address.
+func TestARefusalOfAServerThatWasNoCluster(t *testing.T) {
+	t.Parallel()
+	c := newScript(t, "healthy")
+	nodes := redisclient.Command{"CLUSTER", "NODES"}
+	alone := &resp.ServerError{Code: "ERR", Message: "ERR This instance has cluster support disabled"}
+	ask.RefusalsOf(c["17001"].Memory).Note(nodes, "", alone)
+	require.Error(t, ask.RefusalsOf(c["17001"].Memory).Of(nodes, ""))
+	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, c["17001"])))
+	require.Len(t, doc["nodes"], 6)
+}
+
 func count(sent []redisclient.Command, cmd string) int {
 	n := 0
 	for _, c := range sent {
