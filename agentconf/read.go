@@ -138,11 +138,11 @@ func (c *Config) line(l Line, text []byte, depth int) {
 		c.fail(l, errors.New("the line is not valid UTF-8"), "save the file as UTF-8")
 		return
 	case !assigned || l.Name == "":
-		c.fail(l, errors.New("the line is no Name=Value"), "put a # before it, or complete it")
+		c.fail(l, errors.New("the line is not of the form Name=Value"), "put a # before it, or complete it")
 		return
 	case strings.ContainsFunc(l.Name, notNameRune):
 		// What follows may be a password: a line without its "=" may have one in the value.
-		shown, what := l.Name, "%.80q is no valid name"
+		shown, what := l.Name, "%.80q is not a valid name"
 		if at := strings.IndexFunc(l.Name, func(r rune) bool { return r != '-' && notNameRune(r) }); at >= 0 {
 			shown, what = l.Name[:at], "the name that begins with %.80q is not valid"
 		}
@@ -271,7 +271,7 @@ func (c *Config) include(l Line, depth int) {
 	case hasPattern(filepath.Dir(path)):
 		err = errors.New("a pattern may stand only in the name of the file, not of a folder")
 	case err == nil && pattern && !st.IsDir():
-		err = fmt.Errorf("%s is no folder", looked)
+		err = fmt.Errorf("%s is not a folder", looked)
 	case err != nil:
 		err = inWords(looked, err)
 	}

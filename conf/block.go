@@ -64,11 +64,11 @@ func (b *block) errorf(field, format string, args ...any) error {
 func (b *block) onePassword() error {
 	switch {
 	case !b.password.IsEmpty() && b.passwordFile != "":
-		return b.errorf("PasswordFile", "Password is set as well: only one of them can be")
+		return b.errorf("PasswordFile", "is set together with Password: keep one of the two")
 	case !b.password.IsEmpty() && !b.command.IsEmpty():
-		return b.errorf("PasswordCommand", "Password is set as well: only one of them can be")
+		return b.errorf("PasswordCommand", "is set together with Password: keep one of the two")
 	case b.passwordFile != "" && !b.command.IsEmpty():
-		return b.errorf("PasswordCommand", "PasswordFile is set as well: only one of them can be")
+		return b.errorf("PasswordCommand", "is set together with PasswordFile: keep one of the two")
 	case b.lifetime > 0 && b.command.IsEmpty():
 		return b.errorf("PasswordLifetime", "is for PasswordCommand alone, which must be set in the same place")
 	}
@@ -78,7 +78,7 @@ func (b *block) onePassword() error {
 // oneSentinelPassword refuses two passwords of the sentinels in one place.
 func (b *block) oneSentinelPassword() error {
 	if !b.sentinelPassword.IsEmpty() && b.sentinelPasswordFile != "" {
-		return b.errorf("SentinelPasswordFile", "SentinelPassword is set as well: only one of them can be")
+		return b.errorf("SentinelPasswordFile", "is set together with SentinelPassword: keep one of the two")
 	}
 	return nil
 }
@@ -246,7 +246,7 @@ func blockOptions(group, whom string) []Option {
 			"Name that the server's certificate must have if it is not the host in the Uri, %s.",
 			"redis.example.com", func(b *block, value string) error {
 				if !validHost(value) {
-					return errors.New("is no valid host name")
+					return errors.New("is not a valid host name")
 				}
 				b.tlsServerName = strings.ToLower(value)
 				return nil

@@ -25,7 +25,7 @@ func TestOneBrokenSessionCostsOneSession(t *testing.T) {
 		"no CA file":     {[]string{"TLSConnect=verify_ca"}, p + "TLSConnect (line 3): verify_ca needs TLSCAFile", false},
 		"no TLSConnect":  {[]string{"TLSCAFile=/ca"}, p + "TLSCAFile (line 3): is set while TLS is off", false},
 		"no key":         {[]string{"TLSConnect=required", "TLSCertFile=/c"}, p + "TLSCertFile (line 4): TLSKeyFile must be set as well", false},
-		"two passwords":  {[]string{"Password=" + marker, "PasswordFile=/f"}, p + "PasswordFile (line 4): Password is set as well", false},
+		"two passwords":  {[]string{"Password=" + marker, "PasswordFile=/f"}, p + "PasswordFile (line 4): is set together with Password", false},
 		"no web address": {[]string{"Token=" + marker}, p + "Token (line 3): is for http:// and https:// addresses alone", false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -110,7 +110,7 @@ func (t *Target) checkCommand() error {
 	case errors.Is(err, fs.ErrNotExist):
 		err = errors.New("there is no such program, or its folder cannot be read")
 	default:
-		err = errors.New("it is no program that may be run: is it a file that the agent's user may execute?")
+		err = errors.New("it is not a program that can be run: is it a file that the agent's user may execute?")
 	}
 	return t.CommandFailed(err)
 }

@@ -129,13 +129,13 @@ func TestACommandThatCannotBe(t *testing.T) {
 		lines []string
 		want  string
 	}{
-		"with a password":   {[]string{"PasswordCommand=/bin/true", "Password=x"}, p + "PasswordCommand (line 2): Password is set as well: only one of them can be"},
-		"with a file":       {[]string{"PasswordCommand=/bin/true", "PasswordFile=/x"}, p + "PasswordCommand (line 2): PasswordFile is set as well: only one of them can be"},
+		"with a password":   {[]string{"PasswordCommand=/bin/true", "Password=x"}, p + "PasswordCommand (line 2): is set together with Password: keep one of the two"},
+		"with a file":       {[]string{"PasswordCommand=/bin/true", "PasswordFile=/x"}, p + "PasswordCommand (line 2): is set together with PasswordFile: keep one of the two"},
 		"a lifetime alone":  {[]string{"PasswordLifetime=60"}, p + "PasswordLifetime (line 2): is for PasswordCommand alone, which must be set in the same place"},
 		"of a Storm UI":     {[]string{"PasswordCommand=/bin/true", "Uri=http://ui"}, p + "PasswordCommand (line 2): is not for http:// and https:// addresses: use PasswordFile or TokenFile"},
 		"no such program":   {[]string{"PasswordCommand=/absent/" + marker}, p + "PasswordCommand: there is no such program, or its folder cannot be read"},
-		"no program":        {[]string{"PasswordCommand=" + plain}, p + "PasswordCommand: it is no program that may be run: is it a file that the agent's user may execute?"},
-		"a folder":          {[]string{"PasswordCommand=" + dir}, p + "PasswordCommand: it is no program that may be run: is it a file that the agent's user may execute?"},
+		"no program":        {[]string{"PasswordCommand=" + plain}, p + "PasswordCommand: it is not a program that can be run: is it a file that the agent's user may execute?"},
+		"a folder":          {[]string{"PasswordCommand=" + dir}, p + "PasswordCommand: it is not a program that can be run: is it a file that the agent's user may execute?"},
 		"a password":        {[]string{"PasswordCommand=" + marker}, p + "PasswordCommand (line 2): does not begin with the absolute path of a program"},
 		"a lifetime of 5 s": {[]string{"PasswordLifetime=5"}, p + "PasswordLifetime (line 2): is out of range 10-604800"},
 	} {

@@ -178,7 +178,7 @@ func (d *decoder) group(node *sdkconf.Node, pattern, name string, b *block) {
 		case *sdkconf.Value:
 			if len(child.Value) > 0 {
 				d.fail(fullName(name), child.Line,
-					errors.New("is no option of its own, only the first part of some"))
+					errors.New("is not an option itself, only the first part of some"))
 			}
 		case *sdkconf.Node:
 			d.child(child, pattern, name, b)
@@ -193,10 +193,10 @@ func (d *decoder) child(node *sdkconf.Node, pattern, name string, b *block) {
 		// The agent's own, which some versions send along.
 		return
 	case !validName(node.Name) && pattern == "Sessions":
-		d.fail(fullName(name), node.Line, fmt.Errorf("%s is no valid name: %s", quote(node.Name), namesOfSessions))
+		d.fail(fullName(name), node.Line, fmt.Errorf("%s is not a valid name: %s", quote(node.Name), namesOfSessions))
 		return
 	case !validName(node.Name):
-		d.fail(fullName(name), node.Line, fmt.Errorf("%s is no valid name", quote(node.Name)))
+		d.fail(fullName(name), node.Line, fmt.Errorf("%s is not a valid name", quote(node.Name)))
 		return
 	case childPattern == "Default":
 		b = d.o.def

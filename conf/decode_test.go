@@ -168,8 +168,8 @@ func TestDecodeRefuses(t *testing.T) {
 		{"a mistyped option of Storm", []string{"Storm.Index=x"}, "Storm.Index (line 1): unknown option"},
 		{"a mistyped group", []string{"Session.A.Uri=x"}, "Session (line 1): unknown option; did you mean Sessions?"},
 		{"something below an option", []string{"Timeout.X=3"}, "Timeout.X (line 1): unknown option"},
-		{"a value for a group", []string{"Sessions=x"}, "Sessions (line 1): is no option of its own, only the first part of some"},
-		{"a value for a session", []string{"Sessions.A=x"}, "Sessions.A (line 1): is no option of its own, only the first part of some"},
+		{"a value for a group", []string{"Sessions=x"}, "Sessions (line 1): is not an option itself, only the first part of some"},
+		{"a value for a session", []string{"Sessions.A=x"}, "Sessions.A (line 1): is not an option itself, only the first part of some"},
 		{"the first of several by line", []string{"KeepAlive=1", "Bogus=1", "Timeout=31"}, "KeepAlive (line 1): is out of range 60-900"},
 
 		{"a Timeout above the range", []string{"Timeout=31"}, "Timeout (line 1): is out of range 1-30"},
@@ -224,11 +224,11 @@ func TestDecodeRefuses(t *testing.T) {
 		},
 		{
 			"two passwords", []string{"Sessions.A.Password=" + marker, "Sessions.A.PasswordFile=/f"},
-			"Sessions.A.PasswordFile (line 2): Password is set as well: only one of them can be",
+			"Sessions.A.PasswordFile (line 2): is set together with Password: keep one of the two",
 		},
 		{
 			"two passwords in Default", []string{"Default.PasswordFile=/f", "Default.Password=" + marker},
-			"Default.PasswordFile (line 1): Password is set as well: only one of them can be",
+			"Default.PasswordFile (line 1): is set together with Password: keep one of the two",
 		},
 
 		{
@@ -277,7 +277,7 @@ func TestDecodeRefuses(t *testing.T) {
 		},
 		{
 			"an address as TLSServerName", []string{"Default.TLSConnect=verify_full", "Default.TLSServerName=a b"},
-			`Default.TLSServerName (line 2): is no valid host name`,
+			`Default.TLSServerName (line 2): is not a valid host name`,
 		},
 	}
 	for _, tt := range tests {
@@ -312,12 +312,12 @@ func TestDecodeRefusesWhatNoAgentSends(t *testing.T) {
 		},
 		{
 			"a name with a line end", `{"Name":"R","Line":1,"Nodes":[{"Name":"a\nb","Line":2,"Nodes":[]}]}`,
-			`Plugins.RedisJobs (line 2): "a\nb" is no valid name`,
+			`Plugins.RedisJobs (line 2): "a\nb" is not a valid name`,
 		},
 		{
 			"a session without a name",
 			`{"Name":"R","Line":1,"Nodes":[{"Name":"Sessions","Line":2,"Nodes":[{"Name":"","Line":3,"Nodes":[]}]}]}`,
-			`Plugins.RedisJobs.Sessions (line 3): "" is no valid name: the name of a session takes letters, digits and underscores`,
+			`Plugins.RedisJobs.Sessions (line 3): "" is not a valid name: the name of a session takes letters, digits and underscores`,
 		},
 	}
 	for _, tt := range tests {

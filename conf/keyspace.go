@@ -75,7 +75,7 @@ func parseExpressions(text string) ([]*regexp.Regexp, error) {
 	for i, word := range words {
 		var err error
 		if out[i], err = regexp.Compile(word); err != nil {
-			return nil, fmt.Errorf("expression %d is no regular expression: %s", i+1, syntaxCode(err))
+			return nil, fmt.Errorf("expression %d is not a valid regular expression: %s", i+1, syntaxCode(err))
 		}
 	}
 	return out, nil

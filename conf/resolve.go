@@ -217,7 +217,7 @@ func (t *Target) settleTLS(levels []*block, uriLevel int) error {
 	case t.endpoint.tls && mode == tlsDisabled && meant:
 		return levels[modeLevel].errorf("TLSConnect", "disabled contradicts the %s of the Uri", t.endpoint.secureScheme())
 	case t.Web() && !t.endpoint.tls && on:
-		return levels[modeLevel].errorf("TLSConnect", "asks for TLS, which an http:// address has not: write https://")
+		return levels[modeLevel].errorf("TLSConnect", "asks for TLS, which an http:// address does not use: write https://")
 	case t.endpoint.tls && !on:
 		mode = tlsVerifyFull
 	case t.network == "unix" && on && meant:

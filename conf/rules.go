@@ -68,12 +68,12 @@ func parseAllowed(text string) ([]allowedPeer, error) {
 		}
 		name := strings.ToLower(strings.TrimPrefix(word, "*"))
 		if !validHost(strings.TrimPrefix(name, ".")) || strings.HasPrefix(word, "*") && !strings.HasPrefix(name, ".") {
-			return nil, fmt.Errorf("entry %d is no host name, no *.domain, no address and no network as 10.0.0.0/8", i+1)
+			return nil, fmt.Errorf("entry %d is not a host name, a *.domain, an address or a network such as 10.0.0.0/8", i+1)
 		}
 		out = append(out, allowedPeer{name: name})
 	}
 	if out == nil {
-		return nil, errors.New("names no host and no network")
+		return nil, errors.New("names neither a host nor a network")
 	}
 	return out, nil
 }

@@ -163,10 +163,10 @@ func TestPeersKeepTheRulesOfTheirTarget(t *testing.T) {
 func TestRulesThatAreRefused(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"PeersAllowed=10.0.0.0/33":                      "entry 1 is no host name",
-		"PeersAllowed=*good.example.com":                "entry 1 is no host name",
-		"PeersAllowed=h:6379":                           "entry 1 is no host name",
-		"PeersAllowed=,":                                "names no host and no network",
+		"PeersAllowed=10.0.0.0/33":                      "entry 1 is not a host name",
+		"PeersAllowed=*good.example.com":                "entry 1 is not a host name",
+		"PeersAllowed=h:6379":                           "entry 1 is not a host name",
+		"PeersAllowed=,":                                "names neither a host nor a network",
 		"AddressMap=10.0.0.1:1":                         "entry 1 is not ANNOUNCED=REAL, as ",
 		"AddressMap=10.0.0.1:1=h":                       "has a port on one side only",
 		"AddressMap=10.0.0.1=h:1":                       "has a port on one side only",

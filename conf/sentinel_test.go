@@ -79,5 +79,5 @@ func TestSentinelAddressesThatAreRefused(t *testing.T) {
 		require.NotContains(t, err.Error(), "secret")
 	}
 	_, err := decodeWhole(t, "Sessions.A.SentinelPassword=a", "Sessions.A.SentinelPasswordFile=/b")
-	require.ErrorContains(t, err, "Sessions.A.SentinelPasswordFile (line 2): SentinelPassword is set as well")
+	require.ErrorContains(t, err, "Sessions.A.SentinelPasswordFile (line 2): is set together with SentinelPassword")
 }

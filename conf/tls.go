@@ -98,7 +98,7 @@ func (t *Target) clientCertificate() (tls.Certificate, error) {
 	}
 	cert, err := tls.X509KeyPair(certPEM, keyPEM)
 	if err != nil {
-		return none, certFile.fail(fmt.Errorf("the certificate and the key of TLSKeyFile do not fit together, or are no PEM: %s", strings.TrimPrefix(err.Error(), "tls: ")))
+		return none, certFile.fail(fmt.Errorf("the certificate and the key in TLSKeyFile are not a pair, or one of them is not in PEM form: %s", strings.TrimPrefix(err.Error(), "tls: ")))
 	}
 	return cert, nil
 }

@@ -272,7 +272,7 @@ func TestTLSClientCertificate(t *testing.T) {
 	}
 	_, other := sign(t, &x509.Certificate{}, ca)
 	writeKey(t, keyFile, other)
-	refused("TLSCertFile: the certificate and the key of TLSKeyFile do not fit together, or are no PEM: private key does not match public key")
+	refused("TLSCertFile: the certificate and the key in TLSKeyFile are not a pair, or one of them is not in PEM form: private key does not match public key")
 	require.NoError(t, os.Remove(keyFile))
 	refused("TLSKeyFile: the file cannot be read: no such file or directory")
 	require.NoError(t, os.Remove(certFile))

@@ -17,7 +17,7 @@ const (
 
 var (
 	errWebPath         = errors.New("the path may have letters, digits, dots, dashes, underscores, tildes and slashes, and must not leave its folder")
-	errTokenBlank      = errors.New("holds a space, a control character or something that is no ASCII")
+	errTokenBlank      = errors.New("holds a space, a control character or a character that is not ASCII")
 	errTokenForWeb     = errors.New("is for http:// and https:// addresses alone")
 	errCommandForRedis = errors.New("is not for http:// and https:// addresses: use PasswordFile or TokenFile")
 	errWebDatabase     = errors.New("has no meaning for an http:// or https:// address")
@@ -136,9 +136,9 @@ func (b *block) webRules(e *endpoint) error {
 	}
 	switch {
 	case b.hasToken() && b.hasPassword():
-		return b.errorf(field, "a password is set as well: only one of them can be")
+		return b.errorf(field, "is set together with a password: keep one of the two")
 	case !b.token.IsEmpty() && b.tokenFile != "":
-		return b.errorf("TokenFile", "Token is set as well: only one of them can be")
+		return b.errorf("TokenFile", "is set together with Token: keep one of the two")
 	case b.hasToken() && !e.web():
 		return b.errorf(field, "%w", errTokenForWeb)
 	case !b.command.IsEmpty() && e.web():

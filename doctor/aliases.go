@@ -25,7 +25,7 @@ func (d *doctor) aliases() {
 		if isOurs(a.Key()) {
 			ours = append(ours, a)
 		} else if strings.HasPrefix(a.Key(), "redis.server.") {
-			d.say(problem, "alias", fmt.Sprintf("%s: %q is no key of this plugin", a.At(), a.Key()), "correct the name behind the colon")
+			d.say(problem, "alias", fmt.Sprintf("%s: %q is not an item key of this plugin", a.At(), a.Key()), "correct the name behind the colon")
 		}
 	}
 	d.order(all)

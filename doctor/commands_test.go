@@ -20,7 +20,7 @@ func TestThePasswordOfACommandIsUsed(t *testing.T) {
 	tr := newTree(t, p+"Uri=tcp://"+s.Addr)
 	tr.write("bin/token", "#!/bin/sh\n[ \"$1\" = 'a b' ] && echo s3cret\n")
 	tr.change(ownFile, p+"Uri", p+"PasswordCommand="+tr.path("bin/token")+" 'a b'\n"+p+"Uri")
-	require.Regexp(t, "PROBLEM  options        DIR/"+ownFile+`:\d+: `+p+"PasswordCommand: it is no program that may be run", tr.examine(1))
+	require.Regexp(t, "PROBLEM  options        DIR/"+ownFile+`:\d+: `+p+"PasswordCommand: it is not a program that can be run", tr.examine(1))
 
 	require.NoError(t, os.Chmod(tr.path("bin/token"), 0o700))
 	out := tr.examine(1)

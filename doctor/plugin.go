@@ -56,7 +56,7 @@ func (d *doctor) executable(l agentconf.Line) {
 	case err != nil:
 		d.say(problem, "plugin", fmt.Sprintf("%s: %v: the agent will not start", l.At(), err), "install it there, or: "+d.fixUnknown())
 	case !st.Mode().IsRegular():
-		d.say(problem, "plugin", fmt.Sprintf("%s: %s is no file", l.At(), l.Value), d.fixUnknown())
+		d.say(problem, "plugin", fmt.Sprintf("%s: %s is not a file", l.At(), l.Value), d.fixUnknown())
 	case !executable(st.Mode()):
 		d.say(problem, "plugin", l.Value+" is not executable: the agent will not start", "chmod 0755 "+l.Value)
 	case !d.user.may(l.Value, mayRun):
@@ -133,14 +133,14 @@ func (d *doctor) socket() {
 	st, err := os.Stat(dir)
 	switch {
 	case !filepath.IsAbs(path):
-		d.say(problem, "socket", fmt.Sprintf("%s: %s=%s is no absolute path", where, socketOption, path), socketOption+"=/run/zabbix/agent.plugin.sock")
+		d.say(problem, "socket", fmt.Sprintf("%s: %s=%s is not an absolute path", where, socketOption, path), socketOption+"=/run/zabbix/agent.plugin.sock")
 	case len(path) > maxSocket:
 		d.say(problem, "socket", fmt.Sprintf("%s: the path of %s has %d bytes; a socket may have %d", where, socketOption, len(path), maxSocket),
 			socketOption+"=/run/zabbix/agent.plugin.sock")
 	case err != nil:
 		d.say(problem, "socket", fmt.Sprintf("%s: the folder of %s=%s: %v", where, socketOption, path, err), "create the folder for the agent's user: install -d -o "+d.user.name+" "+dir)
 	case !st.IsDir():
-		d.say(problem, "socket", fmt.Sprintf("%s: %s is no folder", where, dir), socketOption+"=/run/zabbix/agent.plugin.sock")
+		d.say(problem, "socket", fmt.Sprintf("%s: %s is not a folder", where, dir), socketOption+"=/run/zabbix/agent.plugin.sock")
 	case !d.user.may(dir, mayWrite) || !d.user.may(dir, mayRun):
 		d.say(problem, "socket", fmt.Sprintf("the user %s may not make the socket %s", d.user.name, path), "chown "+d.user.name+" "+dir)
 	default:

@@ -115,5 +115,5 @@ func TestKeysKnowWhatTheyRead(t *testing.T) {
 		require.Equal(t, m.Key != "storm.cluster.get", m.CheckTarget(false, "tcp://h") == nil, m.Key)
 	}
 	require.EqualError(t, server.Get.CheckTarget(true, "UI (http://ui:80)"),
-		"cannot get redis.get from UI (http://ui:80): that is a Storm UI, which storm.* keys read, and no Redis")
+		"cannot get redis.get from UI (http://ui:80): this is a Storm UI, which only storm.* keys read")
 }

@@ -154,7 +154,7 @@ func TestWhatStandsInTheWay(t *testing.T) {
 		"a CA file that is absent": {[]string{"Plugins.Redis.Sessions.A.Uri=tcp://a", "Plugins.Redis.Sessions.A.TLSConnect=verify_ca", "Plugins.Redis.Sessions.A.TLSCAFile=/absent"}, "", nil,
 			"Plugins.RedisJobs.Sessions.A.TLSCAFile: the file cannot be read"},
 		"a setting that this plugin refuses": {[]string{"Plugins.Redis.Sessions.A.Uri=tcp://u:" + marker + "@h"}, "", nil, "an address takes no password"},
-		"a configuration that is not read":   {[]string{"Nonsense"}, "", nil, "the line is no Name=Value"},
+		"a configuration that is not read":   {[]string{"Nonsense"}, "", nil, "the line is not of the form Name=Value"},
 		"a rule, on the way back":            {[]string{"DenyKey=redis.server.config[*]"}, "", []string{"--back"}, "add the line DenyKey=redis.config[*] next to it"},
 		"aliases in another file": {[]string{"Alias=redis.ping:redis.server.ping"}, "", []string{"--back"},
 			"DIR/zabbix_agent2.conf:2: put a # before Alias=redis.ping:redis.server.ping"},
@@ -205,7 +205,7 @@ func TestInstallingChangesNoAnswer(t *testing.T) {
 		"a rule":                         {[]string{"DenyKey=redis.config[*]"}, false, "DenyKey=redis.config[*] is about a key of the built-in plugin"},
 		"a rule for all":                 {[]string{"DenyKey=*"}, true, "this plugin answers"},
 		"an alias":                       {[]string{"Alias=redis.ping:redis.server.ping"}, false, "there is an alias of redis.ping"},
-		"a line that is none":            {[]string{"Nonsense"}, false, "the line is no Name=Value"},
+		"a line that is none":            {[]string{"Nonsense"}, false, "the line is not of the form Name=Value"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

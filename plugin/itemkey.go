@@ -18,7 +18,7 @@ func ParseItemKey(key string) (name string, params []string, err error) {
 		name = key[:i]
 	}
 	if name == "" || strings.IndexFunc(name, notKeyRune) >= 0 {
-		return "", nil, fmt.Errorf("%q is no item key: the name takes letters, digits and . _ -", name)
+		return "", nil, fmt.Errorf("%q is not a valid item key: its name may have letters, digits, dots, underscores and dashes", name)
 	}
 	if i < 0 {
 		return name, nil, nil

@@ -32,7 +32,7 @@ func (c *Client) Target(ref conf.Ref) (doer redisclient.Doer, name string, err e
 		return nil, "", err
 	}
 	if t.Web() {
-		return nil, "", fmt.Errorf("%s is the address of a Storm UI and no Redis", t)
+		return nil, "", fmt.Errorf("%s is the address of a Storm UI, not of a Redis server", t)
 	}
 	view := c.rt.target(t).view()
 	return view, view.Name, nil
@@ -45,7 +45,7 @@ func (c *Client) StormUI(ref conf.Ref) (web item.Web, name string, err error) {
 		return nil, "", err
 	}
 	if !t.Web() {
-		return nil, "", fmt.Errorf("%s is the address of a Redis and no Storm UI", t)
+		return nil, "", fmt.Errorf("%s is the address of a Redis server, not of a Storm UI", t)
 	}
 	view := c.rt.target(t).view()
 	return view.Web, view.Name, nil

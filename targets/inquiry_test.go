@@ -53,7 +53,7 @@ func TestAMastersErrorNamesIt(t *testing.T) {
 		require.ErrorContains(t, s.f.explain(master, refusedDial(), "said"), refusedDial().Error()+" (said)")
 		err = s.f.explain(master, &notMasterError{masterA, "replica"}, "said")
 		require.Equal(t, redisclient.ReasonSentinel, redisclient.ReasonOf(err))
-		require.ErrorContains(t, err, "master mymaster: "+masterA+" says that it is no master but a replica (said)")
+		require.ErrorContains(t, err, "master mymaster: "+masterA+" says that it is not a master but a replica (said)")
 	})
 }
 

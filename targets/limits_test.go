@@ -90,8 +90,8 @@ func TestAKeyIsRefusedBeforeAnythingIsAsked(t *testing.T) {
 	}{
 		{"redis.server.ping", []string{"tcp://h", "", "", "one too many"}, "parameter"},
 		{"redis.server.ping", []string{"tcp://h:0"}, "port"},
-		{"redis.server.ping", []string{"http://h:8080"}, "that is a Storm UI"},
-		{"storm.cluster.get", []string{"tcp://h"}, "that is a Redis"},
+		{"redis.server.ping", []string{"http://h:8080"}, "this is a Storm UI"},
+		{"storm.cluster.get", []string{"tcp://h"}, "this is a Redis server"},
 	} {
 		metric, ok := metrics.Lookup(c.key)
 		require.True(t, ok, c.key)
@@ -198,9 +198,9 @@ func TestAClientReachesServersAndStormUIs(t *testing.T) {
 	require.Contains(t, <-agents, clientName)
 
 	_, _, err = c.Target(conf.Ref{Conn: "S"})
-	require.ErrorContains(t, err, "is the address of a Storm UI and no Redis")
+	require.ErrorContains(t, err, "is the address of a Storm UI, not of a Redis server")
 	_, _, err = c.StormUI(conf.Ref{Conn: "A"})
-	require.ErrorContains(t, err, "is the address of a Redis and no Storm UI")
+	require.ErrorContains(t, err, "is the address of a Redis server, not of a Storm UI")
 	_, _, err = c.Target(conf.Ref{Conn: "tcp://h:0"})
 	require.Error(t, err)
 	_, _, err = c.StormUI(conf.Ref{Conn: "tcp://h:0"})

@@ -126,7 +126,7 @@ func (rt *Runtime) session(name string) (*item.Target, error) {
 		return nil, err
 	}
 	if t.Web() {
-		return nil, fmt.Errorf("the session %s is a Storm UI and no Redis", name)
+		return nil, fmt.Errorf("the session %s is a Storm UI, not a Redis server", name)
 	}
 	return rt.target(t).view(), nil
 }

@@ -69,7 +69,7 @@ type notMasterError struct {
 }
 
 func (e *notMasterError) Error() string {
-	return fmt.Sprintf("%s says that it is no master but a %s", e.addr, e.role)
+	return fmt.Sprintf("%s says that it is not a master but a %s", e.addr, e.role)
 }
 
 // DoAll implements redisclient.Doer.

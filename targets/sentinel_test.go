@@ -288,7 +288,7 @@ func TestRolesThatAreNoMaster(t *testing.T) {
 		})
 		_, target := followed(t, sentinelSaying(t, impostor.Addr))
 		_, err := getKey(t, target)
-		require.ErrorContains(t, err, "no master but a "+want)
+		require.ErrorContains(t, err, "not a master but a "+want)
 		var no *notMasterError
 		require.True(t, errors.As(err, &no))
 	}

@@ -32,5 +32,5 @@ func TestAGroupIsAskedBySessions(t *testing.T) {
 	_, err = rt.item(t, "redis.group.get", "A "+b.Addr)
 	require.ErrorContains(t, err, "cannot get redis.group.get: no session named")
 	_, err = rt.item(t, "redis.group.get", "A UI")
-	require.EqualError(t, err, "cannot get redis.group.get: the session UI is a Storm UI and no Redis")
+	require.EqualError(t, err, "cannot get redis.group.get: the session UI is a Storm UI, not a Redis server")
 }

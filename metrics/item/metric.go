@@ -56,9 +56,9 @@ const (
 func (m *Metric) CheckTarget(web bool, name string) error {
 	switch {
 	case web && m.Web == WebNot:
-		return fmt.Errorf("cannot get %s from %s: that is a Storm UI, which storm.* keys read, and no Redis", m.Key, name)
+		return fmt.Errorf("cannot get %s from %s: this is a Storm UI, which only storm.* keys read", m.Key, name)
 	case !web && m.Web == WebOnly:
-		return fmt.Errorf("cannot get %s from %s: that is a Redis, and only a Storm UI tells it: give the http:// or https:// address of one, or a session with it",
+		return fmt.Errorf("cannot get %s from %s: this is a Redis server, and only a Storm UI tells it: give the http:// or https:// address of one, or a session with it",
 			m.Key, name)
 	}
 	return nil

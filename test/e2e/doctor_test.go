@@ -59,7 +59,7 @@ func TestTheDoctorSaysWhatKeepsAnAgentFromStarting(t *testing.T) {
 			"has the name of a key of this plugin":  "UserParameter=redis.get[*],true",
 			"unknown option":                        "Plugins.RedisJobs.Nonsense=1",
 			"no such file or directory: the agent":  "Plugins.RedisJobs.System.Path=/no/such/plugin",
-			"is no Name=Value":                      "Nonsense",
+			"is not of the form Name=Value":                      "Nonsense",
 			"the agent cannot include this":         "Include=/no/such/file.conf",
 			"starts this plugin under another name": "Plugins.Other.System.Path=" + agent.Plugin(t),
 			"begins with a byte order mark":         "Include=" + marked,

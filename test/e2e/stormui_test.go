@@ -53,8 +53,8 @@ func stormUI(t *testing.T, w *world, r *asked) {
 	require.Equal(t, `[{"{#JOB}":"orders","{#KEY}":"orders-1-1795266310","{#TYPE}":"topology"}]`, r.value(t, "storm.job.discovery[UI]"))
 	for key, want := range map[string]string{
 		"storm.job.status[" + w.ui.URL + ",,,orders]": "HTTP status 401",
-		"redis.get[UI]":            "annot get redis.get from UI (" + w.ui.URL + "): that is a Storm UI",
-		"storm.cluster.get[Plain]": "annot get storm.cluster.get from Plain (tcp://" + w.plain.Addr + "): that is a Redis",
+		"redis.get[UI]":            "annot get redis.get from UI (" + w.ui.URL + "): this is a Storm UI",
+		"storm.cluster.get[Plain]": "annot get storm.cluster.get from Plain (tcp://" + w.plain.Addr + "): this is a Redis server",
 	} {
 		require.Contains(t, r.refused(t, key), want, key)
 	}

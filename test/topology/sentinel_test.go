@@ -173,7 +173,7 @@ func TestADemotedMaster(t *testing.T) {
 	require.False(t, up)
 	doc := document(t, p, "redis.get", "M")
 	require.Equal(t, "sentinel", doc["reason"])
-	require.Contains(t, doc["error"], w.servers[0].Addr+" says that it is no master but a replica")
+	require.Contains(t, doc["error"], w.servers[0].Addr+" says that it is not a master but a replica")
 	refused := p.Refused(t, "redis.command", "M", "", "", "DBSIZE")
 	for _, s := range w.sentinels {
 		require.Contains(t, refused, s.Addr, "each of them is named")
