@@ -48,7 +48,7 @@ type client struct {
 // workerCommands are what workers of systems send that do not register.
 var workerCommands = []string{"blpop", "brpop", "brpoplpush", "srem", "xack", "xautoclaim", "xreadgroup",
 	"blmove", "bzpopmin", "eval", "evalsha", "exec", "rpop", "xadd", "xclaim", "zpopmin", "zrangebyscore", "zrem",
-	"hdel", "hexists", "hset", "hsetnx", "lpush", "zadd"} // of Huey, see hueyWorks
+	"hdel", "hexists", "hexpire", "hincrby", "hmget", "hset", "hsetnx", "lpush", "zadd"} // of Huey, see hueyWorks
 
 // listeners counts the clients that may be workers of a system whose workers do not
 // register: those whose last command is in takes, which only workers send, and those of

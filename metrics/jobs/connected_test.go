@@ -102,6 +102,11 @@ func TestAWorkerThatUsesOneConnectionForEverything(t *testing.T) {
 	end := connect(t, f.s, 0, "EVALSHA x 0", "GET y")
 	want(t, alive(), figWorkersAlive, 0)
 	end()
+	end = connect(t, f.s, 0, "HMGET huey.results.app x")
+	f.poll(0, "huey/")
+	f.forgetFirstLooks()
+	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
+	end()
 	end = connect(t, f.s, 0, "MULTI", "EXEC")
 	wantUnknown(t, alive(), figWorkersAlive, "1 clients are connected")
 	f.forgetFirstLooks()
@@ -352,4 +357,12 @@ func TestPeriodicJobsOfBusyWorkers(t *testing.T) {
 	f.s.Do(t, "SET", "arq:in-progress:running", "1")
 	overdue(1, 0)
 	overdue(60, 1)
+}
+
+// TestWorkersCommandsAreLookedFor: what a system's workers send is read from CLIENT LIST.
+func TestWorkersCommandsAreLookedFor(t *testing.T) {
+	t.Parallel()
+	for _, cmds := range [][]string{hueyTakes, hueyWorks, arqLooks, rqWaits} {
+		require.Subset(t, workerCommands, cmds)
+	}
 }

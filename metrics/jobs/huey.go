@@ -35,8 +35,9 @@ const (
 var hueyTakes = []string{"brpop", "bzpopmin", "eval", "evalsha", "rpop", "zpopmin"}
 
 // hueyWorks are what a consumer sends over the same connections when it begins and ends
-// a task, or puts it back; until its scheduler's next look, nothing else shows.
-var hueyWorks = []string{"exec", "hdel", "hexists", "hset", "hsetnx", "lpush", "zadd"}
+// a task (it asks whether the task was revoked by HMGET), or puts it back; until its
+// scheduler's next look, nothing else shows.
+var hueyWorks = []string{"exec", "hdel", "hexists", "hexpire", "hincrby", "hmget", "hset", "hsetnx", "lpush", "zadd"}
 
 var hueySpec = &spec{
 	Name:        "huey",
