@@ -8,6 +8,9 @@ import (
 	"os"
 )
 
+// ErrEmptyFile is why a file of the configuration is of no use: there is nothing in it.
+var ErrEmptyFile = errors.New("the file is empty")
+
 // readFile reads a regular file of at most limit bytes. Anything else, such as
 // a pipe, could block the check forever. Errors do not repeat the name: what
 // stands in place of a path may be a password.
@@ -31,7 +34,7 @@ func readFile(name string, limit int64) ([]byte, error) {
 	case int64(len(data)) > limit:
 		return nil, fmt.Errorf("the file is larger than %d bytes", limit)
 	case len(data) == 0:
-		return nil, errors.New("the file is empty")
+		return nil, ErrEmptyFile
 	}
 	return data, nil
 }

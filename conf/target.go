@@ -180,10 +180,16 @@ func parseSecret(data []byte, from, what string) (string, error) {
 		return "", fmt.Errorf("%s has more than one line, and may hold nothing but the %s", from, what)
 	}
 	if len(data) == 0 {
-		return "", errors.New(from + " holds no " + what)
+		return "", &emptyError{from + " holds no " + what}
 	}
 	return string(data), nil
 }
+
+// emptyError is an ErrEmptyFile in other words: there are line ends in it.
+type emptyError struct{ text string }
+
+func (e *emptyError) Error() string { return e.text }
+func (e *emptyError) Unwrap() error { return ErrEmptyFile }
 
 // ParsePassword reads what a PasswordCommand printed, as a PasswordFile is read.
 func ParsePassword(output []byte) (Secret, error) {

@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"errors"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -16,18 +17,30 @@ const defaultSocket = "/tmp/agent.plugin.sock"
 
 // account is the user that the agent runs as.
 type account struct {
-	name   string
-	known  bool
-	uid    uint32
-	groups []uint32
+	name string
+	// group is the name of its primary group, else its number; the user's own name when
+	// nothing is known of it.
+	group   string
+	known   bool
+	unknown string // why it is not
+	uid     uint32
+	groups  []uint32
 }
 
 // findAccount looks the user up; one that does not exist is not known.
 func findAccount(name string) account {
-	a := account{name: name}
+	a := account{name: name, group: name}
 	u, err := user.Lookup(name)
 	if err != nil {
+		a.unknown = "there is no user " + name + " on this machine"
+		if unknown := (user.UnknownUserError)(""); !errors.As(err, &unknown) {
+			a.unknown = "the user " + name + " could not be looked up: " + err.Error()
+		}
 		return a
+	}
+	a.group = u.Gid
+	if g, err := user.LookupGroupId(u.Gid); err == nil {
+		a.group = g.Name
 	}
 	id := func(text string) uint32 {
 		n, _ := strconv.ParseUint(text, 10, 32) // the system's own figures

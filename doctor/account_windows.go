@@ -7,7 +7,7 @@ const defaultSocket = `\\.\pipe\agent.plugin.sock`
 
 // account is the user that the agent runs as. File modes say nothing of access
 // here, so that nothing is found out about it.
-type account struct{ name string }
+type account struct{ name, group, unknown string }
 
 // Access bits.
 const (
@@ -16,7 +16,7 @@ const (
 	mayRead  = 4
 )
 
-func findAccount(name string) account   { return account{name} }
+func findAccount(name string) account   { return account{name: name, group: name} }
 func (account) may(string, uint32) bool { return true }
 func executable(os.FileMode) bool       { return true }
 func worldReadable(string) bool         { return false }

@@ -17,7 +17,7 @@ func (d *doctor) aliases() {
 	var ours []agentconf.Alias
 	for _, a := range all {
 		if first, twice := seen[a.Written()]; twice {
-			d.say(problem, "alias", fmt.Sprintf("%s: %q has an alias already, at %s: the agent will not start", a.At(), a.Written(), first.At()),
+			d.stops("alias", fmt.Sprintf("%s: %q has an alias already, at %s: the agent will not start", a.At(), a.Written(), first.At()),
 				"remove one of the two lines")
 			continue
 		}
@@ -25,7 +25,7 @@ func (d *doctor) aliases() {
 		if isOurs(a.Key()) {
 			ours = append(ours, a)
 		} else if strings.HasPrefix(a.Key(), "redis.server.") {
-			d.say(problem, "alias", fmt.Sprintf("%s: %q is not an item key of this plugin", a.At(), a.Key()), "correct the name behind the colon")
+			d.say(problem, "alias", a.At()+": "+metrics.UnknownKey(a.Key()).Error(), "correct the name behind the colon")
 		}
 	}
 	d.order(all)
@@ -34,9 +34,9 @@ func (d *doctor) aliases() {
 		return
 	}
 	if len(ours) == 0 {
-		d.say(fine, "alias", "no Alias leads to this plugin: the built-in one answers redis.ping, redis.info and the like", "")
+		d.say(fine, "alias", "no Alias leads to this plugin: the agent's built-in plugin answers redis.ping, redis.info and the like", "")
 	} else {
-		d.say(fine, "alias", fmt.Sprintf("%d names lead to this plugin", len(ours)), "")
+		d.say(fine, "alias", counted(len(ours), "name leads", "names lead")+" to this plugin", "")
 	}
 }
 
@@ -50,7 +50,7 @@ func (d *doctor) readAliases() []agentconf.Alias {
 	for _, l := range d.config.All("Alias") {
 		a, ok := agentconf.ParseAlias(l)
 		if !ok {
-			d.say(problem, "alias", l.At()+": an alias is written as Alias=name:key", "correct or remove the line")
+			d.stops("alias", l.At()+": an alias is written as Alias=name:key: the agent will not start", "correct or remove the line")
 			continue
 		}
 		out = append(out, a)

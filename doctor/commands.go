@@ -29,7 +29,7 @@ func (d *doctor) commands(options *conf.Options) {
 		seen = append(seen, program)
 		if !d.user.may(program, mayRun) {
 			d.say(problem, "files", fmt.Sprintf("PasswordCommand: the user %s may not run %s", d.user.name, program),
-				"chgrp "+d.user.name+" "+program+" && chmod 0750 "+program)
+				"chgrp "+d.user.group+" "+program+" && chmod 0750 "+program)
 			continue
 		}
 		if me, err := user.Current(); err == nil && me.Username != d.user.name && !d.offline {

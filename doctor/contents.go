@@ -33,8 +33,8 @@ func database(keyspace string, target *conf.Target, shown string) []finding {
 	if own == "0" || len(others) == 0 {
 		return nil
 	}
-	return []finding{{warning, "session", fmt.Sprintf("%s: the database %s has no keys; these have: %s", shown, own, some(others)),
-		"if another one was meant, correct " + databaseOption(target)}}
+	return []finding{ofSession(warning, fmt.Sprintf("%s: the database %s has no keys; these have: %s", shown, own, some(others)),
+		"if another one was meant, correct "+databaseOption(target))}
 }
 
 // queues looks whether the queues that Jobs.Queues names are in the Redis of any

@@ -47,6 +47,17 @@ func newTree(t testing.TB, lines ...string) *tree {
 	return tr
 }
 
+// groupOf is the name of a user's primary group, which is not that of the user
+// everywhere.
+func groupOf(t testing.TB, name string) string {
+	t.Helper()
+	u, err := user.Lookup(name)
+	require.NoError(t, err)
+	g, err := user.LookupGroupId(u.Gid)
+	require.NoError(t, err)
+	return g.Name
+}
+
 func (tr *tree) path(name string) string { return filepath.Join(tr.dir, name) }
 
 func (tr *tree) write(name, text string) {
@@ -81,8 +92,8 @@ func TestAHealthyConfiguration(t *testing.T) {
 	s := redistest.Borrow(t)
 	tr := newTree(t, "Plugins.RedisJobs.Sessions.Prod.Uri=tcp://"+s.Addr)
 	out := tr.examine(0)
-	require.Contains(t, out, "problems: 0, warnings: 0\n")
-	require.Contains(t, out, "DIR/zabbix_agent2.conf and 1 included file is readable")
+	require.Contains(t, out, "problems: 0, warnings: 0\nthe agent starts with this configuration: yes\n")
+	require.Contains(t, out, "DIR/zabbix_agent2.conf and the 1 file that it includes were read")
 	require.Contains(t, out, "the agent starts DIR/bin/zabbix-agent2-plugin-redisjobs")
 	require.Contains(t, out, "8 names lead to this plugin")
 	require.Contains(t, out, "Prod (tcp://"+s.Addr+"): the user default has the rights that this plugin needs")
@@ -139,7 +150,7 @@ func TestEachFaultHasItsMend(t *testing.T) {
 		"a socket's path that is too long": {func(tr *tree) { tr.change(main, "/run/", "/"+strings.Repeat("x", 90)+"/") },
 			[]string{"a socket may have 107", "-> PluginSocket=/run/zabbix/agent.plugin.sock"}, false},
 		"a socket's folder that is closed": {func(tr *tree) { require.NoError(tr.t, os.Chmod(tr.path("run"), 0o755)) },
-			[]string{"the user nobody may not make the socket DIR/run/plugin.sock", "-> chown nobody DIR/run"}, false},
+			[]string{"the user nobody may not create the socket DIR/run/plugin.sock", "-> chown nobody DIR/run"}, false},
 		"an alias twice": {func(tr *tree) { tr.write("zabbix_agent2.d/z.conf", "\nAlias=redis.ping:agent.ping\n") },
 			[]string{`DIR/zabbix_agent2.d/z.conf:2: "redis.ping" has an alias already, at DIR/zabbix_agent2.d/plugins.d/redisjobs.conf:`}, false},
 		"a longer alias before ours": {func(tr *tree) {
@@ -149,7 +160,7 @@ func TestEachFaultHasItsMend(t *testing.T) {
 		"no bare alias": {func(tr *tree) { tr.change(ownFile, "\nAlias=redis.ping:redis.server.ping\n", "\n") },
 			[]string{"[*] does not stand for the bare key redis.ping", "-> Alias=redis.ping:redis.server.ping\n"}, true},
 		"an alias of a key that is none": {func(tr *tree) { tr.change(ownFile, ":redis.server.slowlog.count\n", ":redis.server.slow\n") },
-			[]string{`"redis.server.slow" is not an item key of this plugin`}, false},
+			[]string{`unknown item key "redis.server.slow"`}, false},
 		"an alias without a key": {func(tr *tree) { tr.change(ownFile, "Alias=redis.info:redis.server.info\n", "Alias=redis.info\n") },
 			[]string{"an alias is written as Alias=name:key"}, false},
 		"a UserParameter with our key": {func(tr *tree) { tr.write("zabbix_agent2.d/u.conf", "UserParameter=redis.get[*],redis-cli get $1\n") },
@@ -164,11 +175,11 @@ func TestEachFaultHasItsMend(t *testing.T) {
 		"a password that everybody can read": {func(tr *tree) {
 			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.Password=s3cret-marker\nAlias=")
 		},
-			[]string{"Plugins.RedisJobs.Sessions.A.Password: every user of this machine can read this password", "-> chmod 0640 DIR/zabbix_agent2.d/plugins.d/redisjobs.conf && chown root:nobody"}, true},
+			[]string{"Plugins.RedisJobs.Sessions.A.Password: every user of this machine can read this password", "-> chmod 0640 DIR/zabbix_agent2.d/plugins.d/redisjobs.conf && chown root:" + groupOf(t, "nobody")}, true},
 		"a password file that is absent": {func(tr *tree) {
 			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.PasswordFile=/absent\nAlias=")
 		},
-			[]string{"the file cannot be read: no such file", "-> correct the line, or create the file that it names"}, false},
+			[]string{"the file cannot be read: no such file", "-> create the file that the line names, readable for the user nobody, or correct the line"}, false},
 		"a password in place of its file": {func(tr *tree) {
 			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.PasswordFile=/s3cret-marker\nAlias=")
 		},
@@ -185,11 +196,11 @@ func TestEachFaultHasItsMend(t *testing.T) {
 			tr.write("p", "s3cret-marker\n")
 			require.NoError(tr.t, os.Chmod(tr.path("p"), 0o600))
 			tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Sessions.A.PasswordFile="+tr.path("p")+"\nAlias=")
-		}, []string{"the user nobody may not read DIR/p", "-> chgrp nobody DIR/p"}, false},
+		}, []string{"the user nobody may not read DIR/p", "-> chgrp " + groupOf(t, "nobody") + " DIR/p"}, false},
 		"a configuration that the agent cannot read": {func(tr *tree) { require.NoError(tr.t, os.Chmod(tr.path(ownFile), 0o600)) },
 			[]string{"the user nobody may not read DIR/zabbix_agent2.d/plugins.d/redisjobs.conf"}, false},
 		"a timeout beyond the agent's": {func(tr *tree) { tr.change(ownFile, "Alias=", "Plugins.RedisJobs.Timeout=10\nAlias=") },
-			[]string{"the plugin may take 10s, but an agent before 7.0 waits no longer than its own timeout of 3 s", "-> Timeout=10\n"}, true},
+			[]string{"the plugin may take 10s, but an agent before 7.0, which this one may be, waits no longer than its own Timeout of 3 s", "-> in DIR/zabbix_agent2.conf: Timeout=10\n"}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -205,6 +216,11 @@ func TestEachFaultHasItsMend(t *testing.T) {
 				require.Contains(t, out, l)
 			}
 			require.NotContains(t, out, count)
+			verdict := "yes"
+			if strings.Contains(out, "will not start") || strings.Contains(out, "PROBLEM  configuration") {
+				verdict = "no"
+			}
+			require.True(t, strings.HasSuffix(out, "\nthe agent starts with this configuration: "+verdict+"\n"), out)
 			require.NotContains(t, out, "s3cret")
 			require.Contains(t, out, "->", "a fault has its fix")
 		})
@@ -271,10 +287,10 @@ func TestServersAndTheirRights(t *testing.T) {
 	require.Contains(t, keyless, "bull:*")
 	require.Contains(t, keyless, "%R~storm:job:* %R~storm:jobs %R~storm:jobs:heartbeat %R~storm:jobs:state")
 	require.Contains(t, line("session        Old (tcp://"), "may not run client|list memory|usage; this concerns")
-	require.Contains(t, line("PROBLEM  session        Wrong (tcp://"), "-> correct Plugins.RedisJobs.Sessions.Wrong.User and Plugins.RedisJobs.Sessions.Wrong.PasswordFile")
+	require.Contains(t, line("PROBLEM  session        Wrong (tcp://"), "-> correct Plugins.RedisJobs.Sessions.Wrong.Password")
 	require.Contains(t, line("PROBLEM  session        Gone (tcp://"), "Plugins.RedisJobs.Sessions.Gone.Uri=tcp://<host>:<port>")
 	require.Contains(t, line("PROBLEM  session        TLS (rediss://"), "-> does the server have TLS at this port? if not: Plugins.RedisJobs.Sessions.TLS.Uri=tcp://"+s.Addr)
-	require.Contains(t, line("PROBLEM  session        tcp://"+s.Addr), "correct Plugins.RedisJobs.Default.User")
+	require.Contains(t, line("PROBLEM  session        tcp://"+s.Addr), "-> set Plugins.RedisJobs.Default.Password or Plugins.RedisJobs.Default.PasswordFile")
 	after, err := strconv.Atoi(s.InfoField(t, "stats", "total_connections_received"))
 	require.NoError(t, err)
 	require.LessOrEqual(t, after-before, 7, "one for each session")

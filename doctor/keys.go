@@ -14,7 +14,7 @@ func (d *doctor) keys() {
 		key, _, _ := strings.Cut(l.Value, ",")
 		key = strings.TrimSuffix(strings.TrimSpace(key), "[*]")
 		if isOurs(key) {
-			d.say(problem, "keys", fmt.Sprintf("%s: the UserParameter %s has the name of a key of this plugin: the agent will not start", l.At(), key),
+			d.stops("keys", fmt.Sprintf("%s: the UserParameter %s has the name of a key of this plugin: the agent will not start", l.At(), key),
 				"remove the line, or give it another name")
 		}
 	}
@@ -41,11 +41,29 @@ func (d *doctor) denied() {
 		}
 	}
 	for _, rule := range rules {
-		if denied := byRule[rule]; len(denied) > 0 {
-			d.say(warning, "keys", fmt.Sprintf("%s: DenyKey=%s forbids %s", rule.At(), rule.Value, some(denied)),
+		denied := byRule[rule]
+		switch {
+		case len(denied) == 0:
+		case len(denied) == 1 && telling[denied[0]] && names(rule, denied[0]):
+			d.say(fine, "keys", fmt.Sprintf("%s: DenyKey=%s forbids %s, which shows contents or settings of a server", rule.At(), rule.Value, denied[0]), "")
+		default:
+			d.say(warning, "keys", fmt.Sprintf("%s: DenyKey=%s forbids %s", rule.At(), rule.Value, strings.Join(denied, ", ")),
 				"if that is not meant, put this line before it: AllowKey="+denied[0]+"[*]")
 		}
 	}
+}
+
+// telling are the keys that show what is in a server, or its settings: who forbids one
+// of them by its name does so on purpose, as docs/security.md advises.
+var telling = map[string]bool{
+	"redis.server.config": true, "redis.config.get": true, "redis.command": true, "redis.key.value": true,
+	"redis.slowlog.get": true, "job.failures.get": true,
+}
+
+// names reports whether a rule has the name of a key itself, and not a pattern.
+func names(rule agentconf.Line, key string) bool {
+	name, _, _ := strings.Cut(rule.Value, "[")
+	return name == key
 }
 
 // some lists the first few.

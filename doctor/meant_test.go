@@ -159,7 +159,7 @@ func TestWhatMayStandInAFileThatIsNotReadable(t *testing.T) {
 		}
 		d.examine()
 		var out strings.Builder
-		report(d.findings, &out)
+		d.report(&out)
 		for _, text := range []string{"the agent does not know this plugin", "no Alias leads to this plugin", "none is configured"} {
 			require.Equal(t, !unreadable, strings.Contains(out.String(), text), "%s\n%s", text, &out)
 		}

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"regexp"
 	"slices"
@@ -48,7 +50,7 @@ func (d *doctor) options() {
 	d.secrets()
 	options, err := conf.Load(d.withoutProblems())
 	if err != nil {
-		d.say(problem, "options", willNotStart(d.where(err.Error())), "correct the line; the shipped redisjobs.conf has every option with its range")
+		d.stops("options", willNotStart(d.where(err.Error())), "correct the line; the shipped redisjobs.conf has every option with its range")
 		return
 	}
 	broken := options.Broken()
@@ -57,22 +59,48 @@ func (d *doctor) options() {
 		if b.Session == "" {
 			whose = "Default"
 		}
-		d.say(problem, "options", fmt.Sprintf("%s: items of %s are errors, all others work", d.where(b.Err.Error()), whose),
-			"correct the line, or create the file that it names, readable for the user "+d.user.name)
+		d.say(problem, "options", fmt.Sprintf("%s: items of %s are errors, all others work", d.where(b.Err.Error()), whose), d.fixBroken(b.Err))
 	}
-	if len(broken) == 0 {
-		d.say(fine, "options", "they are valid, and the files they name can be read", "")
+	closed := d.files()
+	switch {
+	case len(broken) > 0:
+	case d.user.unknown != "":
+		d.say(fine, "options", "they are valid; whether the agent may read the files that they name is not known", "")
+	case closed > 0:
+		d.say(fine, "options", "they are valid", "")
+	default:
+		d.say(fine, "options", "they are valid, and the user "+d.user.name+" may read the files that they name", "")
 	}
 	for _, text := range options.Warnings() {
 		d.warn(text)
 	}
-	d.files()
 	d.commands(options)
 	d.timeouts(options)
 	d.hidden(options)
 	if !d.offline {
 		d.sessions(options)
 	}
+}
+
+// fixBroken is what to do about a session that cannot be used.
+func (d *doctor) fixBroken(err error) string {
+	text := err.Error()
+	switch {
+	case errors.Is(err, conf.ErrEmptyFile) && strings.Contains(text, "Password"):
+		return "write the password, and nothing else, into the file that the line names"
+	case errors.Is(err, conf.ErrEmptyFile) && strings.Contains(text, "TokenFile"):
+		return "write the token, and nothing else, into the file that the line names"
+	case errors.Is(err, conf.ErrEmptyFile):
+		return "write the certificate or key, in PEM form, into the file that the line names"
+	case errors.Is(err, fs.ErrNotExist):
+		return "create the file that the line names, readable for the user " + d.user.name + ", or correct the line"
+	case errors.Is(err, fs.ErrPermission):
+		return "run this as root, and let the user " + d.user.name + " read the file that the line names"
+	}
+	if m := place.FindStringSubmatch(text); m != nil && m[2] == "" && strings.HasSuffix(m[1], "File") {
+		return "correct the file that the line names, or the line"
+	}
+	return "correct the line"
 }
 
 // withoutProblems is the configuration without what the agent cannot read, which
@@ -93,7 +121,7 @@ const (
 // warn reports a warning of package conf.
 func (d *doctor) warn(text string) {
 	if _, file, found := strings.Cut(text, openToAll); found {
-		d.say(warning, "files", text, "chmod 0640 "+file+" && chown root:"+d.user.name+" "+file)
+		d.say(warning, "files", text, "chmod 0640 "+file+" && chown root:"+d.user.group+" "+file)
 		return
 	}
 	if _, file, found := strings.Cut(text, replaceable); found {
@@ -111,17 +139,18 @@ func (d *doctor) secrets() {
 		if secret && !reported[l.File] && worldReadable(l.File) {
 			reported[l.File] = true
 			d.say(warning, "files", fmt.Sprintf("%s: %s: every user of this machine can read this password", l.At(), l.Name),
-				"chmod 0640 "+l.File+" && chown root:"+d.user.name+" "+l.File)
+				"chmod 0640 "+l.File+" && chown root:"+d.user.group+" "+l.File)
 		}
 	}
 }
 
-// files finds what the agent's user cannot read, though we can.
-func (d *doctor) files() {
+// files finds what the agent's user cannot read, though we can, and counts it.
+func (d *doctor) files() (closed int) {
 	for _, file := range d.config.Files {
 		if !d.user.may(file, mayRead) {
-			d.say(problem, "files", fmt.Sprintf("the user %s may not read %s: the agent will not start", d.user.name, file),
-				"chgrp "+d.user.name+" "+file+" && chmod 0640 "+file)
+			closed++
+			d.stops("files", fmt.Sprintf("the user %s may not read %s: the agent will not start", d.user.name, file),
+				"chgrp "+d.user.group+" "+file+" && chmod 0640 "+file)
 		}
 	}
 	for _, l := range d.config.Lines {
@@ -130,14 +159,20 @@ func (d *doctor) files() {
 			continue // it may be no path but a password, which must not be printed
 		}
 		if named && !d.user.may(l.Value, mayRead) {
+			closed++
 			d.say(problem, "files", fmt.Sprintf("%s: the user %s may not read %s", l.At(), d.user.name, l.Value),
-				"chgrp "+d.user.name+" "+l.Value+" && chmod 0640 "+l.Value)
+				"chgrp "+d.user.group+" "+l.Value+" && chmod 0640 "+l.Value)
 		}
 	}
+	return closed
 }
 
-// timeouts finds a plugin that is slower than agents before 7.0 are patient.
+// timeouts finds a plugin that is slower than agents before 7.0 are patient. Later
+// ones wait as long as the item says.
 func (d *doctor) timeouts(options *conf.Options) {
+	if d.version.Known() && !d.version.Before(7, 0) {
+		return
+	}
 	agent := 3
 	for _, name := range []string{"Timeout", "PluginTimeout"} {
 		if l, ok := d.config.Last(name); ok {
@@ -147,8 +182,13 @@ func (d *doctor) timeouts(options *conf.Options) {
 		}
 	}
 	l, ok := d.config.Last(prefix + "Timeout")
-	if ok && options.Timeout > time.Duration(agent)*time.Second {
-		d.say(warning, "timeouts", fmt.Sprintf("%s: the plugin may take %s, but an agent before 7.0 waits no longer than its own timeout of %d s",
-			l.At(), options.Timeout, agent), fmt.Sprintf("Timeout=%d", int(options.Timeout.Seconds())))
+	if !ok || options.Timeout <= time.Duration(agent)*time.Second {
+		return
 	}
+	whose := "this agent, which has version " + d.version.String() + ","
+	if !d.version.Known() {
+		whose = "an agent before 7.0, which this one may be,"
+	}
+	d.say(warning, "timeouts", fmt.Sprintf("%s: the plugin may take %s, but %s waits no longer than its own Timeout of %d s", l.At(), options.Timeout, whose, agent),
+		fmt.Sprintf("in %s: Timeout=%d", d.config.Main, int(options.Timeout.Seconds())))
 }

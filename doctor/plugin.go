@@ -23,9 +23,11 @@ const (
 func (d *doctor) plugin() {
 	l, ok := d.config.Last(pathOption)
 	switch {
-	case (!ok || l.Value == "") && d.config.Unreadable():
+	case !ok && d.config.Unreadable():
 		// The line may stand in what could not be read, which is reported.
-	case !ok || l.Value == "":
+	case ok && l.Value == "":
+		d.stops("plugin", l.At()+": "+pathOption+" is empty: the agent will not start", d.fixUnknown())
+	case !ok:
 		d.say(problem, "plugin", "the agent does not know this plugin: no line sets "+pathOption, d.fixUnknown())
 	default:
 		d.executable(l)
@@ -52,15 +54,15 @@ func (d *doctor) executable(l agentconf.Line) {
 	st, err := os.Stat(l.Value)
 	switch {
 	case !filepath.IsAbs(l.Value):
-		d.say(problem, "plugin", fmt.Sprintf("%s: %s must be an absolute path", l.At(), pathOption), d.fixUnknown())
+		d.stops("plugin", fmt.Sprintf("%s: %s must be an absolute path: the agent will not start", l.At(), pathOption), d.fixUnknown())
 	case err != nil:
-		d.say(problem, "plugin", fmt.Sprintf("%s: %v: the agent will not start", l.At(), err), "install it there, or: "+d.fixUnknown())
+		d.stops("plugin", fmt.Sprintf("%s: %v: the agent will not start", l.At(), err), "install it there, or: "+d.fixUnknown())
 	case !st.Mode().IsRegular():
-		d.say(problem, "plugin", fmt.Sprintf("%s: %s is not a file", l.At(), l.Value), d.fixUnknown())
+		d.stops("plugin", fmt.Sprintf("%s: %s is not a file: the agent will not start", l.At(), l.Value), d.fixUnknown())
 	case !executable(st.Mode()):
-		d.say(problem, "plugin", l.Value+" is not executable: the agent will not start", "chmod 0755 "+l.Value)
+		d.stops("plugin", l.Value+" is not executable: the agent will not start", "chmod 0755 "+l.Value)
 	case !d.user.may(l.Value, mayRun):
-		d.say(problem, "plugin", fmt.Sprintf("the user %s may not run %s: the agent will not start", d.user.name, l.Value),
+		d.stops("plugin", fmt.Sprintf("the user %s may not run %s: the agent will not start", d.user.name, l.Value),
 			"chmod 0755 "+l.Value+"\nand let the user into the folders above it: chmod o+x <folder>")
 	default:
 		d.say(fine, "plugin", "the agent starts "+l.Value, "")
@@ -77,10 +79,10 @@ func (d *doctor) paths(l agentconf.Line) {
 		}
 		switch {
 		case other.Value == l.Value:
-			d.say(problem, "plugin", fmt.Sprintf("%s: %s starts this plugin under another name: the agent will not start",
+			d.stops("plugin", fmt.Sprintf("%s: %s starts this plugin under another name: the agent will not start",
 				other.At(), other.Name), "remove that line; "+l.At()+" is the right one")
 		case holds(other.Value, ownKey):
-			d.say(problem, "plugin", fmt.Sprintf("%s: %s starts a program with the item keys of this plugin: the agent will not start",
+			d.stops("plugin", fmt.Sprintf("%s: %s starts a program with the item keys of this plugin: the agent will not start",
 				other.At(), other.Name), "remove one of the two: that line, or "+l.At())
 		}
 	}
@@ -133,16 +135,16 @@ func (d *doctor) socket() {
 	st, err := os.Stat(dir)
 	switch {
 	case !filepath.IsAbs(path):
-		d.say(problem, "socket", fmt.Sprintf("%s: %s=%s is not an absolute path", where, socketOption, path), socketOption+"=/run/zabbix/agent.plugin.sock")
+		d.stops("socket", fmt.Sprintf("%s: %s=%s is not an absolute path: the agent will not start", where, socketOption, path), socketOption+"=/run/zabbix/agent.plugin.sock")
 	case len(path) > maxSocket:
-		d.say(problem, "socket", fmt.Sprintf("%s: the path of %s has %d bytes; a socket may have %d", where, socketOption, len(path), maxSocket),
+		d.stops("socket", fmt.Sprintf("%s: the path of %s has %d bytes, and a socket may have %d: the agent will not start", where, socketOption, len(path), maxSocket),
 			socketOption+"=/run/zabbix/agent.plugin.sock")
 	case err != nil:
-		d.say(problem, "socket", fmt.Sprintf("%s: the folder of %s=%s: %v", where, socketOption, path, err), "create the folder for the agent's user: install -d -o "+d.user.name+" "+dir)
+		d.stops("socket", fmt.Sprintf("%s: the folder of %s=%s: %v: the agent will not start", where, socketOption, path, err), "create the folder for the agent's user: install -d -o "+d.user.name+" "+dir)
 	case !st.IsDir():
-		d.say(problem, "socket", fmt.Sprintf("%s: %s is not a folder", where, dir), socketOption+"=/run/zabbix/agent.plugin.sock")
+		d.stops("socket", fmt.Sprintf("%s: %s is not a folder: the agent will not start", where, dir), socketOption+"=/run/zabbix/agent.plugin.sock")
 	case !d.user.may(dir, mayWrite) || !d.user.may(dir, mayRun):
-		d.say(problem, "socket", fmt.Sprintf("the user %s may not make the socket %s", d.user.name, path), "chown "+d.user.name+" "+dir)
+		d.stops("socket", fmt.Sprintf("the user %s may not create the socket %s: the agent will not start", d.user.name, path), "chown "+d.user.name+" "+dir)
 	default:
 		d.say(fine, "socket", path+" ("+where+")", "")
 	}

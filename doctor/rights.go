@@ -187,15 +187,15 @@ func (in *inspection) findings(shown string) []finding {
 		out = append(out, in.refused(shown, needed))
 	}
 	if len(optional) > 0 {
-		out = append(out, finding{warning, "session", fmt.Sprintf("%s: the user %s may not run %s, which docs/security.md lets you take away; this concerns %s",
-			shown, in.user, strings.Join(optional, " "), concerned(optional, nil)), "if it was not taken on purpose: " + in.server.Grant(in.user, optional, nil)})
+		out = append(out, ofSession(warning, fmt.Sprintf("%s: the user %s may not run %s, which docs/security.md lets you take away; this concerns %s",
+			shown, in.user, strings.Join(optional, " "), concerned(optional, nil)), "if it was not taken on purpose: "+in.server.Grant(in.user, optional, nil)))
 	}
 	if in.noKeys {
-		out = append(out, finding{warning, "session", fmt.Sprintf("%s: the user %s may not run type, so that it can read no key; this concerns %s",
-			shown, in.user, keyReaders()), "if these are wanted: zabbix-agent2-plugin-redisjobs -acl prints the rights for them, for less with purposes, as -acl server jobs sidekiq"})
+		out = append(out, ofSession(warning, fmt.Sprintf("%s: the user %s may not run type, so that it can read no key; this concerns %s",
+			shown, in.user, keyReaders()), "if these are wanted: zabbix-agent2-plugin-redisjobs -acl prints the rights for them, for less with purposes, as -acl server jobs sidekiq"))
 	}
 	if len(out) == 0 {
-		out = append(out, finding{fine, "session", in.content(shown), ""})
+		out = append(out, ofSession(fine, in.content(shown), ""))
 	}
 	return out
 }
@@ -215,7 +215,7 @@ func (in *inspection) content(shown string) string {
 
 // refused says what a user may not do, whom it concerns and which rule fixes it.
 func (in *inspection) refused(shown string, commands []string) finding {
-	f := finding{level: warning, subject: "session"}
+	f := ofSession(warning, "", "")
 	commands, keys := sorted(commands), sorted(in.keys)
 	var parts []string
 	if len(keys) > 0 {
@@ -247,12 +247,9 @@ var everywhere = []string{"info", "config|get", "slowlog|get", "slowlog|len", "s
 // missingCommands says what a server does without, and whom that concerns.
 func missingCommands(shown string, commands []string) finding {
 	commands = sorted(commands)
-	return finding{
-		level: warning, subject: "session",
-		text: fmt.Sprintf("%s does not know %s; this concerns %s", shown, strings.Join(commands, " "), concerned(commands, nil)),
-		fix: "if the server has other names for them (rename-command in redis.conf), name these in the session's option RenameCommands; " +
-			"if it has none, as some managed services, these items stay without a value",
-	}
+	return ofSession(warning, fmt.Sprintf("%s does not know %s; this concerns %s", shown, strings.Join(commands, " "), concerned(commands, nil)),
+		"if the server has other names for them (rename-command in redis.conf), name these in the session's option RenameCommands; "+
+			"if it has none, as some managed services, these items stay without a value")
 }
 
 // concernedKeys are the item keys that send any of the commands, or are of one

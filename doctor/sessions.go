@@ -65,13 +65,28 @@ func (d *doctor) sessions(options *conf.Options) {
 	d.queues(client, options)
 }
 
+// ofSession is a finding about a session.
+func ofSession(l level, text, fix string) finding {
+	return finding{level: l, subject: "session", text: text, fix: fix}
+}
+
+// unserved is about a session that does not work.
+func (d *doctor) unserved(shown string, err error, target *conf.Target) finding {
+	f := ofSession(problem, shown+": "+err.Error(), "")
+	cure := d.cureFor(err, target)
+	if f.fix = cure.text; cure.passes {
+		f.affects = theServer
+	}
+	return f
+}
+
 // safely turns a panic into a problem of that session, so that the others are
 // looked at.
 func (d *doctor) safely(name string, look func() []finding) (found []finding) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			found = []finding{{problem, "session", fmt.Sprintf("%s: internal error: %v", cmp.Or(name, "Default"), reason),
-				"please report it, with the version of the server"}}
+			found = []finding{ofSession(problem, fmt.Sprintf("%s: internal error: %v", cmp.Or(name, "Default"), reason),
+				"please report it, with the version of the server")}
 		}
 	}()
 	return look()
@@ -79,27 +94,26 @@ func (d *doctor) safely(name string, look func() []finding) (found []finding) {
 
 // session looks at one server: whether it lets us in, and what it permits.
 func (d *doctor) session(client *targets.Client, options *conf.Options, name string) []finding {
-	subject := "session"
 	target, err := options.Resolve(conf.Ref{Conn: name})
 	if err != nil {
-		return []finding{{problem, subject, err.Error(), ""}}
+		return []finding{ofSession(problem, err.Error(), "")}
 	}
 	if target.Web() {
 		return []finding{d.stormUI(client, options, target, name)}
 	}
 	doer, shown, err := client.Target(conf.Ref{Conn: name})
 	if err != nil {
-		return []finding{{problem, subject, err.Error(), ""}}
+		return []finding{ofSession(problem, err.Error(), "")}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), options.Timeout)
 	defer cancel()
 	hello, err := doer.DoAll(ctx, redisclient.Command{"PING"}, redisclient.Command{"INFO", "server"}, redisclient.Command{"INFO", "cluster"},
 		redisclient.Command{"INFO", "modules"}, redisclient.Command{"INFO", "keyspace"})
 	if err != nil {
-		return []finding{{problem, subject, shown + ": " + err.Error(), d.fixFor(err, target)}}
+		return []finding{d.unserved(shown, err, target)}
 	}
 	if len(hello) != 5 {
-		return []finding{{problem, subject, fmt.Sprintf("%s: %d replies to five commands", shown, len(hello)), ""}}
+		return []finding{ofSession(problem, fmt.Sprintf("%s: %d replies to five commands", shown, len(hello)), "")}
 	}
 	found := database(string(hello[4].Str), target, shown)
 	var text []byte
@@ -108,22 +122,21 @@ func (d *doctor) session(client *targets.Client, options *conf.Options, name str
 	}
 	in, err := inspect(ctx, doer, metrics.ReadServer(text), options, cmp.Or(target.User(), defaultUser))
 	if err != nil {
-		return []finding{{problem, subject, shown + ": " + err.Error(), d.fixFor(err, target)}}
+		return []finding{d.unserved(shown, err, target)}
 	}
 	return append(found, in.findings(shown)...)
 }
 
 // stormUI looks at a session that is a Storm UI: whether it answers us.
 func (d *doctor) stormUI(client *targets.Client, options *conf.Options, target *conf.Target, name string) finding {
-	const subject = "session"
 	web, shown, err := client.StormUI(conf.Ref{Conn: name})
 	if err != nil {
-		return finding{problem, subject, err.Error(), ""}
+		return ofSession(problem, err.Error(), "")
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), options.Timeout)
 	defer cancel()
 	if _, err := web.Get(ctx, "/api/v1/topology/summary"); err != nil {
-		return finding{problem, subject, shown + ": " + err.Error(), d.fixFor(err, target)}
+		return d.unserved(shown, err, target)
 	}
-	return finding{fine, subject, shown + " answers as a Storm UI", ""}
+	return ofSession(fine, shown+" answers as a Storm UI", "")
 }

@@ -24,6 +24,6 @@ func TestASessionMayBeAStormUI(t *testing.T) {
 	require.Contains(t, out, "UI ("+s.URL+") answers as a Storm UI")
 	out = newTree(t, uri, "Plugins.RedisJobs.Sessions.UI.Token=wrong").examine(1)
 	require.Contains(t, out, "UI ("+s.URL+"): get /api/v1/topology/summary: HTTP status 401 (Unauthorized)")
-	require.Contains(t, out, "-> correct Plugins.RedisJobs.Sessions.UI.User and ")
+	require.Contains(t, out, "-> correct Plugins.RedisJobs.Sessions.UI.Token\n")
 	require.NotContains(t, out, "wrong")
 }

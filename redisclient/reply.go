@@ -37,6 +37,9 @@ func UnknownCommand(err error) bool {
 	return strings.Contains(text, "unknown command") || strings.Contains(text, "unknown subcommand")
 }
 
+// ErrNotSentinel: a server answers in the place of a sentinel.
+var ErrNotSentinel = errors.New("not a sentinel")
+
 // NotSentinel is the refusal of SENTINEL by what does not know the command, in words;
 // any other error as it is.
 func NotSentinel(err error) error {
@@ -44,7 +47,7 @@ func NotSentinel(err error) error {
 		return err
 	}
 	return InWords("this is a server, not a sentinel (it does not know SENTINEL): sentinels listen on port 26379 unless configured otherwise",
-		&Error{Op: "read", Reason: ReasonSentinel, Err: err})
+		&Error{Op: "read", Reason: ReasonSentinel, Err: fmt.Errorf("%w: %w", ErrNotSentinel, err)})
 }
 
 // Misread names what was tried when a reply is a refusal, or has not the form

@@ -39,7 +39,7 @@ func TestTheDoctorFindsARunningAgentWellAndLeavesItSo(t *testing.T) {
 		pid := r.servingPID(t)
 		report, code := examine(t, a, r.Conf)
 		require.Zero(t, code, report)
-		require.Contains(t, report, "problems: 0, warnings: 0")
+		require.Contains(t, report, "problems: 0, warnings: 0\nthe agent starts with this configuration: yes\n")
 		require.Contains(t, report, "has version "+a.Version)
 		require.Contains(t, report, "Prod (tcp://"+s.Addr+"): the user default has the rights")
 		require.Equal(t, "1", r.value(t, "redis.ping[Prod]"))
@@ -59,7 +59,7 @@ func TestTheDoctorSaysWhatKeepsAnAgentFromStarting(t *testing.T) {
 			"has the name of a key of this plugin":  "UserParameter=redis.get[*],true",
 			"unknown option":                        "Plugins.RedisJobs.Nonsense=1",
 			"no such file or directory: the agent":  "Plugins.RedisJobs.System.Path=/no/such/plugin",
-			"is not of the form Name=Value":                      "Nonsense",
+			"is not of the form Name=Value":         "Nonsense",
 			"the agent cannot include this":         "Include=/no/such/file.conf",
 			"starts this plugin under another name": "Plugins.Other.System.Path=" + agent.Plugin(t),
 			"begins with a byte order mark":         "Include=" + marked,
@@ -73,6 +73,7 @@ func TestTheDoctorSaysWhatKeepsAnAgentFromStarting(t *testing.T) {
 			report, code := examine(t, a, r.Conf)
 			require.Equal(t, 1, code, report)
 			require.Contains(t, report, says)
+			require.Contains(t, report, "the agent starts with this configuration: no\n")
 			r.Kill()
 		}
 	})
