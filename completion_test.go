@@ -23,7 +23,7 @@ func TestTheShellCompletes(t *testing.T) {
 	for line, want := range map[string][]string{
 		"doc":             {"doctor"},
 		"doctor --":       {"--agent", "--config", "--help", "--json", "--offline", "--user"},
-		"migrate --a":     {"--apply"},
+		"migrate --a":     {"--agent", "--allow-down", "--apply"},
 		"record j --run":  {"--run-id"},
 		"-t redis.key.":   {"redis.key.get[", "redis.key.length[", "redis.key.ttl[", "redis.key.value["},
 		"-acl s":          {"server", "storm"},

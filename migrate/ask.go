@@ -20,6 +20,16 @@ type outcome struct {
 	err     error
 }
 
+// down reports whether the server does not serve now, which says nothing of the session.
+func (o outcome) down() bool {
+	switch redisclient.ReasonOf(o.err) {
+	case redisclient.ReasonDNS, redisclient.ReasonTCP, redisclient.ReasonTimeout, redisclient.ReasonLoading, redisclient.ReasonMasterDown,
+		redisclient.ReasonBusy, redisclient.ReasonMaxClients, redisclient.ReasonPool:
+		return true
+	}
+	return false
+}
+
 // ask sends the server of each session what the official template needs: whether it
 // lets us in and permits it.
 func ask(options *conf.Options, sessions []string) ([]outcome, error) {

@@ -7,12 +7,13 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strings"
 
 	"redisjobs/agentconf"
 )
 
 const usage = `Usage:
-  ` + program + ` migrate [-c <file>] [--back] [--offline] [--apply]
+  ` + program + ` migrate [-c <file>] [--agent <file>] [--back] [--allow-down] [--offline] [--apply]
 
 Shows what it takes to have this plugin answer the item keys of agent 2's built-in plugin Redis
 (redis.ping, redis.info, redis.config, redis.slowlog.count): its sessions are copied, and Alias
@@ -20,7 +21,9 @@ lines switched on. Each session is asked, and AllowKey and DenyKey rules that wo
 effect are named. Nothing is changed without --apply; a restart of the agent makes it effective.
 
   -c, --config <file>  the agent's configuration (` + agentconf.Default + `)
+      --agent <file>   the agent's program, which is asked for its version (in the usual places)
       --back           show the way back: the built-in plugin answers its keys again
+      --allow-down     servers that do not answer now do not stand in the way; all others are asked
       --offline        do not ask the sessions
       --apply          do it; not while something stands in the way
       --on-install     for packages: switch the aliases on where nothing of the built-in plugin is
@@ -34,12 +37,15 @@ line is wrong.
 func Main(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("migrate", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	var file string
-	var toBuiltin, offline, apply, onInstall bool
+	var file, agent string
+	var toBuiltin, apply, onInstall bool
+	var asking asking
 	flags.StringVar(&file, "c", agentconf.Default, "")
 	flags.StringVar(&file, "config", agentconf.Default, "")
 	flags.BoolVar(&toBuiltin, "back", false, "")
-	flags.BoolVar(&offline, "offline", false, "")
+	flags.StringVar(&agent, "agent", "", "")
+	flags.BoolVar(&asking.off, "offline", false, "")
+	flags.BoolVar(&asking.allowDown, "allow-down", false, "")
 	flags.BoolVar(&apply, "apply", false, "")
 	flags.BoolVar(&onInstall, "on-install", false, "")
 	err := flags.Parse(args)
@@ -56,7 +62,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "migrate: %v\n(migrate -h shows how it is used)\n", err)
 		return 2
 	}
-	s := readSettings(file)
+	s := readSettings(file, cmp.Or(agent, agentconf.FindAgent()))
 	if onInstall {
 		return install(s, stdout, stderr)
 	}
@@ -64,11 +70,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if toBuiltin {
 		p = back(s)
 	}
-	return p.run(s, stdout, stderr, offline, apply)
+	return p.run(s, stdout, stderr, asking, apply)
 }
 
 // run shows a plan, and makes the change when it is told to.
-func (p *plan) run(s settings, stdout, stderr io.Writer, offline, apply bool) int {
+func (p *plan) run(s settings, stdout, stderr io.Writer, asking asking, apply bool) int {
 	for _, f := range p.files {
 		fmt.Fprintf(stdout, "%s: %s\n", f.path, f.what)
 		if f.closed {
@@ -78,8 +84,8 @@ func (p *plan) run(s settings, stdout, stderr io.Writer, offline, apply bool) in
 			fmt.Fprintf(stdout, "    %s\n", l)
 		}
 	}
-	if !offline && p.options != nil {
-		p.askAll(stdout)
+	if !asking.off && p.options != nil {
+		p.askAll(stdout, asking.allowDown)
 	}
 	for _, n := range p.notes {
 		fmt.Fprintf(stdout, "note     %s\n", n)
@@ -106,8 +112,14 @@ func (p *plan) run(s settings, stdout, stderr io.Writer, offline, apply bool) in
 	return 0
 }
 
+// asking is how the sessions are looked at.
+type asking struct {
+	off       bool // they are not
+	allowDown bool // one whose server does not answer now is left out
+}
+
 // askAll asks each session and prints how it answered.
-func (p *plan) askAll(stdout io.Writer) {
+func (p *plan) askAll(stdout io.Writer, allowDown bool) {
 	if len(p.sessions) == 0 {
 		return
 	}
@@ -116,13 +128,23 @@ func (p *plan) askAll(stdout io.Writer) {
 		p.stop("%v", err)
 		return
 	}
+	var down []string
 	for _, o := range outcomes {
 		name := cmp.Or(o.target, o.session, "Default")
-		if o.err != nil {
-			p.stop("the session %s does not answer: %v; correct it, or leave out this check with --offline", name, o.err)
-			continue
+		switch {
+		case o.err == nil:
+			fmt.Fprintf(stdout, "ok       %s answers\n", name)
+		case !o.down():
+			p.stop("the session %s does not work: %v; correct it, or leave out the check of all sessions with --offline", name, o.err)
+		case allowDown:
+			fmt.Fprintf(stdout, "down     %s: %v\n", name, o.err)
+			down = append(down, cmp.Or(o.session, "Default"))
+		default:
+			p.stop("the session %s does not answer now: %v; correct it, or go on without its check with --allow-down", name, o.err)
 		}
-		fmt.Fprintf(stdout, "ok       %s answers\n", name)
+	}
+	if len(down) > 0 {
+		p.note("not checked, because the server does not answer now: %s", strings.Join(down, ", "))
 	}
 }
 

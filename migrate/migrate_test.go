@@ -150,7 +150,7 @@ func TestWhatStandsInTheWay(t *testing.T) {
 			"Plugins.Redis.Sessions.A leads to tcp://one:6379, and Plugins.RedisJobs.Sessions.A to tcp://two:6379"},
 		"an alias of the operator's": {[]string{"Alias=redis.ping:agent.ping"}, "", nil, "redis.ping is an alias of agent.ping: remove the line"},
 		"a session that does not answer": {[]string{"Plugins.Redis.Sessions.A.Uri=tcp://127.0.0.1:1", "Plugins.Redis.Sessions.A.Password=" + marker}, "", nil,
-			"the session A (tcp://127.0.0.1:1) does not answer: "},
+			"the session A (tcp://127.0.0.1:1) does not answer now: "},
 		"a CA file that is absent": {[]string{"Plugins.Redis.Sessions.A.Uri=tcp://a", "Plugins.Redis.Sessions.A.TLSConnect=verify_ca", "Plugins.Redis.Sessions.A.TLSCAFile=/absent"}, "", nil,
 			"Plugins.RedisJobs.Sessions.A.TLSCAFile: the file cannot be read"},
 		"a setting that this plugin refuses": {[]string{"Plugins.Redis.Sessions.A.Uri=tcp://u:" + marker + "@h"}, "", nil, "an address takes no password"},
@@ -248,4 +248,62 @@ func TestTheCommandLine(t *testing.T) {
 	require.Contains(t, stdout.String(), "migrate [-c <file>]")
 	require.Equal(t, 2, Main([]string{"x"}, &stdout, &stderr))
 	require.Equal(t, 2, Main([]string{"--on-install", "--apply"}, &stdout, &stderr))
+}
+
+// TestAServerThatIsDownNeedNotStandInTheWay: the others are asked all the same.
+func TestAServerThatIsDownNeedNotStandInTheWay(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t, redistest.Config{Password: marker})
+	lines := []string{
+		"Plugins.Redis.Sessions.Up.Uri=tcp://" + s.Addr, "Plugins.Redis.Sessions.Up.Password=" + marker,
+		"Plugins.Redis.Sessions.Down.Uri=tcp://127.0.0.1:1", "Plugins.Redis.Sessions.Gone.Uri=tcp://127.0.0.1:1", "Plugins.Redis.Sessions.Gone.User=u",
+	}
+	out := newTree(t, lines...).run(1, "--apply")
+	require.Contains(t, out, "ok       Up (tcp://"+s.Addr+") answers\n")
+	require.Contains(t, out, "PROBLEM  the session Down (tcp://127.0.0.1:1) does not answer now: connect: 127.0.0.1:1: connection refused")
+	require.Contains(t, out, "; correct it, or go on without its check with --allow-down\n")
+
+	tr := newTree(t, lines...)
+	out = tr.run(0, "--apply", "--allow-down")
+	require.Contains(t, out, "ok       Up (tcp://"+s.Addr+") answers\n")
+	require.Contains(t, out, "down     Down (tcp://127.0.0.1:1): connect: ")
+	require.Contains(t, out, "note     not checked, because the server does not answer now: Down, Gone\n")
+	require.Contains(t, out, "Done.")
+	require.True(t, tr.on())
+
+	out = newTree(t, append(lines, "Plugins.Redis.Sessions.Wrong.Uri=tcp://"+s.Addr, "Plugins.Redis.Sessions.Wrong.Password=no")...).run(1, "--apply", "--allow-down")
+	require.Contains(t, out, "PROBLEM  the session Wrong (tcp://"+s.Addr+") does not work: auth: WRONGPASS")
+	require.Contains(t, out, "or leave out the check of all sessions with --offline")
+}
+
+// TestATimeoutThatTheAgentDoesNotWaitForIsNotCopied: doctor would blame the line.
+func TestATimeoutThatTheAgentDoesNotWaitForIsNotCopied(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		version string
+		lines   []string
+		copied  bool
+		note    string
+	}{
+		"6.0":                        {"6.0.14", []string{"Plugins.Redis.Timeout=5"}, false, "DIR/zabbix_agent2.conf:2: Plugins.Redis.Timeout=5 is not copied: this agent, which has version 6.0.14, waits no longer for this plugin than its own Timeout of 3 s: to allow 5 s, set Timeout=5 in DIR/zabbix_agent2.conf"},
+		"6.0 with patience":          {"6.0.14", []string{"Plugins.Redis.Timeout=5", "Timeout=5"}, true, ""},
+		"7.0":                        {"7.0.29", []string{"Plugins.Redis.Timeout=5"}, true, ""},
+		"one that is not known":      {"", []string{"Plugins.Redis.Timeout=5"}, true, "should this agent be older than 7.0, it waits no longer for this plugin than its own Timeout of 3 s: set Timeout=5 in DIR/zabbix_agent2.conf then"},
+		"not known, within patience": {"", []string{"Plugins.Redis.Timeout=3"}, true, ""},
+	} {
+		tr := newTree(t, append(c.lines, "Plugins.Redis.Sessions.A.Uri=tcp://127.0.0.1:1")...)
+		agent := "/absent"
+		if c.version != "" {
+			agent = tr.path("agent")
+			require.NoError(t, os.WriteFile(agent, []byte("#!/bin/sh\necho 'zabbix_agent2 (Zabbix) "+c.version+"'\n"), 0o700))
+		}
+		out := tr.run(0, "--offline", "--apply", "--agent", agent)
+		require.Equal(t, c.copied, strings.Contains(tr.read(sessionsFile), "Plugins.RedisJobs.Timeout="), name)
+		if c.note == "" {
+			require.NotContains(t, out, "Timeout of", name)
+		} else {
+			require.Contains(t, out, "note     ", name)
+			require.Contains(t, out, c.note, name)
+		}
+	}
 }

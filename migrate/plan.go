@@ -43,10 +43,22 @@ func (p *plan) note(format string, args ...any) {
 }
 
 // settings is an agent's configuration as the agent takes it, and as it is written.
-type settings struct{ live, raw *agentconf.Config }
+type settings struct {
+	live, raw *agentconf.Config
+	version   agentconf.Version // of the agent; the zero value when it is not known
+}
 
-func readSettings(path string) settings {
-	return settings{agentconf.ReadHere(path), agentconf.Read(path, nil)}
+// readSettings reads a configuration as the agent of that program does, which is asked
+// for its version only where that matters.
+func readSettings(path, agent string) settings {
+	s := settings{raw: agentconf.Read(path, nil)}
+	if _, timeout := s.raw.Last(builtinPrefix + "Timeout"); timeout || len(s.raw.Variables) > 0 {
+		s.version, _ = agentconf.VersionOf(agent) // without one, as of today
+	}
+	if s.live = s.raw; len(s.raw.Variables) > 0 && s.version.ReplacesVariables() {
+		s.live = agentconf.Read(path, os.LookupEnv)
+	}
+	return s
 }
 
 // base is what is the same for both ways.
@@ -65,6 +77,7 @@ func base(s settings) *plan {
 func forth(s settings) *plan {
 	p := base(s)
 	c := copySettings(s.raw)
+	c.dropTimeout(s)
 	p.obstacles = append(p.obstacles, c.clash...)
 	p.notes = append(p.notes, c.left...)
 	if len(c.lines) > 0 {

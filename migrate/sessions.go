@@ -3,6 +3,7 @@ package migrate
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"redisjobs/agentconf"
@@ -47,6 +48,33 @@ func copySettings(raw *agentconf.Config) copies {
 		}
 	}
 	return c
+}
+
+// defaultTimeout is the agent's own Timeout where its configuration has none, in
+// seconds.
+const defaultTimeout = 3
+
+// dropTimeout leaves out a timeout that an agent before 7.0 does not wait for: a plugin
+// that is not built in has the time of the agent's own Timeout there.
+func (c *copies) dropTimeout(s settings) {
+	agent := defaultTimeout
+	if l, ok := s.live.Last("Timeout"); ok && l.Value != "" {
+		agent, _ = strconv.Atoi(l.Value) // what is no number is reported as such
+	}
+	c.lines = slices.DeleteFunc(c.lines, func(l agentconf.Line) bool {
+		seconds, err := strconv.Atoi(l.Value)
+		if l.Name != prefix+"Timeout" || err != nil || seconds <= agent || s.version.Known() && !s.version.Before(7, 0) {
+			return false
+		}
+		if !s.version.Known() {
+			c.left = append(c.left, fmt.Sprintf("%s: should this agent be older than 7.0, it waits no longer for this plugin than its own Timeout of %d s: set Timeout=%d in %s then",
+				l.At(), agent, seconds, s.live.Main))
+			return false
+		}
+		c.left = append(c.left, fmt.Sprintf("%s: %sTimeout=%d is not copied: this agent, which has version %s, waits no longer for this plugin than its own Timeout of %d s: "+
+			"to allow %d s, set Timeout=%d in %s", l.At(), builtinPrefix, seconds, s.version, agent, seconds, seconds, s.live.Main))
+		return true
+	})
 }
 
 // groupOf is Sessions.X or Default of one of their fields, and else the option.
