@@ -20,6 +20,7 @@ func TestEachCauseHasItsCure(t *testing.T) {
 	t.Parallel()
 	const session = "Plugins.RedisJobs.Sessions.A."
 	s := redistest.Start(t, redistest.Config{TLS: true})
+	strict := redistest.Start(t, redistest.Config{TLS: true, Args: []string{"--tls-auth-clients", "yes"}})
 	page := httptest.NewServer(http.NotFoundHandler())
 	t.Cleanup(page.Close)
 	web := strings.TrimPrefix(page.URL, "http://")
@@ -39,6 +40,9 @@ func TestEachCauseHasItsCure(t *testing.T) {
 		"the same without a scheme":        {[]string{"Uri=" + s.TLSAddr}, []string{"-> " + session + "Uri=rediss://" + s.TLSAddr + "\n"}, "server up"},
 		"a certificate with another name": {[]string{"Uri=rediss://" + s.TLSAddr, "TLSCAFile=" + s.CA.File, "TLSServerName=other.example.com"},
 			[]string{"-> " + session + "TLSServerName=localhost\n"}, "TLSConnect"},
+		"a certificate of ours is wanted": {[]string{"Uri=rediss://" + strict.TLSAddr, "TLSCAFile=" + strict.CA.File},
+			[]string{"it may want a client certificate, and none is set (TLSCertFile, TLSKeyFile)",
+				"-> a certificate that the server accepts: " + session + "TLSCertFile and " + session + "TLSKeyFile\n"}, ""},
 		"an authority that is not known": {[]string{"Uri=rediss://" + s.TLSAddr}, []string{"-> the file with the certificate of the authority: " + session + "TLSCAFile="}, "TLSConnect"},
 		"TLS where nobody speaks it":     {[]string{"Uri=rediss://" + web}, []string{"or something other than Redis is there: " + session + "Uri=tcp://" + web + "\n"}, "->.*TLSConnect=disabled"},
 		"TLS by its option": {[]string{"Uri=tcp://" + web, "TLSConnect=required"},

@@ -46,7 +46,7 @@ func NotSentinel(err error) error {
 	if !UnknownCommand(err) {
 		return err
 	}
-	return InWords("this is a server, not a sentinel (it does not know SENTINEL): sentinels listen on port 26379 unless configured otherwise",
+	return InWords("this is a server, not a sentinel: those listen on port 26379 unless configured otherwise",
 		&Error{Op: "read", Reason: ReasonSentinel, Err: fmt.Errorf("%w: %w", ErrNotSentinel, err)})
 }
 

@@ -2,6 +2,7 @@ package targets
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -11,14 +12,18 @@ import (
 func TestWhatSentinelsSaidFitsIntoAnError(t *testing.T) {
 	t.Parallel()
 	none := errors.New("no master is known by this name")
+	refused := func(addr string) error { return errors.New("connect: " + addr + ": connection refused") }
+	long := errors.New(strings.Repeat("x", maxSaidBytes))
 	for want, said := range map[string][]any{
 		"":                                   nil,
 		"sentinel a says m":                  {"a", "m"},
 		"sentinels a, b, c say m":            {"a", "m", "b", "m", "c", "m"},
 		"sentinels a, b, c and 2 more say m": {"a", "m", "b", "m", "c", "m", "d", "m", "e", "m"},
-		"sentinels a, c say m; sentinel b: no master is known by this name":  {"a", "m", "b", none, "c", "m"},
-		"sentinels a, b: no master is known by this name":                    {"a", none, "b", none},
-		"sentinel a says m; sentinel b says n; sentinel c says o and 1 more": {"a", "m", "b", "n", "c", "o", "d", "p"},
+		"sentinels a, c say m; sentinel b: no master is known by this name": {"a", "m", "b", none, "c", "m"},
+		"sentinels a, b: no master is known by this name":                   {"a", none, "b", none},
+		"sentinels a:1, b:1: connect: connection refused":                   {"a:1", refused("a:1"), "b:1", refused("b:1")},
+		"sentinel a: " + long.Error() + "; and 2 more":                      {"a", long, "b", "m", "c", none},
+		"sentinel a says m; and 3 more":                                     {"a", "m", "b", long, "c", long, "d", "n"},
 	} {
 		var s sayings
 		for i := 0; i < len(said); i += 2 {

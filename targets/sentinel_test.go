@@ -132,7 +132,7 @@ func TestAServerInPlaceOfASentinelIsNamed(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { rt.Close(time.Second) })
 	_, err = getKey(t, rt.targetAt(t, "sentinel://"+server.Addr+"/mymaster"))
-	require.ErrorContains(t, err, "this is a server, not a sentinel (it does not know SENTINEL): sentinels listen on port 26379")
+	require.ErrorContains(t, err, "this is a server, not a sentinel: those listen on port 26379")
 }
 
 func TestAUserThatMayNotAskForTheRoleIsServed(t *testing.T) {

@@ -131,7 +131,7 @@ func TestNoSentinelAnswers(t *testing.T) {
 	doc = metrictest.Decode(t, metrictest.Must(metrictest.Collect(t, Get, server)))
 	require.Equal(t, 0.0, doc["up"])
 	require.Equal(t, "sentinel", doc["reason"], "a server that is no sentinel")
-	require.Contains(t, doc["error"], ": this is a server, not a sentinel (it does not know SENTINEL): sentinels listen on port 26379 unless configured otherwise")
+	require.Contains(t, doc["error"], ": this is a server, not a sentinel: those listen on port 26379 unless configured otherwise")
 
 	var many []*item.Target
 	for i := range 20 {
