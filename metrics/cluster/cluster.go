@@ -38,7 +38,7 @@ import (
 //	shards           a row per master that has slots, in their order: shard (its
 //	                 first slot, a name that survives a failover), slots, slot_count,
 //	                 state (ok, pfail, fail: as the master is seen; fail also when it
-//	                 says so of itself and refuses commands),
+//	                 alone says so of itself and refuses commands),
 //	                 master {"id","addr"}, replicas [{"id","addr"}], has_replica (0
 //	                 when each is failing, or says that it has not been synchronized
 //	                 since it was started), takes_over (0 when none becomes the master by

@@ -113,10 +113,12 @@ func (s *shard) takesOver() bool {
 	return slices.ContainsFunc(s.replicas, func(m *member) bool { return m.takesOver() && !m.figures.staysReplica })
 }
 
-// state is that of the master, as it is seen and as it says itself.
-func (s *shard) state() string {
+// stateOf is that of the master, as it is seen and as it says itself. While the whole
+// cluster is down its nodes all refuse commands, for the sake of those that are seen
+// failing.
+func (c *cluster) stateOf(s *shard) string {
 	switch {
-	case s.master.is("fail"), s.master.refuses():
+	case s.master.is("fail"), s.master.refuses() && slices.ContainsFunc(c.members, (*member).isWell):
 		return "fail"
 	case s.master.is("fail?"):
 		return "pfail"
@@ -151,7 +153,7 @@ func (c *cluster) writeShards(w *jsondoc.Writer, shards []*shard, cut *ask.Trunc
 		w.Key("shard").String(s.master.shard)
 		w.Key("slots").String(s.master.slotText())
 		w.Key("slot_count").Int(int64(s.master.slotCount()))
-		w.Key("state").String(s.state())
+		w.Key("state").String(c.stateOf(s))
 		w.Key("master")
 		writeNodeName(w, s.master)
 		w.Key("replicas").BeginArray()

@@ -144,7 +144,7 @@ func TestStory14_HostileReply(t *testing.T) {
 		"a status":                              {step: says("+OK\r\n", false), want: "array|map", kept: true},
 		"a boolean":                             {step: says("#t\r\n", false), want: "array|map", kept: true},
 		"half a pair":                           {step: says("*3\r\n+name\r\n+value\r\n+other\r\n", false), want: "odd|pair|array|map", kept: true},
-		"an array where a text should be":       {step: says("*2\r\n+name\r\n*1\r\n+value\r\n", false), want: "name", kept: true},
+		"arrays where a text should be":         {step: says("*2\r\n+name\r\n*1\r\n*1\r\n+value\r\n", false), want: "name", kept: true},
 		"an error inside of the array":          {step: says("*2\r\n+name\r\n-ERR nasty "+strings.Repeat("words ", 5000)+"\r\n", false), want: "nasty", kept: true},
 		"an error with odd bytes":               {step: says("-ERR a\tb\x00c\xff\xfe%s\x1b[31m\r\n", false), want: "ERR a", kept: true},
 		"an error of 60 KB":                     {step: says("-ERR "+strings.Repeat("long ", 12000)+"\r\n", false), want: "ERR long", kept: true},

@@ -41,7 +41,7 @@ func oneFailedMaster(t *testing.T, f redistest.Flavour) {
 	require.Equal(t, "ok", doc["state"])
 	require.Equal(t, false, doc["partial"], doc["unanswered"])
 	require.Equal(t, 0.0, doc["masters_without_replica"])
-	require.Equal(t, map[string]any{"asked": 6.0, "distinct": 1.0}, doc["views"])
+	require.Equal(t, map[string]any{"asked": 6.0, "distinct": 1.0, "of": nodes[0].Addr}, doc["views"])
 	require.InDelta(t, 3.0, doc["skew"].(map[string]any)["keys"], 0.01)
 	require.Equal(t, 9.0, row(t, doc["shards"], "shard", "0")["keys"])
 	for i, n := range nodes {
