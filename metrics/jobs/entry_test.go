@@ -147,7 +147,7 @@ func TestAJobOfRQThatIsQueuedMoreThanOnce(t *testing.T) {
 	want(t, q, figStalled, 0)
 	want(t, q, figStuck, 0)
 	f.s.Do(t, "HSET", "rq:worker:w", "queues", "q,other")
-	q = poll(5, 0) // it serves other queues as well from now on
+	poll(5, 0) // it serves other queues as well from now on
 	f.s.Do(t, "HSET", "rq:worker:w", "state", "idle")
 	q = poll(5, 3)
 	wantUnknown(t, q, figStalled, "it is not known whether it was taken")
