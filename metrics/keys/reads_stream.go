@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
@@ -51,16 +52,12 @@ func checkStream(ctx context.Context, t *item.Target, name string, c *cost) (pro
 }
 
 // pairNumber is a number among the pairs of a reply.
-func pairNumber(v resp.Value, name string) (int64, bool) {
-	pairs, err := v.Pairs()
+func pairNumber(reply resp.Value, name string) (int64, bool) {
+	pairs, err := reply.Pairs()
 	if err != nil {
 		return 0, false
 	}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		if key, err := pairs[i].Text(); err == nil && key == name {
-			n, err := pairs[i+1].Int64()
-			return n, err == nil
-		}
-	}
-	return 0, false
+	v, _ := ask.FieldOf(pairs, name)
+	n, err := v.Int64()
+	return n, err == nil
 }
