@@ -156,14 +156,17 @@ func TestWhoMayBeAWorker(t *testing.T) {
 }
 
 // forgetFirstLooks is as if the first looks were some time ago.
-func (f *field) forgetFirstLooks() {
+func (f *field) forgetFirstLooks() { f.age(max(firstLooks, bystanderAfter)) }
+
+// age is as if what is remembered of clients were from that much earlier.
+func (f *field) age(by time.Duration) {
 	s := stateOf(f.m)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, l := range s.listened {
-		l.since = l.since.Add(-firstLooks)
+		l.since = l.since.Add(-by)
 		for addr, since := range l.others {
-			l.others[addr] = since.Add(-bystanderAfter)
+			l.others[addr] = since.Add(-by)
 		}
 		s.listened[i] = l
 	}
@@ -211,22 +214,10 @@ func TestAnArqWorkerThatIsNeverSeenToLook(t *testing.T) {
 	alive := func(seconds float64) *figures { return &f.poll(seconds, "arq/").figures }
 	send, _ := open(t, f.s, 0, "EXEC")
 	alive(0)
-	age := func(d time.Duration) {
-		s := stateOf(f.m)
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		for i, l := range s.listened {
-			l.since = l.since.Add(-d)
-			for addr, since := range l.others {
-				l.others[addr] = since.Add(-d)
-			}
-			s.listened[i] = l
-		}
-	}
-	age(bystanderAfter - time.Minute)
+	f.age(bystanderAfter - time.Minute)
 	send("EXEC")
 	wantUnknown(t, alive(30), figWorkersAlive, "workers do not register")
-	age(time.Minute)
+	f.age(time.Minute)
 	send("EXEC")
 	wantUnknown(t, alive(-20), figWorkersAlive, "workers do not register") // no job waits long
 	want(t, alive(20), figWorkersAlive, 0)
