@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"redisjobs/metrics/ask"
 	"redisjobs/redisclient"
 	"redisjobs/redisclient/resp"
 )
@@ -161,12 +162,8 @@ func parseStreamGroups(v resp.Value) ([]streamGroup, error) {
 }
 
 func streamField(fields []resp.Value, name string) resp.Value {
-	for i := 0; i+1 < len(fields); i += 2 {
-		if string(fields[i].Str) == name {
-			return fields[i+1]
-		}
-	}
-	return resp.Value{Kind: resp.Null}
+	v, _ := ask.FieldOf(fields, name)
+	return v
 }
 
 // streamNumber reads a number; ok is false where there is none, or null.
