@@ -26,7 +26,7 @@ func (w *world) healthScenes(t testing.TB) []*scene {
 
 	// The agent ends, and is replaced.
 	server := redistest.Start(t, redistest.Config{})
-	sc := host("plugin", map[string]string{"{$REDISJOBS.UPTIME.MIN}": "15s", "{$REDISJOBS.DIALS.RATE.MAX.WARN}": "10"}, "Sessions.Prod.Uri=tcp://"+server.Addr)
+	sc := host("plugin", map[string]string{"{$REDISJOBS.UPTIME.MIN}": "30s", "{$REDISJOBS.DIALS.RATE.MAX.WARN}": "10"}, "Sessions.Prod.Uri=tcp://"+server.Addr)
 	gone := sc
 	const restarted = "RedisJobs: Plugin was restarted"
 	sc.templates = append(sc.templates, redisTemplate, stormTemplate)

@@ -43,7 +43,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 
 	// A server that goes away and comes back.
 	down := redistest.Start(t, redistest.Config{})
-	restarts := host("down", uri(down), map[string]string{"{$REDIS.UPTIME.MIN}": "15s", `{$REDIS.PERIOD:"restarts"}`: "60s", "{$REDIS.RESTARTS.MAX.WARN}": "4"})
+	restarts := host("down", uri(down), map[string]string{"{$REDIS.UPTIME.MIN}": "25s", `{$REDIS.PERIOD:"restarts"}`: "60s", "{$REDIS.RESTARTS.MAX.WARN}": "4"})
 	const restarted = "Redis: Server was restarted"
 	restarts.steps = []step{
 		{name: "a server that is stopped", do: down.Stop, want: []string{"Redis: Server is down"}, undo: down.Restart, may: []string{restarted}},

@@ -65,7 +65,7 @@ func (w *world) sessionsScenes(t testing.TB) []*scene {
 
 	sc := &scene{host: "sessions", templates: []string{sessionsTemplate}, ownAgent: true,
 		macros: map[string]string{
-			`{$SESSIONS.UPTIME.MIN:"Shop_main"}`: "15s",
+			`{$SESSIONS.UPTIME.MIN:"Shop_main"}`: "30s",
 			`{$SESSIONS.PERIOD:"rejected"}`:      "40s",
 			// Of one session alone; others are slow while the machine has other work.
 			"{$SESSIONS.SLOWLOG.RATE.MAX.WARN}":             "1000",

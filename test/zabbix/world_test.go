@@ -242,11 +242,11 @@ var speed = []struct {
 	value string
 }{
 	{regexp.MustCompile(`\.INTERVAL(:"[a-z]+")?\}$`), "3s"},
-	{regexp.MustCompile(`\.NODATA\.PERIOD\}$`), "30s"},
+	{regexp.MustCompile(`\.NODATA\.PERIOD\}$`), "1m"}, // a busy machine is away for some seconds
 	{regexp.MustCompile(`:"gone"\}$`), "1d"},
 	{regexp.MustCompile(`\.PERIOD(:"[a-z]+")?\}$`), "10s"},
 	{regexp.MustCompile(`\.UPTIME\.MIN\}$`), "1"},
-	{regexp.MustCompile(`\.DOWN\.POLLS\}$`), "#3"}, // a busy machine is away for some seconds
+	{regexp.MustCompile(`\.DOWN\.POLLS\}$`), "#3"},
 	// What a machine that runs tests has to say of itself is no fault of a scene.
 	{regexp.MustCompile(`\.ADVICE\.SILENCED\}$`), "swapped machine_memory_full"},
 }
