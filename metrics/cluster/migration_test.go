@@ -11,7 +11,6 @@ import (
 	"redisjobs/internal/metrictest"
 	"redisjobs/internal/redistest"
 	"redisjobs/metrics/info"
-	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
 )
 
@@ -90,20 +89,12 @@ func TestAMigrationOfARealValkey(t *testing.T) {
 	t.Parallel()
 	f := redistest.Find(t, "valkey-9.1")
 	nodes := redistest.NewCluster(t, f, redistest.Config{Args: []string{"--enable-debug-command", "yes"}})
-	entry, d := metrictest.DialTarget(t, redisclient.Config{Address: nodes[1].Addr})
-	targets := map[string]*item.Target{}
-	entry.Peer = func(addr string) (*item.Target, error) {
-		if targets[addr] == nil {
-			targets[addr], _ = metrictest.DialTarget(t, redisclient.Config{Address: addr})
-		}
-		return targets[addr], nil
-	}
+	entry, _ := metrictest.DialPeers(t, redisclient.Config{Address: nodes[1].Addr})
 	nodes[0].Do(t, "DEBUG", "POPULATE", "20000", "k", "100")
 	nodes[0].Do(t, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", "0", "100", "NODE", nodes[1].ID)
 	nodes[0].Do(t, "CLUSTER", "CANCELSLOTMIGRATIONS")
 	var moving []map[string]any
 	require.Eventually(t, func() bool { // the other end hears of it
-		d.Calls = 0
 		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, entry)))
 		require.Empty(t, doc["unavailable"])
 		moving = metrictest.Rows(t, doc["moving"])
@@ -125,14 +116,7 @@ func TestAMigrationOfARealRedis(t *testing.T) {
 	t.Parallel()
 	f := redistest.Find(t, "redis-8.6")
 	nodes := redistest.NewCluster(t, f, redistest.Config{Args: []string{"--enable-debug-command", "yes"}})
-	entry, _ := metrictest.DialTarget(t, redisclient.Config{Address: nodes[2].Addr})
-	targets := map[string]*item.Target{}
-	entry.Peer = func(addr string) (*item.Target, error) {
-		if targets[addr] == nil {
-			targets[addr], _ = metrictest.DialTarget(t, redisclient.Config{Address: addr})
-		}
-		return targets[addr], nil
-	}
+	entry, _ := metrictest.DialPeers(t, redisclient.Config{Address: nodes[2].Addr})
 	nodes[0].Do(t, "DEBUG", "POPULATE", "20000", "k", "100")
 	id := nodes[1].Do(t, "CLUSTER", "MIGRATION", "IMPORT", "0", "100")
 	nodes[1].Do(t, "CLUSTER", "MIGRATION", "CANCEL", "ID", id)
