@@ -74,8 +74,8 @@ func askOne(client *targets.Client, options *conf.Options, name string) (o outco
 		return o
 	}
 	for i, what := range []string{"PING", "INFO"} { // some services have neither of the others, and the built-in plugin does not either
-		if replies[i].Err() != nil {
-			o.err = fmt.Errorf("%s: %w", what, replies[i].Err())
+		if err := replies[i].Err(); err != nil && !redisclient.RefusesWrites(err) {
+			o.err = fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	return o

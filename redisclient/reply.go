@@ -27,6 +27,14 @@ func ConcernsServer(err error) bool {
 	}
 }
 
+// RefusesWrites reports whether a server says that it takes no writes, because it failed
+// to save: it serves reads. It says so to PING, too.
+// Source: redis src/server.c (processCommand, deny_write_type)
+func RefusesWrites(err error) bool {
+	var refusal *resp.ServerError
+	return errors.As(err, &refusal) && refusal.Code == "MISCONF"
+}
+
 // UnknownCommand reports whether a server does not know a command or its
 // subcommand.
 func UnknownCommand(err error) bool {

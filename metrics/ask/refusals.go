@@ -205,20 +205,23 @@ var momentTexts = []string{
 	"upstream", "server connection", "no server",
 }
 
+// OfTheMoment reports whether a refusal has the code of an ordinary one and concerns a
+// key at this moment, or a proxy that does not reach its server.
+func OfTheMoment(err error) bool {
+	var refused *resp.ServerError
+	if !errors.As(err, &refused) {
+		return false
+	}
+	text := strings.ToLower(refused.Message)
+	return slices.ContainsFunc(momentTexts, func(moment string) bool { return strings.Contains(text, moment) })
+}
+
 // Lasting reports whether a refusal lasts (not permitted, unknown command or
 // argument), as opposed to a state that passes, such as loading.
 func Lasting(err error) bool {
 	var refused *resp.ServerError
-	if errors.As(err, &refused) {
-		if !lastingCodes[refused.Code] || NoSuchIndex(err) {
-			return false
-		}
-		text := strings.ToLower(refused.Message)
-		for _, moment := range momentTexts {
-			if strings.Contains(text, moment) {
-				return false
-			}
-		}
+	if errors.As(err, &refused) && (!lastingCodes[refused.Code] || NoSuchIndex(err) || OfTheMoment(err)) {
+		return false
 	}
 	switch redisclient.ReasonOf(err) {
 	case redisclient.ReasonACL, redisclient.ReasonCommand:

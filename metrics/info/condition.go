@@ -65,16 +65,22 @@ func (c Condition) Write(w *jsondoc.Writer, problem error, x *Text, id *Identity
 	}
 }
 
-// PingProblem returns why a server that answered is not up, or nil.
+// PingProblem returns why a server that answered is not up, or nil. One that refuses
+// PING alone is up when it answers any of the sections, but for a state in which nothing
+// can be read, and for words of a proxy that does not reach its server.
 func PingProblem(ping *ask.Part, sections []*ask.Part) error {
 	err := ping.Err
 	if err == nil {
-		var text string
-		if text, err = ping.Value.Text(); err == nil && text != "PONG" {
+		text, err := ping.Value.Text()
+		if err == nil && text != "PONG" {
 			err = fmt.Errorf("PING was answered with %q", ask.ClipBytes([]byte(text)))
 		}
+		return err
 	}
-	if err == nil || !ask.Lasting(err) {
+	if redisclient.RefusesWrites(err) {
+		return nil
+	}
+	if redisclient.ConcernsServer(err) || ask.OfTheMoment(err) {
 		return err
 	}
 	for _, p := range sections {

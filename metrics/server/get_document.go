@@ -103,11 +103,12 @@ func (p *getParts) problem() error {
 		}
 		return ask.StateProblem(&p.read)
 	}
+	problem := info.PingProblem(&p.ping, nil)
 	var refused *resp.ServerError
-	if errors.As(p.info.Err, &refused) && redisclient.ConcernsServer(refused) || p.ping.Err != nil {
+	if errors.As(p.info.Err, &refused) && redisclient.ConcernsServer(refused) || problem != nil && p.ping.Err != nil {
 		return p.info.Err
 	}
-	return info.PingProblem(&p.ping, nil)
+	return problem
 }
 
 // writeSlowlog writes the member slowlog, or nothing when both of its

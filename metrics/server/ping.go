@@ -9,7 +9,8 @@ import (
 )
 
 // Ping returns what the agent's built-in redis.ping returns. It is the only key that
-// turns every failure into a value; redis.status has the reason.
+// turns every failure into a value; redis.status has the reason. A server that takes no
+// writes because it failed to save answers with MISCONF, which is 0 here and up there.
 var Ping = &item.Metric{
 	Key:         "redis.server.ping",
 	Description: "Returns 1 when the server answers PING, otherwise 0.",

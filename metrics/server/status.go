@@ -20,7 +20,8 @@ import (
 // about itself. So is a replica whose link to its master is down and which answers
 // DBSIZE with MASTERDOWN: before Redis 7 such a replica still answers PING. If PING is
 // not permitted or not known, a server that answers INFO is up, and unavailable.ping
-// has the error.
+// has the error. So it is with MISCONF, by which a server that failed to save says that
+// it takes no writes.
 //
 // The members are those that redis.get begins with, cluster_state of a node of a cluster,
 // and unavailable for what the server refused, as in redis.get. cluster_state is ok or

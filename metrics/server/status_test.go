@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -70,6 +72,10 @@ func TestStatusMeansThatCommandsAreServed(t *testing.T) {
 		{"PING is not permitted, INFO is", "-NOPERM no PING\r\n", metrictest.Bulk(server), 1, ""},
 		{"nothing is permitted", "-NOPERM no PING\r\n", "-NOPERM no INFO\r\n", 0, "acl"},
 		{"INFO is not permitted", "+PONG\r\n", "-NOPERM no INFO\r\n", 1, ""},
+		{"a save failed", "-MISCONF Redis is configured to save RDB snapshots\r\n", metrictest.Bulk(server), 1, ""},
+		{"a save failed, INFO is not permitted", "-MISCONF Errors writing to the AOF file\r\n", "-NOPERM no INFO\r\n", 1, ""},
+		{"a code that nobody knows yet", "-NEWCODE PING\r\n", metrictest.Bulk(server), 1, ""},
+		{"a proxy without its server", "-ERR Connection refused\r\n", metrictest.Bulk(server), 0, "command"},
 		{"a stranger", "+HELLO\r\n", "-ERR what\r\n", 0, "protocol"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -84,6 +90,15 @@ func TestStatusMeansThatCommandsAreServed(t *testing.T) {
 			require.Equal(t, tt.info[0] == '$', doc["flavour"] != nil, "what the server says of itself is told anyway")
 			require.Contains(t, metrictest.Section(t, doc, "time"), "round_trip")
 			require.Equal(t, 1, d.Calls)
+
+			d.Replies["INFO everything"] = tt.info
+			got, err = metrictest.Collect(t, Get, d)
+			require.NoError(t, err)
+			doc = metrictest.Decode(t, got)
+			require.Equal(t, tt.up, doc["up"], "redis.get")
+			if tt.name != "a stranger" { // which refuses INFO as well
+				require.Equal(t, tt.reason, doc["reason"], "redis.get")
+			}
 		})
 	}
 	d := &metrictest.ScriptDoer{Replies: map[string]string{"PING": "-NOPERM no PING\r\n", "INFO server": metrictest.Bulk(server)}}
@@ -99,6 +114,33 @@ func TestStatusMeansThatCommandsAreServed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `{"schema_version":1,"up":0,"reason":"dns","error":"Cannot query tcp://127.0.0.1:6379: connect: no such host",`+
 		`"target":"tcp://127.0.0.1:6379"}`, got)
+}
+
+// TestAServerThatCannotSaveIsUp: it serves reads, and answers PING with MISCONF.
+func TestAServerThatCannotSaveIsUp(t *testing.T) {
+	t.Parallel()
+	for _, f := range redistest.Flavours(t) {
+		t.Run(f.Name, func(t *testing.T) {
+			t.Parallel()
+			f.Need(t)
+			s := redistest.Start(t, redistest.Config{Bin: f.Bin})
+			s.Do(t, "CONFIG", "SET", "save", "3600 1")
+			dir := strings.TrimPrefix(s.Do(t, "CONFIG", "GET", "dir"), "dir\n")
+			require.NoError(t, os.RemoveAll(dir)) // nothing can be saved
+			require.Eventually(t, func() bool {
+				s.TryDo("BGSAVE") // one may be under way
+				_, err := s.TryDo("PING")
+				return err != nil && strings.HasPrefix(err.Error(), "MISCONF")
+			}, 20*time.Second, 50*time.Millisecond)
+			target, _ := metrictest.DialTarget(t, redisclient.Config{Address: s.Addr})
+			for _, m := range []*item.Metric{Get, Status} {
+				doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, m, target)))
+				require.Equal(t, []any{1.0, "", ""}, []any{doc["up"], doc["reason"], doc["error"]}, m.Key)
+				require.Contains(t, metrictest.Section(t, doc, "unavailable")["ping"], "MISCONF", m.Key)
+			}
+			s.Kill(t)
+		})
+	}
 }
 
 // dialingDoer connects for each conversation.
