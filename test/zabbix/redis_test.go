@@ -168,7 +168,8 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	// The disk.
 	disk := redistest.Start(t, redistest.Config{Args: []string{"--appendonly", "yes", "--enable-debug-command", "yes"}})
 	disk.Do(t, "SET", "a", "1")
-	sc = host("disk", uri(disk), map[string]string{"{$REDIS.RDB.AGE.MAX.WARN}": "0", "{$REDIS.FORK.TIME.MAX.WARN}": "1000"})
+	sc = host("disk", uri(disk), map[string]string{"{$REDIS.RDB.AGE.MAX.WARN}": "0", "{$REDIS.FORK.TIME.MAX.WARN}": "1000",
+		`{$REDIS.ERROR.RATE.MAX.WARN:"MISCONF"}`: "1"}) // it is polled every three seconds
 	delay := func(t testing.TB, usec string) { disk.Do(t, "CONFIG", "SET", "rdb-key-save-delay", usec) }
 	heal := func(t testing.TB, command, field string) {
 		delay(t, "0")
@@ -180,15 +181,19 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 			return ""
 		})
 	}
-	waits := []string{"Redis: Server is down"} // while it waits for a disk that others write to
 	sc.steps = []step{
-		{name: "a save that is killed", may: waits, want: []string{"Redis: RDB save failed"},
-			do:   func(t testing.TB) { delay(t, "10000000"); disk.Do(t, "BGSAVE"); disk.KillChild(t) },
+		{name: "a save that is killed", hold: 20 * time.Second, want: []string{"Redis: RDB save failed"},
+			do: func(t testing.TB) {
+				disk.Do(t, "CONFIG", "SET", "save", "3600 100000") // so that it takes no writes from now on
+				delay(t, "10000000")
+				disk.Do(t, "BGSAVE")
+				disk.KillChild(t)
+			},
 			undo: func(t testing.TB) { heal(t, "BGSAVE", "rdb_last_bgsave_status") }},
-		{name: "a rewrite that is killed", may: waits, want: []string{"Redis: AOF rewrite failed"},
+		{name: "a rewrite that is killed", want: []string{"Redis: AOF rewrite failed"},
 			do:   func(t testing.TB) { delay(t, "10000000"); disk.Do(t, "BGREWRITEAOF"); disk.KillChild(t) },
 			undo: func(t testing.TB) { heal(t, "BGREWRITEAOF", "aof_last_bgrewrite_status") }},
-		{name: "a full disk", may: waits, want: []string{"Redis: AOF write failed"},
+		{name: "a full disk", hold: 20 * time.Second, want: []string{"Redis: AOF write failed"},
 			do: func(t testing.TB) {
 				// The next file of the log is one that is always full.
 				dir := filepath.Join(dirOf(t, disk), "appendonlydir")

@@ -49,6 +49,8 @@ type step struct {
 	stay []string
 	// may are problems that may or may not be seen on the way.
 	may []string
+	// hold is how long the fault stays when its problems are open: no other may come with the next polls.
+	hold time.Duration
 }
 
 // play does a scene's steps: each opens its problems and no other, and each problem ends with its cause.
@@ -72,6 +74,9 @@ func (w *world) play(t *testing.T, s *scene) {
 			return ""
 		})
 		opened := time.Since(began)
+		for held := time.Now(); time.Since(held) < max(st.hold, *hold); time.Sleep(time.Second) {
+			require.Empty(t, extra(), "%s: these problems are not of this fault", st.name)
+		}
 		if st.undo != nil {
 			st.undo(t)
 		}
@@ -295,6 +300,9 @@ func (w *world) untouched(t testing.TB) (out []string) {
 
 // only is for those who write a scene, and need not wait for all others.
 var only = flag.String("scenes", "", "play only the scenes that this regular expression `matches`, and do not ask whether every trigger fired")
+
+// hold is for those who want to know what else a fault brings when it stays.
+var hold = flag.Duration("hold", 0, "let each fault stay for at least `this` long when its problems are open")
 
 // TestMain lets all scenes run at once: they wait, they do not compute.
 func TestMain(m *testing.M) {
