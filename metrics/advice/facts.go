@@ -47,11 +47,11 @@ func (f *facts) lacks(what string, args ...any) {
 	}
 }
 
-// text is a field of INFO.
+// text is a field of INFO that is a word.
 func (f *facts) text(section, field string) string {
 	v, ok := f.x.Field(section, field)
-	if !ok {
-		f.lacks("INFO has no field %s", field)
+	if !ok || len(v) == 0 {
+		f.lacks("INFO has no word in a field %s", field)
 	}
 	return string(v)
 }

@@ -412,6 +412,17 @@ func TestHostsOfOneAddress(t *testing.T) {
 	}
 }
 
+// TestAWordThatIsEmpty says neither that all is well nor that something failed.
+func TestAWordThatIsEmpty(t *testing.T) {
+	t.Parallel()
+	for id, field := range map[string]string{
+		"rdb_save_failed": "rdb_last_bgsave_status", "aof_write_failed": "aof_last_write_status", "aof_rewrite_failed": "aof_last_bgrewrite_status",
+	} {
+		v := judgeAll(t, subject{state: with(with(healthy, users), "persistence.aof_enabled=1", "persistence."+field+"="), machine: machine1})
+		require.NotContains(t, ids(v.findings), id)
+	}
+}
+
 func TestRulesAreWhole(t *testing.T) {
 	t.Parallel()
 	seen := map[string]bool{}

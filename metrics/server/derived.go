@@ -215,7 +215,11 @@ func (d *derived) writeMemoryParts(w derivedWriter) {
 		w.count(part.name, sum, known)
 		rest, restKnown = rest-sum, restKnown && known
 	}
-	w.count("memory_other", rest, restKnown && rest >= 0)
+	// The server counts the parts one after the other. Those that are together more
+	// than all of it tell nothing of the rest.
+	used, usedKnown := f.count(figUsedMemory)
+	overhead, _ := f.count(figOverhead)
+	w.count("memory_other", rest, restKnown && rest >= 0 && usedKnown && overhead <= used)
 	allocated, allocatedKnown := f.count(figAllocated)
 	resident, residentKnown := f.count(figAllocatorResident)
 	w.count("memory_allocator", resident-allocated, allocatedKnown && residentKnown && resident >= allocated)

@@ -86,6 +86,9 @@ func TestDerivedFiguresOfOneMoment(t *testing.T) {
 		{"parts that are more than their whole, a data set below zero", []string{"Memory used_memory_dataset:18446744073709551000 used_memory_overhead:60 " +
 			"mem_clients_normal:20 mem_clients_slaves:30 mem_replication_backlog:100 used_memory_scripts:0 allocator_allocated:1600 allocator_resident:1500"},
 			map[string]any{"memory_clients": 50.0, "memory_backlog": 100.0, "memory_scripts": 0.0}},
+		{"an overhead that is more than the whole", []string{"Memory used_memory:1000 used_memory_overhead:1001 mem_clients_normal:20 mem_clients_slaves:30 " +
+			"mem_replication_backlog:100 used_memory_scripts:7"},
+			map[string]any{"memory_clients": 50.0, "memory_backlog": 100.0, "memory_scripts": 7.0}},
 		{"no child process", []string{"Persistence rdb_bgsave_in_progress:0 rdb_current_bgsave_time_sec:-1 aof_rewrite_in_progress:0 aof_current_rewrite_time_sec:-1"},
 			map[string]any{"rdb_save_running_seconds": 0.0, "aof_rewrite_running_seconds": 0.0}},
 		{"a save and a rewrite", []string{"Persistence rdb_bgsave_in_progress:1 rdb_current_bgsave_time_sec:42 aof_rewrite_in_progress:1 aof_current_rewrite_time_sec:0"},
