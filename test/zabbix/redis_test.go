@@ -65,7 +65,7 @@ func (w *world) redisScenes(t testing.TB) []*scene {
 	sc.steps = []step{{name: "a server that is stopped, polled every minute", want: []string{"Redis: Server is down"},
 		do: func(t testing.TB) { stopped = time.Now(); minute.Stop(t) },
 		undo: func(t testing.TB) {
-			require.Less(t, time.Since(stopped), 120*time.Second, "from the fault to the problem")
+			require.Less(t, w.since(t, "minute", "Redis: Server is down").Sub(stopped), 120*time.Second, "from the fault to the problem")
 			minute.Restart(t)
 		}}}
 	out = append(out, sc)

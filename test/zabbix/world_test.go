@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -36,6 +37,7 @@ type world struct {
 type problem struct {
 	event, host, name string // name is the trigger's
 	title, shows      string // as people see it
+	since             time.Time
 }
 
 // newWorld imports the templates, their active variants too if so wanted, and starts the watch.
@@ -136,8 +138,8 @@ var unreadable = regexp.MustCompile(`\*UNKNOWN\*|\{[$#?]|\{ITEM|[\[{]"`)
 
 // look takes the open problems, and now and then the items that are not supported.
 func (w *world) look(items bool) error {
-	var rows []struct{ Eventid, Objectid, Name, Opdata string }
-	if err := w.api.try("problem.get", o{"output": []string{"eventid", "objectid", "name", "opdata"}, "source": 0, "object": 0, "groupids": w.group}, &rows); err != nil {
+	var rows []struct{ Eventid, Objectid, Name, Opdata, Clock string }
+	if err := w.api.try("problem.get", o{"output": []string{"eventid", "objectid", "name", "opdata", "clock"}, "source": 0, "object": 0, "groupids": w.group}, &rows); err != nil {
 		return err
 	}
 	var unknown []string
@@ -166,6 +168,9 @@ func (w *world) look(items bool) error {
 			continue // removed in between
 		}
 		p := problem{event: r.Eventid, host: n[0], name: n[1], title: r.Name, shows: r.Opdata}
+		if clock, err := strconv.ParseInt(r.Clock, 10, 64); err == nil {
+			p.since = time.Unix(clock, 0)
+		}
 		events[p.event] = p
 		byHost[p.host] = append(byHost[p.host], p)
 		if unreadable.MatchString(p.title + p.shows) {
@@ -234,6 +239,16 @@ func (w *world) open(host string) (out []string) {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// since is when a problem of a host was opened, by the server's clock in seconds.
+func (w *world) since(t testing.TB, host, name string) time.Time {
+	t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at := slices.IndexFunc(w.problems[host], func(p problem) bool { return p.name == name })
+	require.GreaterOrEqual(t, at, 0, name)
+	return w.problems[host][at].since
 }
 
 // speed are the macros that make a template quick, by what their names end in.
