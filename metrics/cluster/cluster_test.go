@@ -322,6 +322,7 @@ func TestNoLagOfAReplicaWithoutAnOffset(t *testing.T) {
 		{"it has just come, and loads", listed + "0\r\n", down + "1\r\n", info.Reading{}},
 		{"its figures are without an offset", listed + "0\r\n", up + "0\r\n", info.Reading{}},
 		{"nothing was ever written", "role:master\r\nmaster_repl_offset:0\r\nslave0:ip=10.0.0.2,port=6379,state=online,offset=0\r\n", up + "0\r\n", info.Known(0)},
+		{"it has the history of another master", "role:master\r\nmaster_repl_offset:1000\r\nmaster_replid:aa\r\n", down + "900\r\nmaster_replid:bb\r\n", info.Reading{}},
 		{"it was asked later", "role:master\r\nmaster_repl_offset:1000\r\n", up + "1010\r\n", info.Known(0)},
 	} {
 		got, _ := replicaLag(member("10.0.0.2:6379", c.replica), member("10.0.0.1:6379", c.master))

@@ -16,7 +16,7 @@ type nodeFigures struct {
 	ops                              float64      // commands per second
 	opsKnown                         bool
 	runID                            string
-	offset                           info.Reading // of the replication stream: what a master has written, a replica has read
+	history                          info.History
 	linkUp                           info.Reading // of a replica to its master: 1 or 0
 	// neverSynced and staysReplica: the replica is no copy, and does not take over; see
 	// info.NeverSynced and info.TakesOver.
@@ -71,17 +71,11 @@ func (m *member) take(x *info.Text) {
 	f.id = id
 	replication := x.SectionLines("replication")
 	f.replicas = info.Replicas(x, &id, replication)
-	f.offset = get("replication", "master_repl_offset")
 	masters := info.Masters(x, &id, replication)
 	f.linkUp = info.SumLinks(x, &id, masters).Up
 	f.neverSynced = info.NeverSynced(&id, masters)
 	f.staysReplica = !info.TakesOver(&id, masters, info.Validity{})
-	if id.Role == "replica" {
-		f.offset = get("replication", "slave_repl_offset")
-		if f.linkUp.Value == 0 && f.offset.Value <= 1 {
-			f.offset = info.Reading{} // it copies everything, or has not begun to
-		}
-	}
+	f.history = info.ReadHistory(x, &id, masters)
 	f.keys, _ = info.SumKeys(x, &id, x.SectionLines("keyspace"))
 }
 
@@ -91,15 +85,14 @@ func replicaLag(replica, master *member) (lagBytes, lag info.Reading) {
 	if replica.err != nil || master == nil || master.err != nil {
 		return info.Reading{}, info.Reading{}
 	}
-	theirs := replica.figures.offset
+	id := &master.figures.id
 	for _, r := range master.figures.replicas {
 		if r.Port == replica.port && (r.IP == replica.ip || r.IP == replica.hostname) && r.InSync.Value == r.Count {
 			lag = r.Lag
 			if r.Offset.Value != 0 { // it has confirmed something
-				theirs = r.Offset
+				return id.Behind(master.figures.history.Offset, r.Offset), lag
 			}
 		}
 	}
-	ours := master.figures.offset
-	return master.figures.id.Behind(info.Reading{Value: max(ours.Value, theirs.Value), Known: ours.Known}, theirs), lag
+	return id.Lag(master.figures.history, replica.figures.history), lag
 }

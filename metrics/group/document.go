@@ -101,7 +101,7 @@ func (m *member) write(w *jsondoc.Writer) {
 	}
 	w.Key("error").String(text)
 	for _, f := range []struct{ name, value string }{
-		{"role", m.id.Role}, {"flavour", m.id.Flavour}, {"version", m.id.Version}, {"mode", m.id.Mode}, {"run_id", m.runID}, {"history", m.history},
+		{"role", m.id.Role}, {"flavour", m.id.Flavour}, {"version", m.id.Version}, {"mode", m.id.Mode}, {"run_id", m.runID}, {"history", m.history.ID},
 	} {
 		ask.WriteText(w, f.name, ask.Clip(f.value, ask.MaxName))
 	}

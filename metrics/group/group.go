@@ -35,7 +35,7 @@ const maxSessions = 64
 //	wrong_kind   sessions that are sentinels or nodes of a cluster
 //	versions     how many versions there are
 //	lag_bytes    how far the replica that is the farthest behind is behind its
-//	             primary, in bytes
+//	             primary, in bytes; left out while that of any of them is not known
 //	compared_with
 //	             the session that settings are compared with: the primary, else the
 //	             first that answered
@@ -51,7 +51,8 @@ const maxSessions = 64
 //	             flavour, version, mode, run_id, history (the id of its history of
 //	             writes), connected_replicas, and of a replica primary (the address
 //	             that it follows), primary_session, link_up, last_io (seconds since
-//	             it heard from its primary), lag_bytes
+//	             it heard from its primary), lag_bytes (left out while it has not
+//	             copied the history of that primary)
 //	unavailable  what a server refused, by session and command
 //	truncated    rows left out
 //

@@ -23,12 +23,10 @@ type member struct {
 	addr     string // where it was reached
 	id       info.Identity
 	runID    string
-	history  string // master_replid
-	before   string // master_replid2: the one that it followed until it was promoted
-	replicas int    // that follow it
+	history  info.History
+	replicas int // that follow it
 	masters  []string
 	links    info.Links
-	offset   info.Reading // of its own stream, or of its primary's as far as it has come
 	settings settings.Settings
 
 	primary *member // of a replica: the one in the group whose history it follows
@@ -79,21 +77,16 @@ func (m *member) readInfo() {
 		return
 	}
 	m.id = info.Identify(&x)
-	field := func(section, name string) string {
-		v, _ := x.Field(section, name)
-		return string(v)
+	if id, ok := x.Field("server", "run_id"); ok {
+		m.runID = string(id)
 	}
-	m.runID, m.history, m.before = field("server", "run_id"), field("replication", "master_replid"), field("replication", "master_replid2")
 	m.replicas = len(info.FindReplicas(&x, &m.id))
 	masters := info.Masters(&x, &m.id, x.SectionLines("replication"))
 	m.links = info.SumLinks(&x, &m.id, masters)
 	for _, master := range masters {
 		m.masters = append(m.masters, net.JoinHostPort(string(master.Host), string(master.Port)))
 	}
-	m.offset = info.ParseCount([]byte(field("replication", "master_repl_offset")))
-	if m.isReplica() {
-		m.offset = info.ParseCount([]byte(field("replication", "slave_repl_offset")))
-	}
+	m.history = info.ReadHistory(&x, &m.id, masters)
 }
 
 // answered: it told its role.
@@ -109,27 +102,10 @@ func (m *member) isPrimary() bool { return m.fits() && m.id.Role == "master" }
 // isReplica: KeyDB's active-replica takes writes, and is none.
 func (m *member) isReplica() bool { return m.fits() && m.id.Role == "replica" }
 
-// kin reports whether two primaries have a part of their history in common: one was
-// promoted while the other went on.
-func (m *member) kin(o *member) bool {
-	same := func(a, b string) bool { return a == b && !isNoHistory(a) }
-	return same(m.history, o.history) || same(m.history, o.before) || same(m.before, o.history) || same(m.before, o.before)
-}
-
-// isNoHistory: servers have 40 zeros for none.
-func isNoHistory(id string) bool {
-	for _, c := range id {
-		if c != '0' {
-			return false
-		}
-	}
-	return true
-}
-
 // follows reports whether a replica follows the history of a primary or, where it
 // has none yet, its address.
 func (m *member) follows(p *member) bool {
-	if !isNoHistory(m.history) && m.history == p.history {
+	if !info.IsNoHistory(m.history.ID) && m.history.ID == p.history.ID {
 		return true
 	}
 	return m.isReplicaOf(p)

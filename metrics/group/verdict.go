@@ -77,8 +77,7 @@ func (v *verdict) pair() {
 	for _, m := range v.replicas {
 		if at := slices.IndexFunc(v.primaries, m.follows); at >= 0 {
 			m.primary = v.primaries[at]
-			m.lag = behind(m.primary, m)
-			v.lag = v.lag.Max(m.lag)
+			m.lag = m.primary.id.Lag(m.primary.history, m.history)
 		} else if v.loops(m) {
 			v.looped = append(v.looped, m)
 		} else if !v.partial() { // else it may be of one that did not answer
@@ -91,6 +90,22 @@ func (v *verdict) pair() {
 			v.broken = append(v.broken, m)
 		}
 	}
+	v.lag = farthest(v.replicas)
+}
+
+// farthest is the greatest lag; unknown while that of any replica of the group is, which
+// may be the one that is the farthest behind.
+func farthest(replicas []*member) (most info.Reading) {
+	for _, m := range replicas {
+		if m.primary == nil {
+			continue
+		}
+		if !m.lag.Known {
+			return info.Reading{}
+		}
+		most = most.Max(m.lag)
+	}
+	return most
 }
 
 // loops reports whether a replica follows itself, or others that follow one another.
@@ -103,15 +118,6 @@ func (v *verdict) loops(m *member) bool {
 		m = v.replicas[next]
 	}
 	return true
-}
-
-// behind is by how many bytes a replica is behind. The two were asked in the same
-// moment, and not in the same instant: a replica that was asked later may be ahead.
-func behind(p, m *member) info.Reading {
-	if p.offset.Known && m.offset.Known && m.offset.Value >= p.offset.Value {
-		return p.id.Behind(p.offset, p.offset)
-	}
-	return p.id.Behind(p.offset, m.offset)
 }
 
 // compare compares the settings.
@@ -175,7 +181,7 @@ func (v *verdict) name() {
 // split reports whether any two primaries have a history in common.
 func (v *verdict) split() bool {
 	for i, m := range v.primaries {
-		if slices.ContainsFunc(v.primaries[i+1:], m.kin) {
+		if slices.ContainsFunc(v.primaries[i+1:], func(o *member) bool { return m.history.Kin(o.history) }) {
 			return true
 		}
 	}
