@@ -106,7 +106,7 @@ func (m *member) write(w *jsondoc.Writer) {
 		ask.WriteText(w, f.name, ask.Clip(f.value, ask.MaxName))
 	}
 	if m.answered() {
-		w.Key("connected_replicas").Int(int64(m.replicas))
+		w.Key("connected_replicas").Int(int64(len(m.replicas)))
 	}
 	if m.isReplica() {
 		ask.WriteText(w, "primary", clipped(m.masters))

@@ -27,8 +27,8 @@ const maxSessions = 64
 //	             when not all did
 //	primaries, replicas
 //	             how many of those that answered are that
-//	strangers    replicas of a primary that is none of the group; left out when the
-//	             answer is partial
+//	strangers    replicas of a primary that is none of the group, also by way of other
+//	             replicas; left out when the answer is partial
 //	chained      replicas that have replicas of their own
 //	links_down   replicas without a link to their primary
 //	same_server  sessions that lead to the server of another one

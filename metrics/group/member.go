@@ -20,16 +20,17 @@ type member struct {
 	config  *ask.Part
 	err     error // why it did not answer
 
-	addr     string // where it was reached
+	addrs    []string // where it was reached, by other sessions as well
 	id       info.Identity
 	runID    string
 	history  info.History
-	replicas int // that follow it
+	replicas []info.Replica // that follow it
 	masters  []string
 	links    info.Links
 	settings settings.Settings
 
-	primary *member // of a replica: the one in the group whose history it follows
+	follows *member // of a replica: the member that it was told to follow
+	primary *member // of a replica: the one in the group that its chain of primaries leads to
 	lag     info.Reading
 }
 
@@ -50,8 +51,8 @@ func (m *member) ask(ctx context.Context) {
 	if m.err = ask.StateProblem(m.info, m.config); m.err != nil {
 		return
 	}
-	if here, ok := ask.Connection(m.target); ok {
-		m.addr = here.Addr
+	if here, ok := ask.Connection(m.target); ok && here.Addr != "" {
+		m.addrs = append(m.addrs, here.Addr)
 	}
 	m.readInfo()
 	if m.id.Mode == "sentinel" {
@@ -80,11 +81,13 @@ func (m *member) readInfo() {
 	if id, ok := x.Field("server", "run_id"); ok {
 		m.runID = string(id)
 	}
-	m.replicas = len(info.FindReplicas(&x, &m.id))
+	m.replicas = info.FindReplicas(&x, &m.id)
 	masters := info.Masters(&x, &m.id, x.SectionLines("replication"))
 	m.links = info.SumLinks(&x, &m.id, masters)
 	for _, master := range masters {
-		m.masters = append(m.masters, net.JoinHostPort(string(master.Host), string(master.Port)))
+		if len(master.Host) > 0 {
+			m.masters = append(m.masters, net.JoinHostPort(string(master.Host), string(master.Port)))
+		}
 	}
 	m.history = info.ReadHistory(&x, &m.id, masters)
 }
@@ -97,23 +100,28 @@ func (m *member) fits() bool {
 	return m.answered() && m.id.Mode != "sentinel" && m.id.Role != "sentinel" && m.id.Mode != "cluster"
 }
 
+// takesWrites: it is a primary, or KeyDB's active-replica, which replicas may follow.
+func (m *member) takesWrites() bool { return m.fits() && !m.isReplica() }
+
 func (m *member) isPrimary() bool { return m.fits() && m.id.Role == "master" }
 
 // isReplica: KeyDB's active-replica takes writes, and is none.
 func (m *member) isReplica() bool { return m.fits() && m.id.Role == "replica" }
 
-// follows reports whether a replica follows the history of a primary or, where it
-// has none yet, its address.
-func (m *member) follows(p *member) bool {
-	if !info.IsNoHistory(m.history.ID) && m.history.ID == p.history.ID {
-		return true
-	}
-	return m.isReplicaOf(p)
+// hasHistoryOf reports whether what a replica has is of a primary's history.
+func (m *member) hasHistoryOf(p *member) bool {
+	return !info.IsNoHistory(m.history.ID) && m.history.ID == p.history.ID
 }
 
 // isReplicaOf reports whether a replica was told to follow the other one's address.
 func (m *member) isReplicaOf(o *member) bool {
-	return o.addr != "" && slices.Contains(m.masters, o.addr)
+	return slices.ContainsFunc(m.masters, func(addr string) bool { return slices.Contains(o.addrs, addr) })
+}
+
+// isListedBy reports whether the other one lists it among its replicas: it may follow a
+// name, or an address that only servers use.
+func (m *member) isListedBy(o *member) bool {
+	return slices.ContainsFunc(o.replicas, func(r info.Replica) bool { return slices.Contains(m.addrs, net.JoinHostPort(r.IP, r.Port)) })
 }
 
 // version is what must be the same in a group.

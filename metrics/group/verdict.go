@@ -19,7 +19,7 @@ type problem struct {
 
 // verdict is what several members are together.
 type verdict struct {
-	members, primaries, replicas          []*member
+	members, primaries, active, replicas  []*member // active: KeyDB's replicas that take writes
 	strangers, looped                     []*member
 	chained, broken, twins, wrong, silent []*member
 	versions                              []string
@@ -44,7 +44,7 @@ func (v *verdict) partial() bool { return len(v.silent) > 0 }
 
 // sort tells primaries, replicas and what has no place in a group apart.
 func (v *verdict) sort() {
-	servers := map[string]bool{}
+	servers := map[string]*member{}
 	for _, m := range v.members {
 		switch {
 		case !m.answered():
@@ -54,11 +54,12 @@ func (v *verdict) sort() {
 			v.wrong = append(v.wrong, m)
 			continue
 		}
-		if m.runID != "" && servers[m.runID] {
+		if first := servers[m.runID]; first != nil && m.runID != "" {
+			first.addrs = append(first.addrs, m.addrs...)
 			v.twins = append(v.twins, m)
 			continue // the same server is not counted twice
 		}
-		servers[m.runID] = true
+		servers[m.runID] = m
 		if version := m.version(); version != "" && !slices.Contains(v.versions, version) {
 			v.versions = append(v.versions, version)
 		}
@@ -67,6 +68,8 @@ func (v *verdict) sort() {
 			v.primaries = append(v.primaries, m)
 		case m.isReplica():
 			v.replicas = append(v.replicas, m)
+		default:
+			v.active = append(v.active, m)
 		}
 	}
 	slices.Sort(v.versions)
@@ -75,15 +78,18 @@ func (v *verdict) sort() {
 // pair finds the primary of each replica.
 func (v *verdict) pair() {
 	for _, m := range v.replicas {
-		if at := slices.IndexFunc(v.primaries, m.follows); at >= 0 {
-			m.primary = v.primaries[at]
+		m.follows = v.followedBy(m)
+	}
+	for _, m := range v.replicas {
+		var loops bool
+		if m.primary, loops = v.primaryOf(m); m.primary != nil {
 			m.lag = m.primary.id.Lag(m.primary.history, m.history)
-		} else if v.loops(m) {
+		} else if loops {
 			v.looped = append(v.looped, m)
 		} else if !v.partial() { // else it may be of one that did not answer
 			v.strangers = append(v.strangers, m)
 		}
-		if m.replicas > 0 {
+		if len(m.replicas) > 0 {
 			v.chained = append(v.chained, m)
 		}
 		if m.links.Up.Known && m.links.Up.Value == 0 {
@@ -108,16 +114,36 @@ func farthest(replicas []*member) (most info.Reading) {
 	return most
 }
 
-// loops reports whether a replica follows itself, or others that follow one another.
-func (v *verdict) loops(m *member) bool {
-	for range v.replicas {
-		next := slices.IndexFunc(v.replicas, m.isReplicaOf)
-		if next < 0 {
-			return false
+// followedBy is the member that a replica was told to follow; nil for one outside.
+func (v *verdict) followedBy(m *member) *member {
+	for _, is := range []func(*member) bool{m.isReplicaOf, m.isListedBy} {
+		for _, list := range [][]*member{v.primaries, v.active, v.replicas} {
+			if at := slices.IndexFunc(list, is); at >= 0 {
+				return list[at]
+			}
 		}
-		m = v.replicas[next]
 	}
-	return true
+	return nil
+}
+
+// primaryOf is the member that takes the writes for a replica: the end of the chain of
+// those that are followed, or the primary whose history the last of them has, which
+// follows it by an address that is not known here or through a server outside. nil for
+// none; loops reports that the chain leads back into itself.
+func (v *verdict) primaryOf(m *member) (primary *member, loops bool) {
+	for range len(v.replicas) + 1 {
+		switch {
+		case m.takesWrites():
+			return m, false
+		case m.follows == nil:
+			if at := slices.IndexFunc(v.primaries, m.hasHistoryOf); at >= 0 {
+				return v.primaries[at], false
+			}
+			return nil, false
+		}
+		m = m.follows
+	}
+	return nil, true
 }
 
 // compare compares the settings.
@@ -151,9 +177,7 @@ func (v *verdict) name() {
 		}
 	}
 	answer := len(v.members) - len(v.silent)
-	// KeyDB's active replicas take writes.
-	active := slices.ContainsFunc(v.members, func(m *member) bool { return m.fits() && !m.isPrimary() && !m.isReplica() })
-	if len(v.primaries) == 0 && !active && answer > 0 {
+	if len(v.primaries) == 0 && len(v.active) == 0 && answer > 0 {
 		add("no_primary", v.members, "none of the %d sessions that answer is a primary, of %d in all", answer, len(v.members))
 	}
 	if len(v.primaries) > 1 {
@@ -164,9 +188,10 @@ func (v *verdict) name() {
 		add("two_primaries", v.primaries, "%d primaries (%s): %s", len(v.primaries), sessions(v.primaries), how)
 	}
 	add("unreachable", v.silent, "no answer from %s", sessions(v.silent))
-	add("loop", v.looped, "%s: their chain of primaries is a loop (%s), so that nobody takes writes for them", sessions(v.looped), followed(v.looped, nil))
+	add("loop", v.looped, "%s: their chain of primaries is a loop%s, so that nobody takes writes for them", sessions(v.looped), followed(v.looped))
 	add("links_down", v.broken, "%s: no link to the primary", sessions(v.broken))
-	add("strangers", v.strangers, "%s: replica of a primary that is not in this group (%s)", sessions(v.strangers), followed(v.strangers, v.replicas))
+	outside := followed(slices.DeleteFunc(slices.Clone(v.strangers), func(m *member) bool { return m.follows != nil }))
+	add("strangers", v.strangers, "%s: replica of a primary that is not in this group%s", sessions(v.strangers), outside)
 	add("wrong_kind", v.wrong, "%s: a sentinel or a node of a cluster, which cannot be in a group", sessions(v.wrong))
 	add("same_server", v.twins, "%s: leads to the same server as another session of this group", sessions(v.twins))
 	add("chained", v.chained, "%s: a replica that has replicas of its own", sessions(v.chained))
@@ -205,15 +230,18 @@ func sessions(of []*member) string {
 	return clipped(out)
 }
 
-// followed are the addresses that replicas follow, but those of some members.
-func followed(of, but []*member) string {
+// followed are the addresses that replicas follow, in brackets; "" where none is told.
+func followed(of []*member) string {
 	var out []string
 	for _, m := range of {
 		for _, addr := range m.masters {
-			if !slices.Contains(out, addr) && !slices.ContainsFunc(but, func(b *member) bool { return b.addr == addr }) {
+			if !slices.Contains(out, addr) {
 				out = append(out, addr)
 			}
 		}
 	}
-	return clipped(out)
+	if len(out) == 0 {
+		return ""
+	}
+	return " (" + clipped(out) + ")"
 }
