@@ -29,7 +29,8 @@ var Metrics = []*item.Metric{Get, Length, TTL, Value}
 //	             left out for types of modules
 //	expires      whether the key has a time to live
 //	ttl          it, in seconds; left out when there is none
-//	memory       bytes, as MEMORY USAGE estimates it from a few members
+//	memory       bytes, as MEMORY USAGE estimates it from a few members; left out, as
+//	             encoding is, for a key that does not exist
 //	encoding     how the server stores it, as listpack
 //	unavailable  what the server refused or does not know
 var Get = &item.Metric{
@@ -143,16 +144,35 @@ func collectKeyGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) erro
 			w.Key("length").Int(n)
 		}
 	}
+	gone := k.word == ask.TypeNone
 	if ttl.Err == nil {
 		var ms int64
 		if ms, ttl.Err = ttl.Value.Int64(); ttl.Err == nil {
-			w.Key("expires").Bool(ms >= 0)
-			if ms >= 0 {
+			gone = gone || k.typ.Err != nil && ms == -2
+			w.Key("expires").Bool(ms >= 0 && !gone)
+			if ms >= 0 && !gone {
 				w.Key("ttl").Float(float64(ms) / 1e3)
 			}
 		}
 	}
-	// Both are null for a key that does not exist.
+	writeStorage(w, gone, memory, encoding)
+	ask.Unavailable(w, &k.typ, &length, ttl, memory, encoding)
+	w.EndObject()
+	return nil
+}
+
+// writeStorage writes how a key is stored. Servers answer null for a key that does not
+// exist, forks "no such key", and a replica the size of one that has expired
+// and that its primary has not deleted yet: no command finds it.
+func writeStorage(w *jsondoc.Writer, gone bool, memory, encoding *ask.Part) {
+	if gone {
+		for _, p := range []*ask.Part{memory, encoding} {
+			if p.Err != nil && !ask.Lasting(p.Err) {
+				p.Err = nil
+			}
+		}
+		return
+	}
 	if memory.Err == nil && !memory.Value.IsNull() {
 		var n int64
 		if n, memory.Err = memory.Value.Int64(); memory.Err == nil {
@@ -165,14 +185,6 @@ func collectKeyGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) erro
 			w.Key("encoding").String(text)
 		}
 	}
-	for _, p := range []*ask.Part{memory, encoding} {
-		if k.word == ask.TypeNone && p.Err != nil && !ask.Lasting(p.Err) {
-			p.Err = nil // forks answer "no such key" where Redis answers null
-		}
-	}
-	ask.Unavailable(w, &k.typ, &length, ttl, memory, encoding)
-	w.EndObject()
-	return nil
 }
 
 var errNoLength = errors.New("no command tells its length")

@@ -1,9 +1,11 @@
 package keys
 
 import (
+	"net"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -68,6 +70,38 @@ func TestKeyGetOfEveryTypeIsOneRoundTripOnceTheTypeIsKnown(t *testing.T) {
 	require.Equal(t, `{"schema_version":1,"up":1,"reason":"","error":"","target":"`+target.Name+`","key":"nothing",`+
 		`"exists":false,"type":"none","length":0,"expires":false,"unavailable":{}}`, text)
 	require.Equal(t, "0", s.InfoField(t, "stats", "total_error_replies"), "no poll raises the server's errors")
+}
+
+// TestAnExpiredKeyOfAReplica does not exist: it is there until its primary deletes it,
+// and no command finds it but those that look at how it is stored.
+func TestAnExpiredKeyOfAReplica(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{redistest.Machine, "redis-8.6", "valkey-8.0", "valkey-9.1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			bin := redistest.Find(t, name).Bin
+			primary := redistest.Start(t, redistest.Config{Bin: bin, Args: []string{"--repl-diskless-sync-delay", "0"}})
+			replica := redistest.Start(t, redistest.Config{Bin: bin})
+			host, port, err := net.SplitHostPort(primary.Addr)
+			require.NoError(t, err)
+			replica.Do(t, "REPLICAOF", host, port)
+			require.Eventually(t, func() bool { return replica.InfoField(t, "replication", "master_link_status") == "up" }, 30*time.Second, 20*time.Millisecond)
+			primary.Do(t, "SET", "k", "v", "PX", "5000")
+			require.Equal(t, "1", primary.Do(t, "WAIT", "1", "5000"))
+			primary.Kill(t) // it deletes nothing any more
+			target, _ := metrictest.DialTarget(t, redisclient.Config{Address: replica.Addr})
+			answer := func() map[string]any {
+				return metrictest.Decode(t, metrictest.Must(metrictest.OfKey(t, Get, target, "k")))
+			}
+			require.Eventually(t, func() bool { return replica.Do(t, "PTTL", "k") == "-2" }, 20*time.Second, 10*time.Millisecond)
+			require.Equal(t, "1", replica.Do(t, "DBSIZE"), "it is still there")
+			doc := answer()
+			require.Equal(t, []any{false, "none", 0.0, false, map[string]any{}}, []any{doc["exists"], doc["type"], doc["length"], doc["expires"], doc["unavailable"]})
+			for _, unknown := range []string{"memory", "encoding", "ttl"} {
+				require.NotContains(t, doc, unknown)
+			}
+		})
+	}
 }
 
 func TestAKeyThatChangesItsTypeCostsOneError(t *testing.T) {
