@@ -13,21 +13,27 @@ func (s *sentinels) write(w *jsondoc.Writer) {
 	w.BeginObject()
 	ask.Head(w, s.target.Name, nil)
 	names := s.names()
-	disagreements := 0
+	disagreements, unasked := int64(0), false
 	var drifts info.Reading
 	w.Key("masters").BeginArray()
 	for _, name := range names[:len(names)-s.left] {
-		disagree, differ := s.writeMaster(w, name, &cut)
-		disagreements += disagree
+		agree, differ := s.writeMaster(w, name, &cut)
+		disagreements += int64(ask.Number(agree.Known && agree.Value == 0))
+		unasked = unasked || s.unasked(name)
 		if differ.Known {
 			drifts = info.Known(drifts.Value + differ.Value)
 		}
 	}
 	w.EndArray()
-	w.Key("disagreements").Int(int64(disagreements))
-	info.WriteReading(w, "drifts", drifts)
-	s.writeSentinels(w, &cut)
+	info.WriteReading(w, "disagreements", atLeast(disagreements, !unasked))
+	info.WriteReading(w, "drifts", info.Reading{Value: drifts.Value, Known: drifts.Known && atLeast(drifts.Value, !unasked).Known})
+	s.writeSentinels(w, unasked, &cut)
 	var parts []*ask.Part
+	for _, v := range s.views {
+		if v.err == nil {
+			parts = append(parts, v.info)
+		}
+	}
 	for _, name := range names[:len(names)-s.left] {
 		parts = append(parts, s.replicas[name], s.peers[name])
 	}
@@ -40,9 +46,9 @@ func (s *sentinels) write(w *jsondoc.Writer) {
 	w.EndObject()
 }
 
-// writeMaster returns 1 when the sentinels disagree about it, and in how many
-// settings they differ, as far as that is known.
-func (s *sentinels) writeMaster(w *jsondoc.Writer, name string, cut *ask.Truncations) (disagree int, differ info.Reading) {
+// writeMaster returns whether the sentinels agree about it, and in how many settings
+// they differ, as far as that is known.
+func (s *sentinels) writeMaster(w *jsondoc.Writer, name string, cut *ask.Truncations) (agree, differ info.Reading) {
 	f := s.voice.masters[name]
 	w.BeginObject()
 	w.Key("name").String(name)
@@ -65,12 +71,13 @@ func (s *sentinels) writeMaster(w *jsondoc.Writer, name string, cut *ask.Truncat
 		w.Key("failover_state").String(state)
 	}
 	f.writePings(w)
-	if drift := s.drift(name); drift != nil {
+	if drift := s.drift(name); drift != nil && atLeast(int64(len(drift.Names())), !s.unasked(name)).Known {
 		drift.Write(w, false, cut)
 		differ = info.Known(int64(len(drift.Names())))
 	}
 	views, addrs := s.opinions(name)
-	w.Key("agree").Int(int64(1 - ask.Number(views != nil)))
+	agree = s.agreement(name, views != nil)
+	info.WriteReading(w, "agree", agree)
 	if views != nil {
 		w.Key("views").BeginArray()
 		for i, v := range views {
@@ -86,7 +93,7 @@ func (s *sentinels) writeMaster(w *jsondoc.Writer, name string, cut *ask.Truncat
 	s.writeReplicas(w, name)
 	s.writePeers(w, name)
 	w.EndObject()
-	return ask.Number(views != nil), differ
+	return agree, differ
 }
 
 // writePings writes how long ago an instance answered.
@@ -165,18 +172,17 @@ func (s *sentinels) writePeers(w *jsondoc.Writer, name string) {
 }
 
 // writeSentinels writes those that were asked, the sum of their tilts, and who
-// did not answer.
-func (s *sentinels) writeSentinels(w *jsondoc.Writer, cut *ask.Truncations) {
+// did not answer. unasked: there are others.
+func (s *sentinels) writeSentinels(w *jsondoc.Writer, unasked bool, cut *ask.Truncations) {
 	var silent []*view
-	tilt := info.Reading{}
+	tilt, all := int64(0), !unasked
 	w.Key("sentinels").BeginArray()
 	for _, v := range s.views[:cut.Limit("sentinels", len(s.views))] {
 		if v.err != nil {
 			silent = append(silent, v)
 		}
-		if v.tilt.Known {
-			tilt = info.Known(tilt.Value + v.tilt.Value)
-		}
+		tilt += v.tilt.Value
+		all = all && (v.tilt.Known || v.err != nil)
 		w.BeginObject()
 		w.Key("addr").String(v.addr)
 		if v.id != "" {
@@ -191,8 +197,8 @@ func (s *sentinels) writeSentinels(w *jsondoc.Writer, cut *ask.Truncations) {
 		w.EndObject()
 	}
 	w.EndArray()
-	info.WriteReading(w, "tilt", tilt)
-	w.Key("partial").Bool(len(silent) > 0)
+	info.WriteReading(w, "tilt", atLeast(tilt, all))
+	w.Key("partial").Bool(len(silent) > 0 || unasked)
 	w.Key("unanswered").BeginArray()
 	for _, v := range silent {
 		w.BeginObject()

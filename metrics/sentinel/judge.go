@@ -13,13 +13,51 @@ type consensus struct {
 	quorum                 info.Reading
 }
 
-// judge counts as Sentinel does: itself, and the others that it does not see
-// down. ok is false when the others are not known.
-func (s *sentinels) judge(name string) (c consensus, ok bool) {
+// listed reports whether the voice named all the other sentinels of a master, so that
+// they have been asked.
+func (s *sentinels) listed(name string) bool {
 	p := s.peers[name]
-	if p == nil || p.Err != nil {
+	return p != nil && p.Err == nil && s.unreadPeers[name] == 0
+}
+
+// unasked reports whether a master may have sentinels that were not asked: the voice did
+// not name them, and counts more than those of the target that know the master.
+func (s *sentinels) unasked(name string) bool {
+	if s.listed(name) {
+		return false
+	}
+	asked := int64(0)
+	for _, v := range s.views {
+		asked += int64(ask.Number(v != s.voice && v.err == nil && v.masters[name] != nil))
+	}
+	others := s.voice.masters[name].reading("num-other-sentinels")
+	return !others.Known || asked < others.Value
+}
+
+// agreement is what is known of whether the sentinels agree about a master: 0 as soon as
+// two do not, 1 when all that could be asked do, and unknown while there are others.
+func (s *sentinels) agreement(name string, disagree bool) info.Reading {
+	switch {
+	case disagree:
+		return info.Known(0)
+	case s.unasked(name):
+		return info.Reading{}
+	}
+	return info.Known(1)
+}
+
+// atLeast is a sum of faults of which not all may be known: a sum of none is unknown then.
+func atLeast(sum int64, all bool) info.Reading {
+	return info.Reading{Value: sum, Known: all || sum > 0}
+}
+
+// judge counts as Sentinel does: itself, and the others that it does not see
+// down. ok is false when not all the others are known.
+func (s *sentinels) judge(name string) (c consensus, ok bool) {
+	if !s.listed(name) {
 		return c, false
 	}
+	p := s.peers[name]
 	c.usable, c.known = 1, 1
 	for _, f := range s.members[p] {
 		c.known++

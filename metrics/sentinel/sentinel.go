@@ -31,7 +31,8 @@ import (
 //	             has_majority (enough to let one lead a failover), failover (1 while
 //	             one is under way) and failover_state, agree (0 when sentinels name
 //	             different servers or do not know the name; a host name and its IP
-//	             address are one server) and, then, views
+//	             address are one server; left out while those that were asked agree and
+//	             others could not be asked, for want of SENTINEL SENTINELS) and, then, views
 //	             [{"sentinel","addr"}] (no addr: not known)
 //	             last_ok_ping and last_ping (seconds since the last acceptable and
 //	             since any answer to PING; the former is what is compared with
@@ -60,8 +61,10 @@ import (
 //	disagreements
 //	             masters with agree 0
 //	drifts       settings that differ, of all masters; left out, as with a master,
-//	             while no two sentinels answered
-//	partial      true when not every sentinel answered
+//	             while no two sentinels answered. Of these three, one that would be 0
+//	             is left out while there are sentinels that did not say it or could not
+//	             be asked
+//	partial      true when not every sentinel answered, or not every one could be asked
 //	unanswered   those: addr, reason, error
 //
 // and unavailable, truncated and unreadable as in redis.get.
@@ -83,6 +86,7 @@ type view struct {
 	addr    string
 	id      string
 	err     error
+	info    *ask.Part
 	tilt    info.Reading
 	masters map[string]fields // by name
 	unread  int               // rows of masters that could not be read
@@ -114,8 +118,9 @@ type sentinels struct {
 	hosts    *hosts
 	unread   ask.Unreadable
 	left     int // masters beyond maxMasters
-	// unreadReplicas are the rows of each master's replicas that could not be read.
-	unreadReplicas map[string]int
+	// unreadReplicas and unreadPeers are the rows of each master's replicas and other
+	// sentinels that could not be read.
+	unreadReplicas, unreadPeers map[string]int
 }
 
 func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
@@ -197,9 +202,9 @@ func (s *sentinels) ask(ctx context.Context, views []*view) {
 
 func (v *view) ask(ctx context.Context) error {
 	masters := ask.Part{Name: "masters", Cmd: redisclient.Command{"SENTINEL", "MASTERS"}, Must: true}
-	reply := ask.Part{Name: "info", Cmd: redisclient.Command{"INFO", "sentinel"}}
+	reply := &ask.Part{Name: "info", Cmd: redisclient.Command{"INFO", "sentinel"}}
 	id := ask.Part{Name: "id", Cmd: redisclient.Command{"SENTINEL", "MYID"}} // since 6.2
-	if err := ask.Do(ctx, v.target, &masters, &reply, &id); err != nil {
+	if err := ask.Do(ctx, v.target, &masters, reply, &id); err != nil {
 		return err
 	}
 	list, unread, err := readMembers(&masters)
@@ -217,6 +222,7 @@ func (v *view) ask(ctx context.Context) error {
 	if id.Err == nil {
 		v.id, _ = id.Value.Text()
 	}
+	v.info = reply
 	if text, err := info.Reply(reply.Value); reply.Err == nil && err == nil {
 		if x, err := info.Scan(text, nil, nil); err == nil {
 			if tilt, ok := x.Field("sentinel", "sentinel_tilt"); ok {
@@ -250,7 +256,8 @@ func (s *sentinels) names() []string {
 // masters, in one round trip.
 func (s *sentinels) askMembers(ctx context.Context) error {
 	s.replicas, s.peers = make(map[string]*ask.Part), make(map[string]*ask.Part)
-	s.members, s.unreadReplicas = make(map[*ask.Part][]fields), make(map[string]int)
+	s.members = make(map[*ask.Part][]fields)
+	s.unreadReplicas, s.unreadPeers = make(map[string]int), make(map[string]int)
 	names := s.names()
 	if len(names) > maxMasters {
 		s.left = len(names) - maxMasters
@@ -261,16 +268,15 @@ func (s *sentinels) askMembers(ctx context.Context) error {
 	}
 	s.unread.Add("masters", s.voice.unread)
 	for _, kind := range []struct {
-		list  string
-		parts map[string]*ask.Part
-	}{{"replicas", s.replicas}, {"sentinels", s.peers}} {
+		list   string
+		parts  map[string]*ask.Part
+		unread map[string]int
+	}{{"replicas", s.replicas, s.unreadReplicas}, {"sentinels", s.peers, s.unreadPeers}} {
 		for _, name := range names {
 			p := kind.parts[name]
 			var unread int
 			s.members[p], unread, p.Err = readMembers(p)
-			if kind.list == "replicas" {
-				s.unreadReplicas[name] = unread
-			}
+			kind.unread[name] = unread
 			s.unread.Add(kind.list, unread)
 			slices.SortFunc(s.members[p], func(a, b fields) int { return strings.Compare(a.addr(), b.addr()) })
 		}
