@@ -53,7 +53,7 @@ type Conn struct {
 	failure atomic.Pointer[Error] // why the connection must not be used again
 
 	opening *opening // what to say before the first command; nil once said
-	secret  string   // what is masked in errors: the password; see maskedSecret
+	secret  string   // the password, "" for none
 	login   Login    // Config.Login
 	// noCertificate: with TLS, and no certificate of ours.
 	noCertificate bool
@@ -79,7 +79,7 @@ func newConn(raw net.Conn, cfg Config) *Conn {
 		stream:      stream,
 		flow:        flow{src: stream},
 		opening:     cfg.opening(),
-		secret:      maskedSecret(cfg),
+		secret:      cfg.Password,
 		login:       cfg.Login,
 		known:       cfg.Known,
 		interrupted: make(chan struct{}, 1),
