@@ -12,7 +12,8 @@ import (
 // Node is a node of a cluster as the node that was asked sees it.
 type Node struct {
 	ID string
-	// Addr is host:port for clients; "" where there is no address.
+	// Addr is host:port for clients or, where there is no address, the begin of the id as
+	// "(4816fa4f)".
 	Addr string
 	// Host is the IP address, or the announced name where that is all there is.
 	Host     string
@@ -20,7 +21,7 @@ type Node struct {
 	Master   string // the id of a replica's master, or ""
 	// Slots is how many slots it serves; 0 for a replica.
 	Slots   int
-	Failing bool // in fail? or fail
+	Failing bool // in fail? or fail, or without an address (noaddr)
 	// TakesOver: if it is a replica, it becomes the master when that fails.
 	TakesOver bool
 	// Target is nil with Err. That of the node that was asked is its own.
@@ -57,6 +58,9 @@ func ReadNodes(t *item.Target, reply *ask.Part) (nodes []Node, entry, unreadable
 			entry = i
 		} else {
 			n.Target, n.Err = peerOf(t, &m.node, m.addr)
+		}
+		if n.Addr == "" {
+			n.Addr = nameOf("", m.id)
 		}
 		nodes = append(nodes, n)
 	}

@@ -33,12 +33,14 @@ import (
 //	state            ok or fail, as the node judges whose view it is; known_nodes, size
 //	                 (masters with slots), current_epoch: all of its CLUSTER INFO
 //	slots            assigned, ok, pfail and fail as CLUSTER INFO counts them;
-//	                 uncovered: slots that no node has, or only one with the flag fail;
+//	                 uncovered: slots that no node has, or only one with the flag fail,
+//	                 or with the flag noaddr of which no other node has the address;
 //	                 uncovered_ranges of those, as "0-5460 5462"
 //	shards           a row per master that has slots, in their order: shard (its
 //	                 first slot, a name that survives a failover), slots, slot_count,
 //	                 state (ok, pfail, fail: as the master is seen; fail also when it
-//	                 alone says so of itself and refuses commands),
+//	                 alone says so of itself and refuses commands, and when no node has
+//	                 an address of it; pfail when only others have one),
 //	                 master {"id","addr"}, replicas [{"id","addr"}], has_replica (0
 //	                 when each is failing, or says that it has not been synchronized
 //	                 since it was started), takes_over (0 when none becomes the master by
@@ -53,7 +55,7 @@ import (
 //	                 ("master,fail"), link (connected,
 //	                 disconnected), epoch, slot_count, state (ok or fail, what it says
 //	                 of itself), seen_failing (how many nodes
-//	                 see it in fail? or fail) and seen_failing_by (their addresses, at
+//	                 see it failing: fail?, fail, noaddr) and seen_failing_by (their addresses, at
 //	                 most maxWitnesses), failing (1 when it counts as failing, see
 //	                 there); up, reason, error; keys, used_memory,
 //	                 maxmemory, ops, clients; for a replica link_up (to its master),
@@ -64,8 +66,9 @@ import (
 //	views_disagree   1 when there is more than one
 //	masters_without_replica
 //	                 shards with has_replica 0
-//	failing          nodes that any node sees in fail? or fail. One that answers and says
-//	                 ok of itself does not count for what a node in state fail sees
+//	failing          nodes that any node sees in fail? or fail, or has no address of
+//	                 (noaddr). One that answers and says ok of itself does not count for
+//	                 what a node in state fail sees
 //	refusing         nodes that answer and whose own state is fail: they refuse commands
 //	                 on keys with CLUSTERDOWN, but for reads where
 //	                 cluster-allow-reads-when-down is yes. Left out when no node told
@@ -218,6 +221,7 @@ type cluster struct {
 	fields     map[string]string // of CLUSTER INFO
 	unreadable int               // lines
 	others     pictures
+	lost       lost
 }
 
 // newCluster reads the entry node's view.

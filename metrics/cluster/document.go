@@ -113,14 +113,20 @@ func (s *shard) takesOver() bool {
 	return slices.ContainsFunc(s.replicas, func(m *member) bool { return m.takesOver() && !m.figures.staysReplica })
 }
 
+// gone reports whether nobody can reach the node: the masters have agreed, or no node has
+// an address of it, or only one at which another node answers.
+func (m *member) gone() bool {
+	return m.is("fail") || m.is("noaddr") && (m.port == "" || isStranger(m.err))
+}
+
 // stateOf is that of the master, as it is seen and as it says itself. While the whole
 // cluster is down its nodes all refuse commands, for the sake of those that are seen
 // failing.
 func (c *cluster) stateOf(s *shard) string {
 	switch {
-	case s.master.is("fail"), s.master.refuses() && slices.ContainsFunc(c.members, (*member).isWell):
+	case s.master.gone(), s.master.refuses() && slices.ContainsFunc(c.members, (*member).isWell):
 		return "fail"
-	case s.master.is("fail?"):
+	case s.master.failing():
 		return "pfail"
 	}
 	return "ok"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 
 	"redisjobs/metrics/ask"
 )
@@ -15,8 +16,9 @@ func (c *cluster) askAll(ctx context.Context) {
 	c.askOthers(ctx)
 	if p := c.outvoted(); p != nil {
 		c.show(p)
-		c.askOthers(ctx)
 	}
+	c.findLost()
+	c.askOthers(ctx)
 }
 
 // readEntry reads what the entry node was asked for already.
@@ -38,10 +40,17 @@ func (c *cluster) readEntry(ctx context.Context) {
 func (c *cluster) askOthers(ctx context.Context) {
 	var others []*member
 	for _, m := range c.members {
-		if !m.asked {
+		switch {
+		case m.asked:
+		case m.is("noaddr") && m.port == "": // it is asked as soon as another node tells where
+			m.err = errNoAddress
+		default:
 			m.asked = true
 			others = append(others, m)
 		}
+	}
+	if len(others) == 0 {
+		return
 	}
 	slices.SortStableFunc(others, func(a, b *member) int { return ask.Number(a.failing()) - ask.Number(b.failing()) })
 	if len(others) > ask.MaxRows {
@@ -81,6 +90,7 @@ func (c *cluster) ask(ctx context.Context, m *member, forView bool) error {
 		}
 		if seen != nil {
 			m.view = newView(seen)
+			c.noteLost(m, seen)
 		}
 	}
 	if err := m.read(q.info); err != nil {
@@ -92,6 +102,54 @@ func (c *cluster) ask(ctx context.Context, m *member, forView bool) error {
 	c.keep(m, picture{m, seen, unreadable, fields})
 	m.migrations, m.refused = moves.read(ctx, peer, m)
 	return nil
+}
+
+// found is the address of a node, as another node lists it.
+type found struct {
+	by   *member
+	node node
+}
+
+// lost are the nodes of which the viewer has no address, with where others see them.
+type lost struct {
+	mu    sync.Mutex
+	where map[string]found // by the id
+}
+
+// noteLost notes where a node sees those of which the viewer has no address. Of several
+// that tell, the first one's address counts.
+func (c *cluster) noteLost(by *member, seen []node) {
+	for i := range c.members {
+		m := c.members[i]
+		if !m.is("noaddr") {
+			continue
+		}
+		at := slices.IndexFunc(seen, func(n node) bool { return n.id == m.id && n.addr != "" && n.addr[0] != ':' })
+		if at < 0 {
+			continue
+		}
+		c.lost.mu.Lock()
+		if has, ok := c.lost.where[m.id]; !ok || by.addr < has.by.addr {
+			if c.lost.where == nil {
+				c.lost.where = make(map[string]found)
+			}
+			c.lost.where[m.id] = found{by, seen[at]}
+		}
+		c.lost.mu.Unlock()
+	}
+}
+
+// findLost gives the nodes without an address that which another node lists.
+func (c *cluster) findLost() {
+	here, _ := ask.Connection(c.target)
+	for _, m := range c.members {
+		if f, ok := c.lost.where[m.id]; ok && m.is("noaddr") && m.port == "" {
+			m.addr, m.ip, m.port, m.hostname = f.node.addr, f.node.ip, f.node.port, f.node.hostname
+			c.place(m, here.Addr)
+			m.err = nil
+		}
+	}
+	c.arrange()
 }
 
 // nodesOf is what the node with that id sees; nil when it may not tell. It fails when

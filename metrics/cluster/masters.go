@@ -12,7 +12,7 @@ import (
 
 // Master is a master that has slots.
 type Master struct {
-	Addr   string
+	Addr   string       // host:port or, where there is none, the begin of the id as "(4816fa4f)"
 	Target *item.Target // nil with err
 	Err    error        // why it cannot be asked
 }
@@ -43,6 +43,9 @@ func Masters(ctx context.Context, t *item.Target) (masters []Master, refusal, er
 		master := Master{Addr: m.addr, Target: t}
 		if m != c.entry {
 			master.Target, master.Err = peerOf(t, &m.node, m.addr)
+		}
+		if master.Addr == "" {
+			master.Addr = nameOf("", m.id)
 		}
 		masters, ids = append(masters, master), append(ids, m.id)
 	}

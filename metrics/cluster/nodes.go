@@ -50,9 +50,11 @@ type slotMove struct {
 
 func (n *node) is(flag string) bool { return slices.Contains(n.flags, flag) }
 
-// failing reports whether the node that printed the line cannot reach this one
-// (fail?), or the masters have agreed that nobody can (fail).
-func (n *node) failing() bool { return n.is("fail") || n.is("fail?") }
+// failing reports whether the node that printed the line cannot reach this one (fail?,
+// or it has no address of it: noaddr), or the masters have agreed that nobody can (fail).
+// Redis does not ping a node without an address, and so does not flag it fail; Valkey does.
+// Source: redis src/cluster.c, clusterCron and clusterProcessPacket (mismatching sender)
+func (n *node) failing() bool { return n.is("fail") || n.is("fail?") || n.is("noaddr") }
 
 // takesOver reports whether the node, a replica, becomes the master when that fails:
 // one with cluster-replica-no-failover does so only by CLUSTER FAILOVER.

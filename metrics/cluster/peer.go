@@ -100,11 +100,18 @@ func atLoopback(t *item.Target, addr string) bool {
 	return err == nil && (isLoopback(host) || host == "localhost")
 }
 
+const opStranger = "cluster"
+
 // strangerError says that another server has got a node's address.
 func strangerError(what string) error {
 	return &redisclient.Error{
-		Op: "cluster", Reason: redisclient.ReasonProtocol, Err: fmt.Errorf("another node answers here: %s", what),
+		Op: opStranger, Reason: redisclient.ReasonProtocol, Err: fmt.Errorf("another node answers here: %s", what),
 	}
+}
+
+func isStranger(err error) bool {
+	var e *redisclient.Error
+	return errors.As(err, &e) && e.Op == opStranger
 }
 
 // isAlone knows the words of a server that is no cluster.
@@ -124,7 +131,12 @@ func (c *cluster) nameRows() {
 	}
 	for _, m := range c.members {
 		if owner[m.addr] != m {
-			m.addr = strings.TrimLeft(fmt.Sprintf("%s (%.8s)", m.addr, m.id), " ")
+			m.addr = nameOf(m.addr, m.id)
 		}
 	}
+}
+
+// nameOf is how a node is called that has no address, or one that another node has too.
+func nameOf(addr, id string) string {
+	return strings.TrimLeft(fmt.Sprintf("%s (%.8s)", addr, id), " ")
 }

@@ -95,7 +95,7 @@ func (c *cluster) writeState(w *jsondoc.Writer) {
 	writeSlotCounts(w, c.fields)
 	var served slotSet
 	for _, m := range c.members {
-		if !m.is("fail") {
+		if !m.gone() {
 			served.add(m.slots)
 		}
 	}

@@ -142,8 +142,11 @@ func (c *cluster) show(p *picture) {
 			m = &member{node: n}
 			c.place(m, here.Addr)
 		} else {
-			n.addr, n.ip, n.port, n.hostname = m.addr, m.ip, m.port, m.hostname
+			if m.port != "" {
+				n.addr, n.ip, n.port, n.hostname = m.addr, m.ip, m.port, m.hostname
+			}
 			m.node = n
+			c.place(m, here.Addr)
 		}
 		c.members = append(c.members, m)
 	}
