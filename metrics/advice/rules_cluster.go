@@ -12,9 +12,9 @@ var clusterRules = []Rule{
 	{
 		ID: "shard_without_replica", Severity: Warning, Scope: Cluster,
 		Title: "Shards have no replica",
-		When: "A master with slots has no replica, or only ones that fail or never take over (cluster-replica-no-failover). A replica that is asked " +
-			"itself does not count, too, if it was never synchronized, or has been without its master for longer than " +
-			"cluster-replica-validity-factor allows.",
+		When: "A master with slots has no replica, or only ones that fail, have no address (the flag noaddr) or never take over " +
+			"(cluster-replica-no-failover). A replica that is asked itself does not count, too, if it was never synchronized, or has been " +
+			"without its master for longer than cluster-replica-validity-factor allows.",
 		Why:    "If it fails, its slots are down, and with cluster-require-full-coverage yes (the default) the whole cluster.",
 		Remedy: "Add a replica to each shard (redis-cli --cluster add-node new:6379 any:6379 --cluster-slave), or set cluster-replica-no-failover no.",
 		Source: "https://redis.io/docs/latest/operate/oss_and_stack/management/scaling/",

@@ -36,6 +36,20 @@ func TestAReplicaThatNeverTakesOver(t *testing.T) {
 	}
 }
 
+// TestAReplicaWithoutAnAddress saves no shard: nobody can reach it. A master without one is
+// called by its id.
+func TestAReplicaWithoutAnAddress(t *testing.T) {
+	t.Parallel()
+	lost := append(slices.Clone(shards[:5]), "c2 :0@0 slave,noaddr c1 0 0 3 disconnected")
+	v := judgeAll(t, subject{state: with(with(healthy, users), append(slices.Clone(member), nodes(lost...))...), machine: machine1})
+	require.Equal(t, []string{"shard_without_replica"}, ids(v.findings))
+	require.Equal(t, "10.0.0.3:6379", v.findings[0].evidence)
+
+	lost[2] = "c1 :0@0 master,noaddr - 0 0 3 disconnected 10923-16383"
+	v = judgeAll(t, subject{state: with(with(healthy, users), append(slices.Clone(member), nodes(lost...))...), machine: machine1})
+	require.Equal(t, "(c1)", v.findings[0].evidence)
+}
+
 // TestWhatANodeKnowsOfItsOwnReplication: a replica knows for how long it has had no link,
 // a master only that none follows it now.
 func TestWhatANodeKnowsOfItsOwnReplication(t *testing.T) {
