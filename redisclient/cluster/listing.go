@@ -29,11 +29,18 @@ type listing struct {
 	at    time.Time
 }
 
-var errNotListed = errors.New("CLUSTER NODES does not list it")
+var (
+	errNotListed = errors.New("CLUSTER NODES does not list it")
+	errNoAddress = errors.New("the cluster has no address of the node with this slot (noaddr in CLUSTER NODES): " +
+		"CLUSTER MEET it, or CLUSTER FAILOVER TAKEOVER on a replica of it")
+)
 
 // listed finds a redirect's address in the listing, which is asked for when it
 // is not in it.
 func (r *Router) listed(ctx context.Context, addr string) (string, error) {
+	if strings.HasSuffix(addr, ":0") {
+		return "", errNoAddress
+	}
 	addr = strings.ToLower(addr)
 	r.mu.RLock()
 	node, ok := r.listing.nodes[addr]
@@ -108,6 +115,9 @@ func readListing(text string) map[string]string {
 			continue
 		}
 		host, port := strings.Trim(addr[:colon], "[]"), addr[colon+1:]
+		if port == "0" { // noaddr
+			continue
+		}
 		if host == "" {
 			host = name
 		}

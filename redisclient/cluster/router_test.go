@@ -411,6 +411,19 @@ func TestARedirectIsFollowedOnlyToANodeThatTheClusterLists(t *testing.T) {
 	require.Equal(t, []string{"evil:1: GET b"}, do(t, r, b))
 }
 
+// TestARedirectToANodeWithoutAnAddress is not followed: with the flag noaddr a node has
+// the port 0, and at most a name.
+func TestARedirectToANodeWithoutAnAddress(t *testing.T) {
+	t.Parallel()
+	for _, at := range []string{":0", "?:0", "n2.example:0"} {
+		w, r := newWorld("b:1")
+		w[""].listing += fmt.Sprintf("%040d :0@0,n2.example master,noaddr - 0 0 1 disconnected\n", 9)
+		w[""].replies["GET a"] = moved("a", at)
+		got := do(t, r, get)[0]
+		require.Contains(t, got, moved("a", at)+" (not followed: the cluster has no address of the node with this slot")
+	}
+}
+
 func TestARedirectOfAServerThatIsNoClusterIsNotFollowed(t *testing.T) {
 	t.Parallel()
 	w, r := newWorld("evil:1")
@@ -434,7 +447,7 @@ func TestListings(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"10.0.0.1:7000": "10.0.0.1:7000,Node.example.com", "node.example.com:7000": "10.0.0.1:7000,Node.example.com", ":7000": ":7000",
 		"[fd00::1]:7001": "[fd00::1]:7001", ":7001": ":7001", "?:7001": "[fd00::1]:7001",
-		":7002": ":7002", ":0": ":0",
+		":7002":         ":7002",
 		"10.0.0.5:7005": "10.0.0.5:7005", ":7005": ":7005", "?:7005": "10.0.0.5:7005",
 	}, readListing(text))
 	require.NotContains(t, readListing(text+"id7 10.0.0.7:7005@1 master\n"+"id8 10.0.0.8:7005@1 master\n"), "?:7005", "which one is not known")
