@@ -24,12 +24,20 @@ import (
 // all others failing: while its own state is fail and most masters with slots say ok,
 // the view of one of those is shown instead. views.of names the node whose view it is.
 //
+// While the entry node does not answer, a node that it listed within the last day stands
+// in for it; entry_reason and entry_error say why. So does one for an hour when the entry
+// node has lost the cluster (it was reset, or has lost nodes.conf): its state is fail, it
+// lists none of these nodes, and they still list it.
+//
 // A server that is not part of a cluster is up, with cluster_enabled 0 and nothing
 // more. One that answers and refuses CLUSTER NODES (a user without the permission, a
 // proxy) is up, with what INFO and CLUSTER INFO tell, and unavailable.cluster_nodes.
 // Otherwise, in addition to the head (up: the entry node answered):
 //
 //	cluster_enabled  1
+//	entry_reason, entry_error
+//	                 why another node stands in for the entry node; left out where none
+//	                 does
 //	state            ok or fail, as the node judges whose view it is; known_nodes, size
 //	                 (masters with slots), current_epoch: all of its CLUSTER INFO
 //	slots            assigned, ok, pfail and fail as CLUSTER INFO counts them;
@@ -141,7 +149,7 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	refusal := q.nodes.RefusedBefore(t)
 	q.nodes.Must = refusal == nil || isAlone(refusal)
 	if err := askEntry(ctx, t, asked); err != nil {
-		c := askStandIn(ctx, t, standInsOf(t))
+		c := askStandIn(ctx, t, standInsOf(t).nodes, func(*cluster) bool { return true })
 		if c == nil {
 			return ask.Down(w, t.Name, err)
 		}
@@ -160,6 +168,10 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 		return ask.Down(w, t.Name, err)
 	}
 	c.info, c.state = q.info, q.state
+	if other := c.askInPlace(ctx, standInsOf(t)); other != nil {
+		other.finish(ctx, w)
+		return nil
+	}
 	c.finish(ctx, w)
 	c.remember(t)
 	return nil
@@ -167,7 +179,7 @@ func collect(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 
 // askEntry leaves half of the time for others, where there are any.
 func askEntry(ctx context.Context, t *item.Target, parts []*ask.Part) error {
-	if len(standInsOf(t)) > 0 {
+	if len(standInsOf(t).nodes) > 0 {
 		half, cancel := ask.HalfOf(ctx)
 		defer cancel()
 		ctx = half
@@ -213,7 +225,7 @@ type cluster struct {
 	info, state *ask.Part // of the entry node
 	members     []*member
 	entry       *member // nil when the view names no "myself"
-	entryErr    error   // why another node stands in for the configured one
+	entryErr    error   // why another node stands in for the configured one, which entry is then
 	now         time.Time
 
 	// What follows is of the node whose view is shown: of the entry, or see outvoted.

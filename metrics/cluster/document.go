@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,7 +71,11 @@ func (c *cluster) write(w *jsondoc.Writer) {
 	w.Key("cluster_enabled").Int(1)
 	if c.entryErr != nil {
 		w.Key("entry_reason").String(string(redisclient.ReasonOf(c.entryErr)))
-		w.Key("entry_error").String(ask.ErrorLine(c.target.Name, c.entryErr))
+		name := c.target.Name
+		if errors.Is(c.entryErr, errLost) {
+			name = "the cluster by " + name
+		}
+		w.Key("entry_error").String(ask.ErrorLine(name, c.entryErr))
 	}
 	c.writeState(w)
 	shards := c.shards()

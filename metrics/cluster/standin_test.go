@@ -56,7 +56,7 @@ func TestAnotherNodeStandsInForADeadEntry(t *testing.T) {
 	// Another server at the address of one is no stand-in, and those that are gone are none.
 	v, _ := target.Memory.Load(standInMemory)
 	others := v.(standIns)
-	strangers := standIns{until: others.until, nodes: slices.Clone(others.nodes)}
+	strangers := standIns{seen: others.seen, nodes: slices.Clone(others.nodes)}
 	for i := range strangers.nodes {
 		strangers.nodes[i].id = "another"
 	}
