@@ -124,3 +124,72 @@ func textsOf(t testing.TB, target *target, cmds ...[]string) (out []string) {
 	}
 	return out
 }
+
+// TestANameThatDoesNotResolve: a node that announces one is asked at its address, by
+// redis.cluster.get as by what follows a redirect to it. A loopback address that another
+// machine announces is its own.
+func TestANameThatDoesNotResolve(t *testing.T) {
+	t.Parallel()
+	nodes := redistest.NewCluster(t, redistest.Flavour{}, redistest.Config{Args: []string{
+		"--cluster-announce-hostname", "no-such-host.invalid", "--cluster-preferred-endpoint-type", "ip",
+	}})
+	require.Eventually(t, func() bool {
+		return strings.Count(nodes[0].Do(t, "CLUSTER", "NODES"), ",no-such-host.invalid") == len(nodes)
+	}, time.Minute, 50*time.Millisecond)
+	keys := []string{"b", "c", "a"} // one of each node
+	for i, key := range keys {
+		nodes[i].Do(t, "SET", key, key)
+	}
+	for _, key := range []string{"redis.cluster.get", "redis.keys.count", "redis.key.get", "redis.key.ttl", "redis.key.length", "redis.key.value"} {
+		metric, ok := metrics.Lookup(key)
+		require.True(t, ok, key)
+		rt, err := New(decoded(t, "Sessions.A.Uri=tcp://"+nodes[0].Addr)) // that has asked nothing yet
+		require.NoError(t, err)
+		t.Cleanup(func() { rt.Close(time.Second) })
+		for _, name := range keys {
+			params := []string{"A", "", "", name}
+			if key == "redis.cluster.get" {
+				params = params[:1]
+			}
+			w := jsondoc.New(0)
+			require.NoError(t, rt.Collect(soon(t), metric, params, w), "%s of %s", key, name)
+			text := w.Document()
+			require.NotContains(t, text, `"up":0`)
+			require.NotContains(t, text, "no-such-host.invalid:")
+		}
+	}
+}
+
+// TestAddressesThatAreTriedBesideAName are those that lead to the node from here.
+func TestAddressesThatAreTriedBesideAName(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		from, plain, option, want string
+	}{
+		{"tcp://192.0.2.1:7000", "192.0.2.2:7001", "", "192.0.2.2:7001"},
+		{"tcp://192.0.2.1:7000", "[2001:DB8::2]:7001", "", "[2001:db8::2]:7001"},
+		{"tcp://127.0.0.1:7000", "127.0.0.1:7001", "", "127.0.0.1:7001"},
+		{"tcp://192.0.2.1:7000", "127.0.0.1:7001", "", ""},
+		{"tcp://192.0.2.1:7000", "0.0.0.0:7001", "", ""},
+		{"tcp://192.0.2.1:7000", "192.0.2.2:7001", "PeersAllowed=*.example.com", ""},
+		{"tcp://192.0.2.1:7000", "192.0.2.2:7001", "AddressMap=192.0.2.2:7001=192.0.2.9:7009", ""},
+	} {
+		lines := []string{"Sessions.A.Uri=" + tt.from}
+		if tt.option != "" {
+			lines = append(lines, "Sessions.A."+tt.option)
+		}
+		rt, err := New(decoded(t, lines...))
+		require.NoError(t, err)
+		t.Cleanup(func() { rt.Close(time.Second) })
+		entry, got := rt.targetAt(t, "A"), ""
+		if found := entry.atAddress(tt.plain, entry); found != nil {
+			got = found.conf.Address()
+		}
+		require.Equal(t, tt.want, got, "%v", tt)
+	}
+	for addr, want := range map[string]string{
+		"10.0.0.1:1,n.example.com": "10.0.0.1:1", "[fd00::1]:1,n.example.com": "[fd00::1]:1", "10.0.0.1:1": "", ":1,n.example.com": "", "m.example.com:1,n.example.com": "", "": "",
+	} {
+		require.Equal(t, want, beside(addr), addr)
+	}
+}

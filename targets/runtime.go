@@ -210,24 +210,6 @@ func (t *target) view() *item.Target {
 	return &t.public
 }
 
-// peer is another server for metrics.
-func (t *target) peer(addr string) (*item.Target, error) {
-	peer, err := t.at(addr)
-	if err != nil {
-		return nil, err
-	}
-	return &peer.public, nil
-}
-
-// node is another server for a router, which does the routing itself.
-func (t *target) node(addr string) (redisclient.Doer, error) {
-	peer, err := t.at(addr)
-	if err != nil {
-		return nil, err
-	}
-	return &peer.batch, nil
-}
-
 // dial makes a connection for the pool. The password is read now, so that a
 // rotated one in a file, or of a command, is used from the next connection on; connections that
 // were made with another one are not used again.

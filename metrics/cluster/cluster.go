@@ -97,7 +97,7 @@ import (
 //
 // A node is contacted at its announced name, because its certificate may be for that
 // name, or the name leads through a NAT. If it has no name, or the name does not
-// resolve, it is contacted at its address. The first maxViews nodes are asked who they
+// resolve, it is contacted at its address; other keys do so as well. The first maxViews nodes are asked who they
 // are, so that another server at the address of a node is recognized.
 var Get = &item.Metric{
 	Key:         "redis.cluster.get",

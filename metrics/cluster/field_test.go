@@ -207,21 +207,18 @@ func TestEveryNodeHasARowOfItsOwn(t *testing.T) {
 	require.ElementsMatch(t, []any{"10.0.0.1:6379", "(4816fa4f)", "(77777a4f)"}, addrs)
 }
 
-func TestANodeIsAskedAtItsNameElseAtItsAddress(t *testing.T) {
+func TestANodeIsAskedByItsNameAndItsAddress(t *testing.T) {
 	t.Parallel()
 	const view = me + " 10.0.0.1:6379@1 myself,master - 0 0 1 connected 0-16383\n" + other + " 10.0.0.2:6379@1,n2.example.com slave " + me + " 0 0 1 connected\n"
-	replica := nodeOf(strings.NewReplacer("myself,", "", " slave", " myself,slave").Replace(view), 7)
-	for name, peers := range map[string]map[string]*item.Target{
-		"the name":    {"n2.example.com:6379": replica},
-		"the address": {"n2.example.com:6379": nameless(), "10.0.0.2:6379": replica},
-	} {
-		entry, dialed := entryOf(view, peers)
-		doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, entry)))
-		require.Equal(t, false, doc["partial"], name)
-		node := metrictest.Row(t, doc["nodes"], "id", other)
-		require.Equal(t, []any{"10.0.0.2:6379", "10.0.0.2", "n2.example.com", 7.0}, []any{node["addr"], node["ip"], node["hostname"], node["keys"]}, name)
-		require.Equal(t, len(peers), len(*dialed), "an address that is not needed is no target")
+	entry := nodeOf(view, 5)
+	entry.Peer = func(addr string) (*item.Target, error) {
+		require.Equal(t, "10.0.0.2:6379,n2.example.com", addr, "who dials chooses")
+		return nodeOf(strings.NewReplacer("myself,", "", " slave", " myself,slave").Replace(view), 7), nil
 	}
+	doc := metrictest.Decode(t, metrictest.Must(metrictest.CollectFrom(t, Get, entry)))
+	require.Equal(t, false, doc["partial"])
+	node := metrictest.Row(t, doc["nodes"], "id", other)
+	require.Equal(t, []any{"10.0.0.2:6379", "10.0.0.2", "n2.example.com", 7.0}, []any{node["addr"], node["ip"], node["hostname"], node["keys"]})
 }
 
 // servers-04: certificates that have names only, on real servers.

@@ -2,17 +2,13 @@ package cluster
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
-	"sync/atomic"
 
-	"redisjobs/metrics/ask"
 	"redisjobs/metrics/item"
 	"redisjobs/redisclient"
-	"redisjobs/redisclient/resp"
 )
 
 var (
@@ -28,10 +24,8 @@ var (
 // peer is the target of a member.
 func (c *cluster) peer(m *member) (*item.Target, error) { return peerOf(c.target, &m.node, m.addr) }
 
-// peerOf is the target of a node: its announced name, which is what certificates
-// and ways through a NAT are made for, else its address. Where the name does not
-// resolve the address is tried, unless that is a loopback address: those that
-// servers print with a name are their own and not ours.
+// peerOf is the target of a node: of its announced name, else of its address. Who dials
+// tries the address, too, where the name does not resolve.
 func peerOf(t *item.Target, n *node, addr string) (*item.Target, error) {
 	if n.is("handshake") {
 		return nil, errHandshake
@@ -42,45 +36,7 @@ func peerOf(t *item.Target, n *node, addr string) (*item.Target, error) {
 	if n.hostname == "" {
 		return t.Peer(addr)
 	}
-	byName, err := t.Peer(net.JoinHostPort(n.ip, n.port) + "," + n.hostname)
-	if err != nil || n.ip == "" || isLoopback(n.ip) {
-		return byName, err
-	}
-	both := *byName
-	way := &nameOrAddr{byName: byName, find: func() (*item.Target, error) { return t.Peer(net.JoinHostPort(n.ip, n.port)) }}
-	both.Doer, both.ConnInfo = way, way.connection
-	return &both, nil
-}
-
-// nameOrAddr asks a server by its name, and by its address where the name does
-// not resolve. Only then the address is one more target.
-type nameOrAddr struct {
-	byName *item.Target
-	find   func() (*item.Target, error)
-	byAddr atomic.Pointer[item.Target]
-}
-
-func (d *nameOrAddr) DoAll(ctx context.Context, cmds ...redisclient.Command) ([]resp.Value, error) {
-	values, err := d.byName.DoAll(ctx, cmds...)
-	if err == nil || redisclient.ReasonOf(err) != redisclient.ReasonDNS {
-		return values, err
-	}
-	t, notFound := d.find()
-	if notFound != nil {
-		return nil, err
-	}
-	d.byAddr.Store(t)
-	return t.DoAll(ctx, cmds...)
-}
-
-func (d *nameOrAddr) connection() (redisclient.ConnInfo, bool) {
-	if info, ok := ask.Connection(d.byName); ok {
-		return info, ok
-	}
-	if t := d.byAddr.Load(); t != nil {
-		return ask.Connection(t)
-	}
-	return redisclient.ConnInfo{}, false
+	return t.Peer(net.JoinHostPort(n.ip, n.port) + "," + n.hostname)
 }
 
 func isLoopback(host string) bool {
