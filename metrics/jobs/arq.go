@@ -274,7 +274,7 @@ func (h *arqHead) oldest() {
 		h.q.Miss(figLatency, "oldest job: its score is no time")
 		return
 	}
-	h.q.Set(figLatency, h.p.Age(at))
+	h.q.waits(h.p, at)
 }
 
 func (h *arqHead) unknown(reason string) {

@@ -343,8 +343,11 @@ func (b *bullReading) since(q *queue, id string, head bool) {
 		switch {
 		case tried && fields[4].IsNull():
 			q.Miss(figLatency, "oldest job: somebody had it tried again, and it does not say when")
-		case tried || at > p.Now()+1:
+		case tried:
 			q.FirstSeen = true
+		case at > p.Now()+1: // its writer's clock is ahead, or it was promoted
+			q.FirstSeen = true
+			q.waitsSince(p, id, at)
 		default:
 			q.waitsSince(p, id, at)
 		}

@@ -33,7 +33,8 @@ const (
 	// the greatest that is known of its queues, see figLatencyUnknown. Where a job can be
 	// put before others (lifo, priorities, at_front) it is that of the oldest of those at
 	// the ends of the queue and of each priority that is looked at, and the one that had
-	// waited longest at the last poll: another one may be older.
+	// waited longest at the last poll: another one may be older. A job whose time lies in
+	// the future, by a clock that is ahead, is as old as the time since it was seen first.
 	figLatency
 	// figProcessed and figFailedTotal are total counters; each system has its own rule
 	// whether failed attempts count as processed.

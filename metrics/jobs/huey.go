@@ -143,7 +143,7 @@ func hueyPriorities(p *poll, q *queue) {
 		case heads[0].hash == "": // emptied in the meantime
 			q.Set(figLatency, 0)
 		case last.score == heads[0].score:
-			q.Set(figLatency, p.Age(heads[0].at))
+			q.waits(p, heads[0].at)
 		default:
 			hueyLast(p, q, heads[0], last.score)
 		}
@@ -174,7 +174,7 @@ func hueyLast(p *poll, q *queue, first hueyHead, score string) {
 			q.Miss(figLatency, "oldest job: "+err.Error())
 			return
 		}
-		q.Set(figLatency, p.Age(min(first.at, head.at)))
+		q.waits(p, min(first.at, head.at))
 	}, "ZRANGEBYSCORE", key, score, score, "WITHSCORES", "LIMIT", "0", "1")
 }
 

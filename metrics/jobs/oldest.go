@@ -29,9 +29,7 @@ const manyQueues = 100
 
 // waitsSince notes that a job waits since then; q's latency is that of the oldest.
 func (q *queue) waitsSince(p *poll, id string, at float64) {
-	if age, _ := q.Get(figLatency); p.Age(at) >= age {
-		q.Set(figLatency, p.Age(at))
-	}
+	q.waits(p, at)
 	if q.oldestID == "" || at < q.oldestAt {
 		q.oldestID, q.oldestAt = id, at
 	}
@@ -82,7 +80,7 @@ func (p *poll) oldest(q *queue, v resp.Value, err error, parse func(text []byte)
 	case job.again:
 		q.FirstSeen = true
 	default:
-		q.Set(figLatency, p.Age(job.at))
+		q.waits(p, job.at)
 	}
 }
 

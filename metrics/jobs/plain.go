@@ -126,7 +126,7 @@ func plainZset(p *poll, q *queue) {
 			q.Miss(figLatency, "the scores are no times")
 			return
 		}
-		q.Set(figLatency, p.Age(first/perSecond))
+		q.waits(p, first/perSecond)
 		p.Ask(func(v resp.Value, err error) {
 			due, err := number(v, err)
 			if err != nil {

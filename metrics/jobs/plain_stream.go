@@ -88,7 +88,7 @@ func readStream(p *poll, q *queue, then func(groups []streamGroup, err error)) {
 			case at == 0:
 				q.Set(figLatency, 0)
 			default:
-				q.Set(figLatency, p.Age(at))
+				q.waits(p, at)
 			}
 		}, "XRANGE", q.Name, from, "+", "COUNT", "1")
 	}, "XINFO", "GROUPS", q.Name)

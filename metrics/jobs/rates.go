@@ -60,6 +60,8 @@ type sample struct {
 	held float64
 	// oldest is the id of the job that had waited longest, where that is not the next one.
 	oldest string
+	// stamped is the job whose time is the latency, see stamp.
+	stamped stamp
 	// headAt is when last.head was first seen.
 	headAt float64
 	// clearFrom and clearTo are the first and last of the polls, one after the other,
@@ -121,13 +123,13 @@ func (s *state) rates(p *poll, r *reading) {
 		m.count(q)
 		old := s.sampleOf(key)
 		stalled, known := old.stalled(m, q.HeadRepeats && systemMoved)
-		// No job has been waiting for longer than the oldest one. (One is of age 0 as long as
-		// its writer's clock is ahead.)
-		if latency, ok := q.Get(figLatency); ok && latency > 0 && latency < stalled {
+		// No job has been waiting for longer than the oldest one.
+		if latency, ok := q.Get(figLatency); ok && latency < stalled {
 			stalled, old.since = latency, now-latency
 		}
 		old = s.observe(key, old, m, &q.figures)
 		old.oldest = q.oldestID
+		old.stamped.remember(q)
 		if reason := old.unexplained(q); reason != "" {
 			q.Miss(figArrival, reason)
 			q.Miss(figDrain, reason)
@@ -297,27 +299,29 @@ func (s *state) sight(p *poll, r *reading) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, q := range r.Queues {
-		if q.Made == 0 && !q.FirstSeen {
-			continue
-		}
 		old := s.sampleOf(sampleKey{r.instance, q.Name})
-		if q.Made > 0 && !q.FirstSeen {
+		switch {
+		case q.FirstSeen:
+			sightHead(p, q, old)
+		case q.Made > 0:
 			sightMade(p, q, old)
 		}
-		if !q.FirstSeen {
-			continue
-		}
-		if old == nil {
-			q.Miss(figLatency, "oldest job: it was tried before or promoted, and not seen yet when it was put back")
-			continue
-		}
-		age := 0.0
-		if old.last.sameHead(moment{head: q.Head, headAt: q.HeadAt}) {
-			age = p.Age(old.headAt)
-		}
-		if known, _ := q.Get(figLatency); age >= known {
-			q.Set(figLatency, age)
-		}
+		q.seen(p, old)
+	}
+}
+
+// sightHead gives the latency of a queue whose oldest job tells nothing at all.
+func sightHead(p *poll, q *queue, old *sample) {
+	if old == nil {
+		q.Miss(figLatency, "oldest job: it was tried before or promoted, and not seen yet when it was put back")
+		return
+	}
+	age := 0.0
+	if old.last.sameHead(moment{head: q.Head, headAt: q.HeadAt}) {
+		age = p.Age(old.headAt)
+	}
+	if known, _ := q.Get(figLatency); age >= known {
+		q.Set(figLatency, age)
 	}
 }
 
@@ -328,7 +332,7 @@ func (s *state) sight(p *poll, r *reading) {
 func sightMade(p *poll, q *queue, old *sample) {
 	switch {
 	case old != nil && (old.clearFrom > 0 && q.Made >= old.clearFrom && q.Made <= old.clearTo || q.Made >= old.last.at):
-		q.Set(figLatency, p.Age(q.Made))
+		q.waits(p, q.Made)
 	case old != nil && old.last.sameHead(moment{head: q.Head, headAt: q.HeadAt}):
 		q.Set(figLatency, p.Age(old.headAt))
 	default:

@@ -134,6 +134,8 @@ type queue struct {
 	// at; "" for none.
 	oldestID string
 	oldestAt float64
+	// stamped is the job whose time is the latency.
+	stamped stamp
 	// HeadRepeats: two jobs may have the same Head.
 	HeadRepeats bool
 	// Rewrites is how HeadAt may change while the job at the head stays, and HeadTwice that

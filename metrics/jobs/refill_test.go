@@ -74,5 +74,5 @@ func TestNoQueueIsStalledForLongerThanItsOldestJobWaits(t *testing.T) {
 	want(t, &at(1030, 35).figures, figStalled, 30)
 	want(t, &at(1060, 3).figures, figStalled, 3)
 	want(t, &at(1070, 13).figures, figStalled, 13)
-	want(t, &at(1080, 0).figures, figStalled, 23) // its writer's clock is ahead
+	want(t, &at(1080, 0).figures, figStalled, 0)
 }
