@@ -46,6 +46,7 @@ var aboutJobs = map[string]jobPage{
 		more:  []string{"unacked", "oldest_unacked", "unacked_expired"},
 		setup: []string{
 			"Queues may have any name. They are found by kombu's bindings; name those that no worker has bound yet in `Jobs.Queues=celery:video`, also before you run `-acl`.",
+			"A separator of your own (`sep` in `broker_transport_options`) is found from the bindings. If they leave several open, the sums are unknown and `unavailable` shows a binding: name its queue in `Jobs.Queues`.",
 			"`global_keyprefix` is the prefix.",
 			"If the application sets `visibility_timeout`, set `Jobs.CeleryVisibilityTimeout` to the same value.",
 		},

@@ -314,20 +314,3 @@ func TestKeyspaceOfManyDatabases(t *testing.T) {
 	require.Equal(t, "no job system was found in this database (which databases have keys is not known: it does not answer)",
 		nothingFound("", true, nil, errNoAnswer))
 }
-
-// TestCeleryBindings: the separator is an option, of which nothing tells.
-func TestCeleryBindings(t *testing.T) {
-	t.Parallel()
-	for member, want := range map[string][2]string{
-		"a\x06\x16\x06\x16a": {"a", "\x06\x16"}, "worker.#\x06\x16\x06\x16news": {"news", "\x06\x16"},
-		"a::a": {"a", ":"}, "mail::::mail": {"mail", "::"}, "q------q": {"q", "---"}, "q--------q": {"q", "----"},
-	} {
-		name, separator, ok := parseCeleryBinding(member)
-		require.True(t, ok, "%q", member)
-		require.Equal(t, want, [2]string{name, separator}, "%q", member)
-	}
-	for _, member := range []string{"", "a", "aa", "a:a", "a\x06\x16\x06\x16", "q----------q", "a::b", "ab:ab"} {
-		_, _, ok := parseCeleryBinding(member)
-		require.False(t, ok, "%q", member)
-	}
-}

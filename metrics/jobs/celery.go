@@ -18,7 +18,7 @@ import (
 //
 // Queues are known by their bindings: _kombu.binding.<exchange> is a set of
 // routing key, pattern and queue, joined by a separator that the application may
-// choose; it is taken from there. Messages with a priority lie in lists of their
+// choose; it is taken from there, see celery_separator.go. Messages with a priority lie in lists of their
 // own, <queue><separator><step>; all steps from 1 to 9 are looked at, whatever
 // priority_steps says. Queues that are made anew at each start have a UUID in their
 // names (those of Broadcast and of events), and are one queue here, with a star for
@@ -122,8 +122,17 @@ func (celery) Read(p *poll, r *reading) {
 	for _, pidbox := range pidboxes {
 		p.Count(&r.figures, figWorkers, "SCARD", r.Prefix+celeryBinding+pidbox)
 	}
-	var names []string
-	separators := make(map[string]string)
+	bindings := &celeryBindings{names: r.extra}
+	if r.only != "" {
+		bindings.names = append(slices.Clone(r.extra), r.only)
+	}
+	for _, pidbox := range pidboxes { // which show the separator where no queue is bound
+		p.Ask(func(v resp.Value, err error) {
+			if _, members, err := scanned(v, err); err == nil {
+				bindings.addPidbox(pidbox, members)
+			}
+		}, "SSCAN", r.Prefix+celeryBinding+pidbox, "0", "COUNT", "10")
+	}
 	var problem error
 	for i, exchange := range exchanges {
 		p.Members(max(100, maxListed/len(exchanges)), func(members []string, size int, err error) {
@@ -133,17 +142,9 @@ func (celery) Read(p *poll, r *reading) {
 			if err != nil {
 				problem = err
 			}
-			for _, member := range members {
-				name, separator, ok := parseCeleryBinding(member)
-				if !ok {
-					r.Skipped++
-					continue
-				}
-				names = append(names, name)
-				separators[name] = separator
-			}
+			bindings.add(exchange, members)
 			if i == len(exchanges)-1 {
-				celeryQueues(p, r, names, separators, problem)
+				celeryQueues(p, r, bindings, problem)
 			}
 		}, r.Prefix+celeryBinding+exchange)
 	}
@@ -151,7 +152,10 @@ func (celery) Read(p *poll, r *reading) {
 
 // celeryQueues reads the queues whose names the bindings told, all but those of
 // a binding that could not be read.
-func celeryQueues(p *poll, r *reading, names []string, separators map[string]string, problem error) {
+func celeryQueues(p *poll, r *reading, bindings *celeryBindings, problem error) {
+	foreign, err := bindings.part()
+	r.Skipped += foreign
+	problem = cmp.Or(problem, err)
 	if problem != nil {
 		r.MissSums(problem)
 	}
@@ -167,21 +171,21 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 		}
 	}
 	folded := make(map[string][]string)
-	for _, name := range names {
+	for name := range bindings.separators {
 		name = name[:min(len(name), maxName+1)]
 		folded[celeryFold(name)] = append(folded[celeryFold(name)], name)
 	}
-	lists := func(q *queue) (out [10]string) {
-		for step := range out {
-			out[step] = r.Prefix + q.Name
-			if step > 0 {
-				out[step] += cmp.Or(separators[q.Name], celerySeparator) + strconv.Itoa(step)
+	lists := func(q *queue) []string {
+		out := []string{r.Prefix + q.Name}
+		for _, separator := range bindings.of(q.Name) {
+			for step := 1; step <= 9; step++ {
+				out = append(out, r.Prefix+q.Name+separator+strconv.Itoa(step))
 			}
 		}
 		return out
 	}
 	queues := r.Open(slices.Sorted(maps.Keys(folded)))
-	r.ReadRest(p, 10, func(q *queue) {
+	r.ReadRest(p, 1+9*max(1, len(bindings.all)), func(q *queue) {
 		for _, list := range lists(q) {
 			p.Count(&q.figures, figWaiting, "LLEN", list)
 		}
@@ -190,6 +194,9 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 		if strings.Contains(q.Name, "*") && len(folded[q.Name]) > 0 {
 			celeryFolded(p, r.Prefix, q, folded[q.Name])
 			continue
+		}
+		if !q.Listed && len(bindings.all) == 0 && !r.searched {
+			q.Miss(figWaiting, errNoSeparator.Error())
 		}
 		for _, list := range lists(q) {
 			p.Ask(func(v resp.Value, err error) {
@@ -208,27 +215,6 @@ func celeryQueues(p *poll, r *reading, names []string, separators map[string]str
 			}, "LLEN", list)
 		}
 	}
-}
-
-// parseCeleryBinding reads routing key, pattern and queue. With a separator of
-// the application's own it is told from queues whose routing key is their name.
-func parseCeleryBinding(member string) (queue, separator string, ok bool) {
-	if parts := strings.Split(member, celerySeparator); len(parts) == 3 {
-		return parts[2], celerySeparator, parts[2] != ""
-	}
-	// name separator separator name
-	for n := 1; n <= 4 && 2*n+2 <= len(member); n++ {
-		size := len(member) - 2*n
-		if size%2 != 0 {
-			continue
-		}
-		name, rest := member[:size/2], member[size/2:]
-		separator = rest[:n]
-		if rest == separator+separator+name && !strings.Contains(name, separator) {
-			return name, separator, true
-		}
-	}
-	return "", "", false
 }
 
 // celeryListeners counts the clients that may be parts of workers. A worker listens

@@ -34,6 +34,8 @@ func TestListsShareWhatIsRead(t *testing.T) {
 	}
 	for n, count := range map[int]string{0: "3000", 1: "1500", 199: "100"} {
 		sent := sentFor(t, "celery", "SSCAN", func(r *reading) { r.Found = names(n) }, answers{})
+		require.Equal(t, "SSCAN _kombu.binding.celery.pidbox 0 COUNT 10", sent[0])
+		sent = sent[1:]
 		require.Len(t, sent, n+1)
 		for _, cmd := range sent {
 			require.True(t, strings.HasSuffix(cmd, " COUNT "+count), cmd)
