@@ -41,8 +41,9 @@ func celeryUnackedClue(key string) (clue, bool) {
 			{"TYPE", key}, {"TYPE", prefix + celeryBinding + "celery"}, {"TYPE", prefix + celeryBinding + celeryPidbox},
 			{"HSCAN", base, "0", "COUNT", "1"},
 		},
+		Open: isCelerysPair,
 		Proves: func(replies []resp.Value) bool {
-			if !areTypes("zset")(replies[:1]) || !areTypes("set")(replies[1:2]) && !areTypes("set")(replies[2:3]) {
+			if !isCelerysPair(replies) {
 				return false
 			}
 			parts, err := replies[3].Array()
@@ -55,9 +56,17 @@ func celeryUnackedClue(key string) (clue, bool) {
 	}, true
 }
 
+// isCelerysPair: beside bindings, a key is a sorted set.
+func isCelerysPair(replies []resp.Value) bool {
+	return areTypes("zset")(replies[:1]) && (areTypes("set")(replies[1:2]) || areTypes("set")(replies[2:3]))
+}
+
 // isCeleryMessage recognizes what kombu keeps of a message that was handed out:
 // the message, its exchange, and the routing key.
 func isCeleryMessage(text []byte) bool {
+	if len(text) > maxPayload {
+		return len(text) <= maxShape && isShallowMessage(text)
+	}
 	var parts []json.RawMessage
 	if parseJSON(text, &parts) != nil || len(parts) != 3 {
 		return false

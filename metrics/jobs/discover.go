@@ -60,6 +60,8 @@ type discovery struct {
 	Err error
 	// Denied are systems that may be there, and whose keys the user may not read.
 	Denied []instance
+	// Unseen are keys of which it is not known whether they are queues.
+	Unseen []unseenKey
 	// Unmarked tells of which instances it is not known whether they are there,
 	// and why.
 	Unmarked map[instance]error

@@ -107,7 +107,8 @@ func read(ctx context.Context, r *item.Request, queue string) (*result, error) {
 //	databases    {"db":0,"keys":12}, those with keys, where no system was found;
 //	             not on a cluster, of which a node tells only its own
 //	unavailable  what concerns no single system; systems, when none was found; prefixes,
-//	             where keys of systems were seen that this user may not read; time,
+//	             where keys of systems were seen that this user may not read; keys, which
+//	             may be queues, and whose jobs are too large to be looked at; time,
 //	             where the server refuses TIME and the agent's clock is used
 //
 // Rates are calculated between polls; the first poll has none.
@@ -146,7 +147,7 @@ func collectGet(ctx context.Context, r *item.Request, w *jsondoc.Writer) error {
 	writePeriodic(w, result.Systems)
 	var why string
 	if len(result.Systems) == 0 {
-		why = nothingFound(r.Arg("System"), result.Discovery.Complete, result.Databases, result.DatabasesErr)
+		why = nothingFound(r.Arg("System"), result.Discovery.Complete && len(result.Discovery.Unseen) == 0, result.Databases, result.DatabasesErr)
 		if result.DatabasesErr == nil {
 			writeDatabases(w, result.Databases)
 		}
@@ -292,6 +293,9 @@ func writeFound(w *jsondoc.Writer, result *result, nothing string) {
 	writeTimeless(w, result.Timeless)
 	if text := deniedText(d.Denied, result.Systems); text != "" {
 		w.Key("prefixes").String(text)
+	}
+	if text := unseenText(d.Unseen); text != "" {
+		w.Key("keys").String(text)
 	}
 	if d.Err != nil {
 		w.Key("search").String(d.Err.Error())

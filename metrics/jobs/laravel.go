@@ -57,9 +57,9 @@ var laravelSpec = &spec{
 			if err != nil {
 				return false
 			}
-			_, err = parseLaravelJob([]byte(text))
-			return err == nil
+			return isLaravelJob([]byte(text))
 		}
+		c.Open = func([]resp.Value) bool { return true }
 		return c, true
 	},
 	Lacks: slices.Concat(
@@ -110,6 +110,15 @@ func (laravel) Read(p *poll, r *reading) {
 			p.oldest(q, v, err, laravelOldest)
 		}, "LINDEX", k, "0")
 	}
+}
+
+// isLaravelJob recognizes a job by what each one has.
+func isLaravelJob(text []byte) bool {
+	if len(text) > maxPayload {
+		return hasShape(text, map[string]string{"id": `"`, "job": `"`})
+	}
+	_, err := parseLaravelJob(text)
+	return err == nil
 }
 
 // parseLaravelJob reads a job; at is 0 when it does not say when it was pushed. One

@@ -63,6 +63,9 @@ func (p *poll) prove(clues []clueOf) {
 				replies[n] = v
 				if err != nil && v.Err() == nil { // it was not even sent
 					replies[n] = resp.Value{Kind: resp.Error, Str: []byte("ERR " + err.Error())}
+					if p.state.refusals.Of(cmd, "") == nil { // because of its size
+						replies[n].Kind = resp.TooLarge
+					}
 				}
 				if n == len(replies)-1 {
 					p.state.judgeClue(i, c, replies)
@@ -102,8 +105,11 @@ func (s *state) judgeClue(i instance, c clueOf, replies []resp.Value) {
 		}
 		s.see(i, names, time.Now())
 	default:
-		if isDenied(replies) {
+		switch {
+		case isDenied(replies):
 			s.search.deny(i)
+		case c.leavesOpen(replies):
+			s.search.leave(i, &c.clue)
 		}
 		if len(s.rejected) < maxRejected {
 			s.rejected = append(s.rejected, c.text())

@@ -95,6 +95,7 @@ func readSystems(ctx context.Context, doer redisclient.Doer, memory *item.Memory
 	out.Discovery = discovery{
 		Complete: !scans(&o) || s.search.complete(time.Now()), AsOf: s.search.asOf, Scanned: s.search.scanned, Rounds: s.search.rounds,
 		Masters: s.search.masters, Dropped: s.search.dropped, Err: s.search.err, Denied: s.search.denied,
+		Unseen:   stillUnseen(s.search.unseen, out.Systems),
 		Unmarked: maps.Clone(s.unmarked),
 	}
 	return out, nil

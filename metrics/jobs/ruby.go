@@ -25,6 +25,7 @@ func rubyQueueClue(key string, withID bool) (clue, bool) {
 			typ, err := replies[0].Text()
 			return err == nil && typ == "set" && isRubyJob(replies[1], withID)
 		},
+		Open: func(replies []resp.Value) bool { return areTypes("set")(replies[:1]) },
 	}, true
 }
 
@@ -36,7 +37,10 @@ func isRubyJob(v resp.Value, withID bool) bool {
 		ID    *string         `json:"jid"`
 	}
 	text, err := v.Text()
-	if err != nil || len(text) > maxPayload || json.Unmarshal([]byte(text), &job) != nil {
+	if err == nil && len(text) > maxPayload {
+		return hasShape(v.Str, map[string]string{"class": `"`, "args": "["}) && hasShape(v.Str, map[string]string{"jid": `"`}) == withID
+	}
+	if err != nil || json.Unmarshal([]byte(text), &job) != nil {
 		return false
 	}
 	return job.Class != nil && strings.HasPrefix(string(job.Args), "[") && (job.ID != nil) == withID

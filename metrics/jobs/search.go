@@ -41,6 +41,8 @@ type search struct {
 	// by the pass under way or, when there is none, the last one. It is replaced, and
 	// never changed.
 	denied []instance
+	// unseen are keys with jobs that were too large to be looked at, as denied.
+	unseen []unseenKey
 }
 
 // complete reports whether all keys are known that were there a while ago. What
@@ -97,7 +99,7 @@ func scan(ctx context.Context, doer redisclient.Doer, next *search, o *item.Jobs
 		return nil, err
 	}
 	if next.cursors == nil {
-		next.scanned, next.began, next.denied = 0, time.Now(), nil
+		next.scanned, next.began, next.denied, next.unseen = 0, time.Now(), nil, nil
 	}
 	cursors := make(map[string]string, len(sources)) // of those there are now
 	for _, n := range sources {
@@ -289,8 +291,11 @@ func prove(ctx context.Context, doer redisclient.Doer, next *search, clues []clu
 		mine := replies[:len(t.clue.Proof)]
 		replies = replies[len(t.clue.Proof):]
 		if !t.clue.Proves(mine) {
-			if isDenied(mine) {
+			switch {
+			case isDenied(mine):
 				next.deny(t.instance)
+			case t.clue.leavesOpen(mine):
+				next.leave(t.instance, &t.clue)
 			}
 			continue
 		}

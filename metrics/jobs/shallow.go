@@ -197,3 +197,16 @@ func (s *shallow) digits() (n int) {
 	s.rest = s.rest[n:]
 	return n
 }
+
+// isShallowMessage is isCeleryMessage for a text that is too long to be parsed.
+func isShallowMessage(text []byte) bool {
+	s := shallow{text}
+	s.blanks()
+	begins, ok := "", s.take('[')
+	return ok && s.list(']', 1, func() bool {
+		if len(s.rest) > 0 && len(begins) < 4 {
+			begins += string(s.rest[:1])
+		}
+		return s.value(1)
+	}) && s.atEnd() && begins == `{""`
+}

@@ -86,6 +86,7 @@ func symfonyClue(key string) (clue, bool) {
 				text, err := firstText(replies[0], nil)
 				return err == nil && isSymfonyMessage([]byte(text))
 			},
+			Open: func([]resp.Value) bool { return true },
 		}, true
 	}
 	at := strings.LastIndexAny(key, ":._-")
@@ -115,6 +116,10 @@ func symfonyStreamClue(key string) clue {
 			entries, err := replies[1].Array()
 			return err == nil && len(groups) > 0 && len(entries) > 0 && isSymfonyMessage(symfonyPayload(entries[0]))
 		},
+		Open: func(replies []resp.Value) bool {
+			groups, err := parseStreamGroups(replies[0])
+			return err == nil && len(groups) > 0
+		},
 	}
 }
 
@@ -136,6 +141,9 @@ func isSymfonyMessage(text []byte) bool {
 	if bytes.HasPrefix(text, []byte("s:")) { // s:<length>:"...";
 		_, text, _ = bytes.Cut(text, []byte(`:"`))
 		text = bytes.TrimSuffix(text, []byte(`";`))
+	}
+	if len(text) > maxPayload {
+		return hasShape(text, map[string]string{"body": `"`, "headers": ""})
 	}
 	var raw struct {
 		Body    *string `json:"body"`

@@ -82,6 +82,10 @@ type clue struct {
 	Proof         []redisclient.Command
 	Proves        func(replies []resp.Value) bool
 	OncePerPrefix bool
+	// Open, of a system that is proven by a job itself, tells of answers that prove nothing
+	// whether the job is all that is missing: then one that is too large to be looked at
+	// leaves it open. See unseen.go.
+	Open func(replies []resp.Value) bool
 	// Rare: few keys of that shape are to be expected, and more are somebody else's.
 	Rare bool
 }

@@ -73,6 +73,9 @@ func taskiqClue(key string) clue {
 		Name:   key,
 		Proof:  []redisclient.Command{{"TYPE", key}, {"XINFO", "GROUPS", key}, {"XRANGE", key, "-", "+", "COUNT", "1"}, {"LINDEX", key, "-1"}},
 		Proves: isTaskiq,
+		Open: func(replies []resp.Value) bool {
+			return areTypes("list")(replies[:1]) || areTypes("stream")(replies[:1])
+		},
 	}
 }
 
@@ -106,8 +109,7 @@ func isTaskiq(replies []resp.Value) bool {
 
 // isTaskiqMessage: whatever the serializer, the names of members are in it.
 func isTaskiqMessage(v resp.Value) bool {
-	text, err := payload(v)
-	return err == nil && bytes.Contains(text, []byte("task_id")) && bytes.Contains(text, []byte("task_name"))
+	return len(v.Str) <= maxShape && bytes.Contains(v.Str, []byte("task_id")) && bytes.Contains(v.Str, []byte("task_name"))
 }
 
 func (taskiq) Spec() *spec { return taskiqSpec }
