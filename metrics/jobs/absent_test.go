@@ -86,7 +86,7 @@ func TestTheDocumentSaysWhatIsLeftOut(t *testing.T) {
 	target := metrictest.NewTarget(d)
 	d.at = fieldAt
 	doc := askJobs(t, get, target)
-	require.Equal(t, "1 names of queues are empty, too long or no text", doc["systems"].([]any)[0].(map[string]any)["unavailable"].(map[string]any)["names"])
+	require.Equal(t, "1 names have no row among the queues: 1 longer than 255 bytes", doc["systems"].([]any)[0].(map[string]any)["unavailable"].(map[string]any)["names"])
 	require.NotContains(t, doc["discovery"], "masters")
 
 	s.Do(t, "SREM", "queues", strings.Repeat("q", 300))

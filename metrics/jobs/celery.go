@@ -154,7 +154,7 @@ func (celery) Read(p *poll, r *reading) {
 // a binding that could not be read.
 func celeryQueues(p *poll, r *reading, bindings *celeryBindings, problem error) {
 	foreign, err := bindings.part()
-	r.Skipped += foreign
+	r.skipNames(nameForeign, foreign)
 	problem = cmp.Or(problem, err)
 	if problem != nil {
 		r.MissSums(problem)

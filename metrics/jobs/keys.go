@@ -3,7 +3,6 @@ package jobs
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -199,8 +198,8 @@ func writeSystem(w *jsondoc.Writer, s *reading) {
 		w.Key(name).String(lack.Reason)
 	}
 	writeProblems(w, &s.figures)
-	if s.Skipped > 0 {
-		w.Key("names").String(fmt.Sprintf("%d names of queues are empty, too long or no text", s.Skipped))
+	if text := s.skipped(); text != "" {
+		w.Key("names").String(text)
 	}
 	w.EndObject()
 }

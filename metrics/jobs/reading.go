@@ -1,13 +1,6 @@
 package jobs
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
-)
+import "slices"
 
 const (
 	// maxQueues bounds the queues that are read in one poll, all systems
@@ -35,9 +28,11 @@ type reading struct {
 	Rest []*queue
 
 	// Truncated are the queues that are not in Queues, and Unread those of them
-	// that are not in Rest either; Skipped the names that were left out because they
-	// are no text.
-	Truncated, Unread, Skipped int
+	// that are not in Rest either.
+	Truncated, Unread int
+	// Skipped are the names that have no row, by what is wrong with them. They are among
+	// Truncated but for those that name no queue.
+	Skipped map[misname]int
 	// CutWorkers are the workers that were not read. CutDead: it is known that they
 	// are dead.
 	CutWorkers int
@@ -198,8 +193,8 @@ func (r *reading) Open(names []string) []*queue {
 	queues := make([]queue, 0, len(want)) // one piece of memory for all
 	opened := make([]*queue, 0, len(want))
 	for _, name := range want {
-		if checkQueue(name) != nil {
-			r.Skipped++
+		if wrong := misnamed(name); wrong != "" {
+			r.skip(wrong, name)
 			continue
 		}
 		_, isListed := slices.BinarySearch(listed, name)
@@ -310,20 +305,6 @@ func (r *reading) MissWorker(err error) {
 // listed reports whether the system's own list of queues has one, if that is known.
 func (r *reading) listed(q *queue) (listed, known bool) {
 	return q.Listed, r.ownList && (q.Listed || !r.partList)
-}
-
-// checkQueue says whether a text can be the name of a queue: names are shown,
-// and become parts of item keys.
-func checkQueue(name string) error {
-	switch {
-	case name == "":
-		return errors.New("a queue needs a name")
-	case len(name) > maxName:
-		return fmt.Errorf("the name of a queue has at most %d bytes", maxName)
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl):
-		return errors.New("the name of a queue is UTF-8 without control characters")
-	}
-	return nil
 }
 
 // FlagOf sets a figure to whether a list of names has the queue.

@@ -138,7 +138,7 @@ func trimAll(r *reading, keys []string, prefix string) []string {
 		if name, ok := strings.CutPrefix(key, prefix); ok {
 			out = append(out, name)
 		} else {
-			r.Skipped++
+			r.skip(nameForeign, key)
 		}
 	}
 	return out

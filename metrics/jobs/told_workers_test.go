@@ -181,7 +181,7 @@ func TestWorkersOfRQ(t *testing.T) {
 
 	r = readTold(t, "rq", nil, answers{"SCARD rq:queues": one(intOf(5)), "SSCAN rq:queues 0 COUNT 3000": one(scanOf("7", "rq:queue:a", "other")),
 		"GET rq:suspended": one(wrongType), "GET rq:scheduler-lock:a": one(wrongType), "LINDEX rq:queue:a 0": one(bulkOf(""))})
-	require.Equal(t, []int{1, 3}, []int{r.Skipped, r.Truncated}, "what is no queue is not one that was left out")
+	require.Equal(t, []int{1, 3}, []int{r.Skipped[nameForeign], r.Truncated}, "what is no queue is not one that was left out")
 	wantUnknown(t, &r.Queues[0].figures, figPaused, "suspended: WRONGTYPE")
 	wantUnknown(t, &r.Queues[0].figures, figSchedulersAlive, "WRONGTYPE")
 	wantUnknown(t, &r.Queues[0].figures, figLatency, "oldest job: it is no id of a job")
