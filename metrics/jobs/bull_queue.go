@@ -22,6 +22,9 @@ type bullReading struct {
 	exists    func(p *poll, base string, then func())
 	// unnamed are the clients without the name of a worker that have sent it last.
 	unnamed int
+	// serving are the workers of each queue, and living those of all.
+	serving map[string]float64
+	living  float64
 }
 
 func newBullReading(p *poll, r *reading, waitsWith string, exists func(p *poll, base string, then func())) *bullReading {

@@ -24,7 +24,7 @@ func (b *bullReading) repeats(queues []*queue, entry func(s *scheduler, q *queue
 	s := b.r.schedule(b.r.System, graceShort)
 	s.earliest, s.ofWorkers = true, true
 	var having []*queue
-	s.alive = func() (float64, error) { return b.serving(having) }
+	s.alive = func() (float64, error) { return b.leastServing(having) }
 	each := max(2, maxPeriodic/len(queues))
 	for _, q := range queues {
 		set := b.base(q) + "repeat"
@@ -61,24 +61,18 @@ func (b *bullReading) repeats(queues []*queue, entry func(s *scheduler, q *queue
 	}
 }
 
-// serving is the least number of workers that one of the queues has that are not
+// leastServing is the least number of workers that one of the queues has that are not
 // paused.
-func (b *bullReading) serving(queues []*queue) (float64, error) {
+func (b *bullReading) leastServing(queues []*queue) (float64, error) {
 	if _, ok := b.r.Get(figWorkersAlive); !ok {
 		return 0, errors.New("it is not known which workers live")
-	}
-	count := make(map[string]float64)
-	for _, w := range b.r.Workers {
-		for _, queue := range w.Queues {
-			count[queue]++
-		}
 	}
 	least, some := 0.0, false
 	for _, q := range queues {
 		if paused, _ := q.Get(figPaused); paused > 0 {
 			continue
 		}
-		n := count[q.Name]
+		n := b.serving[q.Name]
 		if n == 0 && q.Held > 0 {
 			return 0, fmt.Errorf("a worker of queue %q holds a job, and does not name its connection", q.Name)
 		}

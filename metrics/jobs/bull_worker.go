@@ -69,8 +69,13 @@ func (b *bullReading) workers(nodes [][]client) {
 	b.unnamed = waits
 }
 
-// serve notes n workers of a queue.
+// serve notes n workers of a queue. Those beyond the limit live as well.
 func (b *bullReading) serve(queue string, n int) {
+	if b.serving == nil {
+		b.serving = make(map[string]float64)
+	}
+	b.serving[queue] += float64(n)
+	b.living += float64(n)
 	for range min(n, maxWorkers-len(b.r.Workers)) {
 		b.r.Workers = append(b.r.Workers, worker{Alive: true, Busy: -1, Slots: -1, Queues: []string{queue}})
 	}
@@ -79,7 +84,11 @@ func (b *bullReading) serve(queue string, n int) {
 // doubt makes it unknown whether workers live where none has a name and a client waits
 // for something as they do.
 func (b *bullReading) doubt() {
-	if len(b.r.Workers) > 0 || b.unnamed == 0 {
+	if int(b.living) > len(b.r.Workers) {
+		b.r.Set(figWorkers, b.living)
+		b.r.Set(figWorkersAlive, b.living)
+	}
+	if b.living > 0 || b.unnamed == 0 {
 		return
 	}
 	for _, f := range []figure{figWorkers, figWorkersAlive} {

@@ -173,13 +173,13 @@ func (r *reading) done(q *queue) (own, shared float64, known bool) {
 			}
 		}
 	}
-	return own, shared, r.CutWorkers == 0 && !r.missed(figWorkersAlive)
+	return own, shared, !r.cut() && !r.missed(figWorkersAlive)
 }
 
 // nobodyServes reports whether workers live, and certainly none that serves the queue: so
 // none of its jobs was taken, whatever else was done.
 func (r *reading) nobodyServes(q *queue) bool {
-	if alive, known := r.Get(figWorkersAlive); !known || alive == 0 || r.CutWorkers > 0 {
+	if alive, known := r.Get(figWorkersAlive); !known || alive == 0 || r.cut() {
 		return false
 	}
 	for i := range r.Workers {

@@ -25,6 +25,7 @@ func (r *reading) finish(p *poll, s *state) {
 	if r.settle != nil {
 		r.settle()
 	}
+	r.missCut()
 	r.sumWorkers(p)
 	r.believeJobs()
 	r.missPart()
@@ -116,7 +117,7 @@ func (r *reading) sumWorkers(p *poll) {
 	set := func(f figure, value float64, known bool, why string) {
 		switch {
 		case !r.settable(f):
-		case r.CutWorkers > 0 && f != figWorkers && !r.CutDead:
+		case r.cut() && f != figWorkers:
 			r.Miss(f, r.tooManyWorkers())
 		case !known:
 			r.Miss(f, why)
@@ -133,7 +134,9 @@ func (r *reading) sumWorkers(p *poll) {
 	if r.settable(figUtilisation) {
 		_, ok1 := r.Get(figWorkersBusy)
 		_, ok2 := r.Get(figWorkersSlots)
-		if fullest, ok := r.fullest(); ok && ok1 && ok2 {
+		if fullest, ok := r.fullest(); r.cut() {
+			r.Miss(figUtilisation, r.tooManyWorkers())
+		} else if ok && ok1 && ok2 {
 			r.Set(figUtilisation, fullest)
 		} else {
 			r.Miss(figUtilisation, noTelling)
@@ -151,7 +154,7 @@ func (r *reading) oldestRunning(p *poll) {
 		return
 	}
 	unknown, why := r.runsUnknown, r.runsWhy
-	if r.CutWorkers > 0 && !r.CutDead {
+	if r.cut() {
 		unknown += r.CutWorkers
 		why = cmp.Or(why, r.tooManyWorkers())
 	}

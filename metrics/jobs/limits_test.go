@@ -68,12 +68,12 @@ func TestTooManyWorkers(t *testing.T) {
 	require.True(t, ok)
 	require.EqualValues(t, maxWorkers+1, workers, "their number is known")
 	require.Equal(t, 1, r.CutWorkers)
-	for _, f := range []figure{figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figOldestRunning} {
+	for _, f := range []figure{figWorkersAlive, figWorkersDead, figWorkersBusy, figWorkersSlots, figWorkersQuiet, figOldestRunning, figUtilisation, figActive} {
 		_, known := r.Get(f)
 		require.False(t, known, f.String())
 		require.Contains(t, reasonOf(&r.figures, f), "there are 3001 workers, more than the 3000 that are read", f.String())
 	}
-	require.NotEmpty(t, reasonOf(&r.figures, figUtilisation))
+	wantUnknown(t, &r.Queues[0].figures, figActive, "there are 3001 workers, more than the 3000 that are read")
 }
 
 // reasonOf says why a figure is missing, "" when it is not.

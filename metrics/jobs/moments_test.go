@@ -236,6 +236,9 @@ func TestWhatHoldsAQueueBack(t *testing.T) {
 		"one does not tell, nor jobs":             {0, 0, unknown, 0, 0, 0, []worker{busy, mute}, heldUnknown},
 		"jobs are not known":                      {0, 0, unknown, 0, 0, 0, []worker{free}, heldByNothing},
 		"jobs are not known, and not all workers": {0, 0, unknown, 0, 0, 1, []worker{free}, heldUnknown},
+		"all that were read are busy":             {0, 0, 0, 0, 0, 1, []worker{busy}, heldUnknown},
+		"none of those that were read serves it":  {0, 0, 0, 0, 0, 1, []worker{elsewhere}, heldUnknown},
+		"one of those that were read is free":     {0, 0, 0, 0, 0, 1, []worker{busy, free}, heldByNothing},
 		"jobs are not known, nor any worker":      {0, 0, unknown, 0, 0, 0, nil, heldUnknown},
 	} {
 		r := readingOf(t, "asynq")

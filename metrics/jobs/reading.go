@@ -45,6 +45,10 @@ type reading struct {
 
 	// settle, if a system has it, is called when all is read.
 	settle func()
+	// running counts the jobs that workers say they run, of a system that keeps them
+	// nowhere else. deadTell: the records of dead workers say which jobs are orphaned.
+	running  *running
+	deadTell bool
 
 	spec  *spec
 	extra []string // configured names of queues
@@ -151,6 +155,9 @@ type queue struct {
 	// Orphans are jobs among Active that no living worker runs, and Held those that one
 	// certainly does: it renews its hold on them. The others are neither.
 	Orphans, Held float64
+	// Seen are the jobs that workers said they run, also where Active is not known because
+	// not all was read.
+	Seen float64
 }
 
 // worker is one process that registered as a worker.
@@ -232,6 +239,10 @@ func (r *reading) OpenWorkers(names []string, size int) []string {
 	r.CutWorkers = max(0, size-len(names))
 	return names
 }
+
+// cut reports whether there are workers of which nothing was read, so that any of them
+// may live.
+func (r *reading) cut() bool { return r.CutWorkers > 0 && !r.CutDead }
 
 // OpenListed opens the queues of a list that was read as far as names, or could
 // not be; it has size of them.
@@ -325,6 +336,7 @@ type running struct {
 // newRunning begins with no job running.
 func newRunning(r *reading, queues []*queue) *running {
 	c := &running{r, make(map[string]*queue, len(queues))}
+	r.running = c
 	if r.only == "" {
 		r.Set(figActive, 0)
 	}
@@ -342,6 +354,7 @@ func (c *running) count(queue string) {
 	}
 	if q := c.queues[queue]; q != nil {
 		q.Add(figActive, 1)
+		q.Seen++
 	}
 }
 
@@ -356,9 +369,37 @@ func (c *running) orphan(queue string) {
 // fail says that there is a job of which it is not known whose it is.
 func (c *running) fail(err error) {
 	const what = "running jobs: "
-	c.r.Miss(figActive, what+err.Error())
 	c.r.UnknownRun(what + err.Error())
+	c.miss(figActive, what+err.Error())
+}
+
+// miss makes unknown what was counted of the system and of each queue.
+func (c *running) miss(f figure, reason string) {
+	c.r.Miss(f, reason)
 	for _, q := range c.queues {
-		q.Miss(figActive, what+err.Error())
+		q.Miss(f, reason)
+	}
+}
+
+// missCut makes unknown what was counted from worker to worker where not all workers were
+// read: the others may run jobs as well.
+func (r *reading) missCut() {
+	if !r.cut() {
+		return
+	}
+	if r.running != nil {
+		r.running.miss(figActive, "running jobs: "+r.tooManyWorkers())
+	}
+	if !r.deadTell {
+		return
+	}
+	if _, known := r.Get(figOrphaned); known {
+		r.Miss(figOrphaned, r.tooManyWorkers())
+	}
+	for _, q := range r.Queues {
+		active, _ := q.Get(figActive)
+		if orphaned, known := q.Get(figOrphaned); known && orphaned != active {
+			q.Miss(figOrphaned, r.tooManyWorkers())
+		}
 	}
 }

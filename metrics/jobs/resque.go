@@ -129,6 +129,7 @@ func (resque) Read(p *poll, r *reading) {
 		}
 		names = r.OpenWorkers(names, size)
 		r.Workers = make([]worker, len(names))
+		r.deadTell = true
 		r.Set(figOrphaned, 0)
 		for i, name := range names {
 			resqueWorker(p, k, name, &r.Workers[i], beats, jobs)

@@ -99,6 +99,7 @@ func (rq) Read(p *poll, r *reading) {
 			return
 		}
 		keys = r.OpenWorkers(keys, size)
+		r.deadTell = true
 		r.Workers = make([]worker, len(keys))
 		signs.left = len(keys)
 		signs.listen(p, r.Prefix, keys)
@@ -193,9 +194,15 @@ func rqIntermediate(p *poll, r *reading, prefix string, q *queue) {
 					q.Miss(figOrphaned, "LLEN: "+err.Error())
 					return
 				}
-				if r.CutWorkers == 0 && !slices.ContainsFunc(r.Workers, func(w worker) bool { return w.Alive }) {
-					q.Add(figOrphaned, min(taken, still))
-					q.Add(figActive, min(taken, still)) // which is in no other list
+				switch n := min(taken, still); {
+				case n == 0, slices.ContainsFunc(r.Workers, func(w worker) bool { return w.Alive }):
+				case r.cut() || r.missed(figWorkersAlive):
+					const reason = "a worker took a job and did not begin it, and it is not known whether workers live"
+					q.Miss(figOrphaned, reason)
+					q.Miss(figActive, reason)
+				default:
+					q.Add(figOrphaned, n)
+					q.Add(figActive, n) // which is in no other list
 				}
 			}, "LLEN", list)
 		}

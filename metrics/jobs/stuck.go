@@ -125,16 +125,16 @@ func (r *reading) holds(q *queue) hold {
 	}
 	active, activeKnown := q.Get(figActive)
 	orphaned, _ := q.Get(figOrphaned)
-	if activeKnown && active > max(orphaned, q.Orphans) && !r.noneLives() {
+	if (activeKnown && active > max(orphaned, q.Orphans) || q.Seen > q.Orphans) && !r.noneLives() {
 		return heldByWork
 	}
 	some, free, unsure := r.serving(q, activeKnown)
 	switch {
-	case some && !free && unsure:
+	case !free && r.cut(), some && !free && unsure: // one that was not read may be free
 		return heldUnknown
 	case some && !free:
 		return heldByWork
-	case activeKnown || !unsure && len(r.Workers) > 0 && r.CutWorkers == 0:
+	case activeKnown || !unsure && len(r.Workers) > 0 && !r.cut():
 		return heldByNothing
 	}
 	return heldUnknown
