@@ -88,10 +88,15 @@ var aboutJobs = map[string]jobPage{
 		failures: "the failed set of each queue, without jobs that are to be tried again",
 	},
 	"asynq": {
-		title:    "Asynq",
-		intro:    "Asynq (Go), with its scheduler. Every value is known.",
-		setup:    []string{"A client lists a queue (`asynq:queues`) with its first task, and never again. If the list loses it, because the database was emptied or the queue was deleted, the queue still has its row, with `listed` 0: it is found by SCAN, or known from before, from a server or from a scheduler."},
-		more:     []string{"aggregating", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
+		title: "Asynq",
+		intro: "Asynq (Go) 0.18 to 0.26, with its scheduler. Every value is known of 0.22 and newer.",
+		setup: []string{"A client lists a queue (`asynq:queues`) with its first task, and never again. If the list loses it, because the database was emptied or the queue was deleted, the queue still has its row, with `listed` 0: it is found by SCAN, or known from before, from a server or from a scheduler."},
+		more:  []string{"aggregating", "orphaned", "schedulers_alive", "periodic_jobs", "scheduler_overdue", "scheduler_late"},
+		instead: []string{
+			"Versions before 0.20 keep counters of single days and no totals: `processed_total` and `failed_total` are unknown as soon as a task was processed, and the rates with them. Watch `growth_rate`, `stalled` and `retry`.",
+			"Versions before 0.19.1 do not keep since when a task waits: `latency` is unknown while tasks wait. Watch `stalled`. In any version that is so for a task that a server put back when it stopped, as long as it is the next one.",
+			"Versions before 0.22 keep no lease of an active task. `orphaned` are those that no living server lists: all of them as soon as no server lives, otherwise those that were taken more than 15 s ago. It is unknown where a task has a deadline of its own (`asynq.Deadline`), which hides when it was taken.",
+		},
 		failures: "the archived tasks and those to be tried again: all of them up to 200 for each queue",
 	},
 	"laravel": {

@@ -1,7 +1,6 @@
 package jobs
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,7 +11,8 @@ import (
 
 // asynq reads Asynq, whose keys cannot be told another prefix. Each queue's keys
 // have it in braces, so that they are in one slot of a cluster.
-// Sources: internal/base/base.go and internal/rdb/inspect.go of v0.26.0.
+// Sources: internal/base/base.go and internal/rdb/inspect.go of v0.26.0, and of older
+// ones in asynq_older.go.
 type asynq struct{}
 
 var asynqSpec = &spec{
@@ -25,7 +25,7 @@ var asynqSpec = &spec{
 		}
 	},
 	Clue: asynqClue,
-	Commands: []string{"exists", "get", "hget", "hlen", "hscan", "lindex", "llen", "lrange", "scard", "sscan", "zcard",
+	Commands: []string{"exists", "get", "hlen", "hmget", "hscan", "lindex", "llen", "lrange", "scard", "sscan", "zcard",
 		"zcount", "zrange", "zrangebyscore"},
 	FailureCommands: []string{"get", "hmget", "hstrlen", "scard", "sscan", "zcard", "zcount", "zrange"},
 	Keys:            func(string, []string) []string { return []string{"asynq:*"} },
@@ -34,17 +34,21 @@ var asynqSpec = &spec{
 func (asynq) Spec() *spec { return asynqSpec }
 
 func (asynq) Read(p *poll, r *reading) {
+	older := &asynqOlder{p: p, r: r}
+	r.settle = older.settle
 	asynqQueues(p, r, func(names []string, size int, err error) {
 		queues := r.OpenListed(names, size, err)
 		for _, q := range queues {
 			asynqQueue(p, q, max(10, maxFollowed/len(queues)))
+			asynqTotals(p, q, min(asynqDays, max(2, maxAsynqDays/len(queues))))
+			older.read(q)
 		}
 		r.ReadRest(p, 1, func(q *queue) { p.Count(&q.figures, figWaiting, "LLEN", "asynq:{"+q.Name+"}:pending") })
 	})
 	// The score is when a server is taken for dead; those that are stay listed.
 	p.scoredWorkers(r, "asynq:servers",
 		func(until float64) bool { return until >= p.Now() },
-		func(name string, w *worker) { asynqServer(p, r, name, w) })
+		func(name string, w *worker) { asynqServer(p, r, name, w, older.server(w)) })
 	if r.only == "" {
 		asynqScheduler(p, r)
 	}
@@ -60,14 +64,11 @@ func asynqQueue(p *poll, q *queue, maxGroups int) {
 	p.Count(&q.figures, figRetry, "ZCARD", k+"retry")
 	p.Count(&q.figures, figFailed, "ZCARD", k+"archived")
 	p.Count(&q.figures, figCompleted, "ZCARD", k+"completed")
-	p.Count(&q.figures, figProcessed, "GET", k+"processed")
-	p.Count(&q.figures, figFailedTotal, "GET", k+"failed")
 	p.Count(&q.figures, figPaused, "EXISTS", k+"paused")
 	for _, set := range []string{"scheduled", "retry"} {
 		p.Count(&q.figures, figOverdue, "ZCOUNT", k+set, "-inf", p.OverdueArg(1))
 	}
 	asynqOrphans(p, q, k)
-	asynqWithoutLease(p, q, k)
 	q.Set(figAggregating, 0)
 	p.AllMembers(maxGroups, "groups", func(groups []string, err error) {
 		if err == nil && !p.FollowUps(len(groups)) {
@@ -92,31 +93,8 @@ func asynqQueue(p *poll, q *queue, maxGroups int) {
 			return
 		}
 		q.Head = id
-		p.addedAt(q, epochOf, "HGET", k+"t:"+id, "pending_since")
+		p.addedAt(q, asynqSince, "HMGET", k+"t:"+id, "pending_since", "state")
 	}, "LINDEX", k+"pending", "-1")
-}
-
-// asynqWithoutLease counts the active tasks that have no lease: it was evicted, or lost
-// in a failover. Asynq recovers tasks by their leases, so these stay active forever. Before
-// version 0.22 tasks had a deadline instead.
-// Source: asynq issues 1144 and 1051; internal/rdb/rdb.go, dequeueCmd
-func asynqWithoutLease(p *poll, q *queue, k string) {
-	var held float64
-	var heldErr error
-	for _, set := range []string{"lease", "deadlines"} {
-		p.Ask(func(v resp.Value, err error) {
-			n, err := number(v, err)
-			held, heldErr = held+n, cmp.Or(heldErr, err)
-		}, "ZCARD", k+set)
-	}
-	p.Ask(func(v resp.Value, err error) {
-		n, err := number(v, err)
-		if err = cmp.Or(heldErr, err); err != nil {
-			q.Miss(figOrphaned, "leases: "+err.Error())
-			return
-		}
-		q.Add(figOrphaned, max(0, n-held))
-	}, "LLEN", k+"active")
 }
 
 // maxLeases is how many leases that are over are looked at.
@@ -158,8 +136,8 @@ func asynqOrphans(p *poll, q *queue, k string) {
 
 // asynqServer asks what a server runs, and how much it could. key is that of its
 // record, which ends some seconds after its death; the tasks that it runs have one of
-// the same end.
-func asynqServer(p *poll, r *reading, key string, w *worker) {
+// the same end, and are noted in runs.
+func asynqServer(p *poll, r *reading, key string, w *worker, runs *asynqRuns) {
 	p.Ask(func(v resp.Value, err error) {
 		if err == nil && v.IsNull() {
 			return // it is dead, or has stopped in the meantime
@@ -188,9 +166,11 @@ func asynqServer(p *poll, r *reading, key string, w *worker) {
 		}
 		if err != nil {
 			r.UnknownRun(err.Error())
+			runs.err = err
 			return
 		}
 		for i := 1; i < len(tasks); i += 2 {
+			runs.tasks[string(tasks[i-1].Str)] = true
 			at, err := parseAsynqTask(tasks[i].Str)
 			if err != nil {
 				r.UnknownRun("a running task: " + err.Error())

@@ -101,7 +101,7 @@ func TestServersOfAsynq(t *testing.T) {
 	// A queue's oldest job.
 	queue := func(head, since resp.Value) *queue {
 		return readTold(t, "asynq", nil, answers{"SSCAN asynq:queues 0 COUNT 3000": one(scanOf("0", "q")),
-			"LINDEX asynq:{q}:pending -1": one(head), "HGET asynq:{q}:t:j pending_since": one(since)}).Queues[0]
+			"LINDEX asynq:{q}:pending -1": one(head), "HMGET asynq:{q}:t:j pending_since state": one(resp.Value{Kind: resp.Array, Elems: []resp.Value{since, null}})}).Queues[0]
 	}
 	q := queue(bulkOf("j"), bulkOf(fmt.Sprint(fieldAt-30)+"000000000"))
 	want(t, &q.figures, figLatency, 30)
