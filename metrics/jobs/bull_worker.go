@@ -33,6 +33,7 @@ func (b *bullReading) workers(nodes [][]client) {
 		known[q.Name] = true
 	}
 	most := make(map[string]int)
+	others := b.p.state.bullPrefixes(b.r.Prefix)
 	waits := 0
 	for _, clients := range nodes {
 		ours, pythons := make(map[string]int), make(map[string]int)
@@ -40,7 +41,7 @@ func (b *bullReading) workers(nodes [][]client) {
 			queue, python := bullWorker(b.r.Prefix, c.name, known)
 			switch {
 			case queue == "":
-				if c.cmd == b.waitsWith {
+				if c.cmd == b.waitsWith && !bullElsewhere(b.r.Prefix, c.name, others) {
 					waits++
 				}
 			case python:
@@ -56,13 +57,13 @@ func (b *bullReading) workers(nodes [][]client) {
 			most[queue] = max(most[queue], n)
 		}
 	}
-	others := 0
+	looked := 0
 	for _, queue := range slices.Sorted(maps.Keys(most)) {
 		switch {
 		case known[queue]:
 			b.serve(queue, most[queue])
-		case others < bullOthers && b.p.FollowUps(1):
-			others++
+		case looked < bullOthers && b.p.FollowUps(1):
+			looked++
 			b.exists(b.p, b.r.Prefix+":"+queue, func() { b.serve(queue, most[queue]) })
 		}
 	}
@@ -94,6 +95,43 @@ func (b *bullReading) doubt() {
 	for _, f := range []figure{figWorkers, figWorkersAlive} {
 		b.r.Miss(f, fmt.Sprintf("no connection has the name of a worker; %d without one wait as workers do", b.unnamed))
 	}
+}
+
+// bullPrefixes are the queues that were found under other prefixes.
+func (s *state) bullPrefixes(but string) map[string]map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := make(map[string]map[string]bool)
+	for i, known := range s.instances {
+		if i.Prefix == but || i.System != bullSpec.Name && i.System != bullmqSpec.Name {
+			continue
+		}
+		if out[i.Prefix] == nil {
+			out[i.Prefix] = make(map[string]bool)
+		}
+		for name := range known.names {
+			out[i.Prefix][name] = true
+		}
+	}
+	return out
+}
+
+// bullElsewhere reports whether a connection has the name of a worker of another prefix
+// than ours: of one of those that were found, or of any by its form. Where ours ends in that
+// prefix the queue must be known there: something between may put more before the keys.
+func bullElsewhere(ours, client string, others map[string]map[string]bool) bool {
+	for prefix, known := range others {
+		if queue, _ := bullWorker(prefix, client, known); queue != "" && (known[queue] || !strings.HasSuffix(ours, prefix)) {
+			return true
+		}
+	}
+	plain, _, _ := strings.Cut(client, ":w:")
+	i := strings.LastIndexByte(plain, ':')
+	if i < 1 || strings.HasSuffix(ours, plain[:i]) {
+		return false
+	}
+	queue, err := base64.StdEncoding.DecodeString(plain[i+1:])
+	return err == nil && checkQueue(string(queue)) == nil
 }
 
 // bullWorker is the queue of a worker, by the name of its connection: the prefix and the
