@@ -71,6 +71,7 @@ var aboutJobs = map[string]jobPage{
 		setup: []string{"A prefix other than `bull` is found by SCAN, or named in `Jobs.Prefixes=bullmq:myapp`."},
 		instead: []string{
 			"Workers are found by the names of their connections (`CLIENT LIST`), those of BullMQ for Python included. A worker whose own name has a blank cannot name its connection: while a job has a lock and no worker is found, or a connection without a name waits as workers do, `workers_alive` is unknown, not 0. A dead one is seen by `orphaned`, the jobs whose lock has expired.",
+			"A worker whose process hangs or was stopped (SIGSTOP) keeps its connections, and counts in `workers_alive` and `schedulers_alive` until Redis closes them, as in `getWorkers` of BullMQ. It cannot be told from one that is paused, rate limited or not yet running: these do not wait for jobs either, and hold no locks. Watch `orphaned`: its jobs are there 30 s (`lockDuration`) after it stopped; `stalled` and `stuck` if jobs wait, and `scheduler_overdue`.",
 			"BullMQ does not say how many jobs a worker may run at once. Watch `stalled` and `latency` in place of the utilization.",
 		},
 		failures: "the failed set of each queue, without jobs that are to be tried again",

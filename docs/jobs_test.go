@@ -143,11 +143,14 @@ func found(d jobs.Description) string {
 }
 
 func (p jobPage) writeUnknown(b *strings.Builder, d jobs.Description) {
-	if len(d.Unknown) == 0 {
+	if len(d.Unknown) == 0 && len(p.instead) == 0 {
 		return
 	}
 	b.WriteString("\n## What cannot be known, and what to do instead\n\nThese values are left out of the answer, and named under `unavailable` " +
-		"with the reason. They are never 0.\n\n| reason | of each queue | of the system |\n|---|---|---|\n")
+		"with the reason. They are never 0.\n")
+	if len(d.Unknown) > 0 {
+		b.WriteString("\n| reason | of each queue | of the system |\n|---|---|---|\n")
+	}
 	for _, u := range d.Unknown {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", cell(u.Reason), spans(u.OfQueues), spans(u.OfSystem))
 	}
