@@ -22,23 +22,33 @@ func (r *reading) aliveOfListeners() {
 	}
 }
 
-// sawWorker remembers that a client was connected that is a worker and no other, and
-// how many jobs ran then.
+// seenWorker is what is remembered of a client that is a worker and no other.
+type seenWorker struct {
+	// active is the greatest number of jobs that ran while such a client was connected, in
+	// the last while; at is when.
+	active float64
+	at     time.Time
+}
+
+// sawWorker remembers that such a client was connected, and how many jobs ran then. Who
+// had a free slot then had one with any smaller number, as there was in between.
 func (s *state) sawWorker(i instance, active float64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.connected == nil || len(s.connected) >= maxSamples {
-		s.connected = make(map[instance]float64)
+		s.connected = make(map[instance]seenWorker)
 	}
-	s.connected[i] = active
+	if before, ok := s.connected[i]; !ok || active >= before.active || time.Since(before.at) > bystanderAfter {
+		s.connected[i] = seenWorker{active, time.Now()}
+	}
 }
 
-// workerSeen is how many jobs ran when such a client was last seen.
+// workerSeen is how many jobs ran, at most, when such a client was last seen.
 func (s *state) workerSeen(i instance) (active float64, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	active, ok = s.connected[i]
-	return active, ok
+	seen, ok := s.connected[i]
+	return seen.active, ok
 }
 
 // listened is what is remembered of clients that may be workers of a system.

@@ -228,7 +228,7 @@ func TestAnArqWorkerThatIsNeverSeenToLook(t *testing.T) {
 // TestArqWorkersWithoutAFreeSlot do not look for jobs.
 func TestArqWorkersWithoutAFreeSlot(t *testing.T) {
 	t.Parallel()
-	f := newField(t, "ZADD arq:queue 1795950000000 a 1795950000001 b")
+	f := newField(t, "ZADD arq:queue 1795950000000 a 1795950000001 b 1795950000002 c")
 	alive := func() *figures { return &f.poll(20, "arq/").figures }
 	run := func(jobs ...string) {
 		for _, job := range jobs {
@@ -247,6 +247,14 @@ func TestArqWorkersWithoutAFreeSlot(t *testing.T) {
 	want(t, alive(), figWorkersAlive, 0) // it had a free slot with that job
 	run("b")
 	wantUnknown(t, alive(), figWorkersAlive, "workers do not register")
+
+	end = connect(t, f.s, 0, "ZRANGEBYSCORE arq:queue -inf 1")
+	wantUnknown(t, alive(), figWorkersAlive, "workers do not register")
+	f.s.Do(t, "DEL", "arq:in-progress:b")
+	wantUnknown(t, alive(), figWorkersAlive, "workers do not register")
+	end()
+	run("b") // it had a free slot with as many, though not when it was last seen
+	want(t, alive(), figWorkersAlive, 0)
 }
 
 // TestSidekiqHeartbeats: a process that misses two is dead before its record ends.

@@ -23,7 +23,7 @@ type state struct {
 	// keep jobs from the other.
 	heavyFailures heavy
 	// connected has the systems of which a worker was seen among the clients.
-	connected map[instance]float64
+	connected map[instance]seenWorker
 	// listened has those that may be workers of systems whose workers show only there.
 	listened map[instance]listened
 	// entries are the jobs at the heads of queues, where the time of one may be rewritten.
