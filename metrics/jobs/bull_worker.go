@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"redisjobs/redisclient/resp"
 )
@@ -33,7 +34,7 @@ func (b *bullReading) workers(nodes [][]client) {
 		known[q.Name] = true
 	}
 	most := make(map[string]int)
-	others := b.p.state.bullPrefixes(b.r.Prefix)
+	others := sync.OnceValue(func() map[string]map[string]bool { return b.p.state.bullPrefixes(b.r.Prefix) })
 	waits := 0
 	for _, clients := range nodes {
 		ours, pythons := make(map[string]int), make(map[string]int)
@@ -119,19 +120,25 @@ func (s *state) bullPrefixes(but string) map[string]map[string]bool {
 // bullElsewhere reports whether a connection has the name of a worker of another prefix
 // than ours: of one of those that were found, or of any by its form. Where ours ends in that
 // prefix the queue must be known there: something between may put more before the keys.
-func bullElsewhere(ours, client string, others map[string]map[string]bool) bool {
-	for prefix, known := range others {
+// The form is looked at first: there may be as many prefixes as connections.
+func bullElsewhere(ours, client string, others func() map[string]map[string]bool) bool {
+	plain, _, _ := strings.Cut(client, ":w:")
+	i := strings.LastIndexByte(plain, ':')
+	if i >= 1 && !strings.HasSuffix(ours, plain[:i]) {
+		queue, err := base64.StdEncoding.DecodeString(plain[i+1:])
+		if err == nil && checkQueue(string(queue)) == nil {
+			return true
+		}
+	}
+	if !strings.Contains(client, ":") {
+		return false // it has no prefix
+	}
+	for prefix, known := range others() {
 		if queue, _ := bullWorker(prefix, client, known); queue != "" && (known[queue] || !strings.HasSuffix(ours, prefix)) {
 			return true
 		}
 	}
-	plain, _, _ := strings.Cut(client, ":w:")
-	i := strings.LastIndexByte(plain, ':')
-	if i < 1 || strings.HasSuffix(ours, plain[:i]) {
-		return false
-	}
-	queue, err := base64.StdEncoding.DecodeString(plain[i+1:])
-	return err == nil && checkQueue(string(queue)) == nil
+	return false
 }
 
 // bullWorker is the queue of a worker, by the name of its connection: the prefix and the

@@ -53,13 +53,15 @@ func TestWorkersOfAnotherPrefix(t *testing.T) {
 // TestNamesOfWorkersElsewhere: by their form, and by what was found.
 func TestNamesOfWorkersElsewhere(t *testing.T) {
 	t.Parallel()
-	others := map[string]map[string]bool{"bull": {"mail": true}, "{a}": {}}
+	found := func() map[string]map[string]bool {
+		return map[string]map[string]bool{"bull": {"mail": true}, "{a}": {}}
+	}
 	for name, want := range map[string]bool{
 		"": false, "bull": false, ":bWFpbA==": false, "bull:bWFpbA==": true, "bull:mail": true, "{a}:any": true, "b:any": false,
 		"b:bWFpbA==": true, "b:bWFpbA==:w:my name": true, "b:c:bWFpbA==": true, "b:AAAA": false,
 	} {
-		require.Equal(t, want, bullElsewhere("mine", name, others), name)
+		require.Equal(t, want, bullElsewhere("mine", name, found), name)
 	}
-	require.False(t, bullElsewhere("app:bull", "bull:dHdv", others))
-	require.True(t, bullElsewhere("app:bull", "bull:bWFpbA==", others))
+	require.False(t, bullElsewhere("app:bull", "bull:dHdv", found))
+	require.True(t, bullElsewhere("app:bull", "bull:bWFpbA==", found))
 }
