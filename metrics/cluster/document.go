@@ -121,7 +121,7 @@ func (s *shard) takesOver() bool {
 // gone reports whether nobody can reach the node: the masters have agreed, or no node has
 // an address of it, or only one at which another node answers.
 func (m *member) gone() bool {
-	return m.is("fail") || m.is("noaddr") && (m.port == "" || isStranger(m.err))
+	return m.is("fail") || m.is("noaddr") && (m.port == "" || errors.Is(m.err, errStranger))
 }
 
 // stateOf is that of the master, as it is seen and as it says itself. While the whole

@@ -56,18 +56,11 @@ func atLoopback(t *item.Target, addr string) bool {
 	return err == nil && (isLoopback(host) || host == "localhost")
 }
 
-const opStranger = "cluster"
+var errStranger = errors.New("another node answers here")
 
 // strangerError says that another server has got a node's address.
 func strangerError(what string) error {
-	return &redisclient.Error{
-		Op: opStranger, Reason: redisclient.ReasonProtocol, Err: fmt.Errorf("another node answers here: %s", what),
-	}
-}
-
-func isStranger(err error) bool {
-	var e *redisclient.Error
-	return errors.As(err, &e) && e.Op == opStranger
+	return &redisclient.Error{Op: "cluster", Reason: redisclient.ReasonProtocol, Err: fmt.Errorf("%w: %s", errStranger, what)}
 }
 
 // isAlone knows the words of a server that is no cluster.
