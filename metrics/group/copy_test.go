@@ -112,7 +112,7 @@ func TestWhoAReplicaFollows(t *testing.T) {
 		{"by a row", "", server("2", "slave", "bb", of("10.0.0.1")+fmt.Sprintf(row, "3")), server("3", "slave", "bb", of("b.example.com")), "P"},
 		{"by history", "", server("2", "slave", "aa", of("p.example.com")), server("3", "slave", "bb", of("10.0.0.2")), "P"},
 		{"of another primary by way of a member", " (10.0.0.9:6379)", server("2", "slave", "bb", of("10.0.0.9")), server("3", "slave", "bb", of("10.0.0.2")), nil},
-		{"of one that nothing is told of", "", server("2", "slave", "bb", "master_link_status:down\r\n"), server("3", "slave", "bb", of("10.0.0.2")), nil},
+		{"of one of which nothing is told", "", server("2", "slave", "bb", "master_link_status:down\r\n"), server("3", "slave", "bb", of("10.0.0.2")), nil},
 		{"of an active replica", "", server("2", "active-replica", "bb", of("10.0.0.9")), server("3", "slave", "cc", of("10.0.0.2")), "B"},
 	} {
 		doc := group{"P": p, "B": tt.b, "C": tt.c}.answer(t, "P B C")
